@@ -1,0 +1,37 @@
+/**
+ * Runs every test with Node's own runner and ends with the plain line that `.ci/run` promises.
+ * Arguments narrow it down: `node test/run.ts model integration/oidc`.
+ */
+import { globSync } from "node:fs";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+
+const only = process.argv.slice(2);
+const files = globSync("test/**/*.test.ts", { cwd: process.cwd() })
+  .filter((file) => only.length === 0 || only.some((part) => file.includes(part)))
+  .sort();
+
+if (files.length === 0) {
+  console.error(`No test file matches ${only.join(" ")}.`);
+  process.exit(2);
+}
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+const stream = run({ files, concurrency: 2 });
+stream.on("test:pass", ({ details, skip, todo }) => {
+  if (details.type === "suite") return;
+  if (skip !== undefined || todo !== undefined) counts.skipped++;
+  else counts.passed++;
+});
+stream.on("test:fail", ({ details }) => {
+  if (details.type !== "suite") counts.failed++;
+});
+stream.on("end", () => {
+  process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;
+  setImmediate(() => {
+    console.log(
+      `${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ""}`,
+    );
+  });
+});
+stream.compose(spec).pipe(process.stdout);
