@@ -1,0 +1,170 @@
+import { Agent, type Dispatcher, request } from "undici";
+
+export interface VaultOptions {
+  /** e.g. https://127.0.0.1:8200 */
+  address: string;
+  token?: string;
+  /** PEM of the CA that signed the server's certificate; the system's roots when absent. */
+  ca?: string;
+  /** Milliseconds for a whole request; 30 000 by default. */
+  timeout?: number;
+}
+
+/** What a Vault response carries; see https://developer.hashicorp.com/vault/api-docs#the-x-vault-request-header */
+export interface VaultResponse<T> {
+  data: T;
+  auth?: VaultAuth;
+  wrap_info?: { token: string; ttl: number; creation_path: string };
+  lease_id: string;
+  lease_duration: number;
+  renewable: boolean;
+  request_id: string;
+  warnings: string[] | null;
+}
+
+export interface VaultAuth {
+  client_token: string;
+  accessor: string;
+  policies: string[];
+  token_policies: string[];
+  lease_duration: number;
+  renewable: boolean;
+  entity_id: string;
+  token_type: "batch" | "service";
+  mfa_requirement: {
+    mfa_request_id: string;
+    mfa_constraints: Record<string, { any: { id: string; type: string; uses_passcode: boolean }[] }>;
+  } | null;
+}
+
+/** Vault answered with an error status. Carries the method, path and Vault's own messages; never a body we sent. */
+export class VaultError extends Error {
+  override name = "VaultError";
+  readonly status: number;
+  readonly path: string;
+  readonly errors: string[];
+  constructor(method: string, path: string, status: number, errors: string[]) {
+    super(`Vault: ${method} ${path}: ${status}${errors.length > 0 ? `: ${errors.join("; ").trim()}` : ""}`);
+    this.status = status;
+    this.path = path;
+    this.errors = errors;
+  }
+}
+
+/** Vault could not be reached at all (connection refused, TLS, timeout). */
+export class VaultUnreachableError extends Error {
+  override name = "VaultUnreachableError";
+}
+
+export interface RequestOptions {
+  body?: unknown;
+  query?: Record<string, string | number | boolean>;
+  /** Wrap the response for so long, e.g. "5m". */
+  wrapTtl?: string;
+  headers?: Record<string, string>;
+}
+
+/** A thin client of Vault's HTTP API. Paths are without "/v1/". */
+export class Vault {
+  readonly address: string;
+  readonly token: string | undefined;
+  readonly #options: VaultOptions;
+  readonly #agent: Agent;
+
+  constructor(options: VaultOptions, agent?: Agent) {
+    this.address = options.address.replace(/\/+$/, "");
+    this.token = options.token;
+    this.#options = options;
+    this.#agent = agent ?? new Agent({ connect: options.ca === undefined ? {} : { ca: options.ca } });
+  }
+
+  /** The same server and connections, with another token (or none). */
+  with(token: string | undefined): Vault {
+    const { token: _, ...rest } = this.#options;
+    return new Vault(token === undefined ? rest : { ...rest, token }, this.#agent);
+  }
+
+  async request<T = Record<string, unknown>>(
+    method: string,
+    path: string,
+    { body, query, wrapTtl, headers }: RequestOptions = {},
+  ): Promise<VaultResponse<T>> {
+    const url = new URL(`${this.address}/v1/${path}`);
+    for (const [key, value] of Object.entries(query ?? {})) url.searchParams.set(key, String(value));
+    const timeout = this.#options.timeout ?? 30_000;
+    let response: Dispatcher.ResponseData;
+    let text: string;
+    try {
+      response = await request(url, {
+        method: method as Dispatcher.HttpMethod,
+        dispatcher: this.#agent,
+        signal: AbortSignal.timeout(timeout),
+        headers: {
+          "x-vault-request": "true",
+          ...(this.token !== undefined && { "x-vault-token": this.token }),
+          ...(wrapTtl !== undefined && { "x-vault-wrap-ttl": wrapTtl }),
+          ...(body !== undefined && { "content-type": "application/json" }),
+          ...headers,
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+      text = await response.body.text();
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+      throw new VaultUnreachableError(`Vault at ${this.address} could not be reached: ${reason}`, { cause });
+    }
+    const answer = parse(text);
+    if (response.statusCode >= 400) {
+      throw new VaultError(method, path, response.statusCode, errorsOf(answer));
+    }
+    return answer as unknown as VaultResponse<T>;
+  }
+
+  /** Reads a path; undefined where there is nothing (404). */
+  async read<T = Record<string, unknown>>(
+    path: string,
+    query?: RequestOptions["query"],
+  ): Promise<T | undefined> {
+    try {
+      return (await this.request<T>("GET", path, query === undefined ? {} : { query })).data;
+    } catch (error) {
+      if (error instanceof VaultError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** Keys below a path; empty where there are none. */
+  async list(path: string): Promise<string[]> {
+    return (await this.read<{ keys: string[] }>(path, { list: true }))?.keys ?? [];
+  }
+
+  async write<T = Record<string, unknown>>(
+    path: string,
+    body: unknown = {},
+    options: RequestOptions = {},
+  ): Promise<VaultResponse<T>> {
+    return this.request<T>("POST", path, { ...options, body });
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.request("DELETE", path);
+  }
+
+  /** Closes the connections; only for the client that opened them. */
+  async close(): Promise<void> {
+    await this.#agent.close();
+  }
+}
+
+function parse(text: string): Record<string, unknown> {
+  if (text === "") return {};
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+function errorsOf(answer: Record<string, unknown>): string[] {
+  return Array.isArray(answer.errors) ? answer.errors.map(String) : [];
+}

@@ -1,0 +1,293 @@
+/**
+ * What is derived from the catalogue for one environment: plain data, every list ordered by `id` or `name`,
+ * so that it can be compared, snapshotted and sent anywhere. It never holds a secret's value.
+ *
+ * Names of Vault objects join catalogue names by ".", which catalogue names cannot contain: no two entries
+ * can meet in one name. The `path`s are KV v2 logical paths without the mount and without "data/".
+ */
+export interface Model {
+  organization: string;
+  environment: string;
+  /** The environment whose evidence this one waits for (R25), if any. */
+  after?: string;
+  vault: VaultSettings;
+  github: GitHubSettings;
+  people: Person[];
+  groups: Group[];
+  systems: System[];
+  services: Service[];
+  secrets: Secret[];
+  databases: Database[];
+  encryptionKeys: EncryptionKey[];
+  ciJobs: CiJob[];
+  /** Every ACL policy of the environment: services', CI jobs', groups' and the platform's own. */
+  policies: Policy[];
+  jwtRoles: JwtRole[];
+  appRoles: AppRole[];
+  kubernetesRoles: KubernetesRole[];
+  quotas: RateLimitQuota[];
+  /** Age recipients of the Git bootstrap (public halves), by the person who holds the other half (R4). */
+  recipients: { person: string; age: string }[];
+  contacts: { security: string; onCall: string };
+}
+
+/** Durations in the model are whole seconds and say so in their names. */
+export type Seconds = number;
+
+export interface VaultSettings {
+  address: string;
+  /** Mount paths, without a trailing slash. */
+  mounts: { kv: "kv"; transit: "transit"; database: "database" };
+  auth: { github: "github"; approle: "approle"; kubernetes: "kubernetes"; human: "userpass" | "oidc" };
+  audit: AuditDevice[];
+  oidc?: { discoveryUrl: string; clientId: string };
+  kubernetes?: { host: string; certificate?: string };
+  /** Name of the transit HMAC key that fingerprints values (one per organization). */
+  fingerprintKey: string;
+}
+
+export interface AuditDevice {
+  /** Also its mount path. */
+  name: string;
+  type: "file" | "syslog" | "socket";
+  options: Record<string, string>;
+}
+
+export interface GitHubSettings {
+  /** Issuer of the OIDC tokens; its discovery document lies at `<issuer>/.well-known/openid-configuration`. */
+  issuer: string;
+  /** PEM of the CA of the issuer, where it is not a public one. */
+  issuerCertificate?: string;
+  audience: string;
+  /** GitHub environment of this environment's jobs and the branches that its rule admits. */
+  environment: string;
+  branches: string[];
+}
+
+export interface Repository {
+  /** owner/name */
+  name: string;
+  id: number;
+  ownerId: number;
+}
+
+export interface Person {
+  name: string;
+  email: string;
+  groups: string[];
+}
+
+export interface Group {
+  name: string;
+  members: string[];
+  policies: string[];
+}
+
+export interface System {
+  name: string;
+  owner: string;
+  /** The stack part that builds it, where the environment is built in parts. */
+  part: string;
+  repository?: Repository;
+}
+
+export interface Service {
+  /** system/service */
+  id: string;
+  system: string;
+  name: string;
+  runsOn: "compose" | "kubernetes" | "supervisor" | "paas";
+  /** Numeric uid or user name on the host; owner of the rendered files (R45). */
+  user?: number | string;
+  reload: "restart" | "watch" | { signal: string };
+  /** Kubernetes only: exact names for the auth role. */
+  kubernetes?: { namespace: string; serviceAccount: string };
+  policy: string;
+}
+
+export type SecretKind =
+  | "hmac"
+  | "api-key"
+  | "token"
+  | "password"
+  | "postgres-password"
+  | "nats"
+  | "jwt"
+  | "fernet"
+  | "s3"
+  | "webhook"
+  | "file"
+  | "certificate";
+
+export interface Secret {
+  /** system/secret */
+  id: string;
+  system: string;
+  name: string;
+  owner: string;
+  class: "critical" | "sensitive";
+  kind: SecretKind;
+  /** Field names of a stored version, ordered as declared by kind or catalogue. */
+  fields: string[];
+  /** How a first or next value is made; `hand` has no generator: `keyplane set`. */
+  generator:
+    | { by: "machine"; bytes: number; encoding: "hex" | "base64" | "base64url" | "fernet" }
+    | { by: "hand" };
+  rotate: {
+    by: "machine" | "hand";
+    every?: Seconds;
+    overlap: Seconds;
+    onCompromise: boolean;
+    method?: "alternating" | "single";
+  };
+  idle?: { source: "metric"; metric: string } | { source: "audit" | "provider" | "sessions" | "none" };
+  probe?: { log: string } | { http: string } | { command: string[] };
+  /** What a rotation does to people, said before it happens (R49). */
+  impact?: string;
+  /** Path that only the engine reads and writes. */
+  source: string;
+  /** Static database user whose password this is. */
+  databaseUser?: { database: string; user: string };
+  /** Assembled fields: field name → template over the others, e.g. "postgresql://{user}:{password}@{host}/db". */
+  templates: Record<string, string>;
+  consumers: Consumer[];
+  retired?: Retired;
+}
+
+export interface Consumer {
+  /** system/service, or system/ci/job for a CI job. */
+  id: string;
+  kind: "service" | "ci";
+  name: string;
+  role: "listener" | "signer" | "reader";
+  /** The consumer's own path, which it alone reads. */
+  path: string;
+  /** Variable → field. A variable that ends in _FILE names a file with the field's value. */
+  as: Record<string, string>;
+}
+
+export interface Retired {
+  since: string;
+  reason: string;
+  /** Set by a later, explicit change: only then may the data go. */
+  delete: boolean;
+}
+
+export interface Database {
+  /** system/database */
+  id: string;
+  system: string;
+  name: string;
+  engine: "postgres";
+  /** Vault connection name. */
+  connection: string;
+  host: string;
+  port: number;
+  /** Database name inside the server. */
+  database: string;
+  tls: "disable" | "verify-full";
+  /** The role that Vault manages users with: CREATEROLE, no superuser. Its bootstrap password dies in the same update. */
+  manager: string;
+  groups: { name: string; grants: string[] }[];
+  users: DynamicUser[];
+  retired?: Retired;
+}
+
+export interface DynamicUser {
+  /** Vault database role. */
+  role: string;
+  /** system/service that may ask for credentials. */
+  service: string;
+  memberOf: string;
+  ttl: Seconds;
+  maxTtl: Seconds;
+  creationStatements: string[];
+  revocationStatements: string[];
+}
+
+export interface EncryptionKey {
+  /** system/key */
+  id: string;
+  system: string;
+  name: string;
+  /** Transit key name. */
+  key: string;
+  type: "aes256-gcm96";
+  autoRotate: Seconds;
+  retain: Seconds;
+  consumers: { id: string; may: ("encrypt" | "decrypt" | "rewrap")[] }[];
+  retired?: Retired;
+}
+
+export interface CiJob {
+  /** system/ci/job */
+  id: string;
+  system: string;
+  name: string;
+  workflow: string;
+  /** Ids of the secrets it reads. */
+  reads: string[];
+  policy: string;
+}
+
+export interface Policy {
+  name: string;
+  /** Why it exists, one sentence; rendered as a comment. */
+  purpose: string;
+  /** The catalogue entry that caused it. */
+  of: { kind: "service" | "ci" | "group" | "platform"; id: string };
+  rules: PolicyRule[];
+}
+
+export type Capability = "create" | "read" | "update" | "patch" | "delete" | "list" | "sudo" | "deny";
+
+export interface PolicyRule {
+  /** Vault API path, exact unless it ends in "*" (platform policies only). */
+  path: string;
+  capabilities: Capability[];
+}
+
+export interface JwtRole {
+  /** Role name on the GitHub mount. */
+  name: string;
+  of: { kind: "ci" | "platform"; id: string };
+  audience: string;
+  userClaim: "repository_id";
+  /** Claim → the exact values of which one must be present. */
+  boundClaims: Record<string, string[]>;
+  policies: string[];
+  tokenType: "batch" | "service";
+  ttl: Seconds;
+  maxTtl: Seconds;
+}
+
+export interface AppRole {
+  name: string;
+  service: string;
+  policies: string[];
+  secretIdTtl: Seconds;
+  secretIdUses: number;
+  cidrs: string[];
+  ttl: Seconds;
+  maxTtl: Seconds;
+}
+
+export interface KubernetesRole {
+  name: string;
+  service: string;
+  namespace: string;
+  serviceAccount: string;
+  audience: string;
+  policies: string[];
+  ttl: Seconds;
+  maxTtl: Seconds;
+}
+
+export interface RateLimitQuota {
+  name: string;
+  /** "" is the whole server. */
+  path: string;
+  /** Requests per interval. */
+  rate: number;
+  interval: Seconds;
+}
