@@ -1,0 +1,49 @@
+/** What a process's end means to a script. The one place that maps errors to it. */
+export const exit = {
+  clean: 0,
+  /** Drift, a violation, a file that is not what it should be. */
+  finding: 1,
+  /** Wrong input or wrong usage. */
+  input: 2,
+  /** A system could not be reached. */
+  unreachable: 3,
+  /** Stopped half-way; the same command carries on. */
+  resumable: 4,
+} as const;
+
+export type ExitCode = (typeof exit)[keyof typeof exit];
+
+/** Names rather than classes: this table must not load Vault's client to say that YAML is wrong. */
+const codes: Record<string, ExitCode> = {
+  CatalogueError: exit.input,
+  UsageError: exit.input,
+  ValueError: exit.input,
+  BootstrapError: exit.input,
+  UnknownNameError: exit.input,
+  VaultUnreachableError: exit.unreachable,
+  LoginError: exit.unreachable,
+  ToolNotFoundError: exit.unreachable,
+  AbortError: exit.resumable,
+};
+
+/** Someone asked for something that cannot be: a wrong option, name or combination. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/**
+ * The exit code of an error. What nobody foresaw counts as stopped half-way: every command can be run again.
+ * A `status` of 4xx means that the server understood and refused (Vault's client): wrong input.
+ */
+export function exitCode(error: unknown): ExitCode {
+  if (!(error instanceof Error)) return exit.resumable;
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return error.errors.map(exitCode).toSorted().at(-1) ?? exit.resumable;
+  }
+  const known = codes[error.name];
+  if (known !== undefined) return known;
+  if ("status" in error && typeof error.status === "number") {
+    return error.status >= 500 || error.status === 429 ? exit.unreachable : exit.input;
+  }
+  return error.cause === undefined ? exit.resumable : exitCode(error.cause);
+}

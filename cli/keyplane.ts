@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { exit, exitCode } from "./exit.ts";
+import { printError, printJson } from "./output.ts";
+
+/** Every command, with what loads it: `keyplane validate` must not pay for Pulumi. */
+const commands: Record<string, { summary: string; load: () => Promise<{ command(): Command }> }> = {
+  validate: {
+    summary: "check the catalogue and the Git bootstrap files",
+    load: () => import("./validate.ts"),
+  },
+};
+
+async function program(asked: string | undefined): Promise<Command> {
+  const keyplane = new Command("keyplane")
+    .description("A secrets platform as code: one typed catalogue builds Vault, AWS and Kubernetes.")
+    .usage("<command> [options]")
+    .helpCommand("help [command]", "explain a command")
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ keyplane validate\n      check everything before anything is changed",
+    );
+  for (const [name, { summary, load }] of Object.entries(commands)) {
+    if (name === asked) keyplane.addCommand((await load()).command());
+    else keyplane.command(name).summary(summary);
+  }
+  return keyplane;
+}
+
+async function main(argv: string[]): Promise<void> {
+  const json = argv.includes("--json");
+  const words = argv.filter((word) => !word.startsWith("-"));
+  const keyplane = await program(words[0] === "help" ? words[1] : words[0]);
+  for (const command of [keyplane, ...keyplane.commands]) {
+    command.exitOverride();
+    // As JSON the message is printed once, below.
+    command.configureOutput({ writeErr: (text) => void (json || process.stderr.write(withoutValues(text))) });
+  }
+  try {
+    await keyplane.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help that was asked for is no mistake; everything else commander has explained already.
+      process.exitCode = error.exitCode === 0 ? exit.clean : exit.input;
+      if (json && error.exitCode !== 0) {
+        const message = withoutValues(error.message.replace(/^error: /, ""));
+        await printJson({ error: { name: "UsageError", message }, exit: exit.input });
+      }
+      return;
+    }
+    process.exitCode = exitCode(error);
+    await printError(error, json);
+  }
+}
+
+/** A mistyped option may carry a value (`--fieldd=…`, `-pVALUE`): only its name is repeated. */
+function withoutValues(message: string): string {
+  return message.replace(/unknown option '(--[^=']*|-[^-]?)[^']*'/g, "unknown option '$1'");
+}
+
+await main(process.argv.slice(2));
+// What a library left open (an idle connection) must not keep the terminal waiting.
+process.exit();
