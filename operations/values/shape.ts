@@ -1,0 +1,136 @@
+import { createHash } from "node:crypto";
+import type { Consumer, Model, Secret } from "../../model/model.ts";
+import { generate, keyId } from "./generate.ts";
+
+/** Field → value. The only type here that holds values; it is never printed, logged or put into an error. */
+export type Fields = Record<string, string>;
+
+/**
+ * Which field of a kind is the value that changes, and which of its fields is the one before. Where there is no
+ * value before, both hold the same: a listener that accepts two keys then accepts one, never an empty one.
+ */
+const pairs: Partial<Record<Secret["kind"], { now: string; before: string }>> = {
+  hmac: { now: "primary", before: "secondary" },
+  fernet: { now: "key", before: "previous" },
+};
+
+/** Fields that someone must give when setting a value; the others follow from them. */
+export function givenFields(secret: Pick<Secret, "kind" | "fields" | "templates">): string[] {
+  const derived = [pairs[secret.kind]?.before, secret.kind === "hmac" ? "key-id" : undefined];
+  return secret.fields.filter((field) => !derived.includes(field) && !(field in secret.templates));
+}
+
+/** Whether nobody has to be asked for a first value: made by machine, and not a password of a database's user. */
+export function isMachineMade(secret: Secret): boolean {
+  return secret.generator.by === "machine" && secret.databaseUser === undefined;
+}
+
+/** A first value of a machine-made secret, without its assembled fields. */
+export function firstFields(secret: Secret, today: Date): Fields {
+  const { generator } = secret;
+  if (generator.by !== "machine") throw new Error(`${secret.id} is set by hand`);
+  const given = givenFields(secret).map((field) => [
+    field,
+    field === "user" ? userName(secret) : generate(generator),
+  ]);
+  return nextFields(secret, Object.fromEntries(given), undefined, today);
+}
+
+/**
+ * The fields of a new source version from those given: the one before moves to its field, and a new HMAC key
+ * gets a new id.
+ */
+export function nextFields(secret: Secret, given: Fields, current: Fields | undefined, today: Date): Fields {
+  const pair = pairs[secret.kind];
+  if (pair === undefined) return { ...given };
+  const now = given[pair.now] ?? "";
+  // Written a second time, a value must not push out the one before.
+  const before = current?.[pair.now] === now ? current[pair.before] : current?.[pair.now];
+  const next: Fields = { ...given, [pair.before]: before ?? now };
+  if (secret.fields.includes("key-id")) {
+    next["key-id"] = current?.[pair.now] === now && current["key-id"] ? current["key-id"] : keyId(today);
+  }
+  return next;
+}
+
+/** Whether two versions would be the same to whoever reads them. */
+export function sameFields(a: Fields, b: Fields): boolean {
+  const keys = Object.keys(a).sort();
+  return (
+    JSON.stringify(keys.map((k) => [k, a[k]])) ===
+    JSON.stringify(
+      Object.keys(b)
+        .sort()
+        .map((k) => [k, b[k]]),
+    )
+  );
+}
+
+/**
+ * What lies at a consumer's own path: the fields that its variables name and no others, assembled ones included;
+ * all of them for a CI job that names none.
+ * @param constants what templates may use besides the fields, e.g. the database's host
+ */
+export function consumerFields(
+  secret: Secret,
+  consumer: Consumer,
+  source: Fields,
+  constants: Fields,
+): Fields {
+  const named = [...new Set(Object.values(consumer.as))];
+  const wanted = named.length > 0 ? named : [...secret.fields, ...Object.keys(secret.templates)];
+  return Object.fromEntries(
+    wanted.toSorted().map((field) => [field, fieldValue(secret, field, source, constants)]),
+  );
+}
+
+function fieldValue(secret: Secret, field: string, source: Fields, constants: Fields): string {
+  const template = secret.templates[field];
+  const value = template === undefined ? source[field] : assemble(template, { ...constants, ...source });
+  if (value !== undefined) return value;
+  throw new Error(`${secret.id} has no field ${field}: set it again with \`keyplane set ${secret.id}\``);
+}
+
+/** Fills a template; in a URL what is filled in is percent-encoded, so that a password may hold any character. */
+export function assemble(template: string, parts: Fields): string {
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(template);
+  return template.replace(/\{([a-z][a-z0-9-]*)\}/g, (_, name: string) => {
+    const part = parts[name];
+    if (part === undefined) throw new Error(`the template's {${name}} is not there yet`);
+    return url ? encodeURIComponent(part) : part;
+  });
+}
+
+/** What templates may name besides the fields: the place of the database whose user this is. */
+export function constantsOf(model: Pick<Model, "databases">, secret: Secret): Fields {
+  const database = model.databases.find(({ id }) => id === secret.databaseUser?.database);
+  if (database === undefined) return {};
+  return { host: database.host, port: String(database.port), database: database.database };
+}
+
+/**
+ * A short digest of everything but the value that decides what a consumer's path holds. When it differs from
+ * the one written with a version, the catalogue has changed and the path is written again.
+ */
+export function shapeOf(secret: Secret, consumer: Consumer, constants: Fields): string {
+  const fields = [...new Set(Object.values(consumer.as))].sort();
+  const templates = Object.entries(secret.templates).sort();
+  return createHash("sha256")
+    .update(JSON.stringify([fields, templates, constants]))
+    .digest("hex")
+    .slice(0, 16);
+}
+
+/** Letters and digits after the names, so that two environments never share a user. */
+function userName(secret: Secret): string {
+  return `${secret.system}-${secret.name}-${generate({ by: "machine", bytes: 4, encoding: "hex" })}`.slice(
+    -63,
+  );
+}
+
+const ranks = { listener: 0, reader: 1, signer: 2 } as const;
+
+/** The order of delivery: listeners first, signers last (R29). */
+export function inOrder(consumers: Consumer[]): Consumer[] {
+  return consumers.toSorted((a, b) => ranks[a.role] - ranks[b.role] || a.id.localeCompare(b.id, "en"));
+}
