@@ -1,61 +1,62 @@
-import { execFile } from "node:child_process";
-import { access, mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
+import { isAbsolute, join } from "node:path";
 import type { Report } from "../progress.ts";
+import { platformOf } from "./package.ts";
+import { pins, type ToolName } from "./pins.ts";
+import { allWays, Toolchain, ToolchainError, type Way } from "./toolchain.ts";
 
-export type ToolName = "pulumi" | "vault" | "sops" | "age" | "age-keygen";
+export { ToolchainError } from "./toolchain.ts";
+export type { ToolName };
 
-export const allTools: ToolName[] = ["pulumi", "vault", "sops", "age", "age-keygen"];
+/** The quick ones first, so that a machine that can build nothing says so early. */
+export const allTools: readonly ToolName[] = ["age", "age-keygen", "sops", "pulumi", "vault"];
 
-const modules: Record<ToolName, { module: string; version: string; package: string; ldflags: string }> = {
-  pulumi: {
-    module: "pulumi",
-    version: "3.255.0",
-    package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-    ldflags: "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.255.0",
-  },
-  vault: { module: "vault", version: "1.21.1", package: "github.com/hashicorp/vault", ldflags: "-s -w" },
-  sops: {
-    module: "sops",
-    version: "3.13.3",
-    package: "github.com/getsops/sops/v3/cmd/sops",
-    ldflags: "-s -w",
-  },
-  age: { module: "age", version: "1.3.1", package: "filippo.io/age/cmd/age", ldflags: "-s -w" },
-  "age-keygen": {
-    module: "age",
-    version: "1.3.1",
-    package: "filippo.io/age/cmd/age-keygen",
-    ldflags: "-s -w",
-  },
-};
+let ofProcess: Toolchain<ToolName> | undefined;
 
-/** Absolute path of the pinned tool; builds it from Go modules when the cache has none. */
+/**
+ * Absolute path of the pinned tool: the right version on PATH, else from the cache, else the official download
+ * verified by its SHA-256, else a build from Go modules pinned by go.sum (minutes). Found once per process.
+ * Throws ToolchainError with the three ways to get it.
+ *
+ * KEYPLANE_TOOLCHAIN narrows the ways: `path`, `download`, `build`, or several with commas.
+ */
 export async function findTool(name: ToolName, report: Report): Promise<string> {
-  const { module, version, package: source, ldflags } = modules[name];
-  const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-  const architecture = process.arch === "x64" ? "amd64" : process.arch;
-  const folder = join(
-    cache,
-    "keyplane",
-    "toolchain",
-    `${module}-${version}-${process.platform}-${architecture}`,
-  );
-  const executable = join(folder, name);
-  try {
-    await access(executable);
-    return executable;
-  } catch {
-    report({ subject: name, state: "started", text: `building ${version} from Go modules` });
-  }
-  await mkdir(folder, { recursive: true });
-  const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", ldflags];
-  await promisify(execFile)("go", ["build", ...flags, "-o", executable, source], {
-    cwd: join(import.meta.dirname, module),
-    env: { ...process.env, CGO_ENABLED: "0" },
+  return await toolchain().find(name, report);
+}
+
+/** Finds several tools, one after another; see findTool. */
+export async function ensureTools(
+  names: readonly ToolName[],
+  report: Report,
+): Promise<Record<ToolName, string>> {
+  return await toolchain().ensure(names, report);
+}
+
+function toolchain(): Toolchain<ToolName> {
+  ofProcess ??= new Toolchain({
+    packages: pins,
+    cache: join(cacheHome(process.env), "keyplane", "toolchain"),
+    platform: platformOf(process.platform, process.arch),
+    environment: process.env,
+    ways: waysOf(process.env.KEYPLANE_TOOLCHAIN),
   });
-  report({ subject: name, state: "done", text: `${version} built` });
-  return executable;
+  return ofProcess;
+}
+
+/** See https://specifications.freedesktop.org/basedir-spec/latest/: a relative path is ignored. */
+function cacheHome(environment: NodeJS.ProcessEnv): string {
+  const given = environment.XDG_CACHE_HOME ?? "";
+  return isAbsolute(given) ? given : join(homedir(), ".cache");
+}
+
+/** The ways that KEYPLANE_TOOLCHAIN names; all of them when it is unset or empty. Throws ToolchainError. */
+export function waysOf(setting: string | undefined): readonly Way[] {
+  if (setting === undefined || setting === "") return allWays;
+  const ways = setting.split(",").map((way) => way.trim());
+  const known = allWays.filter((way) => ways.includes(way));
+  if (known.length !== ways.length)
+    throw new ToolchainError(
+      `KEYPLANE_TOOLCHAIN is ${JSON.stringify(setting)}: write one or more of ${allWays.join(", ")}, with commas`,
+    );
+  return known;
 }

@@ -1,0 +1,166 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { lock } from "proper-lockfile";
+
+/** What an entry of the cache says of itself, in its `entry.json`. */
+export interface EntryRecord {
+  /** Where it came from, for people: a URL, or the version of Go and the module. */
+  source: string;
+  /** SHA-256 of each executable, by its name. */
+  executables: Record<string, string>;
+}
+
+const recordName = "entry.json";
+
+/**
+ * One folder of the cache, `<tool>-<version>-<platform>`. It appears whole, by one rename, with a record of
+ * its checksums written before; a folder without that record, or that differs from it, is as good as absent.
+ */
+export class CacheEntry {
+  readonly folder: string;
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  executable(name: string): string {
+    return join(this.folder, name);
+  }
+
+  /** "sound", "absent", or what is wrong with it. Reads every byte once: half a second for all five tools. */
+  async check(names: string[]): Promise<"sound" | "absent" | { damaged: string }> {
+    let text: string;
+    try {
+      text = await readFile(join(this.folder, recordName), "utf8");
+    } catch {
+      return (await exists(this.folder)) ? { damaged: "it has no record of its checksums" } : "absent";
+    }
+    const record = parseRecord(text);
+    for (const name of names) {
+      const recorded = record?.executables[name];
+      if (recorded === undefined) return { damaged: `its record does not name ${name}` };
+      const actual = await sha256Of(this.executable(name)).catch(() => "absent");
+      if (actual !== recorded) return { damaged: `${name} is not the file that was put there` };
+    }
+    return "sound";
+  }
+
+  /**
+   * Runs `make` with an empty folder beside the entry, then puts that folder in the entry's place. When `make`
+   * throws, or this process dies at any moment, the entry is as it was. Only the holder of the lock may call it.
+   */
+  async replace(make: (folder: string) => Promise<EntryRecord["source"]>, names: string[]): Promise<void> {
+    await this.#clear();
+    const made = await mkdtemp(`${this.folder}.new-${process.pid}-`);
+    try {
+      const source = await make(made);
+      const executables: Record<string, string> = {};
+      for (const name of names) executables[name] = await sha256Of(join(made, name));
+      const record: EntryRecord = { source, executables };
+      await writeFile(join(made, recordName), `${JSON.stringify(record, null, 2)}\n`);
+      for (const name of [...names, recordName, "."]) await flush(join(made, name));
+      const old = `${this.folder}.old-${process.pid}-${Date.now()}`;
+      if (await exists(this.folder)) await rename(this.folder, old);
+      await rename(made, this.folder);
+      await flush(dirname(this.folder));
+      await rm(old, { recursive: true, force: true });
+    } finally {
+      await rm(made, { recursive: true, force: true });
+    }
+  }
+
+  /** Removes what runs that died left beside the entry. */
+  async #clear(): Promise<void> {
+    const parent = dirname(this.folder);
+    const left = /^\.(new|old)-(\d+)-/;
+    for (const name of await readdir(parent)) {
+      if (!name.startsWith(basename(this.folder))) continue;
+      const pid = left.exec(name.slice(basename(this.folder).length))?.[2];
+      if (pid !== undefined && !isAlive(Number(pid)))
+        await rm(join(parent, name), { recursive: true, force: true });
+    }
+  }
+
+  /**
+   * Runs `work` while no other process works on this entry. `waiting` is told once a second how long it has
+   * waited. A holder that died without a word is overtaken after `stale` milliseconds.
+   */
+  async locked<T>(
+    work: () => Promise<T>,
+    options: { stale: number; waiting: (seconds: number) => void },
+  ): Promise<T> {
+    await mkdir(dirname(this.folder), { recursive: true, mode: 0o700 });
+    const started = Date.now();
+    const release = await this.#acquire(options.stale, () =>
+      options.waiting(Math.round((Date.now() - started) / 1000)),
+    );
+    try {
+      return await work();
+    } finally {
+      // Someone who overtook a lock that looked stale holds it now: nothing to release.
+      await release().catch(() => {});
+    }
+  }
+
+  async #acquire(stale: number, waiting: () => void): Promise<() => Promise<void>> {
+    for (let turn = 0; ; turn++) {
+      try {
+        return await lock(this.folder, {
+          lockfilePath: `${this.folder}.lock`,
+          realpath: false,
+          stale,
+          update: stale / 4,
+          // Losing it (a machine that slept) costs double work at worst: the last rename wins, whole.
+          onCompromised: () => {},
+        });
+      } catch (error) {
+        if (!(error instanceof Error && "code" in error && error.code === "ELOCKED")) throw error;
+      }
+      if (turn % 4 === 0) waiting();
+      await sleep(250);
+    }
+  }
+}
+
+/** SHA-256 of a file, in hexadecimal. */
+export async function sha256Of(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), hash);
+  return hash.digest("hex");
+}
+
+function parseRecord(text: string): EntryRecord | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function flush(file: string): Promise<void> {
+  const handle = await open(file, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}

@@ -1,0 +1,244 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Report } from "../progress.ts";
+import { unpack } from "./archive.ts";
+import { build } from "./build.ts";
+import { CacheEntry } from "./cache.ts";
+import { type DownloadLimits, download, downloadLimits } from "./download.ts";
+import { executablesOnPath, printedVersion } from "./executable.ts";
+import type { ToolPackage } from "./package.ts";
+
+/** The ways to get a tool, in the order in which they are tried. */
+export const allWays = ["path", "download", "build"] as const;
+export type Way = (typeof allWays)[number];
+
+export interface ToolchainSettings<Name extends string> {
+  packages: ToolPackage<Name>[];
+  /** Absolute path of the folder that holds the tools that were downloaded or built. */
+  cache: string;
+  /** e.g. "linux-amd64"; see platformOf. */
+  platform: string;
+  /** PATH, proxies and Go's own settings are read from it, and it is handed on to what is run. */
+  environment: NodeJS.ProcessEnv;
+  /** All of them when absent. */
+  ways?: readonly Way[];
+  limits?: DownloadLimits;
+  /** Milliseconds after which the lock of a run that died is overtaken. */
+  stale?: number;
+}
+
+/** A tool could not be had in any way. Says what was tried, why it failed, and the three ways to get it. */
+export class ToolchainError extends Error {
+  override name = "ToolchainError";
+}
+
+/** Finds, downloads or builds pinned tools. What it found is remembered for its lifetime. */
+export class Toolchain<Name extends string> {
+  readonly #settings: ToolchainSettings<Name>;
+  readonly #found = new Map<Name, Promise<string>>();
+  /** Hosts that did not answer in this process, with the reason: they are not asked a second time. */
+  readonly #silent = new Map<string, string>();
+  /** The end of the queue: one download or build at a time. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(settings: ToolchainSettings<Name>) {
+    this.#settings = settings;
+  }
+
+  /** Absolute path of the executable, in exactly the pinned version. Throws ToolchainError. */
+  find(name: Name, report: Report): Promise<string> {
+    const known = this.#found.get(name);
+    if (known !== undefined) return known;
+    const found = this.#find(name, report);
+    this.#found.set(name, found);
+    found.catch(() => this.#found.delete(name));
+    return found;
+  }
+
+  /** Finds several, one after another. */
+  async ensure(names: readonly Name[], report: Report): Promise<Record<Name, string>> {
+    const paths: [Name, string][] = [];
+    for (const name of names) paths.push([name, await this.find(name, report)]);
+    return Object.fromEntries(paths) as Record<Name, string>;
+  }
+
+  async #find(name: Name, report: Report): Promise<string> {
+    const wanted = this.#settings.packages.find((tool) => tool.executables[name] !== undefined);
+    if (wanted === undefined) throw new ToolchainError(`${name} is not a tool that Keyplane knows`);
+    const ways = this.#settings.ways ?? allWays;
+    const tried: string[] = [];
+    if (ways.includes("path")) {
+      const file = await this.#onPath(name, wanted, tried);
+      if (file !== undefined) {
+        report({ subject: name, state: "unchanged", text: `${wanted.version}, on PATH: ${file}` });
+        return file;
+      }
+    }
+    if (ways.includes("download") || ways.includes("build")) {
+      const run = this.#last.then(() => this.#fromCache(name, wanted, tried, report));
+      this.#last = run.catch(() => {});
+      const file = await run;
+      if (file !== undefined) return file;
+    }
+    report({ subject: name, state: "failed", text: `${wanted.version} could not be had` });
+    throw new ToolchainError(this.#explain(name, wanted, tried));
+  }
+
+  async #onPath(name: Name, wanted: ToolPackage<Name>, tried: string[]): Promise<string | undefined> {
+    const { environment } = this.#settings;
+    for (const file of await executablesOnPath(name, environment)) {
+      const version = await printedVersion(file, {
+        arguments: wanted.executables[name] ?? [],
+        environment,
+      });
+      if (version === wanted.version) return file;
+      tried.push(`on PATH: ${file} is ${version === undefined ? "of no readable version" : version}`);
+    }
+    return undefined;
+  }
+
+  /** The executable from the cache, where it is put first when it is not there. */
+  async #fromCache(
+    name: Name,
+    wanted: ToolPackage<Name>,
+    tried: string[],
+    report: Report,
+  ): Promise<string | undefined> {
+    const { cache, platform, stale } = this.#settings;
+    const entry = new CacheEntry(join(cache, `${wanted.name}-${wanted.version}-${platform}`));
+    const names = Object.keys(wanted.executables);
+    const sound = async () => (await entry.check([name])) === "sound";
+    if (await sound()) {
+      report({ subject: name, state: "unchanged", text: `${wanted.version}, from the cache` });
+      return entry.executable(name);
+    }
+    return await entry.locked(
+      async () => {
+        const state = await entry.check(names);
+        if (state === "sound") {
+          report({ subject: name, state: "done", text: `${wanted.version}, made by another run` });
+          return entry.executable(name);
+        }
+        if (state !== "absent")
+          report({ subject: name, state: "progress", text: `not using the cached one: ${state.damaged}` });
+        for (const way of ["download", "build"] as const) {
+          if (!(this.#settings.ways ?? allWays).includes(way)) continue;
+          try {
+            const make = (folder: string) =>
+              way === "download"
+                ? this.#download(name, wanted, folder, report)
+                : this.#build(name, wanted, folder, report);
+            await entry.replace(make, names);
+            report({ subject: name, state: "done", text: `${wanted.version}, ${pastOf[way]}` });
+            return entry.executable(name);
+          } catch (error) {
+            const reason = error instanceof Error ? error.message : String(error);
+            tried.push(`${way}: ${reason}`);
+            report({ subject: name, state: "progress", text: `no ${way}: ${reason}` });
+          }
+        }
+        return undefined;
+      },
+      {
+        stale: stale ?? 20_000,
+        waiting: (seconds) =>
+          report({
+            subject: name,
+            state: seconds === 0 ? "started" : "progress",
+            text: `waiting for another run that is getting ${wanted.version}: ${seconds} s`,
+          }),
+      },
+    );
+  }
+
+  async #download(name: Name, wanted: ToolPackage<Name>, folder: string, report: Report): Promise<string> {
+    const official = wanted.downloads[this.#settings.platform];
+    if (official === undefined)
+      throw new Error(`no checksum is pinned for ${this.#settings.platform}, so nothing is downloaded`);
+    const { host } = new URL(official.url);
+    const silent = this.#silent.get(host);
+    if (silent !== undefined) throw new Error(`${official.url}: ${host} did not answer before (${silent})`);
+    report({ subject: name, state: "started", text: `downloading ${wanted.version} from ${host}` });
+    const file = join(folder, ".download");
+    let told = 0;
+    let received = 0;
+    try {
+      await download(official.url, {
+        into: file,
+        sha256: official.sha256,
+        limits: this.#settings.limits ?? downloadLimits,
+        progress: (bytes, total) => {
+          received = bytes;
+          if (Date.now() - told < 500 && bytes !== total) return;
+          told = Date.now();
+          const of = total === undefined ? "" : ` of ${megabytes(total)}`;
+          report({ subject: name, state: "progress", text: `downloaded ${megabytes(bytes)}${of} MB` });
+        },
+      });
+    } catch (error) {
+      if (received === 0) this.#silent.set(host, error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+    await unpack(file, official, folder);
+    await rm(file);
+    await this.#prove(wanted, folder);
+    return official.url;
+  }
+
+  async #build(name: Name, wanted: ToolPackage<Name>, folder: string, report: Report): Promise<string> {
+    const { environment, platform } = this.#settings;
+    report({
+      subject: name,
+      state: "started",
+      text: `building ${wanted.version} from Go modules; the first time this takes about ${wanted.build.minutes} min`,
+    });
+    await build(wanted.build, {
+      into: folder,
+      platform,
+      environment,
+      progress: ({ seconds, modules, packages }) =>
+        report({
+          subject: name,
+          state: "progress",
+          text: `building for ${seconds} s: ${modules} modules downloaded, ${packages} packages compiled`,
+        }),
+    });
+    await this.#prove(wanted, folder);
+    return wanted.build.packages.map((source) => `go build ${source}@v${wanted.version}`).join(", ");
+  }
+
+  /** Runs every executable before it is kept: what does not run here, or is another version, is not. */
+  async #prove(wanted: ToolPackage<Name>, folder: string): Promise<void> {
+    const { environment } = this.#settings;
+    for (const [name, args] of Object.entries<string[] | undefined>(wanted.executables)) {
+      const version = await printedVersion(join(folder, name), { arguments: args ?? [], environment });
+      if (version !== wanted.version)
+        throw new Error(
+          `the new ${name} does not say that it is ${wanted.version}, but ${version ?? "nothing"}`,
+        );
+    }
+  }
+
+  #explain(name: Name, wanted: ToolPackage<Name>, tried: string[]): string {
+    const { version } = wanted;
+    const official = wanted.downloads[this.#settings.platform];
+    const lines = [
+      `${name} ${version} could not be had.`,
+      ...(tried.length > 0 ? ["What was tried:"] : ["There is none on PATH, and no other way is allowed."]),
+      ...tried.map((line) => `  - ${line}`),
+      "Any one of these is enough:",
+      `  1. put ${name} ${version} on PATH (${wanted.page})`,
+      official === undefined
+        ? `  2. run on a platform that has an official download; ${this.#settings.platform} has none`
+        : `  2. let this machine reach ${official.url}`,
+      "  3. install Go 1.26 or later and let it reach its module proxy: Keyplane then builds it",
+    ];
+    return lines.join("\n");
+  }
+}
+
+const pastOf = { download: "downloaded", build: "built" } as const;
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
+}
