@@ -1,0 +1,149 @@
+/** A property value as it travels over the engine's protocol: JSON. */
+export type Value = string | number | boolean | null | Value[] | { [key: string]: Value };
+export type Properties = Record<string, Value>;
+
+/** What the engine sends for a value that a preview cannot know yet. */
+export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** One property of a resource type: how it looks, how Vault calls it and what Vault assumes without it. */
+export interface Field {
+  readonly kind: "text" | "number" | "flag" | "list" | "set" | "map" | "block";
+  /** Name in Vault's API; the property's name in snake case when absent. */
+  readonly api?: string;
+  readonly required?: true;
+  /** A change needs another resource. */
+  readonly replace?: true;
+  /** Vault never returns it: the state's value is the last one written, and drift in it is not seen. */
+  readonly writeOnly?: true;
+  /** Not part of the request that writes the object (its address, or written by another request). */
+  readonly local?: true;
+  /** The value that Vault assumes; a field's zero ("" 0 false [] {}) when absent. */
+  readonly otherwise?: Value;
+  /** Vault chooses a value when none is declared: an undeclared one is reported and never a difference. */
+  readonly chosen?: true;
+  /** The properties of a block. */
+  readonly fields?: Fields;
+  /** Makes two ways to write the same value equal. */
+  readonly normal?: (value: string) => string;
+}
+
+/** Every property that is served of a type whose declared arguments are `Args`: the compiler checks the names. */
+export type Fields<Args = Record<string, unknown>> = { readonly [K in keyof Args]?: Field };
+
+type Options = Omit<Field, "kind" | "fields">;
+export const text = (options: Options = {}): Field => ({ ...options, kind: "text" });
+export const number = (options: Options = {}): Field => ({ ...options, kind: "number" });
+export const flag = (options: Options = {}): Field => ({ ...options, kind: "flag" });
+export const list = (options: Options = {}): Field => ({ ...options, kind: "list" });
+export const set = (options: Options = {}): Field => ({ ...options, kind: "set" });
+export const map = (options: Options = {}): Field => ({ ...options, kind: "map" });
+export const block = <Args>(fields: Fields<Args>, options: Options = {}): Field => ({
+  ...options,
+  kind: "block",
+  fields: fields as Fields,
+});
+
+/** `maxLeaseTtl` → `max_lease_ttl` */
+export function snake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+export function apiName(name: string, field: Field): string {
+  return field.api ?? snake(name);
+}
+
+/** The entries of a table of fields (whose type allows absent ones). */
+export function entriesOf(fields: Fields): [string, Field][] {
+  return Object.entries(fields).filter((entry): entry is [string, Field] => entry[1] !== undefined);
+}
+
+export function zero(field: Field): Value {
+  if (field.otherwise !== undefined) return field.otherwise;
+  switch (field.kind) {
+    case "text":
+      return "";
+    case "number":
+      return 0;
+    case "flag":
+      return false;
+    case "list":
+    case "set":
+      return [];
+    case "map":
+    case "block":
+      return {};
+  }
+}
+
+/** The one way to write a value of a field, for comparing and for the state. Null and undefined are its zero. */
+export function normalised(field: Field, value: Value | undefined): Value {
+  if (value === undefined || value === null) return zero(field);
+  if (value === unknown) return value;
+  if (field.kind === "set" && Array.isArray(value)) {
+    return [...new Set(value.map(String))].sort();
+  }
+  if (field.kind === "map" && isObject(value)) {
+    const keys = Object.keys(value).sort();
+    return Object.fromEntries(keys.map((key) => [key, String(value[key])]));
+  }
+  if (field.kind === "text" && typeof value === "string" && field.normal !== undefined) {
+    return field.normal(value);
+  }
+  return value;
+}
+
+export function isObject(value: Value | undefined): value is Properties {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whether a value holds something that a preview cannot know. */
+export function hasUnknown(value: Value | undefined): boolean {
+  if (value === unknown) return true;
+  if (Array.isArray(value)) return value.some(hasUnknown);
+  return isObject(value) && Object.values(value).some(hasUnknown);
+}
+
+/** What is wrong with a declared value, or undefined. Never repeats the value: it may be a secret. */
+export function misfit(field: Field, value: Value): string | undefined {
+  if (value === null || value === unknown) return undefined;
+  switch (field.kind) {
+    case "text":
+      return typeof value === "string" ? undefined : "must be a string";
+    case "number":
+      return typeof value === "number" ? undefined : "must be a number";
+    case "flag":
+      return typeof value === "boolean" ? undefined : "must be true or false";
+    case "list":
+    case "set":
+      return Array.isArray(value) && value.every((item) => typeof item === "string")
+        ? undefined
+        : "must be a list of strings";
+    case "map":
+      return isObject(value) && Object.values(value).every((item) => typeof item === "string")
+        ? undefined
+        : "must be an object of strings";
+    case "block":
+      return isObject(value) ? undefined : "must be an object";
+  }
+}
+
+/** The body of a request: every given field under Vault's name, blocks and local ones left out. */
+export function toVault(fields: Fields, inputs: Properties): Record<string, Value> {
+  const body: Record<string, Value> = {};
+  for (const [name, field] of entriesOf(fields)) {
+    const value = inputs[name];
+    if (field.local || field.kind === "block" || value === undefined || value === null) continue;
+    body[apiName(name, field)] = normalised(field, value);
+  }
+  return body;
+}
+
+/** The properties in what Vault returned; fields that it does not return are left out. */
+export function fromVault(fields: Fields, data: Record<string, unknown>): Properties {
+  const properties: Properties = {};
+  for (const [name, field] of entriesOf(fields)) {
+    if (field.local || field.writeOnly || field.kind === "block") continue;
+    properties[name] = normalised(field, data[apiName(name, field)] as Value | undefined);
+  }
+  return properties;
+}
