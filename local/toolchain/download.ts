@@ -7,6 +7,11 @@ export class DownloadError extends Error {
   override name = "DownloadError";
 }
 
+/** The server did not answer at all: there is no use in asking it for another file. */
+export class UnreachableError extends DownloadError {
+  override name = "UnreachableError";
+}
+
 export interface DownloadLimits {
   /** Milliseconds to look up, connect to and hear from a server. */
   connect: number;
@@ -23,7 +28,8 @@ const largest = 1024 ** 3;
 
 /**
  * Downloads one file in one try and compares its SHA-256. Proxies of the environment are used, redirects are
- * followed. Throws DownloadError when anything is wrong; what lies at `into` is then not to be used.
+ * followed. Throws DownloadError when anything is wrong (UnreachableError when nobody answered); what lies at
+ * `into` is then not to be used.
  */
 export async function download(
   url: string,
@@ -43,6 +49,7 @@ export async function download(
   const stop = new AbortController();
   const hash = createHash("sha256");
   const file = await open(options.into, "w", 0o600);
+  let answered = false;
   let received = 0;
   let seen = 0;
   const watch = setInterval(() => {
@@ -52,6 +59,7 @@ export async function download(
   }, limits.patience);
   try {
     const response = await fetch(url, { dispatcher, signal: stop.signal });
+    answered = true;
     if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status}`);
     const length = Number(response.headers.get("content-length"));
     for await (const chunk of response.body) {
@@ -63,6 +71,10 @@ export async function download(
       options.progress(received, length > 0 ? length : undefined);
     }
   } catch (error) {
+    if (!answered)
+      throw new UnreachableError(`${new URL(url).host} did not answer (${reasonOf(error)})`, {
+        cause: error,
+      });
     throw new DownloadError(`${url}: ${reasonOf(error)}`, { cause: error });
   } finally {
     clearInterval(watch);

@@ -4,7 +4,7 @@ import type { Report } from "../progress.ts";
 import { unpack } from "./archive.ts";
 import { build } from "./build.ts";
 import { CacheEntry } from "./cache.ts";
-import { type DownloadLimits, download, downloadLimits } from "./download.ts";
+import { type DownloadLimits, download, downloadLimits, UnreachableError } from "./download.ts";
 import { executablesOnPath, printedVersion } from "./executable.ts";
 import type { ToolPackage } from "./package.ts";
 
@@ -36,8 +36,8 @@ export class ToolchainError extends Error {
 export class Toolchain<Name extends string> {
   readonly #settings: ToolchainSettings<Name>;
   readonly #found = new Map<Name, Promise<string>>();
-  /** Hosts that did not answer in this process, with the reason: they are not asked a second time. */
-  readonly #silent = new Map<string, string>();
+  /** Hosts that did not answer: they are not asked a second time. */
+  readonly #unreachable = new Map<string, UnreachableError>();
   /** The end of the queue: one download or build at a time. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -127,14 +127,13 @@ export class Toolchain<Name extends string> {
             const make = (folder: string) =>
               way === "download"
                 ? this.#download(name, wanted, folder, report)
-                : this.#build(name, wanted, folder, report);
+                : this.#build(name, wanted, folder, tried, report);
             await entry.replace(make, names);
             report({ subject: name, state: "done", text: `${wanted.version}, ${pastOf[way]}` });
             return entry.executable(name);
           } catch (error) {
             const reason = error instanceof Error ? error.message : String(error);
             tried.push(`${way}: ${reason}`);
-            report({ subject: name, state: "progress", text: `no ${way}: ${reason}` });
           }
         }
         return undefined;
@@ -156,19 +155,17 @@ export class Toolchain<Name extends string> {
     if (official === undefined)
       throw new Error(`no checksum is pinned for ${this.#settings.platform}, so nothing is downloaded`);
     const { host } = new URL(official.url);
-    const silent = this.#silent.get(host);
-    if (silent !== undefined) throw new Error(`${official.url}: ${host} did not answer before (${silent})`);
+    const unreachable = this.#unreachable.get(host);
+    if (unreachable !== undefined) throw unreachable;
     report({ subject: name, state: "started", text: `downloading ${wanted.version} from ${host}` });
     const file = join(folder, ".download");
     let told = 0;
-    let received = 0;
     try {
       await download(official.url, {
         into: file,
         sha256: official.sha256,
         limits: this.#settings.limits ?? downloadLimits,
         progress: (bytes, total) => {
-          received = bytes;
           if (Date.now() - told < 500 && bytes !== total) return;
           told = Date.now();
           const of = total === undefined ? "" : ` of ${megabytes(total)}`;
@@ -176,7 +173,7 @@ export class Toolchain<Name extends string> {
         },
       });
     } catch (error) {
-      if (received === 0) this.#silent.set(host, error instanceof Error ? error.message : String(error));
+      if (error instanceof UnreachableError) this.#unreachable.set(host, error);
       throw error;
     }
     await unpack(file, official, folder);
@@ -185,12 +182,20 @@ export class Toolchain<Name extends string> {
     return official.url;
   }
 
-  async #build(name: Name, wanted: ToolPackage<Name>, folder: string, report: Report): Promise<string> {
+  async #build(
+    name: Name,
+    wanted: ToolPackage<Name>,
+    folder: string,
+    tried: string[],
+    report: Report,
+  ): Promise<string> {
     const { environment, platform } = this.#settings;
+    const before = tried.at(-1);
+    const because = before === undefined ? "" : ` (${before})`;
     report({
       subject: name,
       state: "started",
-      text: `building ${wanted.version} from Go modules; the first time this takes about ${wanted.build.minutes} min`,
+      text: `building ${wanted.version} from Go modules, about ${wanted.build.minutes} min the first time${because}`,
     });
     await build(wanted.build, {
       into: folder,
@@ -200,7 +205,10 @@ export class Toolchain<Name extends string> {
         report({
           subject: name,
           state: "progress",
-          text: `building for ${seconds} s: ${modules} modules downloaded, ${packages} packages compiled`,
+          text:
+            `building for ${seconds} s` +
+            (modules > 0 ? `, ${modules} modules downloaded` : "") +
+            (packages > 0 ? `, ${packages} packages compiled` : ""),
         }),
     });
     await this.#prove(wanted, folder);
