@@ -1,0 +1,14 @@
+/** A local service could not be started, reached or stopped; the message says which, why, and what to do. */
+export class ServiceError extends Error {
+  override name = "ServiceError";
+}
+
+/** The local services are not running (or not all of them). */
+export class ServicesDownError extends ServiceError {
+  override name = "ServicesDownError";
+}
+
+/** The state folder is not one that keyplane made, or another command holds it. */
+export class HomeError extends ServiceError {
+  override name = "HomeError";
+}

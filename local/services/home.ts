@@ -1,0 +1,149 @@
+import { chmod, mkdir, readdir, realpath, rm, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Report } from "../progress.ts";
+import { HomeError } from "./errors.ts";
+import { isMissing, readIfThere, writePrivate } from "./private-file.ts";
+
+const markerText =
+  "This folder belongs to keyplane's local stack. `keyplane down --delete` removes it and everything in it.\n";
+
+/** Where everything of the local services lies. Paths only; nothing is touched. */
+export function layout(home: string) {
+  const root = resolve(home);
+  return {
+    root,
+    marker: join(root, "keyplane-home.txt"),
+    lock: join(root, "services.lock"),
+    processes: join(root, "processes.json"),
+    logs: join(root, "logs"),
+    audit: [join(root, "audit", "first"), join(root, "audit", "second")] as [string, string],
+    tls: {
+      folder: join(root, "tls"),
+      ca: join(root, "tls", "ca.pem"),
+      caWithKey: join(root, "tls", "ca-with-key.pem"),
+      leaf: (service: string) => join(root, "tls", `${service}.pem`),
+    },
+    vault: {
+      folder: join(root, "vault"),
+      settings: join(root, "vault", "server.json"),
+      raft: join(root, "vault", "raft"),
+      keys: join(root, "vault", "keys.json"),
+      initialising: join(root, "vault", "initialising.json"),
+    },
+    postgres: {
+      folder: join(root, "postgres"),
+      data: join(root, "postgres", "data"),
+      unfinished: join(root, "postgres", "data.unfinished"),
+      password: join(root, "postgres", "superuser.password"),
+    },
+    issuer: {
+      folder: join(root, "issuer"),
+      key: join(root, "issuer", "key.json"),
+      settings: join(root, "issuer", "settings.json"),
+    },
+  };
+}
+
+export type Layout = ReturnType<typeof layout>;
+
+/**
+ * Makes the state folder (mode 700) and marks it as ours. Returns its real path.
+ * @throws HomeError when it holds files and is not marked: it is someone else's.
+ */
+export async function prepareHome(home: string): Promise<string> {
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  const root = await realpath(home);
+  const { marker } = layout(root);
+  if ((await readIfThere(marker)) === undefined) {
+    const foreign = (await readdir(root)).filter((name) => !ours.test(name));
+    if (foreign.length > 0) {
+      throw new HomeError(
+        `${root} holds files that keyplane did not make (${foreign.slice(0, 3).join(", ")}…). ` +
+          "Choose an empty or new folder with KEYPLANE_HOME.",
+      );
+    }
+    await writePrivate(marker, markerText);
+  }
+  const { mode } = await stat(root);
+  if ((mode & 0o077) !== 0) await chmod(root, 0o700);
+  return root;
+}
+
+/** What a command may have put there before the first start marked the folder, or while it was being marked. */
+const ours = /^(up\.lock|services\.lock(-journal)?|keyplane-home\.txt\..*\.tmp)$/;
+
+/**
+ * Removes the state folder and everything in it.
+ * @throws HomeError when it is not marked as ours.
+ */
+export async function deleteHome(home: string): Promise<void> {
+  const { root, marker } = layout(home);
+  if ((await readIfThere(marker)) === undefined) {
+    throw new HomeError(
+      `${root} was not made by keyplane (it has no keyplane-home.txt), so it is not deleted. ` +
+        "Check KEYPLANE_HOME; remove the folder by hand if it really is meant.",
+    );
+  }
+  // The marker goes last, so that a deletion that was cut short can be repeated.
+  for (const name of await readdir(root)) {
+    if (join(root, name) !== marker) await rm(join(root, name), { recursive: true, force: true });
+  }
+  await rm(root, { recursive: true, force: true });
+}
+
+/**
+ * Holds the services of a state folder for one piece of work, so that two runs at once do not trample each other.
+ * The lock is SQLite's, which is the kernel's: it ends with its holder, also with one that is killed.
+ * @throws HomeError when it is still held after `patience` milliseconds.
+ */
+export async function holdServices(
+  home: string,
+  { report, patience = 120_000 }: { report: Report; patience?: number },
+): Promise<Disposable> {
+  const { root, lock } = layout(home);
+  const database = new DatabaseSync(lock, { timeout: 0 });
+  const deadline = Date.now() + patience;
+  for (let said = false; ; ) {
+    try {
+      database.exec("BEGIN EXCLUSIVE");
+      if ((await readIfThere(lock)) === undefined) {
+        throw new HomeError(`${root} was deleted by another keyplane command meanwhile. Run this one again.`);
+      }
+      return { [Symbol.dispose]: () => database.close() };
+    } catch (error) {
+      if (!isBusy(error) || Date.now() > deadline) {
+        database.close();
+        if (error instanceof HomeError) throw error;
+        throw new HomeError(
+          `Another keyplane command works on the services in ${root}. Wait for it to end, then try again.`,
+          { cause: error },
+        );
+      }
+      if (!said) {
+        report({
+          subject: "services",
+          state: "progress",
+          text: "waiting for another keyplane command to end",
+        });
+      }
+      said = true;
+      await sleep(100);
+    }
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && /database is locked|database table is locked/.test(error.message);
+}
+
+/** Whether there is a state folder of ours at all. */
+export async function isHome(home: string): Promise<boolean> {
+  try {
+    return (await readIfThere(layout(home).marker)) !== undefined;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}

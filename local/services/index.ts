@@ -1,0 +1,288 @@
+import { mkdir } from "node:fs/promises";
+import type { EnvironmentOverrides } from "../../model/catalogue.ts";
+import type { Database } from "../../model/model.ts";
+import type { Report } from "../progress.ts";
+import { findTool } from "../toolchain/index.ts";
+import { ensureCertificates } from "./certificates.ts";
+import { makeDatabases } from "./databases.ts";
+import { ServicesDownError } from "./errors.ts";
+import { deleteHome, holdServices, isHome, layout, prepareHome } from "./home.ts";
+import { issuerLaunch, issuerUrl, startIssuer } from "./issuer/index.ts";
+import { freePort, isFree } from "./ports.ts";
+import { postgresLaunch, startPostgres, superuser } from "./postgres-server.ts";
+import type { PostgresUser } from "./postgres-user.ts";
+import {
+  type Launch,
+  type PortName,
+  ProcessTable,
+  type ServiceName,
+  serviceNames,
+  signalProcess,
+  stopProcess,
+} from "./process-table.ts";
+import { type ServiceStatus, statusOf } from "./status.ts";
+import { readVaultKeys } from "./vault-keys.ts";
+import { startVault, vaultAddress, vaultLaunch } from "./vault-server.ts";
+
+export { sampleTable } from "./databases.ts";
+export { HomeError, ServiceError, ServicesDownError } from "./errors.ts";
+export { type GitHubJob, gitHubClaims } from "./issuer/claims.ts";
+export { signGitHubToken } from "./issuer/token.ts";
+export type { ServiceStatus } from "./status.ts";
+export { forgetRootToken, regenerateRoot } from "./vault-keys.ts";
+
+/** Where the local services are and what is needed to use them. */
+export interface LocalServices {
+  /** The state folder's real path. */
+  home: string;
+  vault: {
+    address: string;
+    /** PEM of the local CA. */
+    ca: string;
+    caFile: string;
+    unsealKeysFile: string;
+    /** Only until it is revoked and forgotten. */
+    rootToken?: string;
+    /** Two folders that Vault may write audit files into. */
+    auditDirectories: [string, string];
+  };
+  postgres: { host: "127.0.0.1"; port: number; superuser: string; passwordFile: string; logFile: string };
+  issuer: { url: string; ca: string };
+}
+
+export interface StartOptions {
+  report: Report;
+  /** Path of Vault's executable; the toolchain's when absent. */
+  vault?: string;
+  /** Postgres settings on top of ours, e.g. `{ log_statement: "all" }`. They count when Postgres is started. */
+  postgresSettings?: Record<string, string>;
+  /** Whom Postgres runs as; decided by the machine when absent. */
+  postgresUser?: PostgresUser;
+}
+
+/**
+ * Starts what does not run of Vault, Postgres and the issuer, and unseals Vault. Repeating it changes nothing.
+ * @throws ServiceError for a service that does not come up, HomeError for a folder that is not ours; both say what to do.
+ */
+export async function startServices(home: string, options: StartOptions): Promise<LocalServices> {
+  const { report } = options;
+  const executable = options.vault ?? (await findTool("vault", report));
+  const root = await prepareHome(home);
+  using _held = await holdServices(root, { report });
+  const at = layout(root);
+  for (const folder of [at.logs, at.vault.folder, ...at.audit]) {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  }
+  const certificates = await ensureCertificates(root);
+  const table = await ProcessTable.read(root);
+  const ports = await choosePorts(table, report);
+  const { ca } = certificates;
+  const common = { home: root, ca, table, report };
+  await Promise.all(
+    certificates.renewed.map(async (name) => {
+      const running = await table.running(name);
+      if (running !== undefined && (await signalProcess(running, "SIGHUP"))) {
+        report({ subject: name, state: "progress", text: "loads its renewed certificate" });
+      }
+    }),
+  );
+  await allOrFirstFailure([
+    startVault({ ...common, executable, port: ports.vault, clusterPort: ports["vault-cluster"] }),
+    startPostgres({
+      ...common,
+      port: ports.postgres,
+      ...(options.postgresSettings !== undefined && { settings: options.postgresSettings }),
+      ...(options.postgresUser !== undefined && { user: options.postgresUser }),
+    }),
+    startIssuer({ ...common, port: ports.issuer }),
+  ]);
+  return servicesAt(root, ports, ca);
+}
+
+/**
+ * The running services, without starting anything.
+ * @throws ServicesDownError when one of them does not serve.
+ */
+export async function connectServices(home: string): Promise<LocalServices> {
+  const status = await servicesStatus(home);
+  const down = status.filter(({ state }) => state !== "running");
+  if (down.length > 0) {
+    const list = down.map(
+      ({ name, state, reason }) => `${name} is ${state}${reason === undefined ? "" : ` (${reason})`}`,
+    );
+    throw new ServicesDownError(`The local services are not up: ${list.join(", ")}. Run \`keyplane up\`.`);
+  }
+  const root = await prepareHome(home);
+  const table = await ProcessTable.read(root);
+  const { ca } = await ensureCertificates(root);
+  return servicesAt(root, rememberedPorts(table), ca);
+}
+
+/** What each service is doing, and why one is not serving. */
+export async function servicesStatus(home: string): Promise<ServiceStatus[]> {
+  return statusOf(home);
+}
+
+/**
+ * Stops the services; with `deleteData` it then removes the state folder.
+ * @throws HomeError when the folder is not ours.
+ */
+export async function stopServices(
+  home: string,
+  { deleteData, report }: { deleteData: boolean; report: Report },
+): Promise<void> {
+  if (!(await isHome(home))) {
+    // Nothing of ours: a folder that exists is refused, one that does not is nothing to do.
+    if (deleteData) await deleteHome(home);
+    for (const subject of serviceNames) report({ subject, state: "unchanged", text: "not running" });
+    return;
+  }
+  const root = await prepareHome(home);
+  using _held = await holdServices(root, { report });
+  const table = await ProcessTable.read(root);
+  await Promise.all(serviceNames.map((name) => stopService(root, table, name, report)));
+  if (!deleteData) return;
+  await deleteHome(root);
+  report({ subject: "services", state: "done", text: `deleted ${root}` });
+}
+
+/**
+ * Makes the databases, group roles and manager roles of the model in the local Postgres; repeating it changes nothing.
+ * @param exists Whether Vault has that connection already.
+ * @returns connection → bootstrap password of the managers that Vault does not know yet.
+ */
+export async function prepareDatabases(
+  services: LocalServices,
+  databases: Database[],
+  options: { exists: (connection: string) => Promise<boolean> },
+): Promise<Record<string, string>> {
+  const { home, postgres, issuer } = services;
+  return makeDatabases({ home, port: postgres.port, ca: issuer.ca }, databases, options);
+}
+
+/** What the local environment knows only at run time, in the form of the catalogue's environment block. */
+export function environmentOf({ vault, postgres, issuer }: LocalServices): EnvironmentOverrides {
+  const [first, second] = vault.auditDirectories;
+  return {
+    github: { issuer: issuer.url, certificate: issuer.ca },
+    vault: {
+      address: vault.address,
+      audit: {
+        first: { type: "file", path: `${first}/audit.log` },
+        second: { type: "file", path: `${second}/audit.log` },
+      },
+    },
+    postgres: { host: postgres.host, port: postgres.port },
+  };
+}
+
+type Ports = Record<PortName, number>;
+
+const owner: Record<PortName, ServiceName> = {
+  vault: "vault",
+  "vault-cluster": "vault",
+  postgres: "postgres",
+  issuer: "issuer",
+};
+
+/** The remembered ports, while they are free or our own server holds them; else new ones. */
+async function choosePorts(table: ProcessTable, report: Report): Promise<Ports> {
+  const chosen: Partial<Ports> = {};
+  for (const name of Object.keys(owner) as PortName[]) {
+    const remembered = table.port(name);
+    const launch = await launchOf(table.home, owner[name], remembered ?? 0);
+    const running = (await table.running(owner[name])) ?? (await table.adopt(launch));
+    if (running !== undefined && remembered === undefined) {
+      // A table that was lost: the server's port is not known, so it starts again where it is.
+      await stopProcess(running, stopSignal[owner[name]]);
+    }
+    if (remembered !== undefined && (running !== undefined || (await isFree(remembered)))) {
+      chosen[name] = remembered;
+      continue;
+    }
+    const port = await freePort([...table.ports(), ...Object.values(chosen)]);
+    if (remembered !== undefined) {
+      const text = `port ${remembered} was taken by another process, so it moves to ${port}`;
+      report({ subject: owner[name], state: "progress", text });
+    }
+    await table.rememberPort(name, port);
+    chosen[name] = port;
+  }
+  return chosen as Ports;
+}
+
+function rememberedPorts(table: ProcessTable): Ports {
+  const port = (name: PortName) => table.port(name) ?? 0;
+  return {
+    vault: port("vault"),
+    "vault-cluster": port("vault-cluster"),
+    postgres: port("postgres"),
+    issuer: port("issuer"),
+  };
+}
+
+async function servicesAt(root: string, ports: Ports, ca: string): Promise<LocalServices> {
+  const at = layout(root);
+  const keys = await readVaultKeys(root);
+  return {
+    home: root,
+    vault: {
+      address: vaultAddress(ports.vault),
+      ca,
+      caFile: at.tls.ca,
+      unsealKeysFile: at.vault.keys,
+      ...(keys?.rootToken !== undefined && { rootToken: keys.rootToken }),
+      auditDirectories: at.audit,
+    },
+    postgres: {
+      host: "127.0.0.1",
+      port: ports.postgres,
+      superuser,
+      passwordFile: at.postgres.password,
+      logFile: `${at.logs}/postgres.log`,
+    },
+    issuer: { url: issuerUrl(ports.issuer), ca },
+  };
+}
+
+/** Postgres: SIGINT ends its sessions and stops in order; SIGTERM would wait for every client to leave. */
+const stopSignal: Record<ServiceName, NodeJS.Signals> = {
+  vault: "SIGTERM",
+  postgres: "SIGINT",
+  issuer: "SIGTERM",
+};
+
+async function stopService(
+  root: string,
+  table: ProcessTable,
+  name: ServiceName,
+  report: Report,
+): Promise<void> {
+  const running =
+    (await table.running(name)) ??
+    (await table.adopt(await launchOf(root, name, table.recorded(name)?.port ?? 0)));
+  if (running === undefined) {
+    report({ subject: name, state: "unchanged", text: "not running" });
+  } else {
+    const how = await stopProcess(running, stopSignal[name]);
+    report({
+      subject: name,
+      state: "done",
+      text: how === "killed" ? "did not stop in time and was killed" : "stopped",
+    });
+  }
+  await table.forget(name);
+}
+
+/** Enough of a launch to recognise the process. */
+async function launchOf(home: string, name: ServiceName, port: number): Promise<Launch> {
+  if (name === "vault") return vaultLaunch({ home, executable: "vault", port });
+  return name === "issuer" ? issuerLaunch(home, port) : postgresLaunch(home, port);
+}
+
+/** Waits for all, so that nothing goes on behind a failure, then throws the first one. */
+async function allOrFirstFailure(work: Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}

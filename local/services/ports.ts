@@ -1,0 +1,28 @@
+import { randomInt } from "node:crypto";
+import { createServer } from "node:net";
+import { ServiceError } from "./errors.ts";
+
+/** Below the ranges from which Linux and macOS take ports for outgoing connections: those come and go. */
+const lowest = 20_000;
+const highest = 32_000;
+
+/** Whether a server could listen on 127.0.0.1 at this port now. */
+export async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen({ host: "127.0.0.1", port, exclusive: true }, () => server.close(() => resolve(true)));
+  });
+}
+
+/** A free port of 127.0.0.1 that is none of `taken`. */
+export async function freePort(taken: Iterable<number>): Promise<number> {
+  const excluded = new Set(taken);
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const port = randomInt(lowest, highest);
+    if (!excluded.has(port) && (await isFree(port))) return port;
+  }
+  throw new ServiceError(
+    `No free port between ${lowest} and ${highest} on 127.0.0.1. Stop what occupies them, then try again.`,
+  );
+}
