@@ -1,0 +1,53 @@
+import type { Resource } from "@pulumi/pulumi";
+import type { Model } from "../model/model.ts";
+import { partOf } from "./part.ts";
+import { AuditDevices } from "./vault/audit.ts";
+import { DatabaseCredentials } from "./vault/databases.ts";
+import { declareEncryptionKeys, declareFingerprintKey } from "./vault/keys.ts";
+import { declareMounts } from "./vault/mounts.ts";
+import { declarePeople, HumanLogin } from "./vault/people.ts";
+import { declarePolicies } from "./vault/policies.ts";
+import { declareQuotas } from "./vault/quotas.ts";
+import { declareAppRoles, declareJwtRoles, declareKubernetesRoles } from "./vault/roles.ts";
+
+export interface PlatformOptions {
+  /** Everything in one stack, the platform alone, or the systems of one part. */
+  part: "all" | "platform" | (string & {});
+  /** Connection → first password of its manager, for connections that Vault does not have yet. */
+  bootstrapPasswords: Record<string, string>;
+}
+
+/** Declares the Vault of an environment, or a part of it, from the model alone. */
+export function platform(model: Model, { part, bootstrapPasswords }: PlatformOptions): void {
+  const { mounts, auth, fingerprintKey } = model.vault;
+  const ours = partOf(model, part);
+
+  // Audit first, so that everything after it is on record; then the places, and what lies in them.
+  const audit = ours.platform ? [new AuditDevices("audit", model.vault.audit)] : [];
+  const made = ours.platform ? declareMounts(model.vault, model.github, { dependsOn: audit }) : undefined;
+  const on = (place: keyof NonNullable<typeof made>): { dependsOn: Resource[] } => ({
+    dependsOn: made === undefined ? [] : [made[place]],
+  });
+
+  declarePolicies(ours.policies, { dependsOn: audit });
+  declareJwtRoles(auth.github, ours.jwtRoles, on("github"));
+  declareAppRoles(auth.approle, ours.appRoles, on("approle"));
+  declareKubernetesRoles(auth.kubernetes, ours.kubernetesRoles, on("kubernetes"));
+
+  for (const database of ours.databases) {
+    const bootstrapPassword = bootstrapPasswords[database.connection];
+    new DatabaseCredentials(database.connection, {
+      backend: mounts.database,
+      database,
+      ...(bootstrapPassword !== undefined && { bootstrapPassword }),
+      after: on("database").dependsOn,
+    });
+  }
+  declareEncryptionKeys(mounts.transit, ours.encryptionKeys, on("transit"));
+
+  if (ours.platform) {
+    declareFingerprintKey(mounts.transit, fingerprintKey, on("transit"));
+    declarePeople(model, new HumanLogin("people", model, { dependsOn: audit }));
+    declareQuotas(model.quotas, { dependsOn: audit });
+  }
+}

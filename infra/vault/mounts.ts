@@ -1,0 +1,137 @@
+import type { CustomResourceOptions } from "@pulumi/pulumi";
+import { AuthBackend } from "@pulumi/vault/authBackend.js";
+import { AuthBackend as JwtBackend } from "@pulumi/vault/jwt/authBackend.js";
+import { AuthBackendConfig } from "@pulumi/vault/kubernetes/authBackendConfig.js";
+import { SecretBackendV2 } from "@pulumi/vault/kv/secretBackendV2.js";
+import { Mount } from "@pulumi/vault/mount.js";
+import type { GitHubSettings, VaultSettings } from "../../model/model.ts";
+import { duration, type Lifetime, service, short } from "./lifetime.ts";
+import { dataHolding } from "./retention.ts";
+
+/** How many versions of a value stay readable: the live ones of a rotation and the way back from it. */
+const keptVersions = 10;
+
+export interface Mounts {
+  kv: Mount;
+  transit: Mount;
+  database: Mount;
+  github: JwtBackend;
+  approle: AuthBackend;
+  kubernetes: AuthBackend;
+}
+
+/** Every secrets engine and machine login of the platform; each survives its removal from the program. */
+export function declareMounts(
+  vault: VaultSettings,
+  github: GitHubSettings,
+  opts: CustomResourceOptions,
+): Mounts {
+  const { mounts, auth } = vault;
+  const kv = secretsEngine(mounts.kv, "kv", "Secret values: a source each, and a path per consumer.", opts, {
+    version: "2",
+  });
+  new SecretBackendV2(
+    mounts.kv,
+    {
+      mount: mounts.kv,
+      maxVersions: keptVersions,
+      // Two writers never overwrite each other unseen: every write names the version that it follows.
+      casRequired: true,
+      deleteVersionAfter: 0,
+    },
+    { dependsOn: [kv] },
+  );
+  const kubernetes = login(auth.kubernetes, "kubernetes", "Service accounts of Kubernetes.", service, opts);
+  if (vault.kubernetes !== undefined) {
+    const { host, certificate } = vault.kubernetes;
+    new AuthBackendConfig(
+      auth.kubernetes,
+      {
+        backend: auth.kubernetes,
+        kubernetesHost: host,
+        // With a CA given, Vault is not in that cluster and each login's own token asks for its review.
+        ...(certificate !== undefined && { kubernetesCaCert: certificate, disableLocalCaJwt: true }),
+      },
+      { dependsOn: [kubernetes] },
+    );
+  }
+  return {
+    kv,
+    transit: secretsEngine(mounts.transit, "transit", "Encryption keys that never leave Vault.", opts),
+    database: secretsEngine(mounts.database, "database", "Database credentials that expire.", opts),
+    github: githubLogin(auth.github, github, opts),
+    approle: login(auth.approle, "approle", "Hosts that run services without Kubernetes.", service, opts),
+    kubernetes,
+  };
+}
+
+/** GitHub Actions jobs log in with their OIDC tokens (R11); the roles say which may. */
+function githubLogin(path: string, github: GitHubSettings, opts: CustomResourceOptions): JwtBackend {
+  return new JwtBackend(
+    path,
+    {
+      path,
+      type: "jwt",
+      description: "GitHub Actions jobs, by their OIDC tokens.",
+      oidcDiscoveryUrl: github.issuer,
+      ...(github.issuerCertificate !== undefined && { oidcDiscoveryCaPem: github.issuerCertificate }),
+      boundIssuer: github.issuer,
+      jwtSupportedAlgs: ["RS256"],
+      local: false,
+      tune: tuning(short),
+    },
+    { ...opts, ...dataHolding() },
+  );
+}
+
+/** A login that needs no more than its mount. */
+export function login(
+  path: string,
+  type: string,
+  description: string,
+  lifetime: Lifetime,
+  opts: CustomResourceOptions,
+): AuthBackend {
+  return new AuthBackend(
+    path,
+    { path, type, description, local: false, tune: tuning(lifetime) },
+    { ...opts, ...dataHolding() },
+  );
+}
+
+function secretsEngine(
+  path: string,
+  type: string,
+  description: string,
+  opts: CustomResourceOptions,
+  options?: Record<string, string>,
+): Mount {
+  return new Mount(
+    path,
+    {
+      path,
+      type,
+      description,
+      ...(options !== undefined && { options }),
+      local: false,
+      defaultLeaseTtlSeconds: short.least,
+      maxLeaseTtlSeconds: short.most,
+      listingVisibility: "hidden",
+      // Said although it is Vault's default: a key that someone exempts from hashing is then seen as drift (R52).
+      auditNonHmacRequestKeys: [],
+      auditNonHmacResponseKeys: [],
+    },
+    { ...opts, ...dataHolding() },
+  );
+}
+
+function tuning({ least, most }: Lifetime) {
+  return {
+    defaultLeaseTtl: duration(least),
+    maxLeaseTtl: duration(most),
+    listingVisibility: "hidden",
+    tokenType: "default-service",
+    auditNonHmacRequestKeys: [],
+    auditNonHmacResponseKeys: [],
+  };
+}

@@ -1,0 +1,10 @@
+import type { CustomResourceOptions } from "@pulumi/pulumi";
+import { QuotaRateLimit } from "@pulumi/vault/quotaRateLimit.js";
+import type { RateLimitQuota } from "../../model/model.ts";
+
+/** Upper bounds of requests per client address. */
+export function declareQuotas(quotas: RateLimitQuota[], opts: CustomResourceOptions): void {
+  for (const { name, path, rate, interval } of quotas) {
+    new QuotaRateLimit(name, { name, path, rate, interval }, opts);
+  }
+}
