@@ -10,7 +10,7 @@
 import { join } from "node:path";
 import type { Download, ToolPackage } from "./package.ts";
 
-export type ToolName = "pulumi" | "vault" | "sops" | "age" | "age-keygen";
+export type ToolName = "pulumi" | "vault" | "sops" | "age" | "age-keygen" | "etcd" | "kube-apiserver";
 
 const modules = import.meta.dirname;
 
@@ -143,6 +143,33 @@ export const pins: ToolPackage<ToolName>[] = [
       packages: ["filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen"],
       ldflags: "-s -w",
       minutes: 1,
+    },
+  },
+  // Kubernetes' API, where it is asked for: nothing that `keyplane up` needs by itself.
+  {
+    name: "etcd",
+    version: "3.6.7",
+    page: "https://github.com/etcd-io/etcd/releases/tag/v3.6.7",
+    executables: { etcd: ["--version"] },
+    downloads: {},
+    build: {
+      folder: join(modules, "etcd"),
+      packages: ["keyplane.dev/toolchain/etcd"],
+      ldflags: "-s -w",
+      minutes: 1,
+    },
+  },
+  {
+    name: "kube-apiserver",
+    version: "1.36.3",
+    page: "https://kubernetes.io/releases/download/#binaries",
+    executables: { "kube-apiserver": ["--version"] },
+    downloads: {},
+    build: {
+      folder: join(modules, "kube-apiserver"),
+      packages: ["k8s.io/kubernetes/cmd/kube-apiserver"],
+      ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3",
+      minutes: 4,
     },
   },
 ];
