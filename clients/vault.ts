@@ -14,7 +14,7 @@ export interface VaultOptions {
 export interface VaultResponse<T> {
   data: T;
   auth?: VaultAuth;
-  wrap_info?: { token: string; ttl: number; creation_path: string };
+  wrap_info?: { token: string; accessor: string; ttl: number; creation_path: string };
   lease_id: string;
   lease_duration: number;
   renewable: boolean;

@@ -3,8 +3,9 @@ import { basename, dirname, join, relative } from "node:path";
 import type { Model } from "../../model/model.ts";
 import type { Problem } from "../problem.ts";
 import { decrypt, encrypt, SopsError, sopsCode } from "./binary.ts";
-import { checkDecrypted, checkEncrypted, checkPlain } from "./check.ts";
+import { checkDecrypted, checkEncrypted } from "./check.ts";
 import { bootstrapFile, folder, sopsConfig } from "./config.ts";
+import { contentOf, render } from "./content.ts";
 
 /** What is wrong with the Git bootstrap, with the place of each. */
 export class BootstrapError extends Error {
@@ -100,27 +101,22 @@ async function checkFile(
 }
 
 /**
- * Encrypts a bootstrap in clear to its environment's recipients and writes it, after every check.
- * @param source how to name the clear text in messages, e.g. "<standard input>"
+ * Makes the bootstrap file of one environment from the catalogue, encrypted to its recipients.
+ * @param sops path of the executable
  * @returns the path of the file, relative to `root`
  * @throws BootstrapError before anything is written
  */
-export async function encryptBootstrap(
+export async function writeBootstrap(
   root: string,
   models: Model[],
   model: Model,
-  options: { clear: string; source: string; sops: () => Promise<string>; dryRun: boolean },
+  sops: string,
 ): Promise<string> {
   const filename = bootstrapFile(model.environment);
-  const problems = [
-    ...checkPlain(options.source, options.clear, model),
-    ...(await checkSopsConfig(root, models)),
-    ...(model.recipients.length > 0 ? [] : [noRecipients(options.source, model)]),
-  ];
+  const problems = await checkSopsConfig(root, models);
+  if (model.recipients.length === 0) problems.push(noRecipients(filename, model));
   if (problems.length > 0) throw new BootstrapError(problems);
-  if (options.dryRun) return filename;
-  const { clear } = options;
-  const sops = await options.sops();
+  const clear = render(contentOf(model));
   const text = await encrypt(sops, { clear, directory: root, config: ".sops.yaml", filename });
   const wrong = checkEncrypted(filename, text, model);
   if (wrong.length > 0) throw new BootstrapError(wrong);

@@ -1,3 +1,5 @@
+import { bitsOf } from "../values/check.ts";
+
 const prefixes: [pattern: RegExp, what: string][] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----/, "a private key"],
   [/AGE-SECRET-KEY-1/, "an age private key"],
@@ -36,10 +38,6 @@ function isRandom(word: string): boolean {
 }
 
 /** Shannon entropy in bits per character. */
-export function entropy(text: string): number {
-  const counts = new Map<string, number>();
-  for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
-  let bits = 0;
-  for (const count of counts.values()) bits -= (count / text.length) * Math.log2(count / text.length);
-  return bits;
+function entropy(text: string): number {
+  return bitsOf(text) / text.length;
 }

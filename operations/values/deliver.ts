@@ -9,7 +9,7 @@ import {
   stateOf,
   writeFields,
 } from "./kv.ts";
-import { constantsOf, consumerFields, type Fields, inOrder, shapeOf } from "./shape.ts";
+import { consumerFields, type Fields, inOrder, shapeOf } from "./shape.ts";
 
 /** Who writes, for the record: the role or the person. */
 export interface Writer {
@@ -59,7 +59,7 @@ export async function arrival(
   if (state.version === 0) return "absent";
   if (state.gone) return "gone";
   if (!described(state) || state.custom["source-version"] !== String(source)) return "behind";
-  const shape = shapeOf(secret, consumer, constantsOf(model, secret));
+  const shape = shapeOf(secret, consumer);
   return state.custom.shape === shape ? "arrived" : "other-shape";
 }
 
@@ -97,11 +97,10 @@ export async function deliverTo(
 ): Promise<void> {
   const { vault, model } = writer;
   const mount = model.vault.mounts.kv;
-  const constants = constantsOf(model, secret);
-  const own = consumerFields(secret, consumer, fields, constants);
+  const own = consumerFields(secret, consumer, fields);
   const { version: after } = await stateOf(vault, mount, consumer.path);
   const version = await writeFields(vault, mount, consumer.path, { fields: own, after });
-  const shape = shapeOf(secret, consumer, constants);
+  const shape = shapeOf(secret, consumer);
   await describeVersion(writer, consumer.path, version, own, { "source-version": String(source), shape });
 }
 

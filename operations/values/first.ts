@@ -87,11 +87,6 @@ async function make(writer: Writer, secret: Secret): Promise<number> {
 async function completes({ vault, model }: Writer, secret: Secret, arrival: Arrival): Promise<boolean> {
   if (arrival === "absent" || arrival === "other-shape") return true;
   if (arrival === "gone") return false;
-  const journal = await stateOf(vault, model.vault.mounts.kv, journalOf(secret));
+  const journal = await stateOf(vault, model.vault.mounts.kv, secret.journal);
   return journal.version === 0 || journal.gone;
-}
-
-/** Where a rotation writes its steps (check-and-set); follows the source's path, which survives renames. */
-export function journalOf({ source }: Pick<Secret, "source">): string {
-  return source.replace(/^source\//, "rotation/");
 }

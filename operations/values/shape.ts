@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Consumer, Model, Secret } from "../../model/model.ts";
+import type { Consumer, Secret } from "../../model/model.ts";
 import { generate, keyId } from "./generate.ts";
 
 /** Field → value. The only type here that holds values; it is never printed, logged or put into an error. */
@@ -69,24 +69,16 @@ export function sameFields(a: Fields, b: Fields): boolean {
 /**
  * What lies at a consumer's own path: the fields that its variables name and no others, assembled ones included;
  * all of them for a CI job that names none.
- * @param constants what templates may use besides the fields, e.g. the database's host
  */
-export function consumerFields(
-  secret: Secret,
-  consumer: Consumer,
-  source: Fields,
-  constants: Fields,
-): Fields {
+export function consumerFields(secret: Secret, consumer: Consumer, source: Fields): Fields {
   const named = [...new Set(Object.values(consumer.as))];
   const wanted = named.length > 0 ? named : [...secret.fields, ...Object.keys(secret.templates)];
-  return Object.fromEntries(
-    wanted.toSorted().map((field) => [field, fieldValue(secret, field, source, constants)]),
-  );
+  return Object.fromEntries(wanted.toSorted().map((field) => [field, fieldValue(secret, field, source)]));
 }
 
-function fieldValue(secret: Secret, field: string, source: Fields, constants: Fields): string {
+function fieldValue(secret: Secret, field: string, source: Fields): string {
   const template = secret.templates[field];
-  const value = template === undefined ? source[field] : assemble(template, { ...constants, ...source });
+  const value = template === undefined ? source[field] : assemble(template, source);
   if (value !== undefined) return value;
   throw new Error(`${secret.id} has no field ${field}: set it again with \`keyplane set ${secret.id}\``);
 }
@@ -101,22 +93,15 @@ export function assemble(template: string, parts: Fields): string {
   });
 }
 
-/** What templates may name besides the fields: the place of the database whose user this is. */
-export function constantsOf(model: Pick<Model, "databases">, secret: Secret): Fields {
-  const database = model.databases.find(({ id }) => id === secret.databaseUser?.database);
-  if (database === undefined) return {};
-  return { host: database.host, port: String(database.port), database: database.database };
-}
-
 /**
  * A short digest of everything but the value that decides what a consumer's path holds. When it differs from
  * the one written with a version, the catalogue has changed and the path is written again.
  */
-export function shapeOf(secret: Secret, consumer: Consumer, constants: Fields): string {
+export function shapeOf(secret: Secret, consumer: Consumer): string {
   const fields = [...new Set(Object.values(consumer.as))].sort();
   const templates = Object.entries(secret.templates).sort();
   return createHash("sha256")
-    .update(JSON.stringify([fields, templates, constants]))
+    .update(JSON.stringify([fields, templates]))
     .digest("hex")
     .slice(0, 16);
 }

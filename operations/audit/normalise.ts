@@ -1,0 +1,103 @@
+/** One audited request, normalised (R52): who did what to which path, when, and with what outcome. No value. */
+export interface AuditEntry {
+  /** ISO 8601, in UTC. */
+  time: string;
+  /** The role, person or service; "nobody" for a request without a token. */
+  who: string;
+  action: "create" | "read" | "update" | "patch" | "delete" | "list" | "login" | "other";
+  /** Vault's API path, without "/v1/". */
+  path: string;
+  /** `pending`: a login that still lacks its second factor. */
+  outcome: "allowed" | "denied" | "pending" | "failed";
+  requestId: string;
+}
+
+interface Auth {
+  display_name?: string;
+  metadata?: Record<string, string> | null;
+  policies?: string[];
+  client_token?: string;
+}
+
+interface Line {
+  time?: string;
+  type?: string;
+  error?: string;
+  auth?: Auth;
+  request?: { id?: string; operation?: string; path?: string };
+  response?: { auth?: Auth };
+}
+
+/**
+ * One line of a Vault audit file. Responses only: each request has one, and only it knows the outcome.
+ * @returns undefined for the line of a request, for a probe of the device, and for what is no audit line
+ */
+export function normalise(text: string): AuditEntry | undefined {
+  const line = parse(text);
+  const { time, request } = line ?? {};
+  if (line?.type !== "response" || time === undefined) return undefined;
+  if (request?.id === undefined || request.path === undefined) return undefined;
+  const path = request.path.replaceAll(bearer, "****");
+  const action = actionOf(request.operation, path);
+  return {
+    time: new Date(time).toISOString(),
+    who: whoOf(line, path),
+    action,
+    path,
+    outcome: outcomeOf(line, action),
+    requestId: request.id,
+  };
+}
+
+/** Vault hashes values in bodies, but a token that a client put into a path stands there in clear. */
+const bearer = /\bhv[sbr]\.[A-Za-z0-9_-]{8,}/g;
+
+/** The metadata that the login methods set, best name first; https://developer.hashicorp.com/vault/docs/audit */
+const names = ["role", "role_name", "username", "service_account_name"];
+
+function whoOf({ auth, response }: Line, path: string): string {
+  // A login has no token yet: who it was is in its answer.
+  for (const one of [response?.auth, auth]) {
+    for (const name of names) {
+      const value = one?.metadata?.[name];
+      if (value !== undefined && value !== "") return value;
+    }
+    if (one?.policies?.includes("root")) return "root";
+    if (one?.display_name) return one.display_name;
+  }
+  // Whoever did not get in is who they said they were.
+  return /^auth\/[^/]+\/login\/([^/]+)$/.exec(path)?.[1] ?? "nobody";
+}
+
+function actionOf(operation: string | undefined, path: string): AuditEntry["action"] {
+  if (/^auth\/[^/]+\/login(\/|$)/.test(path) || path === "sys/mfa/validate") return "login";
+  switch (operation) {
+    case "create":
+    case "read":
+    case "update":
+    case "patch":
+    case "delete":
+    case "list":
+      return operation;
+    default:
+      return "other";
+  }
+}
+
+/** The error's own words are kept out: some quote what was sent. */
+function outcomeOf({ error, response }: Line, action: AuditEntry["action"]): AuditEntry["outcome"] {
+  if (error !== undefined && error !== "") {
+    // A login is denied in many words: "invalid credentials", "error validating token", …
+    return action === "login" || /permission denied/.test(error) ? "denied" : "failed";
+  }
+  return action === "login" && response?.auth?.client_token === undefined ? "pending" : "allowed";
+}
+
+function parse(text: string): Line | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,103 @@
+import type { Model, Secret } from "../../model/model.ts";
+import type { Report } from "../progress.ts";
+import { checkValues, ValueError } from "./check.ts";
+import { deliver, readSource, sourceState, type Writer, writeSource } from "./deliver.ts";
+import { type Fields, givenFields, inOrder, nextFields, sameFields } from "./shape.ts";
+
+/** A name that the catalogue does not have. */
+export class UnknownNameError extends Error {
+  override name = "UnknownNameError";
+}
+
+/** What setting a secret touches; nothing is read or written to know it. */
+export interface SetPlan {
+  secret: string;
+  /** Fields to be given. */
+  fields: string[];
+  /** KV paths in the order in which they are written: the source, then each consumer's own. */
+  paths: string[];
+  /** What it does to people (R49). */
+  impact?: string;
+}
+
+export interface SetResult extends SetPlan {
+  version: number;
+  /** The source had these values already; only what was lacking was delivered. */
+  unchanged: boolean;
+  delivered: string[];
+}
+
+/**
+ * The secret of a name, as "system/secret".
+ * @throws UnknownNameError
+ */
+export function secretNamed(model: Pick<Model, "secrets" | "environment">, name: string): Secret {
+  const secret = model.secrets.find(({ id }) => id === name);
+  if (secret === undefined) {
+    const same = model.secrets
+      .filter((one) => one.name === name || one.id.endsWith(name))
+      .map(({ id }) => id);
+    const hint = same.length > 0 ? `did you mean ${same.join(" or ")}?` : "names are system/secret";
+    throw new UnknownNameError(`the catalogue has no secret of that name in ${model.environment}: ${hint}`);
+  }
+  return secret;
+}
+
+/** @throws ValueError where no value can be set by hand */
+export function planSet(secret: Secret): SetPlan {
+  if (secret.retired !== undefined) throw new ValueError(`${secret.id} is retired: ${secret.retired.reason}`);
+  if (secret.databaseUser !== undefined) {
+    throw new ValueError(
+      `${secret.id} is a database user's password: it changes in the database too, by rotation`,
+    );
+  }
+  return {
+    secret: secret.id,
+    fields: givenFields(secret),
+    paths: [secret.source, ...inOrder(secret.consumers).map(({ path }) => path)],
+    ...(secret.impact !== undefined && { impact: secret.impact }),
+  };
+}
+
+/**
+ * Writes given values as a new version of the source, with check-and-set, then to each consumer's own path.
+ * Giving the same values again completes what an earlier run left, and makes no new version.
+ * @param given some or all of the plan's fields; missing ones keep their current value
+ * @throws ValueError, ConflictError, VaultError
+ */
+export async function setValue(
+  writer: Writer,
+  secret: Secret,
+  given: Fields,
+  report: Report,
+): Promise<SetResult> {
+  const plan = planSet(secret);
+  const unknown = Object.keys(given).filter((field) => !plan.fields.includes(field));
+  if (unknown.length > 0 || Object.keys(given).length === 0) {
+    throw new ValueError(`${secret.id} takes the field(s) ${plan.fields.join(", ")}`);
+  }
+  checkValues(secret, given);
+  const state = await sourceState(writer, secret);
+  const current = state.version === 0 || state.gone ? undefined : await readSource(writer, secret);
+  const lacking = plan.fields.filter((field) => given[field] === undefined && current?.[field] === undefined);
+  if (lacking.length > 0) {
+    throw new ValueError(
+      `${secret.id} was never set: give ${plan.fields.join(", ")} together, as one JSON object`,
+    );
+  }
+  const kept = plan.fields.map((field) => [field, given[field] ?? current?.[field] ?? ""] as const);
+  const fields = nextFields(secret, Object.fromEntries(kept), current, new Date());
+  const unchanged = current !== undefined && sameFields(current, fields);
+  const version = unchanged
+    ? state.version
+    : await writeSource(writer, secret, { fields, after: state.version });
+  report({
+    subject: secret.id,
+    state: unchanged ? "unchanged" : "done",
+    text: `source is version ${version}`,
+  });
+  const delivered = await deliver(writer, secret, version, async () => true);
+  for (const id of delivered)
+    report({ subject: id, state: "done", text: `has version ${version} of ${secret.id}` });
+  return { ...plan, version, unchanged, delivered };
+}
