@@ -39,10 +39,7 @@ export async function ensureCertificates(home: string, now = Date.now()): Promis
   const renewed: ServiceName[] = [];
   for (const service of serviceNames) {
     const leaf = await readPair(tls.leaf(service));
-    if (
-      leaf?.certificate.verify(ca.certificate.publicKey) &&
-      lasts(leaf.certificate, now + margin.leaf)
-    ) {
+    if (leaf?.certificate.verify(ca.certificate.publicKey) && lasts(leaf.certificate, now + margin.leaf)) {
       continue;
     }
     await writePrivate(tls.leaf(service), await makeLeaf(service, ca.text, now));

@@ -37,6 +37,7 @@ export function layout(home: string) {
       data: join(root, "postgres", "data"),
       unfinished: join(root, "postgres", "data.unfinished"),
       password: join(root, "postgres", "superuser.password"),
+      initialPassword: join(root, "postgres", "initdb.password"),
     },
     issuer: {
       folder: join(root, "issuer"),
@@ -67,12 +68,26 @@ export async function prepareHome(home: string): Promise<string> {
     await writePrivate(marker, markerText);
   }
   const { mode } = await stat(root);
-  if ((mode & 0o077) !== 0) await chmod(root, 0o700);
+  // The group may pass through where Postgres runs as another user; see postgres-user.ts.
+  if ((mode & 0o067) !== 0) await chmod(root, 0o700);
   return root;
 }
 
 /** What a command may have put there before the first start marked the folder, or while it was being marked. */
 const ours = /^(up\.lock|services\.lock(-journal)?|keyplane-home\.txt\..*\.tmp)$/;
+
+/** Removes what a killed command left half-written; what it held (keys, settings) was never in use. */
+export async function removeLeftovers(home: string): Promise<void> {
+  const { root, tls, vault, postgres, issuer } = layout(home);
+  for (const folder of [root, tls.folder, vault.folder, postgres.folder, issuer.folder]) {
+    for (const name of await readdir(folder).catch(() => [])) {
+      // The mark is written before anything is held: its temporary file may be in use.
+      if (/^(?!keyplane-home).*\.[0-9a-f]{12}\.tmp$/.test(name))
+        await rm(join(folder, name), { force: true });
+    }
+  }
+  await rm(postgres.initialPassword, { force: true });
+}
 
 /**
  * Removes the state folder and everything in it.

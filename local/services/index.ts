@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import type { EnvironmentOverrides } from "../../model/catalogue.ts";
 import type { Database } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
@@ -6,13 +6,12 @@ import { findTool } from "../toolchain/index.ts";
 import { ensureCertificates } from "./certificates.ts";
 import { makeDatabases } from "./databases.ts";
 import { ServicesDownError } from "./errors.ts";
-import { deleteHome, holdServices, isHome, layout, prepareHome } from "./home.ts";
-import { issuerLaunch, issuerUrl, startIssuer } from "./issuer/index.ts";
+import { deleteHome, holdServices, isHome, layout, prepareHome, removeLeftovers } from "./home.ts";
+import { issuerUrl, startIssuer } from "./issuer/index.ts";
 import { freePort, isFree } from "./ports.ts";
-import { postgresLaunch, startPostgres, superuser } from "./postgres-server.ts";
+import { startPostgres, superuser } from "./postgres-server.ts";
 import type { PostgresUser } from "./postgres-user.ts";
 import {
-  type Launch,
   type PortName,
   ProcessTable,
   type ServiceName,
@@ -22,7 +21,7 @@ import {
 } from "./process-table.ts";
 import { type ServiceStatus, statusOf } from "./status.ts";
 import { readVaultKeys } from "./vault-keys.ts";
-import { startVault, vaultAddress, vaultLaunch } from "./vault-server.ts";
+import { startVault, vaultAddress } from "./vault-server.ts";
 
 export { sampleTable } from "./databases.ts";
 export { HomeError, ServiceError, ServicesDownError } from "./errors.ts";
@@ -70,6 +69,7 @@ export async function startServices(home: string, options: StartOptions): Promis
   const root = await prepareHome(home);
   using _held = await holdServices(root, { report });
   const at = layout(root);
+  await removeLeftovers(root);
   for (const folder of [at.logs, at.vault.folder, ...at.audit]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
@@ -114,8 +114,7 @@ export async function connectServices(home: string): Promise<LocalServices> {
   }
   const root = await prepareHome(home);
   const table = await ProcessTable.read(root);
-  const { ca } = await ensureCertificates(root);
-  return servicesAt(root, rememberedPorts(table), ca);
+  return servicesAt(root, rememberedPorts(table), await readFile(layout(root).tls.ca, "utf8"));
 }
 
 /** What each service is doing, and why one is not serving. */
@@ -140,7 +139,7 @@ export async function stopServices(
   const root = await prepareHome(home);
   using _held = await holdServices(root, { report });
   const table = await ProcessTable.read(root);
-  await Promise.all(serviceNames.map((name) => stopService(root, table, name, report)));
+  await Promise.all(serviceNames.map((name) => stopService(table, name, report)));
   if (!deleteData) return;
   await deleteHome(root);
   report({ subject: "services", state: "done", text: `deleted ${root}` });
@@ -157,7 +156,8 @@ export async function prepareDatabases(
   options: { exists: (connection: string) => Promise<boolean> },
 ): Promise<Record<string, string>> {
   const { home, postgres, issuer } = services;
-  return makeDatabases({ home, port: postgres.port, ca: issuer.ca }, databases, options);
+  using _held = await holdServices(home, { report: () => {} });
+  return await makeDatabases({ home, port: postgres.port, ca: issuer.ca }, databases, options);
 }
 
 /** What the local environment knows only at run time, in the form of the catalogue's environment block. */
@@ -190,8 +190,7 @@ async function choosePorts(table: ProcessTable, report: Report): Promise<Ports> 
   const chosen: Partial<Ports> = {};
   for (const name of Object.keys(owner) as PortName[]) {
     const remembered = table.port(name);
-    const launch = await launchOf(table.home, owner[name], remembered ?? 0);
-    const running = (await table.running(owner[name])) ?? (await table.adopt(launch));
+    const running = await table.find(owner[name]);
     if (running !== undefined && remembered === undefined) {
       // A table that was lost: the server's port is not known, so it starts again where it is.
       await stopProcess(running, stopSignal[owner[name]]);
@@ -252,15 +251,8 @@ const stopSignal: Record<ServiceName, NodeJS.Signals> = {
   issuer: "SIGTERM",
 };
 
-async function stopService(
-  root: string,
-  table: ProcessTable,
-  name: ServiceName,
-  report: Report,
-): Promise<void> {
-  const running =
-    (await table.running(name)) ??
-    (await table.adopt(await launchOf(root, name, table.recorded(name)?.port ?? 0)));
+async function stopService(table: ProcessTable, name: ServiceName, report: Report): Promise<void> {
+  const running = await table.find(name);
   if (running === undefined) {
     report({ subject: name, state: "unchanged", text: "not running" });
   } else {
@@ -272,12 +264,6 @@ async function stopService(
     });
   }
   await table.forget(name);
-}
-
-/** Enough of a launch to recognise the process. */
-async function launchOf(home: string, name: ServiceName, port: number): Promise<Launch> {
-  if (name === "vault") return vaultLaunch({ home, executable: "vault", port });
-  return name === "issuer" ? issuerLaunch(home, port) : postgresLaunch(home, port);
 }
 
 /** Waits for all, so that nothing goes on behind a failure, then throws the first one. */

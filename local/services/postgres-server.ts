@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmod, copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
 import type { Report } from "../progress.ts";
@@ -10,7 +11,7 @@ import { waitUntilHealthy } from "./health.ts";
 import { layout } from "./home.ts";
 import { admitPostgresUser, choosePostgresUser, type PostgresUser } from "./postgres-user.ts";
 import { isMissing, readIfThere, writePrivate } from "./private-file.ts";
-import { type Launch, type ProcessTable, sizeOf } from "./process-table.ts";
+import { type Launch, lastArguments, type ProcessTable, sizeOf } from "./process-table.ts";
 
 export const superuser = "postgres";
 
@@ -38,32 +39,22 @@ export function postgresSettings(certificate: string, port: number): Record<stri
     ssl_key_file: certificate,
     max_connections: "200",
     log_line_prefix: "%m [%p] %q%u@%d ",
-    log_connections: "authentication",
-    log_disconnections: "on",
   };
 }
 
-export async function postgresLaunch(
-  home: string,
-  port: number,
-  start?: Partial<PostgresStart>,
-): Promise<Launch> {
-  const { postgres: at, tls, logs } = layout(home);
+async function postgresLaunch({ home, port, settings }: PostgresStart, user: PostgresUser): Promise<Launch> {
+  const { logs } = layout(home);
   const { postgres } = await binaries();
-  const user = start?.user ?? { kind: "self" };
-  const certificate = user.kind === "other" ? join(at.folder, "server.pem") : tls.leaf("postgres");
-  const settings = { ...postgresSettings(certificate, port), ...start?.settings };
+  const all = { ...postgresSettings(certificateFor(home, user), port), ...settings };
   return {
     name: "postgres",
     ...(user.kind === "namespace" && { wrapper: user.wrapper }),
     ...(user.kind === "other" && { uid: user.uid, gid: user.gid }),
     command: [
       postgres,
-      ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-      "-D",
-      at.data,
+      ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+      ...lastArguments(home, "postgres"),
     ],
-    identifiedBy: ["-D", at.data],
     environment: { LC_ALL: "C" },
     port,
     log: join(logs, "postgres.log"),
@@ -73,40 +64,69 @@ export async function postgresLaunch(
 /** Starts Postgres where it does not run; makes its data folder the first time. */
 export async function startPostgres(start: PostgresStart): Promise<void> {
   const { home, port, ca, table, report } = start;
+  const { logs } = layout(home);
+  const recorded = await table.find("postgres");
+  const log = join(logs, "postgres.log");
+  const probe = () => problemWhileStarting({ home, port, ca });
+  if (recorded !== undefined) {
+    await table.record("postgres", recorded);
+    await waitUntilHealthy({ name: "postgres", process: recorded, logStart: await sizeOf(log), probe });
+    report({ subject: "postgres", state: "unchanged", text: `running on 127.0.0.1:${port}` });
+    return;
+  }
+  const user = start.user ?? (await choosePostgresUser());
+  await makeDataFolder(start, user);
+  const launch = await postgresLaunch(start, user);
+  report({ subject: "postgres", state: "started", text: `starting on 127.0.0.1:${port}` });
+  for (const deadline = Date.now() + 20_000; ; await sleep(250)) {
+    const logStart = await sizeOf(log);
+    const process = await table.launch(launch);
+    try {
+      await waitUntilHealthy({ name: "postgres", process, logStart, probe });
+      break;
+    } catch (error) {
+      // Sessions of a server that was killed outlive it for a moment, and hold its memory.
+      if (Date.now() > deadline || !(error instanceof Error) || !stillLeaving.test(error.message))
+        throw error;
+    }
+  }
+  report({ subject: "postgres", state: "done", text: `running on 127.0.0.1:${port}` });
+}
+
+const stillLeaving = /shared memory block .* is still in use|Is another postmaster/;
+
+/** Makes the data folder the first time, and readies it for a start. */
+async function makeDataFolder(start: PostgresStart, user: PostgresUser): Promise<void> {
+  const { home, report } = start;
   const { root, postgres: at, tls } = layout(home);
   await mkdir(at.folder, { recursive: true, mode: 0o700 });
-  const user = start.user ?? (await choosePostgresUser());
-  const launch = await postgresLaunch(home, port, { ...start, user });
-  const recorded = (await table.running("postgres")) ?? (await table.adopt(launch));
-  let running = recorded;
-  const logStart = running === undefined ? await sizeOf(launch.log) : 0;
-  if (running === undefined) {
-    const password = await superuserPassword(home);
-    await admitPostgresUser(user, { root, paths: [at.folder], report });
-    if (!(await isMade(at.data))) {
-      report({ subject: "postgres", state: "started", text: "making the data folder" });
-      await initialise(home, user, password);
-    }
-    await removeStalePidFile(at.data);
-    if (user.kind === "other") {
-      await copyFile(tls.leaf("postgres"), join(at.folder, "server.pem"));
-      await chmod(join(at.folder, "server.pem"), 0o600);
-      await admitPostgresUser(user, { root, paths: [join(at.folder, "server.pem")], report: () => {} });
-    }
-    report({ subject: "postgres", state: "started", text: `starting on 127.0.0.1:${port}` });
-    running = await table.launch(launch);
+  const made = await isMade(at.data);
+  if (made && (await readIfThere(at.password)) === undefined) {
+    throw new ServiceError(
+      `Postgres' data is in ${at.data}, but its superuser's password is not in ${at.password}. Nothing was changed. ` +
+        "Put the file back; or `keyplane down --delete` removes everything and the next `keyplane up` starts afresh.",
+    );
   }
-  await waitUntilHealthy({
-    name: "postgres",
-    process: running,
-    logStart,
-    probe: () => postgresProblem({ home, port, ca }),
-  });
-  report({
-    subject: "postgres",
-    state: running === recorded ? "unchanged" : "done",
-    text: `running on 127.0.0.1:${port}`,
-  });
+  await admitPostgresUser(user, { root, paths: [at.folder], report });
+  if (!made) {
+    report({ subject: "postgres", state: "started", text: "making the data folder" });
+    await initialise(home, user, await superuserPassword(home));
+  }
+  // A killed server leaves this file. Postgres ignores it while no process has its pid, and refuses to start once
+  // that pid was given to another one. No server runs on this folder: its process was looked for just now.
+  await rm(join(at.data, "postmaster.pid"), { force: true });
+  if (user.kind === "other") {
+    const certificate = certificateFor(home, user);
+    await copyFile(tls.leaf("postgres"), certificate);
+    await chmod(certificate, 0o600);
+    await admitPostgresUser(user, { root, paths: [certificate], report: () => {} });
+  }
+}
+
+/** Another user cannot enter the folder of the certificates: it gets a copy of its own. */
+function certificateFor(home: string, user: PostgresUser): string {
+  const { postgres, tls } = layout(home);
+  return user.kind === "other" ? join(postgres.folder, "server.pem") : tls.leaf("postgres");
 }
 
 /** A connection of the superuser over TLS. The caller ends it. */
@@ -156,6 +176,21 @@ export async function postgresProblem(at: {
   }
 }
 
+/** Like `postgresProblem`, but a refused password is no reason to wait. */
+async function problemWhileStarting(at: {
+  home: string;
+  port: number;
+  ca: string;
+}): Promise<string | undefined> {
+  const problem = await postgresProblem(at);
+  if (problem === undefined || !/password authentication failed/.test(problem)) return problem;
+  const { postgres } = layout(at.home);
+  throw new ServiceError(
+    `Postgres refused the superuser's password in ${postgres.password}: it belongs to other data than ${postgres.data}. ` +
+      "Put the right file back, or start afresh with `keyplane down --delete`.",
+  );
+}
+
 /** The superuser's password; made the first time, and kept in a file of its own. */
 async function superuserPassword(home: string): Promise<string> {
   const path = layout(home).postgres.password;
@@ -170,7 +205,7 @@ async function superuserPassword(home: string): Promise<string> {
 async function initialise(home: string, user: PostgresUser, password: string): Promise<void> {
   const { postgres: at } = layout(home);
   await rm(at.unfinished, { recursive: true, force: true });
-  const passwordFile = join(at.folder, "initdb.password");
+  const passwordFile = at.initialPassword;
   await writePrivate(passwordFile, `${password}\n`);
   await admitPostgresUser(user, { root: layout(home).root, paths: [passwordFile], report: () => {} });
   const { initdb } = await binaries();
@@ -209,14 +244,6 @@ async function isMade(data: string): Promise<boolean> {
     if (isMissing(error)) return false;
     throw error;
   }
-}
-
-/**
- * A server that was killed leaves postmaster.pid. Postgres itself ignores it while no process has that pid, and
- * refuses to start once the pid was given to another one. No server runs on this folder: we looked.
- */
-async function removeStalePidFile(data: string): Promise<void> {
-  await rm(join(data, "postmaster.pid"), { force: true });
 }
 
 interface Binaries {

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { chmod, open, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { ServiceError } from "./errors.ts";
@@ -30,12 +31,19 @@ const tableSchema = z.object({
 });
 type Table = z.infer<typeof tableSchema>;
 
+/** The last arguments of a service's process: paths of this state folder, which no other process has there. */
+export function lastArguments(home: string, name: ServiceName): string[] {
+  const { vault, postgres, issuer } = layout(home);
+  return { vault: [`-config=${vault.settings}`], postgres: ["-D", postgres.data], issuer: [issuer.settings] }[
+    name
+  ];
+}
+
 /** How to start a service's process. No argument and no variable may hold a secret. */
 export interface Launch {
   name: ServiceName;
+  /** What to run; it ends in `lastArguments`. */
   command: string[];
-  /** The last arguments, which no other process has: they find the process where the table lost it. */
-  identifiedBy: string[];
   /** Put before the command; it must replace itself by it, keeping the pid. */
   wrapper?: string[];
   environment?: Record<string, string>;
@@ -95,10 +103,23 @@ export class ProcessTable {
     return this.#table.processes[name];
   }
 
-  /** Records a server that runs with these arguments although the table does not know it, if there is one. */
-  async adopt(launch: Launch): Promise<ServiceProcess | undefined> {
-    const pid = await findProcess(launch.identifiedBy);
-    return pid === undefined ? undefined : this.#record(pid, launch);
+  /**
+   * The running process of a service: the recorded one, or one that a killed start left behind before it could write
+   * down its pid. Changes nothing.
+   */
+  async find(name: ServiceName): Promise<ServiceProcess | undefined> {
+    const recorded = await this.running(name);
+    if (recorded !== undefined) return recorded;
+    const pid = await findProcess(lastArguments(this.home, name));
+    const started = pid === undefined ? undefined : await startOf(pid);
+    if (pid === undefined || started === undefined) return undefined;
+    const log = join(layout(this.home).logs, `${name}.log`);
+    return { pid, started, port: this.port(name) ?? 0, command: [], log };
+  }
+
+  async record(name: ServiceName, entry: ServiceProcess): Promise<void> {
+    this.#table.processes[name] = entry;
+    await this.#write();
   }
 
   /** Starts a process in a session of its own, so that it survives us and our terminal. */
@@ -135,7 +156,10 @@ export class ProcessTable {
         child.once("spawn", () => resolve(child.pid as number));
       });
       child.unref();
-      return await this.#record(pid, launch);
+      // A process that has ended already gets an identity that nothing matches.
+      const entry = { pid, started: (await startOf(pid)) ?? "ended", port: launch.port, command, log };
+      await this.record(launch.name, entry);
+      return entry;
     } finally {
       await output.close();
     }
@@ -144,15 +168,6 @@ export class ProcessTable {
   async forget(name: ServiceName): Promise<void> {
     delete this.#table.processes[name];
     await this.#write();
-  }
-
-  async #record(pid: number, { name, command, port, log }: Launch): Promise<ServiceProcess> {
-    // A process that has ended already gets an identity that nothing matches.
-    const started = (await startOf(pid)) ?? "ended";
-    const entry: ServiceProcess = { pid, started, port, command, log };
-    this.#table.processes[name] = entry;
-    await this.#write();
-    return entry;
   }
 
   async #write(): Promise<void> {

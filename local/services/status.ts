@@ -32,7 +32,7 @@ export async function statusOf(home: string): Promise<ServiceStatus[]> {
   const ca = (await readIfThere(at.tls.ca)) ?? "";
   return Promise.all(
     serviceNames.map(async (name): Promise<ServiceStatus> => {
-      const running = await table.running(name);
+      const running = await table.find(name);
       const recorded = table.recorded(name);
       if (running === undefined) {
         return {

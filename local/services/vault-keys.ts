@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Vault } from "../../clients/vault.ts";
 import { ServiceError } from "./errors.ts";
-import { layout } from "./home.ts";
+import { holdServices, layout } from "./home.ts";
 import { readIfThere, removeFile, writePrivate } from "./private-file.ts";
 
 const schema = z.object({
@@ -52,6 +52,7 @@ export async function finishInitialising(home: string): Promise<void> {
 
 /** Removes the root token from the stored keys; for after it has been revoked. */
 export async function forgetRootToken(home: string): Promise<void> {
+  using _held = await holdServices(home, { report: () => {} });
   const keys = await readVaultKeys(home);
   if (keys?.rootToken === undefined) return;
   await storeVaultKeys(home, { unsealKeys: keys.unsealKeys });
@@ -74,6 +75,7 @@ export async function regenerateRoot({
       `A root token is made with the unseal key, and ${layout(home).vault.keys} is missing. Run \`keyplane up\`.`,
     );
   }
+  using _held = await holdServices(home, { report: () => {} });
   const client = new Vault({ address: vault.address, ca: vault.ca });
   try {
     // An attempt that was cut short would refuse ours.

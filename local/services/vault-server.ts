@@ -6,7 +6,14 @@ import { ServiceError } from "./errors.ts";
 import { waitUntilHealthy } from "./health.ts";
 import { layout } from "./home.ts";
 import { writePrivate } from "./private-file.ts";
-import { type Launch, type ProcessTable, type ServiceProcess, sizeOf, stopProcess } from "./process-table.ts";
+import {
+  type Launch,
+  lastArguments,
+  type ProcessTable,
+  type ServiceProcess,
+  sizeOf,
+  stopProcess,
+} from "./process-table.ts";
 import {
   finishInitialising,
   readVaultKeys,
@@ -65,11 +72,10 @@ export function vaultLaunch({
   executable,
   port,
 }: Pick<VaultStart, "home" | "executable" | "port">): Launch {
-  const { vault, logs } = layout(home);
+  const { logs } = layout(home);
   return {
     name: "vault",
-    command: [executable, "server", `-config=${vault.settings}`],
-    identifiedBy: ["server", `-config=${vault.settings}`],
+    command: [executable, "server", ...lastArguments(home, "vault")],
     port,
     log: `${logs}/vault.log`,
   };
@@ -84,7 +90,7 @@ export async function startVault(start: VaultStart): Promise<void> {
   const { home, table, report } = start;
   const { vault } = layout(home);
   const launch = vaultLaunch(start);
-  const recorded = (await table.running("vault")) ?? (await table.adopt(launch));
+  const recorded = await table.find("vault");
   let running = recorded;
   if ((await wasInitialising(home)) && (await readVaultKeys(home)) === undefined) {
     report({
@@ -104,7 +110,8 @@ export async function startVault(start: VaultStart): Promise<void> {
     report({ subject: "vault", state: "started", text: `starting on ${vaultAddress(start.port)}` });
     running = await table.launch(launch);
   }
-  const client = new Vault({ address: vaultAddress(start.port), ca: start.ca, timeout: 10_000 });
+  await table.record("vault", running);
+  const client = new Vault({ address: vaultAddress(start.port), ca: start.ca });
   try {
     await waitUntilHealthy({ name: "vault", process: running, logStart, probe: () => answers(client) });
     const opened = await open(client, start, running);

@@ -5,7 +5,7 @@ import type { Report } from "../../progress.ts";
 import { waitUntilHealthy } from "../health.ts";
 import { layout } from "../home.ts";
 import { readIfThere, writePrivate } from "../private-file.ts";
-import { type Launch, type ProcessTable, sizeOf, stopProcess } from "../process-table.ts";
+import { type Launch, lastArguments, type ProcessTable, sizeOf, stopProcess } from "../process-table.ts";
 import { ensureIssuerKey } from "./token.ts";
 
 export function issuerUrl(port: number): string {
@@ -13,11 +13,10 @@ export function issuerUrl(port: number): string {
 }
 
 export function issuerLaunch(home: string, port: number): Launch {
-  const { issuer, logs } = layout(home);
+  const { logs } = layout(home);
   return {
     name: "issuer",
-    command: [process.execPath, join(import.meta.dirname, "server.ts"), issuer.settings],
-    identifiedBy: [issuer.settings],
+    command: [process.execPath, join(import.meta.dirname, "server.ts"), ...lastArguments(home, "issuer")],
     port,
     log: join(logs, "issuer.log"),
   };
@@ -37,7 +36,7 @@ export async function startIssuer(start: {
   const jwk = await ensureIssuerKey(home);
   const settings = `${JSON.stringify({ url: issuerUrl(port), port, certificate: tls.leaf("issuer"), jwk }, undefined, 2)}\n`;
   const launch = issuerLaunch(home, port);
-  let running = (await table.running("issuer")) ?? (await table.adopt(launch));
+  let running = await table.find("issuer");
   if (running !== undefined && (await readIfThere(issuer.settings)) !== settings) {
     // It serves another key or port than it should by now.
     await stopProcess(running, "SIGTERM");
@@ -50,6 +49,7 @@ export async function startIssuer(start: {
     report({ subject: "issuer", state: "started", text: `starting on ${issuerUrl(port)}` });
     running = await table.launch(launch);
   }
+  await table.record("issuer", running);
   await waitUntilHealthy({
     name: "issuer",
     process: running,
