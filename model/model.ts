@@ -10,6 +10,8 @@ export interface Model {
   environment: string;
   /** The environment whose evidence this one waits for (R25), if any. */
   after?: string;
+  /** The repository whose workflows deploy, rotate, check drift and enrol. */
+  platform: { repository: Repository };
   vault: VaultSettings;
   github: GitHubSettings;
   people: Person[];
@@ -29,6 +31,13 @@ export interface Model {
   /** Age recipients of the Git bootstrap (public halves), by the person who holds the other half (R4). */
   recipients: { person: string; age: string }[];
   contacts: { security: string; onCall: string };
+  /** Defaults and toggles that are no secrets; the Git bootstrap holds them beside `vault:` references (R3). */
+  settings: Setting[];
+  /** Secure defaults that are turned off on purpose; whoever judges checks `expires` against the day. */
+  exceptions: Exception[];
+  /** Names of the stack parts that build the systems, ordered. */
+  parts: string[];
+  aws?: { account: string; region: string };
 }
 
 /** Durations in the model are whole seconds and say so in their names. */
@@ -44,6 +53,27 @@ export interface VaultSettings {
   kubernetes?: { host: string; certificate?: string };
   /** Name of the transit HMAC key that fingerprints values (one per organization). */
   fingerprintKey: string;
+}
+
+export interface Setting {
+  system: string;
+  /** The variable. */
+  name: string;
+  value: string;
+  class: "plain" | "sensitive";
+  /** Ids of the services that get it. */
+  services: string[];
+}
+
+export interface Exception {
+  name: string;
+  rule: string;
+  /** The entry that it is about, e.g. titan/ledger. */
+  appliesTo: string;
+  owner: string;
+  reason: string;
+  /** The last day on which it holds, YYYY-MM-DD. */
+  expires: string;
 }
 
 export interface AuditDevice {
@@ -79,6 +109,7 @@ export interface Person {
 
 export interface Group {
   name: string;
+  purpose: string;
   members: string[];
   policies: string[];
 }
@@ -89,6 +120,7 @@ export interface System {
   /** The stack part that builds it, where the environment is built in parts. */
   part: string;
   repository?: Repository;
+  retired?: Retired;
 }
 
 export interface Service {
@@ -103,7 +135,27 @@ export interface Service {
   /** Kubernetes only: exact names for the auth role. */
   kubernetes?: { namespace: string; serviceAccount: string };
   policy: string;
+  /** How its values arrive, in order. */
+  deliver: Delivery[];
+  retired?: Retired;
 }
+
+/** A target of delivery; names are the target's own. */
+export type Delivery =
+  /** Files in `folder` beside a Compose overlay, mounted under `mount` (R40). */
+  | { to: "compose-secrets"; overlay: string; beside: string; folder: string; mount: string }
+  /** Vault Agent renders files below `folder` and reloads (R41). */
+  | { to: "vault-agent"; folder: string }
+  | { to: "env-file"; path: string }
+  | { to: "files"; folder: string }
+  | { to: "kubernetes-secret"; namespace: string; secret: string }
+  | { to: "vault-secrets-operator"; namespace: string; secret: string }
+  | { to: "railway"; project: string; service: string }
+  | { to: "fly"; app: string }
+  | { to: "render"; service: string }
+  | { to: "heroku"; app: string }
+  /** Of the repository, or of its GitHub environment (R44). */
+  | { to: "github-actions"; repository: string; environment?: string };
 
 export type SecretKind =
   | "hmac"
@@ -129,10 +181,17 @@ export interface Secret {
   kind: SecretKind;
   /** Field names of a stored version, ordered as declared by kind or catalogue. */
   fields: string[];
-  /** How a first or next value is made; `hand` has no generator: `keyplane set`. */
+  description?: string;
+  /** Who issues it, where it is not made here. */
+  provider?: { name: string; rotateWithin?: Seconds; api: boolean };
+  /**
+   * How a first or next value is made; `hand` has no generator: `keyplane set`; `provider` is made by the
+   * provider's API when it rotates, its first value is set by hand.
+   */
   generator:
     | { by: "machine"; bytes: number; encoding: "hex" | "base64" | "base64url" | "fernet" }
-    | { by: "hand" };
+    | { by: "hand" }
+    | { by: "provider"; provider: string };
   rotate: {
     by: "machine" | "hand";
     every?: Seconds;
@@ -146,9 +205,17 @@ export interface Secret {
   impact?: string;
   /** Path that only the engine reads and writes. */
   source: string;
-  /** Static database user whose password this is. */
-  databaseUser?: { database: string; user: string };
-  /** Assembled fields: field name → template over the others, e.g. "postgresql://{user}:{password}@{host}/db". */
+  /** The rotation's journal, written with check-and-set. */
+  journal: string;
+  /**
+   * Static database user whose password this is: the database's id, and the login names, of which the first
+   * holds the first password; two that take turns where the method is alternating (R31).
+   */
+  databaseUser?: { database: string; user: string; memberOf: string; logins: string[] };
+  /**
+   * Assembled fields: field name → template over the others, e.g. "postgresql://{user}:{password}@db:5432/app".
+   * {host}, {port} and {database} of a database user are already filled in.
+   */
   templates: Record<string, string>;
   consumers: Consumer[];
   retired?: Retired;
@@ -164,6 +231,8 @@ export interface Consumer {
   path: string;
   /** Variable → field. A variable that ends in _FILE names a file with the field's value. */
   as: Record<string, string>;
+  /** File name of each _FILE variable, without a folder. */
+  files: Record<string, string>;
 }
 
 export interface Retired {
@@ -188,6 +257,7 @@ export interface Database {
   tls: "disable" | "verify-full";
   /** The role that Vault manages users with: CREATEROLE, no superuser. Its bootstrap password dies in the same update. */
   manager: string;
+  /** `GRANT <grant> TO "<name>"` is a statement for each. */
   groups: { name: string; grants: string[] }[];
   users: DynamicUser[];
   retired?: Retired;
@@ -213,6 +283,7 @@ export interface EncryptionKey {
   /** Transit key name. */
   key: string;
   type: "aes256-gcm96";
+  owner: string;
   autoRotate: Seconds;
   retain: Seconds;
   consumers: { id: string; may: ("encrypt" | "decrypt" | "rewrap")[] }[];
@@ -228,6 +299,8 @@ export interface CiJob {
   /** Ids of the secrets it reads. */
   reads: string[];
   policy: string;
+  /** Targets to which its values are pushed; empty where it reads Vault itself. */
+  deliver: Delivery[];
 }
 
 export interface Policy {
@@ -242,9 +315,12 @@ export interface Policy {
 export type Capability = "create" | "read" | "update" | "patch" | "delete" | "list" | "sudo" | "deny";
 
 export interface PolicyRule {
-  /** Vault API path, exact unless it ends in "*" (platform policies only). */
+  /** Vault API path; exact, except that platform policies may have "+" (one segment) and "*" at the end. */
   path: string;
+  /** Ordered. */
   capabilities: Capability[];
+  /** The answer must be wrapped, for so long at least and at most. */
+  wrapping?: { min: Seconds; max: Seconds };
 }
 
 export interface JwtRole {
@@ -264,6 +340,8 @@ export interface JwtRole {
 export interface AppRole {
   name: string;
   service: string;
+  /** The person who delivers the next secret id, wrapped. */
+  deliveredBy: string;
   policies: string[];
   secretIdTtl: Seconds;
   secretIdUses: number;

@@ -1,0 +1,113 @@
+import { seconds } from "../duration.ts";
+import { longestCredential } from "../kinds.ts";
+import type { Database, DynamicUser } from "../model.ts";
+import { fit, limits } from "../names.ts";
+import type { DatabaseEntry, GrantEntry } from "../schema/database.ts";
+import type { System } from "../schema/system.ts";
+import { type Context, compare, ordered, physical, retiredOf } from "./context.ts";
+import { joined } from "./paths.ts";
+
+export function deriveDatabases(context: Context): Database[] {
+  return context.systems
+    .flatMap((system) =>
+      ordered(system.databases)
+        .filter(([, entry]) => Object.hasOwn(entry.at, context.environment))
+        .map(([name, entry]) => database(context, system, name, entry)),
+    )
+    .sort((a, b) => compare(a.id, b.id));
+}
+
+function database(context: Context, system: System, name: string, entry: DatabaseEntry): Database {
+  const connection = joined(physical(system.system, system), physical(name, entry));
+  const retired = retiredOf(entry, system);
+  const users = retired.retired ? [] : ordered(entry.users);
+  return {
+    id: `${system.system}/${name}`,
+    system: system.system,
+    name,
+    engine: "postgres",
+    connection,
+    ...placeOf(context, system, name, entry),
+    manager: fit(`keyplane_${connection.replaceAll(/[.-]/g, "_")}`, limits.postgres, "_"),
+    groups: ordered(entry.groups).map(([group, { grants }]) => ({
+      name: group,
+      grants: grants.flatMap(grantsOf),
+    })),
+    users: users
+      .filter(
+        ([user, { rotate, retired }]) =>
+          rotate === undefined && retired === undefined && system.services?.[user]?.retired === undefined,
+      )
+      .map(([user, userEntry]): DynamicUser => {
+        const ttl = userEntry.ttl === undefined ? longestCredential : seconds(userEntry.ttl);
+        return {
+          role: joined(connection, physical(user, userEntry)),
+          service: `${system.system}/${user}`,
+          memberOf: userEntry["member-of"],
+          ttl,
+          maxTtl: userEntry["max-ttl"] === undefined ? longestCredential : seconds(userEntry["max-ttl"]),
+          creationStatements: creationStatements(userEntry["member-of"]),
+          revocationStatements: revocationStatements(userEntry["member-of"]),
+        };
+      }),
+    ...retired,
+  };
+}
+
+/** Where a database is in the environment. Only one without a host of its own or its environment's is local. */
+export function placeOf(
+  { block, environment }: Context,
+  system: System,
+  name: string,
+  entry: DatabaseEntry,
+): Pick<Database, "host" | "port" | "database" | "tls"> {
+  const at = entry.at[environment];
+  const host = at?.host ?? block.postgres?.host ?? "127.0.0.1";
+  return {
+    host,
+    port: at?.port ?? block.postgres?.port ?? 5432,
+    database:
+      at?.database ??
+      fit(
+        `${physical(system.system, system)}_${physical(name, entry)}`.replaceAll("-", "_"),
+        limits.postgres,
+        "_",
+      ),
+    tls: at?.tls ?? (isLoopback(host) ? "disable" : "verify-full"),
+  };
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function grantsOf({ schema, tables, sequences, create }: GrantEntry): string[] {
+  const list = (privileges: string[]) => privileges.map((privilege) => privilege.toUpperCase()).join(", ");
+  return [
+    `USAGE ON SCHEMA "${schema}"`,
+    ...(create === true ? [`CREATE ON SCHEMA "${schema}"`] : []),
+    ...(tables === undefined ? [] : [`${list(tables)} ON ALL TABLES IN SCHEMA "${schema}"`]),
+    ...(sequences === undefined ? [] : [`${list(sequences)} ON ALL SEQUENCES IN SCHEMA "${schema}"`]),
+  ];
+}
+
+/**
+ * A dynamic user only joins its group, which holds the grants: grants per user slow issuance and fail near
+ * 2,400 live users. The connection's scram-sha-256 puts a verifier in place of {{password}}.
+ */
+export function creationStatements(group: string): string[] {
+  return [
+    `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE "${group}"`,
+  ];
+}
+
+/** Blocks new logins, ends open sessions, hands over what the user owns, drops it; can be repeated. */
+export function revocationStatements(group: string): string[] {
+  return [
+    `ALTER ROLE "{{name}}" NOLOGIN`,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}'`,
+    `REASSIGN OWNED BY "{{name}}" TO "${group}"`,
+    `DROP OWNED BY "{{name}}"`,
+    `DROP ROLE IF EXISTS "{{name}}"`,
+  ];
+}

@@ -1,0 +1,212 @@
+import type { Policy, PolicyRule } from "../model.ts";
+import { inOrder, type Parts, rule } from "./rules.ts";
+
+/** The platform's own roles; each runs in the workflow of its name. */
+export const platformRoles = ["deploy", "rotate", "drift", "enrol"] as const;
+
+/** The platform's own policies. `sudo` stands only where Vault demands it, at exact paths. */
+export function platformPolicies(parts: Parts): Policy[] {
+  const policy = (name: (typeof platformRoles)[number], purpose: string, rules: PolicyRule[]): Policy => ({
+    name: `keyplane.${name}`,
+    purpose,
+    of: { kind: "platform", id: `keyplane.${name}` },
+    rules: inOrder(rules),
+  });
+  return [
+    policy("deploy", "Builds the platform; reads and writes no secret's value.", deploy(parts)),
+    policy("rotate", "Makes, delivers and retires values.", rotate(parts)),
+    policy(
+      "drift",
+      "Sees configuration and metadata; writes nothing and reads no value.",
+      configuration(parts),
+    ),
+    policy("enrol", "Makes a person's login and their second factor.", enrol(parts)),
+  ];
+}
+
+function authMounts({ vault }: Parts): string[] {
+  const { github, approle, kubernetes, human } = vault.auth;
+  return [github, approle, human, ...(usesKubernetes({ vault }) ? [kubernetes] : [])];
+}
+
+function usesKubernetes({ vault }: Pick<Parts, "vault">): boolean {
+  return vault.kubernetes !== undefined;
+}
+
+/** Mounts and audit devices may be made and tuned; what holds data may not be deleted by a deploy. */
+function deploy(parts: Parts): PolicyRule[] {
+  const { vault } = parts;
+  const { kv, transit, database } = vault.mounts;
+  const { github, approle, kubernetes, human } = vault.auth;
+  const crud = ["create", "read", "update", "delete"] as const;
+  return [
+    rule("sys/auth", "read"),
+    ...authMounts(parts).flatMap((mount) => [
+      rule(`sys/auth/${mount}`, "create", "read", "update", "sudo"),
+      rule(`sys/auth/${mount}/tune`, "read", "update", "sudo"),
+      // The same settings again: tools reach auth mounts through sys/mounts as well.
+      rule(`sys/mounts/auth/${mount}/tune`, "read", "update"),
+    ]),
+    rule("sys/mounts", "read"),
+    ...[kv, transit, database].flatMap((mount) => [
+      rule(`sys/mounts/${mount}`, "create", "read", "update"),
+      rule(`sys/mounts/${mount}/tune`, "read", "update"),
+    ]),
+    rule("sys/audit", "read", "sudo"),
+    ...vault.audit.map(({ name }) => rule(`sys/audit/${name}`, "create", "update", "delete", "sudo")),
+    rule("sys/policies/acl", "list"),
+    rule("sys/policies/acl/*", ...crud),
+    rule("sys/quotas/rate-limit", "list"),
+    rule("sys/quotas/rate-limit/+", ...crud),
+    rule(`auth/${github}/config`, "create", "read", "update"),
+    rule(`auth/${github}/role`, "list"),
+    rule(`auth/${github}/role/+`, ...crud),
+    rule(`auth/${approle}/role`, "list"),
+    rule(`auth/${approle}/role/+`, ...crud),
+    rule(`auth/${approle}/role/+/role-id`, "read"),
+    ...(usesKubernetes(parts)
+      ? [
+          rule(`auth/${kubernetes}/config`, "create", "read", "update"),
+          rule(`auth/${kubernetes}/role`, "list"),
+          rule(`auth/${kubernetes}/role/+`, ...crud),
+        ]
+      : []),
+    ...(human === "oidc"
+      ? [rule("auth/oidc/config", "create", "read", "update"), rule("auth/oidc/role/+", ...crud)]
+      : []),
+    ...["entity", "entity-alias", "group", "group-alias"].flatMap((noun) => [
+      rule(`identity/${noun}`, "create", "update"),
+      rule(`identity/${noun}/id`, "list"),
+      rule(`identity/${noun}/id/+`, ...crud),
+    ]),
+    rule("identity/entity/name/+", ...crud),
+    rule("identity/group/name/+", ...crud),
+    rule("identity/lookup/entity", "update"),
+    rule("identity/lookup/group", "update"),
+    rule("identity/mfa/method/totp", "create", "update", "list"),
+    rule("identity/mfa/method/totp/+", ...crud),
+    rule("identity/mfa/login-enforcement", "list"),
+    rule("identity/mfa/login-enforcement/+", ...crud),
+    rule(`${database}/config`, "list"),
+    rule(`${database}/config/+`, ...crud),
+    rule(`${database}/roles`, "list"),
+    rule(`${database}/roles/+`, ...crud),
+    rule(`${database}/rotate-root/+`, "update"),
+    rule(`${transit}/keys`, "list"),
+    rule(`${transit}/keys/+`, "create", "read", "update"),
+    rule(`${transit}/keys/+/config`, "create", "update"),
+    rule(`${kv}/config`, "create", "read", "update"),
+  ];
+}
+
+/** The engine alone sees sources; it writes each consumer's own path and keeps its journal beside them. */
+function rotate({ vault, databases }: Parts): PolicyRule[] {
+  const { kv, transit, database } = vault.mounts;
+  const metadata = ["create", "read", "update", "patch", "list"] as const;
+  return [
+    ...["source", "services", "ci", "rotation"].flatMap((root) => [
+      rule(`${kv}/data/${root}/*`, "create", "read", "update"),
+      rule(`${kv}/metadata/${root}/*`, ...metadata),
+    ]),
+    // Old versions are destroyed once their overlap has passed; a path as a whole is never deleted.
+    ...["source", "services", "ci"].map((root) => rule(`${kv}/destroy/${root}/*`, "create", "update")),
+    rule(`${transit}/hmac/${vault.fingerprintKey}`, "update"),
+    rule(`${transit}/hmac/${vault.fingerprintKey}/sha2-256`, "update"),
+    rule(`${transit}/verify/${vault.fingerprintKey}`, "update"),
+    rule(`${transit}/verify/${vault.fingerprintKey}/sha2-256`, "update"),
+    rule(`${transit}/keys/+`, "read"),
+    rule(`${transit}/keys/+/rotate`, "update"),
+    rule(`${transit}/keys/+/config`, "create", "update"),
+    rule(`${transit}/keys/+/trim`, "update"),
+    rule(`${transit}/rewrap/+`, "update"),
+    ...databases.flatMap(({ connection, users }) => [
+      rule(`${database}/config/${connection}`, "read"),
+      rule(`${database}/rotate-root/${connection}`, "update"),
+      ...users.flatMap(({ role }) => [
+        rule(`sys/leases/revoke-prefix/${database}/creds/${role}`, "update", "sudo"),
+        // A database user that no lease owns is dropped.
+        rule(`sys/leases/lookup/${database}/creds/${role}`, "list", "sudo"),
+      ]),
+    ]),
+    rule("sys/leases/lookup", "update"),
+    rule("sys/leases/renew", "update"),
+  ];
+}
+
+/** Everything that can be seen without seeing a value: what drift compares and auditors look at. */
+export function configuration(parts: Parts): PolicyRule[] {
+  const { vault } = parts;
+  const { kv, transit, database } = vault.mounts;
+  const { github, approle, kubernetes, human } = vault.auth;
+  const roles = [
+    `auth/${github}/role`,
+    `auth/${approle}/role`,
+    ...(usesKubernetes(parts) ? [`auth/${kubernetes}/role`] : []),
+  ];
+  return [
+    rule("auth/token/accessors", "list", "sudo"),
+    rule("sys/auth", "read"),
+    ...authMounts(parts).flatMap((mount) => [
+      rule(`sys/auth/${mount}`, "read", "sudo"),
+      rule(`sys/auth/${mount}/tune`, "read", "sudo"),
+      rule(`auth/${mount}/config`, "read"),
+    ]),
+    rule("sys/mounts", "read"),
+    ...[kv, transit, database].flatMap((mount) => [
+      rule(`sys/mounts/${mount}`, "read"),
+      rule(`sys/mounts/${mount}/tune`, "read"),
+    ]),
+    rule("sys/audit", "read", "sudo"),
+    rule("sys/policies/acl", "list"),
+    rule("sys/policies/acl/*", "read"),
+    rule("sys/quotas/rate-limit", "list"),
+    rule("sys/quotas/rate-limit/+", "read"),
+    ...roles.flatMap((path) => [rule(path, "list"), rule(`${path}/+`, "read")]),
+    rule(`auth/${approle}/role/+/role-id`, "read"),
+    ...(human === "userpass"
+      ? [rule("auth/userpass/users", "list"), rule("auth/userpass/users/+", "read")]
+      : [rule("auth/oidc/role/+", "read")]),
+    ...["entity", "entity-alias", "group", "group-alias"].flatMap((noun) => [
+      rule(`identity/${noun}/id`, "list"),
+      rule(`identity/${noun}/id/+`, "read"),
+    ]),
+    rule("identity/entity/name", "list"),
+    rule("identity/entity/name/+", "read"),
+    rule("identity/group/name", "list"),
+    rule("identity/group/name/+", "read"),
+    rule("identity/mfa/method/totp", "list"),
+    rule("identity/mfa/method/totp/+", "read"),
+    rule("identity/mfa/login-enforcement", "list"),
+    rule("identity/mfa/login-enforcement/+", "read"),
+    rule(`${database}/config`, "list"),
+    rule(`${database}/config/+`, "read"),
+    rule(`${database}/roles`, "list"),
+    rule(`${database}/roles/+`, "read"),
+    rule(`${transit}/keys`, "list"),
+    rule(`${transit}/keys/+`, "read"),
+    rule(`${kv}/config`, "read"),
+    rule(`${kv}/metadata/*`, "read", "list"),
+  ];
+}
+
+function enrol({ vault }: Parts): PolicyRule[] {
+  const login =
+    vault.auth.human === "userpass"
+      ? [
+          rule("auth/userpass/users", "list"),
+          rule("auth/userpass/users/+", "create", "read", "update"),
+          rule("auth/userpass/users/+/password", "update"),
+        ]
+      : [];
+  return [
+    ...login,
+    rule("sys/auth", "read"),
+    rule("identity/lookup/entity", "update"),
+    rule("identity/entity/name/+", "read"),
+    rule("identity/mfa/method/totp", "list"),
+    rule("identity/mfa/method/totp/+", "read"),
+    rule("identity/mfa/method/totp/admin-generate", "create", "update"),
+    rule("identity/mfa/method/totp/admin-destroy", "create", "update"),
+    rule("sys/wrapping/wrap", "update"),
+  ];
+}

@@ -1,0 +1,115 @@
+import type { Database, EncryptionKey, Policy, PolicyRule, Secret } from "../model.ts";
+import { type Context, compare, minute } from "./context.ts";
+import { administrators, groupPolicy } from "./people.ts";
+import { configuration, platformPolicies } from "./platform.ts";
+import { inOrder, type Parts, rule } from "./rules.ts";
+
+/** One policy per service, CI job and group, and the platform's own. */
+export function derivePolicies(context: Context, parts: Parts): Policy[] {
+  const secrets = secretsByConsumer(parts.secrets);
+  const services = parts.services.map(
+    (service): Policy => ({
+      name: service.policy,
+      purpose: `What ${service.id} reads, and nothing else.`,
+      of: { kind: "service", id: service.id },
+      rules: inOrder([
+        ...(secrets.get(service.id) ?? []),
+        ...credentials(parts.databases, service.id),
+        ...encryption(parts.encryptionKeys, service.id),
+      ]),
+    }),
+  );
+  const jobs = parts.ciJobs.map(
+    (job): Policy => ({
+      name: job.policy,
+      purpose: `What the CI job ${job.name} of ${job.system} reads, and nothing else.`,
+      of: { kind: "ci", id: job.id },
+      rules: inOrder(secrets.get(job.id) ?? []),
+    }),
+  );
+  return [...services, ...jobs, ...groups(context, parts), ...platformPolicies(parts)].sort((a, b) =>
+    compare(a.name, b.name),
+  );
+}
+
+function secretsByConsumer(secrets: Secret[]): Map<string, PolicyRule[]> {
+  const rules = new Map<string, PolicyRule[]>();
+  for (const { consumers } of secrets) {
+    for (const { id, path } of consumers) {
+      const own = rules.get(id) ?? [];
+      own.push(rule(`kv/data/${path}`, "read"));
+      rules.set(id, own);
+    }
+  }
+  return rules;
+}
+
+function credentials(databases: Database[], service: string): PolicyRule[] {
+  return databases
+    .flatMap(({ users }) => users)
+    .filter((user) => user.service === service)
+    .map(({ role }) => rule(`database/creds/${role}`, "read"));
+}
+
+function encryption(keys: EncryptionKey[], service: string): PolicyRule[] {
+  return keys.flatMap(({ key, consumers }) =>
+    consumers
+      .filter(({ id }) => id === service)
+      .flatMap(({ may }) => may)
+      .map((operation) => rule(`transit/${operation}/${key}`, "update")),
+  );
+}
+
+function groups({ organization }: Context, parts: Parts): Policy[] {
+  return parts.groups.map(({ name, purpose }): Policy => {
+    const entry = name === administrators ? undefined : organization.groups?.[name];
+    const sees = name === administrators || entry?.audits === true;
+    return {
+      name: groupPolicy(name),
+      purpose: `${purpose.replace(/\.$/, "")}.`,
+      of: { kind: "group", id: name },
+      rules: inOrder([
+        ...(sees ? configuration(parts) : []),
+        ...(name === administrators ? emergency(parts) : []),
+        ...(entry?.operates ?? []).flatMap((system) => operating(parts, system)),
+        ...(entry?.reads ?? []).flatMap((system) =>
+          secretsOf(parts, system).map(({ source }) => rule(`kv/data/${source}`, "read")),
+        ),
+      ]),
+    };
+  });
+}
+
+/** What an administrator may do at once when something leaks; everything else goes through a review. */
+function emergency({ databases }: Parts): PolicyRule[] {
+  return [
+    rule("auth/token/revoke-accessor", "update"),
+    ...databases.flatMap(({ users }) =>
+      users.map(({ role }) => rule(`sys/leases/revoke-prefix/database/creds/${role}`, "update", "sudo")),
+    ),
+  ];
+}
+
+/** Sets values without seeing them, and hands hosts their wrapped secret ids. */
+function operating(parts: Parts, system: string): PolicyRule[] {
+  return [
+    ...secretsOf(parts, system).flatMap(({ source, journal }) => [
+      rule(`kv/data/${source}`, "create", "update"),
+      rule(`kv/metadata/${source}`, "read"),
+      rule(`kv/data/${journal}`, "read"),
+    ]),
+    ...parts.appRoles
+      .filter(({ service }) => service.startsWith(`${system}/`))
+      .flatMap(({ name }): PolicyRule[] => [
+        rule(`auth/approle/role/${name}/role-id`, "read"),
+        {
+          ...rule(`auth/approle/role/${name}/secret-id`, "update"),
+          wrapping: { min: minute, max: 60 * minute },
+        },
+      ]),
+  ];
+}
+
+function secretsOf({ secrets }: Parts, system: string): Secret[] {
+  return secrets.filter((secret) => secret.system === system && secret.retired === undefined);
+}

@@ -1,0 +1,159 @@
+import type { AppRole, CiJob, Delivery, KubernetesRole, Service } from "../model.ts";
+import { fit, limits } from "../names.ts";
+import type { DeliveryEntry } from "../schema/delivery.ts";
+import type { ServiceEntry, System } from "../schema/system.ts";
+import { type Context, compare, day, given, hour, ordered, physical, retiredOf } from "./context.ts";
+import { joined } from "./paths.ts";
+
+interface Declared {
+  system: System;
+  name: string;
+  entry: ServiceEntry;
+}
+
+function declaredServices({ systems }: Context): Declared[] {
+  return systems.flatMap((system) =>
+    ordered(system.services).map(([name, entry]) => ({ system, name, entry })),
+  );
+}
+
+export function deriveServices(context: Context): Service[] {
+  return declaredServices(context)
+    .map(
+      ({ system, name, entry }): Service => ({
+        id: `${system.system}/${name}`,
+        system: system.system,
+        name,
+        runsOn: entry["runs-on"],
+        ...given("user", entry.user),
+        reload: entry.reload,
+        ...given("kubernetes", kubernetesOf(entry)),
+        policy: serviceName(system, name, entry),
+        deliver: deliveriesOf(system, name, entry),
+        ...retiredOf(entry, system),
+      }),
+    )
+    .sort((a, b) => compare(a.id, b.id));
+}
+
+/** The name of a service's policy and role. */
+export function serviceName(system: System, name: string, entry: ServiceEntry | undefined): string {
+  return joined(physical(system.system, system), physical(name, entry));
+}
+
+function kubernetesOf(entry: ServiceEntry): Service["kubernetes"] {
+  const { kubernetes } = entry;
+  return kubernetes && { namespace: kubernetes.namespace, serviceAccount: kubernetes["service-account"] };
+}
+
+/** As said, or the platform's usual way: files where a host or container can read them, else a Secret. */
+function deliveriesOf(system: System, name: string, entry: ServiceEntry): Delivery[] {
+  if (entry.deliver !== undefined)
+    return entry.deliver.map((target) => delivery(system, name, entry, target));
+  if (entry["runs-on"] === "kubernetes")
+    return [delivery(system, name, entry, { to: "vault-secrets-operator" })];
+  return entry["runs-on"] === "paas" ? [] : [{ to: "vault-agent", folder: "/run/secrets" }];
+}
+
+function delivery(
+  system: System,
+  name: string,
+  entry: ServiceEntry | undefined,
+  target: DeliveryEntry,
+): Delivery {
+  if (target.to === "kubernetes-secret" || target.to === "vault-secrets-operator") {
+    return {
+      to: target.to,
+      namespace: entry?.kubernetes?.namespace ?? system.system,
+      secret: target.secret ?? fit(name.replaceAll("_", "-"), limits.kubernetes),
+    };
+  }
+  if (target.to === "github-actions") {
+    return {
+      to: target.to,
+      repository: system.repository?.name ?? "",
+      ...given("environment", target.environment),
+    };
+  }
+  return target;
+}
+
+export function deriveCiJobs(context: Context): CiJob[] {
+  return activeJobs(context)
+    .map(
+      ({ system, name, entry }): CiJob => ({
+        id: `${system.system}/ci/${name}`,
+        system: system.system,
+        name,
+        workflow: entry.workflow,
+        reads: entry.reads.map((secret) => `${system.system}/${secret}`).sort(),
+        policy: jobName(system, name),
+        deliver: (entry.deliver ?? []).map((target) => delivery(system, name, undefined, target)),
+      }),
+    )
+    .sort((a, b) => compare(a.id, b.id));
+}
+
+/** The jobs of the environment that may still log in. */
+export function activeJobs({ systems, environment }: Context) {
+  return systems
+    .filter((system) => system.retired === undefined)
+    .flatMap((system) => ordered(system.ci).map(([name, entry]) => ({ system, name, entry })))
+    .filter(({ entry }) => entry.environments?.includes(environment) ?? true);
+}
+
+export function jobName(system: System, name: string): string {
+  return joined(physical(system.system, system), "ci", name);
+}
+
+/** Where hosts log in from when neither the service nor its environment says so: the local stack only. */
+const loopback = ["127.0.0.1/32"];
+
+/** Roles of what runs on hosts. A secret id lives a week and serves its own ranges only. */
+export function deriveAppRoles(context: Context): AppRole[] {
+  return declaredServices(context)
+    .filter(
+      ({ system, entry }) =>
+        usesAppRole(entry) && entry.retired === undefined && system.retired === undefined,
+    )
+    .map(
+      ({ system, name, entry }): AppRole => ({
+        name: serviceName(system, name, entry),
+        service: `${system.system}/${name}`,
+        deliveredBy: system.owner,
+        policies: [serviceName(system, name, entry)],
+        secretIdTtl: 7 * day,
+        secretIdUses: 40,
+        cidrs: [...(entry.cidrs ?? context.block.vault?.cidrs ?? loopback)].sort(),
+        ttl: hour,
+        maxTtl: day,
+      }),
+    )
+    .sort((a, b) => compare(a.name, b.name));
+}
+
+/** Whether a service logs in to Vault from a host. */
+export function usesAppRole(entry: ServiceEntry): boolean {
+  return entry["runs-on"] === "compose" || entry["runs-on"] === "supervisor";
+}
+
+export function deriveKubernetesRoles(context: Context): KubernetesRole[] {
+  return declaredServices(context)
+    .flatMap(({ system, name, entry }): KubernetesRole[] => {
+      const kubernetes = kubernetesOf(entry);
+      if (entry["runs-on"] !== "kubernetes" || kubernetes === undefined) return [];
+      if (entry.retired !== undefined || system.retired !== undefined) return [];
+      return [
+        {
+          name: serviceName(system, name, entry),
+          service: `${system.system}/${name}`,
+          ...kubernetes,
+          audience: "vault",
+          policies: [serviceName(system, name, entry)],
+          ttl: hour,
+          maxTtl: day,
+        },
+      ];
+    })
+    .sort((a, b) => compare(a.name, b.name));
+}

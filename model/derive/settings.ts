@@ -1,0 +1,82 @@
+import { seconds } from "../duration.ts";
+import type { AuditDevice, GitHubSettings, RateLimitQuota, VaultSettings } from "../model.ts";
+import { type Context, given, ordered } from "./context.ts";
+
+/** An environment that names no Vault is the local one: its stack fills in what it learns at run time. */
+const localVault = "https://127.0.0.1:8200";
+const localAudit = {
+  first: { type: "file", path: "audit-1/audit.log" },
+  second: { type: "file", path: "audit-2/audit.log" },
+} as const;
+
+export function deriveVault({ block }: Context): VaultSettings {
+  const { vault } = block;
+  return {
+    address: vault?.address ?? localVault,
+    mounts: { kv: "kv", transit: "transit", database: "database" },
+    auth: {
+      github: "github",
+      approle: "approle",
+      kubernetes: "kubernetes",
+      human: vault?.["human-login"] ?? "userpass",
+    },
+    audit: ordered(vault?.audit ?? localAudit).map(([name, device]) => auditDevice(name, device)),
+    ...given(
+      "oidc",
+      vault?.oidc && { discoveryUrl: vault.oidc["discovery-url"], clientId: vault.oidc["client-id"] },
+    ),
+    ...given(
+      "kubernetes",
+      vault?.kubernetes && {
+        host: vault.kubernetes.host,
+        ...given("certificate", vault.kubernetes.certificate),
+      },
+    ),
+    fingerprintKey: "keyplane.fingerprint",
+  };
+}
+
+type AuditEntry = NonNullable<NonNullable<Context["block"]["vault"]>["audit"]>[string];
+
+function auditDevice(name: string, device: AuditEntry): AuditDevice {
+  if (device.type === "file") return { name, type: "file", options: { file_path: device.path } };
+  if (device.type === "socket") return { name, type: "socket", options: { address: device.address } };
+  return { name, type: "syslog", options: { facility: device.facility } };
+}
+
+export function deriveGitHub({ organization, environment, block }: Context): GitHubSettings {
+  const { github } = block;
+  return {
+    issuer: github?.issuer ?? "https://token.actions.githubusercontent.com",
+    ...given("issuerCertificate", github?.certificate),
+    audience: github?.audience ?? `https://github.com/${organization.organization}`,
+    environment: github?.environment ?? environment,
+    branches: [...(github?.branches ?? ["main"])].sort(),
+  };
+}
+
+/**
+ * Rate limits per client address: a wide one for the whole server, narrow ones where a login can be guessed.
+ * Quotas on the number of leases are of Vault Enterprise.
+ */
+export function deriveQuotas(context: Context, human: "userpass" | "oidc"): RateLimitQuota[] {
+  const given = context.block.vault?.quotas ?? {};
+  const quota = (
+    name: string,
+    path: string,
+    entry: { rate: number; per: string } | undefined,
+    rate: number,
+    per: string,
+  ) => ({
+    name: `keyplane.${name}`,
+    path,
+    rate: entry?.rate ?? rate,
+    interval: seconds(entry?.per ?? per),
+  });
+  return [
+    quota("approle", "auth/approle/", given.approle, 600, "1m"),
+    quota("github", "auth/github/", given.github, 600, "1m"),
+    quota("global", "", given.global, 5000, "1s"),
+    quota("human", `auth/${human}/`, given.human, 60, "1m"),
+  ];
+}

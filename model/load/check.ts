@@ -1,0 +1,168 @@
+import type { z } from "zod";
+import { knownFields } from "./fields.ts";
+import { keysAt, type MapNode, type Node, nodeAt, type Path, placeAt, toPlain, without } from "./node.ts";
+import type { Problem } from "./problem.ts";
+import { looksSecret, quote, suggestion } from "./quote.ts";
+
+/** A part of the catalogue that was checked against its schema. */
+export class Checked<T> {
+  /** What the file says. */
+  readonly root: Node;
+  /** The part of it that is right, of the schema's type; undefined when too much is wrong. */
+  readonly data: T | undefined;
+  readonly #wrong: Path[];
+  readonly #problems: Problem[];
+
+  constructor(root: Node, schema: z.ZodType<T>, problems: Problem[]) {
+    this.root = root;
+    this.#problems = problems;
+    this.#wrong = [];
+    let tree = root;
+    let result = schema.safeParse(toPlain(tree));
+    // What is wrong is reported and taken away until the rest can be checked further, in the same run.
+    for (let round = 0; !result.success && round < 24; round++) {
+      const wrong = result.error.issues.flatMap((issue) =>
+        this.#issue(schema, tree, issue as z.core.$ZodIssue, round === 0),
+      );
+      if (wrong.some((path) => path.length === 0)) break;
+      // From the end, because taking a list's item away moves the ones behind it.
+      for (const path of wrong.reverse()) tree = without(tree, path);
+      this.#wrong.push(...wrong);
+      result = schema.safeParse(toPlain(tree));
+    }
+    this.data = result.success ? result.data : undefined;
+  }
+
+  /** Reports at a path's value, or at its key. Silent about what the schema has already reported. */
+  report(path: Path, message: string, at: "value" | "key" = "value"): void {
+    if (this.#wrong.some((wrong) => isWithin(wrong, path) || isWithin(path, wrong))) return;
+    this.#problems.push({ ...placeAt(this.root, path, at === "key"), message: `${show(path)} ${message}` });
+  }
+
+  /** Reports a value that is wrong, quoted, with the fix. */
+  reportValue(path: Path, fix: string): void {
+    const node = nodeAt(this.root, path);
+    this.report(path, `is ${quote(node === undefined ? undefined : toPlain(node))}: ${fix}`);
+  }
+
+  /** Reports a name that refers to nothing, with the nearest of those that exist. */
+  reportReference(
+    path: Path,
+    name: string,
+    what: string,
+    known: Iterable<string>,
+    at: "value" | "key" = "value",
+  ): void {
+    const names = [...known];
+    const near = suggestion(name, names);
+    const fix =
+      near !== undefined
+        ? `did you mean ${quote(near)}?`
+        : names.length === 0
+          ? `declare it first`
+          : `write one of ${list(names)}`;
+    this.report(
+      path,
+      at === "key" ? `is not ${what}: ${fix}` : `is ${quote(name)}, which is not ${what}: ${fix}`,
+      at,
+    );
+  }
+
+  /** Names in a section, also of entries that are wrong. */
+  names(...path: Path): string[] {
+    return keysAt(this.root, path);
+  }
+
+  #issue(schema: z.ZodType, tree: Node, issue: z.core.$ZodIssue, tell: boolean): Path[] {
+    const path = issue.path.map((step) => (typeof step === "number" ? step : String(step)));
+    const push = (at: Path, message: string, key = false) => {
+      if (tell) this.#problems.push({ ...placeAt(this.root, at, key), message: `${show(at)} ${message}` });
+    };
+    if (issue.code === "unrecognized_keys") {
+      const known = knownFields(schema, path, toPlain(this.root));
+      return issue.keys.map((key) => {
+        const near = suggestion(key, known);
+        push(
+          [...path, key],
+          `is not a field: ${near !== undefined ? `did you mean ${quote(near)}?` : `write one of ${list(known)}, or remove it`}`,
+          true,
+        );
+        return [...path, key];
+      });
+    }
+    if (issue.code === "invalid_key") {
+      push(path, `is not a name that can stand here: ${issue.issues[0]?.message ?? "write a name"}`, true);
+      return [path];
+    }
+    const node = nodeAt(tree, path);
+    if (issue.code === "invalid_union") {
+      const nearest = nearestBranch(issue.errors as z.core.$ZodIssue[][], node);
+      if (nearest !== undefined) {
+        return nearest.flatMap((inner) =>
+          this.#issue(schema, tree, { ...inner, path: [...issue.path, ...inner.path] }, tell),
+        );
+      }
+    }
+    if (node === undefined) {
+      push(path, `is missing: ${fixOf(issue)}`);
+      return [path.slice(0, -1)];
+    }
+    push(path, `is ${quote(toPlain(node))}: ${fixOf(issue)}`);
+    return [path];
+  }
+}
+
+/** The branch of a union that a mapping was meant for: the one that accepts it as a mapping. */
+function nearestBranch(
+  branches: z.core.$ZodIssue[][],
+  node: Node | undefined,
+): z.core.$ZodIssue[] | undefined {
+  if (node?.kind !== "map") return undefined;
+  const meant = branches.filter(
+    (issues) => !issues.some((i) => i.path.length === 0 && i.code !== "unrecognized_keys"),
+  );
+  return meant.sort((a, b) => a.length - b.length)[0];
+}
+
+function fixOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_type" && issue.message.startsWith("Invalid input"))
+    return byType[issue.expected] ?? "write another value";
+  if (issue.message.startsWith("Invalid input") || issue.message.startsWith("Too "))
+    return "write another value";
+  return issue.message;
+}
+
+const byType: Record<string, string> = {
+  object: "write a mapping of its fields",
+  record: "write a mapping of names",
+  array: "write a list, such as [a, b]",
+  string: "write a text",
+  number: "write a number",
+  boolean: "write true or false",
+};
+
+function isWithin(path: Path, outer: Path): boolean {
+  return outer.every((step, index) => String(path[index]) === String(step));
+}
+
+function list(names: string[]): string {
+  const shown = [...names].sort().filter((name) => !looksSecret(name));
+  return shown.length > 12 ? `${shown.slice(0, 12).join(", ")}, …` : shown.join(", ");
+}
+
+/** A path as people write it: secrets.hmac.rotate.every, people."no name", administrators[1]. */
+export function show(path: Path): string {
+  if (path.length === 0) return "the file";
+  return path
+    .map((step, index) => {
+      if (typeof step === "number") return `[${step}]`;
+      const shown = /^[\w-]{1,60}$/.test(step) && !looksSecret(step) ? step : quote(step);
+      return index === 0 ? shown : `.${shown}`;
+    })
+    .join("");
+}
+
+/** Whether a node is a mapping. */
+export function isMapping(node: Node | undefined): node is MapNode {
+  return node?.kind === "map";
+}

@@ -1,0 +1,17 @@
+import type { Policy } from "./model.ts";
+
+/**
+ * A policy in Vault's own language (HCL), with its purpose as a comment. The same policy always gives the same
+ * text. https://developer.hashicorp.com/vault/docs/concepts/policies
+ */
+export function renderPolicy(policy: Policy): string {
+  const blocks = policy.rules.map((rule) => {
+    const capabilities = rule.capabilities.map((capability) => JSON.stringify(capability)).join(", ");
+    const wrapping =
+      rule.wrapping === undefined
+        ? ""
+        : `\n  min_wrapping_ttl = "${rule.wrapping.min}s"\n  max_wrapping_ttl = "${rule.wrapping.max}s"`;
+    return `path ${JSON.stringify(rule.path)} {\n  capabilities = [${capabilities}]${wrapping}\n}\n`;
+  });
+  return [`# ${policy.purpose}\n`, ...blocks].join("\n");
+}

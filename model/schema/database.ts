@@ -1,0 +1,96 @@
+import { z } from "zod";
+import { As, Class, Consumer, DatabaseRotate, Idle, Probe, Template } from "./secret.ts";
+import {
+  Duration,
+  Field,
+  FileName,
+  Host,
+  Name,
+  Port,
+  perEnvironment,
+  Retired,
+  renamedFrom,
+  Sentence,
+  SqlName,
+  Variable,
+} from "./values.ts";
+
+const privileges = z.enum(["select", "insert", "update", "delete", "truncate", "references"], {
+  error: "write select, insert, update, delete, truncate or references",
+});
+
+const Grant = z
+  .strictObject({
+    schema: SqlName,
+    tables: z.array(privileges).min(1, { error: "name at least one privilege" }).optional(),
+    sequences: z
+      .array(z.enum(["usage", "select", "update"], { error: "write usage, select or update" }))
+      .min(1, { error: "name at least one privilege" })
+      .optional(),
+    create: z
+      .boolean({ error: "write true or false" })
+      .optional()
+      .meta({ description: "May create tables in the schema." }),
+  })
+  .meta({
+    id: "Grant",
+    description: "What members of a group may do in a schema; always with USAGE on it (R8).",
+  });
+
+const Place = z
+  .strictObject({
+    host: Host.optional(),
+    port: Port.optional(),
+    database: SqlName.optional().meta({
+      description: "Name inside the server; <system>_<database> by default.",
+    }),
+    tls: z.enum(["disable", "verify-full"], { error: "write disable or verify-full" }).optional(),
+  })
+  .nullable();
+
+const User = z
+  .strictObject({
+    "member-of": SqlName.meta({ description: "The group whose rights the user has." }),
+    ttl: Duration.optional().meta({
+      description: "A dynamic user: lifetime of its credentials, at most 1h (R12).",
+    }),
+    "max-ttl": Duration.optional(),
+    rotate: DatabaseRotate.optional().meta({
+      description: "A static user instead, with a password that rotates.",
+    }),
+    class: Class.optional(),
+    owner: Name.optional(),
+    templates: z.record(Field, Template).optional(),
+    idle: Idle.optional(),
+    probe: Probe.optional(),
+    impact: Sentence.optional(),
+    as: As.optional().meta({ description: "Short for one consumer: the service of the user's own name." }),
+    files: z.record(Variable, FileName).optional(),
+    consumers: z.record(Name, Consumer.nullable()).optional(),
+    "renamed-from": renamedFrom,
+    retired: Retired.optional(),
+  })
+  .meta({ id: "DatabaseUser" });
+
+export const databaseShape = {
+  engine: z.literal("postgres", { error: "write postgres" }),
+  description: Sentence.optional(),
+  at: z.record(Name, Place).meta({ description: "The environments that have it, and where." }),
+  groups: z.record(
+    SqlName,
+    z.strictObject({ grants: z.array(Grant).min(1, { error: "name at least one grant" }) }),
+  ),
+  users: z.record(Name, User).optional(),
+  "renamed-from": renamedFrom,
+  retired: Retired.optional(),
+};
+
+export const Database = perEnvironment(
+  databaseShape,
+  "A database whose users Vault or the rotation engine makes.",
+);
+
+const plain = z.strictObject(databaseShape);
+export type DatabaseEntry = z.infer<typeof plain>;
+export type DatabaseUserEntry = z.infer<typeof User>;
+export type GrantEntry = z.infer<typeof Grant>;

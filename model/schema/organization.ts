@@ -1,0 +1,159 @@
+import { z } from "zod";
+import {
+  AgeRecipient,
+  Branch,
+  Cidr,
+  Duration,
+  Email,
+  Exceptions,
+  FilePath,
+  Host,
+  HttpsUrl,
+  Identifier,
+  Name,
+  Port,
+  Repository,
+  Sentence,
+} from "./values.ts";
+
+const Person = z.strictObject({
+  email: Email,
+  age: AgeRecipient.optional().meta({
+    description: "Public half; makes the person a recipient of the Git bootstrap (R4).",
+  }),
+  groups: z.array(Name).optional(),
+});
+
+const Group = z.strictObject({
+  purpose: Sentence,
+  operates: z
+    .array(Name)
+    .optional()
+    .meta({ description: "Systems whose secrets its members may set by hand and whose versions they see." }),
+  reads: z.array(Name).optional().meta({ description: "Systems whose secret values its members may read." }),
+  audits: z
+    .boolean({ error: "write true or false" })
+    .optional()
+    .meta({ description: "Sees configuration and metadata of every system, never a value." }),
+});
+
+const Provider = z
+  .strictObject({
+    name: Sentence,
+    "rotate-within": Duration.optional().meta({ description: "The provider's maximum age of a key (R19)." }),
+    api: z
+      .boolean({ error: "write true or false" })
+      .meta({ description: "Whether keys can be made and revoked by machine." }),
+  })
+  .meta({ description: "Who issues keys, and what they demand of them." });
+
+const audit = { purpose: Sentence.optional() };
+
+const AuditDevice = z.discriminatedUnion(
+  "type",
+  [
+    z.strictObject({ type: z.literal("file"), path: FilePath, ...audit }),
+    z.strictObject({
+      type: z.literal("socket"),
+      address: Identifier.or(z.string().regex(/^[a-z0-9.-]+:\d+$/i)),
+      ...audit,
+    }),
+    z.strictObject({ type: z.literal("syslog"), facility: Identifier, ...audit }),
+  ],
+  { error: "write type: file, socket or syslog" },
+);
+
+const Rate = z
+  .strictObject({
+    rate: z.int({ error: "write a number of requests" }).min(1, { error: "write a number of requests" }),
+    per: Duration,
+  })
+  .meta({ description: "Requests of one client address per interval." });
+
+/** One environment: everything that differs between them. The local stack fills in what it learns at run time. */
+export const Environment = z
+  .strictObject({
+    after: Name.optional().meta({ description: "The environment whose evidence this one waits for (R25)." }),
+    parts: z
+      .int({ error: "write a number from 1 to 200" })
+      .min(1, { error: "write a number from 1 to 200" })
+      .max(200, { error: "write a number from 1 to 200" })
+      .optional()
+      .meta({ description: "In how many stacks the systems are built; 1 by default." }),
+    github: z
+      .strictObject({
+        environment: Identifier.optional(),
+        branches: z.array(Branch).min(1, { error: "name at least one branch" }).optional(),
+        audience: HttpsUrl.optional(),
+        issuer: HttpsUrl.optional(),
+        certificate: z
+          .string()
+          .optional()
+          .meta({ description: "PEM of the issuer's CA where it is not public." }),
+      })
+      .optional(),
+    vault: z
+      .strictObject({
+        address: HttpsUrl.optional(),
+        "human-login": z.enum(["userpass", "oidc"], { error: "write userpass or oidc" }).optional(),
+        oidc: z.strictObject({ "discovery-url": HttpsUrl, "client-id": Identifier }).optional(),
+        kubernetes: z.strictObject({ host: HttpsUrl, certificate: z.string().optional() }).optional(),
+        audit: z
+          .record(Name, AuditDevice)
+          .optional()
+          .meta({ description: "At least two, on separate failure domains." }),
+        cidrs: z
+          .array(Cidr)
+          .min(1, { error: "name at least one range" })
+          .optional()
+          .meta({ description: "Where hosts may log in from with AppRole." }),
+        quotas: z
+          .strictObject({
+            global: Rate.optional(),
+            human: Rate.optional(),
+            github: Rate.optional(),
+            approle: Rate.optional(),
+          })
+          .optional(),
+        namespace: z
+          .never({ error: "namespaces are of Vault Enterprise and the name is reserved: remove it" })
+          .optional(),
+      })
+      .optional(),
+    postgres: z
+      .strictObject({ host: Host, port: Port.optional() })
+      .optional()
+      .meta({ description: "Server of the databases that name no host of their own." }),
+    aws: z
+      .strictObject({
+        account: z
+          .string({ error: 'write the account as 12 digits in quotes, such as "111111111111"' })
+          .regex(/^[0-9]{12}$/, {
+            error: 'write the account as 12 digits in quotes, such as "111111111111"',
+          }),
+        region: z
+          .string({ error: "write one region such as eu-west-1; lists of regions are reserved" })
+          .regex(/^[a-z]{2}(-[a-z]+)+-[0-9]$/, { error: "write one region such as eu-west-1" }),
+      })
+      .optional(),
+  })
+  .meta({ id: "Environment" });
+
+export const Organization = z
+  .strictObject({
+    organization: Name,
+    platform: z
+      .strictObject({ repository: Repository })
+      .meta({ description: "The repository whose CI deploys this stack." }),
+    people: z.record(Name, Person),
+    administrators: z.array(Name).meta({ description: "At least two people, by name (R59)." }),
+    contacts: z.strictObject({ security: Email, "on-call": Email }).meta({ description: "R71." }),
+    groups: z.record(Name, Group).optional(),
+    providers: z.record(Name, Provider).optional(),
+    environments: z.record(Name, Environment.nullable()),
+    exceptions: Exceptions,
+  })
+  .meta({ title: "Keyplane organization" });
+
+export type Organization = z.infer<typeof Organization>;
+export type EnvironmentBlock = z.infer<typeof Environment>;

@@ -1,0 +1,160 @@
+import { z } from "zod";
+import { Database } from "./database.ts";
+import { Delivery } from "./delivery.ts";
+import { Secret } from "./secret.ts";
+import {
+  Cidr,
+  Duration,
+  Exceptions,
+  FileName,
+  KubernetesName,
+  Name,
+  perEnvironment,
+  Repository,
+  Retired,
+  renamedFrom,
+  Sentence,
+  Variable,
+} from "./values.ts";
+
+const serviceShape = {
+  "runs-on": z.enum(["compose", "kubernetes", "supervisor", "paas"], {
+    error: "write compose, kubernetes, supervisor or paas",
+  }),
+  description: Sentence.optional(),
+  user: z
+    .union([z.int().min(0).max(65535), z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/)], {
+      error: "write a numeric uid from 0 to 65535 or a user name such as svc_rec",
+    })
+    .optional()
+    .meta({ description: "Owner of the rendered files (R45)." }),
+  reload: z
+    .union(
+      [
+        z.enum(["restart", "watch"]),
+        z.strictObject({
+          signal: z.enum(["SIGHUP", "SIGUSR1", "SIGUSR2"], { error: "write SIGHUP, SIGUSR1 or SIGUSR2" }),
+        }),
+      ],
+      { error: "write restart, watch or { signal: SIGHUP }" },
+    )
+    .meta({ description: "How it takes a new value (R35)." }),
+  kubernetes: z.strictObject({ namespace: KubernetesName, "service-account": KubernetesName }).optional(),
+  cidrs: z
+    .array(Cidr)
+    .min(1, { error: "name at least one range" })
+    .optional()
+    .meta({ description: "Where its hosts log in from; the environment's by default." }),
+  deliver: z
+    .array(Delivery)
+    .min(1, { error: "name at least one way" })
+    .optional()
+    .meta({ description: "How values arrive; the platform's usual way by default." }),
+  "renamed-from": renamedFrom,
+  retired: Retired.optional(),
+};
+
+const ciShape = {
+  workflow: FileName.meta({ description: "File in .github/workflows of the system's repository." }),
+  environments: z
+    .array(Name)
+    .min(1, { error: "name at least one environment" })
+    .optional()
+    .meta({ description: "All by default." }),
+  reads: z.array(Name).meta({ description: "Secrets it may read: said, never inferred." }),
+  as: z
+    .record(
+      Variable,
+      z.string({ error: "write SECRET.FIELD" }).regex(/^[a-z][a-z0-9_-]*\.[a-z][a-z0-9-]*$/, {
+        error: "write SECRET.FIELD, such as grafana-admin.password",
+      }),
+    )
+    .optional(),
+  deliver: z.array(Delivery).min(1, { error: "name at least one way" }).optional(),
+  ttl: Duration.optional().meta({ description: "Lifetime of its token, at most 1h; 10m by default." }),
+};
+
+const Scalar = z
+  .union(
+    [
+      z
+        .string()
+        .max(500)
+        .regex(/^[^\p{Cc}]*$/u),
+      z.number(),
+      z.boolean(),
+    ],
+    { error: "write a text of one line, a number, true or false" },
+  )
+  .meta({ id: "SettingValue" });
+
+const settingShape = {
+  value: Scalar,
+  class: z.enum(["plain", "sensitive"], { error: "write plain or sensitive" }).optional(),
+  description: Sentence.optional(),
+  services: z
+    .array(Name)
+    .min(1, { error: "name at least one service" })
+    .optional()
+    .meta({ description: "Who gets it; all of the system's by default." }),
+};
+
+const encryptionKeyShape = {
+  description: Sentence.optional(),
+  owner: Name.optional(),
+  rotate: z.strictObject({ every: Duration }).meta({ description: "At most 90d (R17)." }),
+  retain: Duration.meta({ description: "How long an old version still decrypts: at least 30d (R22)." }),
+  consumers: z
+    .record(
+      Name,
+      z
+        .array(z.enum(["encrypt", "decrypt", "rewrap"], { error: "write encrypt, decrypt or rewrap" }))
+        .min(1, { error: "name at least one operation" }),
+    )
+    .optional(),
+  "renamed-from": renamedFrom,
+  retired: Retired.optional(),
+};
+
+export const System = z
+  .strictObject({
+    system: Name,
+    owner: Name.meta({ description: "The person who answers for its secrets (R71)." }),
+    description: Sentence.optional(),
+    part: Name.optional().meta({
+      description: "The stack that builds it, where the environment is built in parts.",
+    }),
+    repository: Repository.optional(),
+    ci: z.record(Name, perEnvironment(ciShape, "A CI job, which logs in with GitHub OIDC (R11).")).optional(),
+    services: z.record(Name, perEnvironment(serviceShape, "A process that reads secrets.")).optional(),
+    settings: z
+      .record(
+        Variable,
+        z.union([Scalar, perEnvironment(settingShape, "A setting that is not a secret.")], {
+          error: "write a text, a number, true, false or { value: … }",
+        }),
+      )
+      .optional()
+      .meta({
+        description: "Defaults and toggles: the Git bootstrap holds them beside vault: references (R3).",
+      }),
+    secrets: z.record(Name, Secret).optional(),
+    databases: z.record(Name, Database).optional(),
+    "encryption-keys": z
+      .record(Name, perEnvironment(encryptionKeyShape, "A transit key: encrypts without being seen."))
+      .optional(),
+    exceptions: Exceptions,
+    "renamed-from": renamedFrom,
+    retired: Retired.optional(),
+  })
+  .meta({ title: "Keyplane system" });
+
+export type System = z.infer<typeof System>;
+const service = z.strictObject(serviceShape);
+export type ServiceEntry = z.infer<typeof service>;
+const ci = z.strictObject(ciShape);
+export type CiEntry = z.infer<typeof ci>;
+const setting = z.strictObject(settingShape);
+export type SettingEntry = z.infer<typeof setting>;
+const encryptionKey = z.strictObject(encryptionKeyShape);
+export type EncryptionKeyEntry = z.infer<typeof encryptionKey>;

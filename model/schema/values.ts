@@ -1,0 +1,187 @@
+import { z } from "zod";
+
+/**
+ * The small values that entries are made of. Each states its fix in `error`: the loader appends it to
+ * where and what. Nothing here transforms, so that the JSON Schema says the same as the check.
+ */
+
+/** A string of a form; `fix` is an instruction with an example. */
+function text(pattern: RegExp, fix: string) {
+  return z.string({ error: fix }).regex(pattern, { error: fix });
+}
+
+export const namePattern = /^[a-z][a-z0-9]*([-_][a-z0-9]+)*$/;
+
+/** Names of entries. "." joins names in Vault and so cannot occur in one; 40 leaves room for joined names. */
+export const Name = text(
+  namePattern,
+  "write lower-case letters, digits and single - or _ between them, such as titan-brain",
+)
+  .max(40, { error: "write at most 40 characters" })
+  .meta({ id: "Name", description: "Lower-case letters, digits and single - or _ between them." });
+
+export const Field = text(
+  /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+  "write lower-case letters, digits and single - between them, such as key-id",
+)
+  .max(40, { error: "write at most 40 characters" })
+  .meta({ id: "Field", description: "A field of a secret's version." });
+
+export const Variable = text(
+  /^[A-Z][A-Z0-9_]*$/,
+  "write an environment variable in upper case, such as TITAN_DB_PASSWORD_FILE",
+)
+  .max(80, { error: "write at most 80 characters" })
+  .meta({ id: "Variable", description: "An environment variable; one that ends in _FILE names a file." });
+
+export const Duration = text(/^[1-9][0-9]{0,5}(s|m|h|d|w)$/, "write a duration such as 21d or 12h").meta({
+  id: "Duration",
+  description: "A whole number with a unit: s, m, h, d or w.",
+});
+
+export const Size = text(/^[1-9][0-9]{0,5}B$/, "write a size such as 32B").meta({
+  id: "Size",
+  description: "A whole number of bytes with its unit: 32B.",
+});
+
+export const Sentence = z
+  .string({ error: "write a sentence" })
+  .min(3, { error: "write a sentence" })
+  .max(300, { error: "write at most 300 characters" })
+  .regex(/^[^\p{Cc}]*$/u, { error: "write it on one line, without control characters" });
+
+export const Day = z
+  .string({ error: "write a day such as 2026-12-31" })
+  .regex(/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/, { error: "write a day such as 2026-12-31" })
+  .refine((day) => isDay(day), { error: "write a day of the calendar, such as 2026-12-31" })
+  .meta({ id: "Day", description: "A day of the calendar: 2026-12-31." });
+
+function isDay(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
+
+export const Email = text(
+  /^[^\s@:/<>"']+@[a-z0-9-]+(\.[a-z0-9-]+)+$/i,
+  "write an address such as ada@acme.example",
+);
+
+export const Host = text(
+  /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/i,
+  "write a host name or an IPv4 address, without scheme and port",
+);
+
+export const Port = z
+  .int({ error: "write a port from 1 to 65535" })
+  .min(1, { error: "write a port from 1 to 65535" })
+  .max(65535, { error: "write a port from 1 to 65535" });
+
+export const HttpsUrl = text(
+  /^https:\/\/[^\s@?#*"'<>]+$/,
+  "write an https:// address without user, query and wildcard, such as https://vault.acme.example",
+);
+
+export const Cidr = text(
+  /^((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)\/(3[0-2]|[12]?\d)$/,
+  "write an IPv4 range such as 10.20.0.0/24",
+).refine((range) => !range.endsWith("/0"), { error: "write a range that is not the whole internet" });
+
+/** A public age recipient (bech32, X25519). Private halves never come near the repository (R5). */
+export const AgeRecipient = text(
+  /^age1[ac-hj-np-z02-9]{58}$/,
+  "write the public half, which age-keygen prints after 'public key:' (age1…)",
+).meta({ id: "AgeRecipient" });
+
+/** Files in the host's file system or beside the Compose file; no way up and no pattern. */
+export const FilePath = text(
+  /^(?!.*(^|\/)\.\.(\/|$))[A-Za-z0-9._/-]+$/,
+  "write a path of letters, digits, . _ - and /, without ..",
+);
+
+export const FileName = text(
+  /^[A-Za-z0-9_][A-Za-z0-9._-]*$/,
+  "write a file name of letters, digits, . _ and -, without folders",
+);
+
+export const Identifier = text(
+  /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
+  "write the exact name there: letters, digits, . _ and -",
+).max(100, { error: "write at most 100 characters" });
+
+export const SqlName = text(
+  /^[a-z_][a-z0-9_]*$/,
+  "write a Postgres name of lower-case letters, digits and _",
+).max(63, { error: "write at most 63 characters, Postgres' own limit" });
+
+export const KubernetesName = text(
+  /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/,
+  "write a Kubernetes name of lower-case letters, digits and -",
+).max(63, { error: "write at most 63 characters, Kubernetes' own limit" });
+
+export const Repository = z
+  .strictObject({
+    name: text(/^[A-Za-z0-9][A-Za-z0-9-]*\/[A-Za-z0-9._-]+$/, "write owner/name, such as acme/titan"),
+    id: z.int({ error: "write GitHub's numeric id" }).positive({ error: "write GitHub's numeric id" }),
+    "owner-id": z
+      .int({ error: "write GitHub's numeric id" })
+      .positive({ error: "write GitHub's numeric id" }),
+  })
+  .meta({
+    id: "Repository",
+    description: "A GitHub repository, by the ids that survive renames and cannot be recycled.",
+  });
+
+export const Branch = text(
+  /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/,
+  "write an exact branch name such as main; patterns are not bound",
+);
+
+export const Retired = z
+  .strictObject({
+    since: Day,
+    reason: Sentence,
+    delete: z.boolean({ error: "write true or false" }).optional(),
+  })
+  .meta({
+    id: "Retired",
+    description:
+      "Takes an entry out of use without losing its data: its consumers lose access, its data stays. " +
+      "Only a later change that adds delete: true lets the data go.",
+  });
+
+export const renamedFrom = Name.optional().meta({
+  description:
+    "The name that this entry had when its data was made. Everything that holds data (KV paths, Vault " +
+    "objects, Pulumi's logical names) keeps that name, so a rename moves and loses nothing. Keep it for " +
+    "as long as the entry exists; after a second rename it is still the first name.",
+});
+
+export const Exceptions = z
+  .record(
+    Name,
+    z.strictObject({
+      rule: text(/^[A-Za-z0-9][A-Za-z0-9-]*$/, "write the rule's name, such as R12 or database-ttl"),
+      "applies-to": text(/^[a-z0-9][a-z0-9_./-]*$/, "write an entry such as titan/ledger"),
+      owner: Name,
+      reason: Sentence,
+      expires: Day,
+    }),
+  )
+  .optional()
+  .meta({ description: "Secure defaults that are turned off on purpose, by whom, why and until when." });
+
+/** The shape of an entry together with `per-environment`, which may hold any part of the same shape. */
+export function perEnvironment<S extends z.core.$ZodLooseShape>(shape: S, description: string) {
+  return z.strictObject({ ...shape, "per-environment": differences(shape) }).meta({ description });
+}
+
+function differences<S extends z.core.$ZodLooseShape>(shape: S) {
+  return z
+    .record(Name, z.strictObject(shape).partial())
+    .optional()
+    .meta({
+      description:
+        "What differs in an environment: its name and any part of this entry. Mappings merge, everything " +
+        "else replaces. Every environment is checked after the merge.",
+    });
+}
