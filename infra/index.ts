@@ -47,7 +47,7 @@ export function platform(model: Model, { part, bootstrapPasswords }: PlatformOpt
 
   if (ours.platform) {
     declareFingerprintKey(mounts.transit, fingerprintKey, on("transit"));
-    declarePeople(model, new HumanLogin("people", model, { dependsOn: audit }));
+    declarePeople(model, new HumanLogin("people", model, { dependsOn: audit }), { dependsOn: audit });
     declareQuotas(model.quotas, { dependsOn: audit });
   }
 }

@@ -71,15 +71,23 @@ export class HumanLogin extends ComponentResource {
 }
 
 /** The named people and their groups; a group's members are exactly those of the catalogue (R59). */
-export function declarePeople({ people, groups, vault }: Model, { mount }: HumanLogin): void {
+export function declarePeople(
+  { people, groups, vault }: Model,
+  { mount }: HumanLogin,
+  opts: CustomResourceOptions,
+): void {
   const entities = new Map<string, Entity>();
   for (const { name, email } of people) {
-    const entity = new Entity(name, { name, metadata: { email }, policies: [], disabled: false });
-    new EntityAlias(name, {
-      canonicalId: entity.id,
-      mountAccessor: mount.accessor,
-      name: vault.auth.human === "userpass" ? name : email,
-    });
+    const entity = new Entity(name, { name, metadata: { email }, policies: [], disabled: false }, opts);
+    new EntityAlias(
+      name,
+      {
+        canonicalId: entity.id,
+        mountAccessor: mount.accessor,
+        name: vault.auth.human === "userpass" ? name : email,
+      },
+      opts,
+    );
     entities.set(name, entity);
   }
   for (const { name, members, policies } of groups) {
@@ -89,6 +97,6 @@ export function declarePeople({ people, groups, vault }: Model, { mount }: Human
         throw new Error(`The group "${name}" has a member "${member}" who is not among the people`);
       return entity.id;
     });
-    new Group(name, { name, type: "internal", policies, memberEntityIds });
+    new Group(name, { name, type: "internal", policies, memberEntityIds }, opts);
   }
 }

@@ -8,9 +8,14 @@ import { service, short, within } from "./lifetime.ts";
 /** Clocks of GitHub and of Vault may differ by so much; the token says when it begins and ends. */
 const clockSkew = 10;
 
-/** Claims that the audit log shows with every request of the job. */
+/**
+ * Claims that the audit log shows with every request of the job. Naming one also makes Vault insist on a single
+ * text: a list, of which one value matches, satisfies a bound claim or audience otherwise.
+ */
 const audited = [
+  "aud",
   "repository",
+  "repository_owner_id",
   "environment",
   "ref",
   "sha",
@@ -83,7 +88,8 @@ export function declareAppRoles(backend: string, roles: AppRole[], opts: CustomR
         secretIdBoundCidrs: role.cidrs,
         secretIdNumUses: role.secretIdUses,
         secretIdTtl: role.secretIdTtl,
-        tokenBoundCidrs: role.cidrs,
+        // Vault writes one address back without its mask, which the official provider takes for a change.
+        tokenBoundCidrs: role.cidrs.map((cidr) => cidr.replace(/\/(32|128)$/, "")),
         tokenPolicies: role.policies,
         tokenType: "service",
         tokenTtl: role.ttl,

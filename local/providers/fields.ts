@@ -23,7 +23,7 @@ export interface Field {
   readonly chosen?: true;
   /** The properties of a block. */
   readonly fields?: Fields;
-  /** Makes two ways to write the same value equal. */
+  /** Makes two ways to write the same text (or the same item of a set) equal. */
   readonly normal?: (value: string) => string;
 }
 
@@ -80,7 +80,8 @@ export function normalised(field: Field, value: Value | undefined): Value {
   if (value === undefined || value === null) return zero(field);
   if (value === unknown) return value;
   if (field.kind === "set" && Array.isArray(value)) {
-    return [...new Set(value.map(String))].sort();
+    const same = field.normal ?? ((item: string) => item);
+    return [...new Set(value.map((item) => same(String(item))))].sort();
   }
   if (field.kind === "map" && isObject(value)) {
     const keys = Object.keys(value).sort();

@@ -31,7 +31,8 @@ const tokens = {
   tokenPeriod: number(),
   tokenNumUses: number(),
   tokenNoDefaultPolicy: flag(),
-  tokenBoundCidrs: set(),
+  // Vault writes an address alone where the network is one address.
+  tokenBoundCidrs: set({ normal: (cidr) => cidr.replace(/\/(32|128)$/, "") }),
   tokenType: text({ otherwise: "default" }),
 } satisfies Fields<AppRoleArgs & JwtRoleArgs & KubernetesRoleArgs>;
 
@@ -73,7 +74,7 @@ export const jwtRole = entry<JwtRole, JwtRoleArgs>({
 });
 
 export const approleRole = entry<AppRole, AppRoleArgs>({
-  type: "vault:approle/authBackendRole:AuthBackendRole",
+  type: "vault:appRole/authBackendRole:AuthBackendRole",
   path: rolePath,
   fields: {
     backend: text({ required: true, replace: true, local: true }),
