@@ -26,6 +26,14 @@ export interface Certificates {
  * @param now Milliseconds since 1970; for tests.
  */
 export async function ensureCertificates(home: string, now = Date.now()): Promise<Certificates> {
+  const { ca, caFile } = await ensureCa(home, now);
+  const renewed: ServiceName[] = [];
+  for (const service of serviceNames) if (await ensureLeaf(home, service, { now })) renewed.push(service);
+  return { ca, caFile, renewed };
+}
+
+/** Makes sure that the local CA is there and stays valid for a while. Returns its certificate, not its key. */
+export async function ensureCa(home: string, now = Date.now()): Promise<{ ca: string; caFile: string }> {
   const { tls } = layout(home);
   await mkdir(tls.folder, { recursive: true, mode: 0o700 });
   let ca = await readPair(tls.caWithKey);
@@ -36,16 +44,28 @@ export async function ensureCertificates(home: string, now = Date.now()): Promis
   if (ca === undefined) throw new Error(`${tls.caWithKey} cannot be read right after it was written.`);
   const caText = `${ca.certificate.toString().trim()}\n`;
   if ((await readIfThere(tls.ca)) !== caText) await writePrivate(tls.ca, caText);
-  const renewed: ServiceName[] = [];
-  for (const service of serviceNames) {
-    const leaf = await readPair(tls.leaf(service));
-    if (leaf?.certificate.verify(ca.certificate.publicKey) && lasts(leaf.certificate, now + margin.leaf)) {
-      continue;
-    }
-    await writePrivate(tls.leaf(service), await makeLeaf(service, ca.text, now));
-    renewed.push(service);
+  return { ca: caText, caFile: tls.ca };
+}
+
+/**
+ * Makes sure that there is a certificate of that name for 127.0.0.1 and localhost, signed by the local CA, that
+ * stays valid for a while. It serves one use only, so that no server's key opens what is kept for a client.
+ * Returns whether it was made now.
+ */
+export async function ensureLeaf(
+  home: string,
+  name: string,
+  { use = "server", now = Date.now() }: { use?: "server" | "client"; now?: number } = {},
+): Promise<boolean> {
+  const { tls } = layout(home);
+  const ca = await readPair(tls.caWithKey);
+  if (ca === undefined) throw new Error(`${tls.caWithKey} holds no CA. Make it with ensureCa first.`);
+  const leaf = await readPair(tls.leaf(name));
+  if (leaf?.certificate.verify(ca.certificate.publicKey) && lasts(leaf.certificate, now + margin.leaf)) {
+    return false;
   }
-  return { ca: caText, caFile: tls.ca, renewed };
+  await writePrivate(tls.leaf(name), await makeLeaf(name, use, ca.text, now));
+  return true;
 }
 
 /** A key with its certificate, where the file holds both and they belong together. */
@@ -87,7 +107,7 @@ async function makeCa(now: number): Promise<string> {
   return pemOf(keys.privateKey, certificate);
 }
 
-async function makeLeaf(service: ServiceName, ca: string, now: number): Promise<string> {
+async function makeLeaf(name: string, use: "server" | "client", ca: string, now: number): Promise<string> {
   const issuer = new x509.X509Certificate(new X509Certificate(ca).toString());
   const signingKey = await webcrypto.subtle.importKey(
     "pkcs8",
@@ -99,7 +119,7 @@ async function makeLeaf(service: ServiceName, ca: string, now: number): Promise<
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
-    subject: `CN=Keyplane local ${service}`,
+    subject: `CN=Keyplane local ${name}`,
     issuer: issuer.subject,
     notBefore: new Date(now - day),
     notAfter: new Date(now + lifetime.leaf),
@@ -109,7 +129,9 @@ async function makeLeaf(service: ServiceName, ca: string, now: number): Promise<
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.ExtendedKeyUsageExtension([
+        use === "server" ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth,
+      ]),
       new x509.SubjectAlternativeNameExtension([
         { type: "ip", value: "127.0.0.1" },
         { type: "dns", value: "localhost" },

@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceError } from "./errors.ts";
-import { isAlive, type ServiceName, type ServiceProcess } from "./process-table.ts";
+import { isAlive, type ProcessName, type ServiceProcess } from "./process-table.ts";
 
 /**
  * Waits until a started service answers. `probe` returns undefined when it does, else what is wrong.
@@ -15,7 +15,7 @@ export async function waitUntilHealthy({
   probe,
   patience = 60_000,
 }: {
-  name: ServiceName;
+  name: ProcessName;
   process: ServiceProcess;
   logStart: number;
   probe: () => Promise<string | undefined>;

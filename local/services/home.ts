@@ -44,6 +44,13 @@ export function layout(home: string) {
       key: join(root, "issuer", "key.json"),
       settings: join(root, "issuer", "settings.json"),
     },
+    kubernetes: {
+      folder: join(root, "kubernetes"),
+      data: join(root, "kubernetes", "etcd"),
+      etcdSettings: join(root, "kubernetes", "etcd.json"),
+      accountKey: join(root, "kubernetes", "service-accounts.pem"),
+      tokens: join(root, "kubernetes", "tokens.csv"),
+    },
   };
 }
 

@@ -12,7 +12,9 @@ import { freePort, isFree } from "./ports.ts";
 import { startPostgres, superuser } from "./postgres-server.ts";
 import type { PostgresUser } from "./postgres-user.ts";
 import {
+  kubernetesNames,
   type PortName,
+  type ProcessName,
   ProcessTable,
   type ServiceName,
   serviceNames,
@@ -139,6 +141,9 @@ export async function stopServices(
   const root = await prepareHome(home);
   using _held = await holdServices(root, { report });
   const table = await ProcessTable.read(root);
+  for (const name of kubernetesNames) {
+    if ((await table.find(name)) !== undefined) await stopService(table, name, report);
+  }
   await Promise.all(serviceNames.map((name) => stopService(table, name, report)));
   if (!deleteData) return;
   await deleteHome(root);
@@ -245,13 +250,16 @@ async function servicesAt(root: string, ports: Ports, ca: string): Promise<Local
 }
 
 /** Postgres: SIGINT ends its sessions and stops in order; SIGTERM would wait for every client to leave. */
-const stopSignal: Record<ServiceName, NodeJS.Signals> = {
+const stopSignal: Record<ProcessName, NodeJS.Signals> = {
   vault: "SIGTERM",
   postgres: "SIGINT",
   issuer: "SIGTERM",
+  "kube-apiserver": "SIGTERM",
+  etcd: "SIGTERM",
 };
 
-async function stopService(table: ProcessTable, name: ServiceName, report: Report): Promise<void> {
+/** Ends a process of this state folder, where it runs, and forgets it. */
+export async function stopService(table: ProcessTable, name: ProcessName, report: Report): Promise<void> {
   const running = await table.find(name);
   if (running === undefined) {
     report({ subject: name, state: "unchanged", text: "not running" });

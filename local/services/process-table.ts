@@ -11,9 +11,15 @@ import { findProcess, startOf } from "./process-identity.ts";
 export const serviceNames = ["vault", "postgres", "issuer"] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
+/** Kubernetes' API, which runs where it is asked for; in the order in which it is stopped. */
+export const kubernetesNames = ["kube-apiserver", "etcd"] as const;
+export type ProcessName = ServiceName | (typeof kubernetesNames)[number];
+
 /** Ports are remembered apart from processes: they are kept when a service is started again. */
 export const portNames = ["vault", "vault-cluster", "postgres", "issuer"] as const;
 export type PortName = (typeof portNames)[number];
+export const kubernetesPortNames = ["kube-apiserver", "etcd", "etcd-peer"] as const;
+export type KubernetesPortName = (typeof kubernetesPortNames)[number];
 
 const processSchema = z.object({
   pid: z.number().int().positive(),
@@ -26,22 +32,28 @@ const processSchema = z.object({
 export type ServiceProcess = z.infer<typeof processSchema>;
 
 const tableSchema = z.object({
-  ports: z.partialRecord(z.enum(portNames), z.number().int().min(1).max(65535)).default({}),
-  processes: z.partialRecord(z.enum(serviceNames), processSchema).default({}),
+  ports: z
+    .partialRecord(z.enum([...portNames, ...kubernetesPortNames]), z.number().int().min(1).max(65535))
+    .default({}),
+  processes: z.partialRecord(z.enum([...serviceNames, ...kubernetesNames]), processSchema).default({}),
 });
 type Table = z.infer<typeof tableSchema>;
 
 /** The last arguments of a service's process: paths of this state folder, which no other process has there. */
-export function lastArguments(home: string, name: ServiceName): string[] {
-  const { vault, postgres, issuer } = layout(home);
-  return { vault: [`-config=${vault.settings}`], postgres: ["-D", postgres.data], issuer: [issuer.settings] }[
-    name
-  ];
+export function lastArguments(home: string, name: ProcessName): string[] {
+  const { vault, postgres, issuer, kubernetes } = layout(home);
+  return {
+    vault: [`-config=${vault.settings}`],
+    postgres: ["-D", postgres.data],
+    issuer: [issuer.settings],
+    etcd: [`--config-file=${kubernetes.etcdSettings}`],
+    "kube-apiserver": [`--token-auth-file=${kubernetes.tokens}`],
+  }[name];
 }
 
 /** How to start a service's process. No argument and no variable may hold a secret. */
 export interface Launch {
-  name: ServiceName;
+  name: ProcessName;
   /** What to run; it ends in `lastArguments`. */
   command: string[];
   /** Put before the command; it must replace itself by it, keeping the pid. */
@@ -78,7 +90,7 @@ export class ProcessTable {
     return new ProcessTable(home, table);
   }
 
-  port(name: PortName): number | undefined {
+  port(name: PortName | KubernetesPortName): number | undefined {
     return this.#table.ports[name];
   }
 
@@ -86,20 +98,20 @@ export class ProcessTable {
     return Object.values(this.#table.ports);
   }
 
-  async rememberPort(name: PortName, port: number): Promise<void> {
+  async rememberPort(name: PortName | KubernetesPortName, port: number): Promise<void> {
     if (this.#table.ports[name] === port) return;
     this.#table.ports[name] = port;
     await this.#write();
   }
 
   /** The recorded process, where it still runs and is the same one. */
-  async running(name: ServiceName): Promise<ServiceProcess | undefined> {
+  async running(name: ProcessName): Promise<ServiceProcess | undefined> {
     const recorded = this.#table.processes[name];
     if (recorded === undefined) return undefined;
     return (await startOf(recorded.pid)) === recorded.started ? recorded : undefined;
   }
 
-  recorded(name: ServiceName): ServiceProcess | undefined {
+  recorded(name: ProcessName): ServiceProcess | undefined {
     return this.#table.processes[name];
   }
 
@@ -107,7 +119,7 @@ export class ProcessTable {
    * The running process of a service: the recorded one, or one that a killed start left behind before it could write
    * down its pid. Changes nothing.
    */
-  async find(name: ServiceName): Promise<ServiceProcess | undefined> {
+  async find(name: ProcessName): Promise<ServiceProcess | undefined> {
     const recorded = await this.running(name);
     if (recorded !== undefined) return recorded;
     const pid = await findProcess(lastArguments(this.home, name));
@@ -117,7 +129,7 @@ export class ProcessTable {
     return { pid, started, port: this.port(name) ?? 0, command: [], log };
   }
 
-  async record(name: ServiceName, entry: ServiceProcess): Promise<void> {
+  async record(name: ProcessName, entry: ServiceProcess): Promise<void> {
     this.#table.processes[name] = entry;
     await this.#write();
   }
@@ -165,7 +177,7 @@ export class ProcessTable {
     }
   }
 
-  async forget(name: ServiceName): Promise<void> {
+  async forget(name: ProcessName): Promise<void> {
     delete this.#table.processes[name];
     await this.#write();
   }
