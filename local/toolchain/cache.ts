@@ -5,14 +5,16 @@ import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { lock } from "proper-lockfile";
+import { z } from "zod";
 
 /** What an entry of the cache says of itself, in its `entry.json`. */
-export interface EntryRecord {
-  /** Where it came from, for people: a URL, or the version of Go and the module. */
-  source: string;
+const EntryRecord = z.object({
+  /** Where it came from, for people. */
+  source: z.string(),
   /** SHA-256 of each executable, by its name. */
-  executables: Record<string, string>;
-}
+  executables: z.record(z.string(), z.string()),
+});
+type EntryRecord = z.infer<typeof EntryRecord>;
 
 const recordName = "entry.json";
 
@@ -49,10 +51,11 @@ export class CacheEntry {
   }
 
   /**
-   * Runs `make` with an empty folder beside the entry, then puts that folder in the entry's place. When `make`
+   * Runs `make` with an empty folder beside the entry, then puts that folder in the entry's place; `make`
+   * fills it with the executables of these names and answers where they came from. When `make`
    * throws, or this process dies at any moment, the entry is as it was. Only the holder of the lock may call it.
    */
-  async replace(make: (folder: string) => Promise<EntryRecord["source"]>, names: string[]): Promise<void> {
+  async replace(make: (folder: string) => Promise<string>, names: string[]): Promise<void> {
     await this.#clear();
     const made = await mkdtemp(`${this.folder}.new-${process.pid}-`);
     try {
@@ -134,7 +137,7 @@ export async function sha256Of(file: string): Promise<string> {
 
 function parseRecord(text: string): EntryRecord | undefined {
   try {
-    return JSON.parse(text);
+    return EntryRecord.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }

@@ -71,7 +71,7 @@ export async function download(
       options.progress(received, length > 0 ? length : undefined);
     }
   } catch (error) {
-    if (!answered)
+    if (!answered && (stop.signal.aborted || isOfTheNetwork(error)))
       throw new UnreachableError(`${new URL(url).host} did not answer (${reasonOf(error)})`, {
         cause: error,
       });
@@ -86,6 +86,11 @@ export async function download(
     throw new DownloadError(
       `${url}: its SHA-256 is ${actual}, pinned is ${options.sha256}; it was cut short or it is not the official file`,
     );
+}
+
+/** Lookup, connection, TLS and timeouts carry a code; a server that answered with nonsense does not. */
+function isOfTheNetwork(error: unknown): boolean {
+  return error instanceof Error && ("code" in error || isOfTheNetwork(error.cause));
 }
 
 /** The innermost reason, since "fetch failed" says nothing. */

@@ -205,10 +205,7 @@ export class Toolchain<Name extends string> {
         report({
           subject: name,
           state: "progress",
-          text:
-            `building for ${seconds} s` +
-            (modules > 0 ? `, ${modules} modules downloaded` : "") +
-            (packages > 0 ? `, ${packages} packages compiled` : ""),
+          text: `building for ${seconds} s; modules downloaded: ${modules}, packages compiled: ${packages}`,
         }),
     });
     await this.#prove(wanted, folder);
