@@ -8,7 +8,7 @@ import { startProgress } from "./progress.ts";
 
 /** What a command gets: the common options, and its own in `options`. */
 export interface Invocation {
-  /** Folder of the catalogue, absolute. */
+  /** Folder of the catalogue, as it was given: messages name its files so. */
   catalogue: string;
   environment: string;
   json: boolean;
@@ -76,7 +76,7 @@ export function define(spec: CommandSpec): Command {
       const interrupted = interruption(spec.interruptible === true, process.stderr);
       try {
         const result = await spec.run({
-          catalogue: resolve(String(options.catalogue)),
+          catalogue: String(options.catalogue),
           environment: String(options.environment),
           json: options.json === true,
           dryRun: options.dryRun === true,

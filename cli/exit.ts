@@ -16,14 +16,22 @@ export type ExitCode = (typeof exit)[keyof typeof exit];
 /** Names rather than classes: this table must not load Vault's client to say that YAML is wrong. */
 const codes: Record<string, ExitCode> = {
   CatalogueError: exit.input,
+  ProblemsError: exit.input,
   UsageError: exit.input,
-  ValueError: exit.input,
-  BootstrapError: exit.input,
   UnknownNameError: exit.input,
+  ValueError: exit.input,
+  EnrolmentError: exit.input,
+  HomeError: exit.input,
   VaultUnreachableError: exit.unreachable,
+  UnreachableError: exit.unreachable,
+  ServiceError: exit.unreachable,
+  ServicesDownError: exit.unreachable,
+  ToolchainError: exit.unreachable,
   LoginError: exit.unreachable,
-  ToolNotFoundError: exit.unreachable,
   AbortError: exit.resumable,
+  ConflictError: exit.resumable,
+  HomeInUseError: exit.resumable,
+  UpdateError: exit.resumable,
 };
 
 /** Someone asked for something that cannot be: a wrong option, name or combination. */

@@ -5,10 +5,22 @@ import { printError, printJson } from "./output.ts";
 
 /** Every command, with what loads it: `keyplane validate` must not pay for Pulumi. */
 const commands: Record<string, { summary: string; load: () => Promise<{ command(): Command }> }> = {
+  up: {
+    summary: "bring up the local stack from the catalogue and show that it works",
+    load: () => import("./up.ts"),
+  },
+  down: { summary: "stop the local stack", load: () => import("./down.ts") },
+  status: {
+    summary: "say what of the local stack runs, and where",
+    load: () => import("./status.ts"),
+  },
   validate: {
     summary: "check the catalogue and the Git bootstrap files",
     load: () => import("./validate.ts"),
   },
+  set: { summary: "give a secret the value on standard input", load: () => import("./set.ts") },
+  enrol: { summary: "hand a person their second factor, once", load: () => import("./enrol.ts") },
+  sops: { summary: "make the files of the Git bootstrap", load: () => import("./sops.ts") },
 };
 
 async function program(asked: string | undefined): Promise<Command> {
@@ -31,7 +43,7 @@ async function main(argv: string[]): Promise<void> {
   const json = argv.includes("--json");
   const words = argv.filter((word) => !word.startsWith("-"));
   const keyplane = await program(words[0] === "help" ? words[1] : words[0]);
-  for (const command of [keyplane, ...keyplane.commands]) {
+  for (const command of withSubcommands(keyplane)) {
     command.exitOverride();
     // As JSON the message is printed once, below.
     command.configureOutput({ writeErr: (text) => void (json || process.stderr.write(withoutValues(text))) });
@@ -51,6 +63,10 @@ async function main(argv: string[]): Promise<void> {
     process.exitCode = exitCode(error);
     await printError(error, json);
   }
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 /** A mistyped option may carry a value (`--fieldd=…`, `-pVALUE`): only its name is repeated. */

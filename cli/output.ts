@@ -1,13 +1,6 @@
 import { styleText } from "node:util";
+import type { Problem } from "../operations/problem.ts";
 import { exitCode } from "./exit.ts";
-
-/** A place in a file that is wrong, as the catalogue and the bootstrap checks give it. */
-export interface Problem {
-  file: string;
-  line: number;
-  column: number;
-  message: string;
-}
 
 export async function printJson(document: unknown): Promise<void> {
   await write(process.stdout, `${JSON.stringify(document, undefined, 2)}\n`);

@@ -5,10 +5,32 @@ export function command(): Command {
   return define({
     name: "validate",
     summary: "check the catalogue and the Git bootstrap files",
-    details: "Reads files only: no Vault, no network. Every problem of every file is printed in one run.",
-    examples: [["keyplane validate", "check the folder catalogue/"]],
-    async run({ catalogue }) {
-      return { json: { catalogue, problems: [] }, text: `${catalogue}: nothing to object to.` };
+    details:
+      "Reads files only: no Vault, no network. Every environment is checked, and every problem of every file is " +
+      "printed in one run. With an age key at hand (SOPS_AGE_KEY_FILE) the bootstrap files' values are checked " +
+      "too, without one what shows from outside.",
+    examples: [
+      ["keyplane validate", "check the folder catalogue/ and what lies beside it"],
+      ["keyplane validate --json --catalogue other/catalogue", "the same for a program, of another folder"],
+    ],
+    async run({ catalogue, report }) {
+      const [{ validate }, { hasAgeKey }] = await Promise.all([
+        import("../operations/validate.ts"),
+        import("../operations/sops/binary.ts"),
+      ]);
+      const sops = async () => (await import("../local/toolchain/index.ts")).findTool("sops", report);
+      const valid = await validate(catalogue, hasAgeKey(process.env) ? sops : undefined);
+      const { environments, systems, services, secrets, bootstrap } = valid;
+      const lines = [
+        `${catalogue}: ${systems} systems, ${services} services, ${secrets} secrets in ${environments.join(", ")}: valid.`,
+        ...bootstrap.map(({ file, checked }) => `${file}: ${what[checked]}: valid.`),
+      ];
+      return { json: { catalogue, problems: [], ...valid }, text: lines.join("\n") };
     },
   });
 }
+
+const what = {
+  values: "values and structure",
+  structure: "structure (no age key at hand to look at values)",
+} as const;

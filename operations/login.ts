@@ -25,7 +25,7 @@ export interface LoginOptions {
   role: PlatformRole;
   /** Environment variables of the process. */
   env: NodeJS.ProcessEnv;
-  /** The local stack's issuer: signs what GitHub would sign for this role's workflow. */
+  /** Signs the OIDC token where GitHub does not: the local stack's own issuer. */
   sign?: (role: PlatformRole) => Promise<string>;
 }
 

@@ -6,3 +6,13 @@ export interface Problem {
   column: number;
   message: string;
 }
+
+/** Files are not what they must be; all their problems at once. */
+export class ProblemsError extends Error {
+  override name = "ProblemsError";
+  readonly problems: Problem[];
+  constructor(problems: Problem[]) {
+    super(problems.map((p) => `${p.file}:${p.line}:${p.column}: ${p.message}`).join("\n"));
+    this.problems = problems;
+  }
+}

@@ -1,21 +1,11 @@
 import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import type { Model } from "../../model/model.ts";
-import type { Problem } from "../problem.ts";
+import { type Problem, ProblemsError } from "../problem.ts";
 import { decrypt, encrypt, SopsError, sopsCode } from "./binary.ts";
 import { checkDecrypted, checkEncrypted } from "./check.ts";
 import { bootstrapFile, folder, sopsConfig } from "./config.ts";
 import { contentOf, render } from "./content.ts";
-
-/** What is wrong with the Git bootstrap, with the place of each. */
-export class BootstrapError extends Error {
-  override name = "BootstrapError";
-  readonly problems: Problem[];
-  constructor(problems: Problem[]) {
-    super(problems.map((p) => `${p.file}:${p.line}:${p.column}: ${p.message}`).join("\n"));
-    this.problems = problems;
-  }
-}
 
 /** How far a file could be checked: its values too, or only what shows without a private key. */
 export interface Checked {
@@ -104,7 +94,7 @@ async function checkFile(
  * Makes the bootstrap file of one environment from the catalogue, encrypted to its recipients.
  * @param sops path of the executable
  * @returns the path of the file, relative to `root`
- * @throws BootstrapError before anything is written
+ * @throws ProblemsError before anything is written
  */
 export async function writeBootstrap(
   root: string,
@@ -115,11 +105,11 @@ export async function writeBootstrap(
   const filename = bootstrapFile(model.environment);
   const problems = await checkSopsConfig(root, models);
   if (model.recipients.length === 0) problems.push(noRecipients(filename, model));
-  if (problems.length > 0) throw new BootstrapError(problems);
+  if (problems.length > 0) throw new ProblemsError(problems);
   const clear = render(contentOf(model));
   const text = await encrypt(sops, { clear, directory: root, config: ".sops.yaml", filename });
   const wrong = checkEncrypted(filename, text, model);
-  if (wrong.length > 0) throw new BootstrapError(wrong);
+  if (wrong.length > 0) throw new ProblemsError(wrong);
   await mkdir(join(root, folder), { recursive: true });
   await replace(join(root, filename), text);
   return filename;

@@ -1,0 +1,93 @@
+import type { Vault } from "../clients/vault.ts";
+import { loadCatalogue } from "../model/catalogue.ts";
+import { derive } from "../model/derive.ts";
+import type { Model } from "../model/model.ts";
+import type { PlatformRole, Session } from "../operations/login.ts";
+import type { Invocation } from "./command.ts";
+import { UsageError } from "./exit.ts";
+
+/** The model of the environment that was asked for; nothing but files is read. */
+export async function modelOf({ catalogue: folder, environment }: Invocation): Promise<Model> {
+  const catalogue = await loadCatalogue(folder);
+  const known = [...catalogue.systems.keys()].sort();
+  if (!known.includes(environment)) {
+    throw new UsageError(`the catalogue has no environment of that name; it has ${known.join(", ")}`);
+  }
+  return derive(catalogue, environment);
+}
+
+/**
+ * Runs work with a Vault of the environment, logged in as one of the platform's roles, and logs out again.
+ * @throws LoginError, VaultError, VaultUnreachableError, ServicesDownError
+ */
+export async function withSession<T>(
+  invocation: Invocation,
+  role: PlatformRole,
+  work: (session: Session, model: Model) => Promise<T>,
+): Promise<T> {
+  const { login } = await import("../operations/login.ts");
+  return withVault(invocation, async (vault, { model, sign }) => {
+    const session = await login({ model, vault, role, env: process.env, ...(sign && { sign }) });
+    try {
+      return await work(session, model);
+    } finally {
+      await session.end();
+    }
+  });
+}
+
+/** The same without logging in. */
+export async function withVault<T>(
+  invocation: Invocation,
+  work: (vault: Vault, reached: Reach) => Promise<T>,
+): Promise<T> {
+  const { Vault } = await import("../clients/vault.ts");
+  const reached = await reach(invocation);
+  const { model, ca } = reached;
+  const vault = new Vault({ address: model.vault.address, ...(ca !== undefined && { ca }) });
+  try {
+    return await work(vault, reached);
+  } finally {
+    await vault.close();
+  }
+}
+
+interface Reach {
+  model: Model;
+  ca?: string;
+  sign?: (role: PlatformRole) => Promise<string>;
+}
+
+/** The local stack tells where it is and signs its own tokens; elsewhere the catalogue says where Vault is. */
+async function reach(invocation: Invocation): Promise<Reach> {
+  if (invocation.environment !== "local") {
+    const { readFile } = await import("node:fs/promises");
+    const { VAULT_CACERT } = process.env;
+    return {
+      model: await modelOf(invocation),
+      ...(VAULT_CACERT && { ca: await readFile(VAULT_CACERT, "utf8") }),
+    };
+  }
+  const catalogue = await loadCatalogue(invocation.catalogue);
+  const { connectServices, environmentOf, gitHubClaims, signGitHubToken } = await import(
+    "../local/services/index.ts"
+  );
+  const services = await connectServices(invocation.home);
+  const model = derive(catalogue, "local", environmentOf(services));
+  const { platform, github } = model;
+  const sign = (role: PlatformRole) =>
+    signGitHubToken(
+      services.home,
+      gitHubClaims({
+        issuer: github.issuer,
+        audience: github.audience,
+        repository: platform.repository.name,
+        repositoryId: platform.repository.id,
+        ownerId: platform.repository.ownerId,
+        ref: `refs/heads/${github.branches[0]}`,
+        environment: github.environment,
+        workflow: `${role}.yml`,
+      }),
+    );
+  return { model, ca: services.vault.ca, sign };
+}

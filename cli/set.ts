@@ -1,0 +1,112 @@
+import type { Command } from "commander";
+import type { Fields } from "../operations/values/shape.ts";
+import { define, type Invocation } from "./command.ts";
+import { UsageError } from "./exit.ts";
+import { askHidden, readAll, withoutLineBreak } from "./input.ts";
+
+export function command(): Command {
+  return define({
+    name: "set <name>",
+    summary: "give a secret the value on standard input",
+    details:
+      "The value comes on standard input, never as an argument; on a terminal it is asked for and not shown. One " +
+      "line break at its end is left out, except for the kinds file and certificate, whose values are kept as they " +
+      "are. A secret of several fields takes one JSON object, or one field with --field. It is written as a new " +
+      "version to the source and then to each consumer's own path; run again with the same value, it completes " +
+      "what was interrupted.",
+    examples: [
+      ["keyplane set titan/binance --field key < key.txt", "one field; the others keep their value"],
+      ["vault-export | keyplane set titan/binance", 'both fields, from {"key": …, "secret": …}'],
+      ["keyplane set titan/binance --dry-run", "what would be written, without a value"],
+    ],
+    configure: (set) => set.option("--field <field>", "the one field that standard input is the value of"),
+    async run(invocation) {
+      const [name = ""] = invocation.arguments;
+      const field = typeof invocation.options.field === "string" ? invocation.options.field : undefined;
+      refuseValues(name, field);
+      const [{ planSet, secretNamed, setValue }, { modelOf, withSession }] = await Promise.all([
+        import("../operations/values/set.ts"),
+        import("./session.ts"),
+      ]);
+      const plan = planSet(secretNamed(await modelOf(invocation), name));
+      if (field !== undefined && !plan.fields.includes(field)) {
+        throw new UsageError(`${plan.secret} has no such field to be set; it has ${plan.fields.join(", ")}`);
+      }
+      if (invocation.dryRun) {
+        const warning = plan.impact === undefined ? [] : [`Impact: ${plan.impact}`];
+        const text = [
+          `Would write a new version of ${plan.secret}, in this order:`,
+          ...plan.paths.map((p) => `  ${p}`),
+        ];
+        return { json: { ...plan, dryRun: true }, text: [...text, ...warning].join("\n") };
+      }
+      const given = await readFields(invocation, plan.fields, field);
+      return withSession(invocation, "rotate", async ({ vault, who }, model) => {
+        const secret = secretNamed(model, name);
+        const verbatim = secret.kind === "file" || secret.kind === "certificate";
+        const values = verbatim ? given : mapValues(given, withoutLineBreak);
+        const result = await setValue({ vault, model, by: who }, secret, values, invocation.report);
+        const to = result.delivered.length > 0 ? `, delivered to ${result.delivered.join(", ")}` : "";
+        return {
+          json: result,
+          text: `${result.secret}: ${result.unchanged ? "unchanged, " : ""}version ${result.version}${to}.`,
+        };
+      });
+    },
+  });
+}
+
+/** What looks like a value on the command line is one: it stands in the shell's history by now. */
+function refuseValues(name: string, field: string | undefined): void {
+  const isName = /^[a-z][a-z0-9_-]*\/[a-z][a-z0-9_-]*$/;
+  if (
+    name.length > 81 ||
+    !isName.test(name) ||
+    (field !== undefined && !/^[a-z][a-z0-9-]{0,39}$/.test(field))
+  ) {
+    throw new UsageError(
+      "write the secret as system/secret, and --field as one of its fields. If that was a value: values come on " +
+        "standard input only, and one that was an argument is in the shell's history: replace it",
+    );
+  }
+}
+
+async function readFields(
+  { report }: Invocation,
+  fields: string[],
+  field: string | undefined,
+): Promise<Fields> {
+  const asked = field === undefined ? fields : [field];
+  const { stdin, stderr } = process;
+  if (stdin.isTTY) {
+    const answers: [string, string][] = [];
+    for (const one of asked) answers.push([one, await askHidden(`${one}: `, stdin, stderr)]);
+    return Object.fromEntries(answers);
+  }
+  report({ subject: "value", state: "started", text: "reading standard input" });
+  const text = await readAll(stdin);
+  report({ subject: "value", state: "done", text: "read from standard input" });
+  const [only] = asked;
+  if (asked.length === 1 && only !== undefined) return { [only]: text };
+  return parseFields(text, asked);
+}
+
+/** Several fields are one JSON object of texts. Errors of the parser quote what they read, so they stay out. */
+export function parseFields(text: string, fields: string[]): Fields {
+  const expected = `standard input must be one JSON object with the texts ${fields.join(", ")} (or use --field)`;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new UsageError(expected);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new UsageError(expected);
+  const entries = Object.entries(value);
+  const fine = entries.every(([key, one]) => fields.includes(key) && typeof one === "string");
+  if (!fine || entries.length === 0) throw new UsageError(expected);
+  return Object.fromEntries(entries) as Fields;
+}
+
+function mapValues(fields: Fields, change: (value: string) => string): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, change(value)]));
+}
