@@ -56,6 +56,8 @@ function boundClaims(
     job_workflow_ref: github.branches.map(
       (branch) => `${repository.name}/.github/workflows/${workflow}@refs/heads/${branch}`,
     ),
+    // The branch of the run as well: another branch could call the workflow as it stands on the right one.
+    ref: github.branches.map((branch) => `refs/heads/${branch}`),
     repository_id: [String(repository.id)],
     repository_owner_id: [String(repository["owner-id"])],
   };
