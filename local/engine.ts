@@ -1,0 +1,198 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { promisify } from "node:util";
+import {
+  type EngineEvent,
+  LocalWorkspace,
+  type OpMap,
+  PulumiCommand,
+  type PulumiFn,
+  type Stack,
+} from "@pulumi/pulumi/automation/index.js";
+import type { Report } from "./progress.ts";
+
+/** The Pulumi update failed. Holds the engine's own diagnostics, one per line. */
+export class UpdateError extends Error {
+  override name = "UpdateError";
+}
+
+export interface EngineOptions {
+  /** The local state folder. */
+  home: string;
+  /** The pulumi executable. */
+  pulumi: string;
+  /** How the engine reaches its providers: PULUMI_DEBUG_PROVIDERS, or what the official plugins read. */
+  environment: Record<string, string>;
+}
+
+/** Resource counts of an update or a preview, by operation ("create", "same", …). */
+export type Changes = OpMap;
+
+/** The real Pulumi engine with a file backend below the local state folder. */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #folder: string;
+
+  private constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#folder = join(options.home, "pulumi");
+  }
+
+  /** Prepares the backend's folder, its passphrase (random, mode 600) and the command. */
+  static async open(options: EngineOptions): Promise<Engine> {
+    const engine = new Engine(options);
+    for (const folder of ["bin", "home", "backend"]) {
+      await mkdir(join(engine.#folder, folder), { recursive: true, mode: 0o700 });
+    }
+    const passphrase = join(engine.#folder, "passphrase");
+    if (!existsSync(passphrase)) {
+      await writeFile(passphrase, randomBytes(32).toString("hex"), { mode: 0o600, flag: "wx" });
+    }
+    const command = join(engine.#folder, "bin", "pulumi");
+    await rm(command, { force: true });
+    await symlink(options.pulumi, command);
+    return engine;
+  }
+
+  /** Opens a stack and mends what an interrupted update left: its lock and its pending operations. */
+  async stack(name: string, program: PulumiFn): Promise<{ stack: Stack; interrupted: Set<string> }> {
+    await this.#endInterruptedUpdate(name);
+    const workDir = join(this.#folder, "work", name);
+    await mkdir(workDir, { recursive: true, mode: 0o700 });
+    const stack = await LocalWorkspace.createOrSelectStack(
+      { stackName: name, projectName: "keyplane", program },
+      {
+        workDir,
+        pulumiHome: join(this.#folder, "home"),
+        pulumiCommand: await PulumiCommand.get({ root: this.#folder }),
+        secretsProvider: "passphrase",
+        projectSettings: {
+          name: "keyplane",
+          runtime: "nodejs",
+          backend: { url: `file://${join(this.#folder, "backend")}` },
+        },
+        envVars: {
+          PULUMI_CONFIG_PASSPHRASE_FILE: join(this.#folder, "passphrase"),
+          ...this.#options.environment,
+          PULUMI_SKIP_UPDATE_CHECK: "true",
+          PULUMI_SELF_MANAGED_STATE_NO_LEGACY_WARNING: "true",
+        },
+      },
+    );
+    return { stack, interrupted: await clearPendingOperations(stack) };
+  }
+
+  /** The update that held the lock was killed; the caller holds the folder's own lock, so it cannot be another's. */
+  async #endInterruptedUpdate(name: string): Promise<void> {
+    const locks = join(this.#folder, "backend", ".pulumi", "locks", "organization", "keyplane", name);
+    if (!existsSync(locks)) return;
+    for (const file of await readdir(locks)) {
+      const pid = lockedBy(await readFile(join(locks, file), "utf8"));
+      if (pid !== undefined) await endProcess(pid);
+      await rm(join(locks, file), { force: true });
+    }
+  }
+}
+
+/** Applies the program. Reports resources as they settle; throws `UpdateError` with the engine's diagnostics. */
+export async function update(stack: Stack, report: Report): Promise<Changes> {
+  const watch = watchEvents(stack.name, report);
+  try {
+    await stack.up({ onEvent: watch.onEvent, color: "never", suppressProgress: true });
+  } catch (cause) {
+    throw watch.explain(cause);
+  }
+  return watch.changes();
+}
+
+/** What an update would change. */
+export async function preview(stack: Stack, report: Report): Promise<Changes> {
+  const watch = watchEvents(stack.name, report);
+  try {
+    return (await stack.preview({ onEvent: watch.onEvent, color: "never", suppressProgress: true }))
+      .changeSummary;
+  } catch (cause) {
+    throw watch.explain(cause);
+  }
+}
+
+/** Number of resources that are not as they were. */
+export function changed(changes: Changes): number {
+  return Object.entries(changes).reduce((sum, [op, count]) => (op === "same" ? sum : sum + (count ?? 0)), 0);
+}
+
+function watchEvents(subject: string, report: Report) {
+  let settled = 0;
+  let summary: Changes = {};
+  const diagnostics = new Set<string>();
+  return {
+    onEvent(event: EngineEvent) {
+      if (event.resOutputsEvent && event.resOutputsEvent.metadata.op !== "same") {
+        const { op, urn } = event.resOutputsEvent.metadata;
+        settled++;
+        report({
+          subject,
+          state: "progress",
+          text: `${settled} changed, last: ${op} ${urn.split("::").slice(2).join(" ")}`,
+        });
+      }
+      if (event.diagnosticEvent?.severity === "error") {
+        const { urn, message } = event.diagnosticEvent;
+        const of = urn === undefined || urn === "" ? "" : `${urn.split("::").slice(2).join(" ")}: `;
+        diagnostics.add(of + message.replace(/<\{%.*?%\}>/g, "").trim());
+      }
+      if (event.summaryEvent) summary = event.summaryEvent.resourceChanges;
+    },
+    changes: () => summary,
+    /** The engine's diagnostics say it all; only without them does the command's own output. */
+    explain: (cause: unknown) =>
+      diagnostics.size > 0
+        ? new UpdateError([...diagnostics].join("\n"))
+        : new UpdateError("The update failed and the engine gave no reason.", { cause }),
+  };
+}
+
+/** Returns the URNs whose creation was under way when the last update died, and takes them off the state. */
+async function clearPendingOperations(stack: Stack): Promise<Set<string>> {
+  const state = await stack.exportStack();
+  const { pending_operations: pending = [] } = (state.deployment ?? {}) as {
+    pending_operations?: { type: string; resource: { urn: string } }[] | null;
+  };
+  if (pending === null || pending.length === 0) return new Set();
+  await stack.importStack({ ...state, deployment: { ...state.deployment, pending_operations: [] } });
+  return new Set(pending.filter(({ type }) => type === "creating").map(({ resource }) => resource.urn));
+}
+
+function lockedBy(text: string): number | undefined {
+  try {
+    const { pid } = JSON.parse(text) as { pid?: number };
+    return pid;
+  } catch {
+    return undefined;
+  }
+}
+
+async function endProcess(pid: number): Promise<void> {
+  if (!(await commandOf(pid)).includes("pulumi")) return;
+  try {
+    process.kill(pid, "SIGKILL");
+    for (let waited = 0; waited < 5_000; waited += 20) {
+      process.kill(pid, 0);
+      await wait(20);
+    }
+  } catch {
+    // No such process: it has ended.
+  }
+}
+
+async function commandOf(pid: number): Promise<string> {
+  if (process.platform === "linux") return readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const ps = await promisify(execFile)("ps", ["-o", "command=", "-p", String(pid)]).catch(() => ({
+    stdout: "",
+  }));
+  return ps.stdout;
+}

@@ -1,0 +1,95 @@
+import pg from "pg";
+import { loginAs } from "../identity.ts";
+import type { TourContext, TourLine } from "./index.ts";
+
+interface Credentials {
+  username: string;
+  password: string;
+}
+
+/** A service gets database credentials of its own, uses them for a query, and sees them expire. */
+export async function* databaseCredentials(context: TourContext): AsyncGenerator<TourLine> {
+  const { services, model, vault, trail } = context;
+  const database = model.databases.find(({ users, retired }) => users.length > 0 && retired === undefined);
+  const user = database?.users[0];
+  const role = model.appRoles.find(({ service }) => service === user?.service);
+  if (database === undefined || user === undefined || role === undefined) return;
+
+  const service = vault.with(await loginByAppRole(context, role.name));
+  const path = `${model.vault.mounts.database}/creds/${user.role}`;
+  const { data: credentials, lease_id, lease_duration } = await service.request<Credentials>("GET", path);
+  const connection = {
+    host: services.postgres.host,
+    port: services.postgres.port,
+    database: database.database,
+    user: credentials.username,
+    password: credentials.password,
+  };
+  const member = await query<{ member: boolean }>(connection, "select pg_has_role($1, 'member') as member", [
+    user.memberOf,
+  ]);
+  yield {
+    promise: `${user.service} gets database credentials of its own and uses them for a query`,
+    holds: member?.member === true,
+    seen: `member of ${user.memberOf}, valid for ${lease_duration} s of at most ${user.maxTtl} s`,
+    audit: await trail.latest(path),
+  };
+
+  // A renewal may shorten a lease: the same expiry that comes after the whole TTL, without the wait.
+  await service.write("sys/leases/renew", { lease_id, increment: 1 });
+  const refusal = await untilRefused(connection);
+  yield {
+    promise: "the credentials expire: Postgres refuses them and the role is gone",
+    holds: refusal !== undefined,
+    seen: refusal ?? "Postgres still accepts them 20 s after their lease ended",
+    audit: await trail.latest("sys/leases/renew"),
+  };
+  await service.write("auth/token/revoke-self");
+}
+
+/** The first secret id is handed over response-wrapped, as `keyplane` hands it to whoever installs the host. */
+async function loginByAppRole({ services, model, vault }: TourContext, role: string): Promise<string> {
+  const session = await loginAs(services, model, vault, "enrol");
+  const enroller = session.vault;
+  const mount = `auth/${model.vault.auth.approle}`;
+  const roleId = await enroller.read<{ role_id: string }>(`${mount}/role/${role}/role-id`);
+  const wrapped = await enroller.write(`${mount}/role/${role}/secret-id`, {}, { wrapTtl: "60s" });
+  await session.end();
+  const { data: secret } = await vault
+    .with(wrapped.wrap_info?.token)
+    .write<{ secret_id: string }>("sys/wrapping/unwrap");
+  const { auth } = await vault.write(`${mount}/login`, {
+    role_id: roleId?.role_id,
+    secret_id: secret.secret_id,
+  });
+  if (auth === undefined) throw new Error(`Vault answered the AppRole login of ${role} without a token.`);
+  return auth.client_token;
+}
+
+async function query<T extends pg.QueryResultRow>(
+  connection: pg.ClientConfig,
+  text: string,
+  values: string[] = [],
+): Promise<T | undefined> {
+  const client = new pg.Client(connection);
+  await client.connect();
+  try {
+    return (await client.query<T>(text, values)).rows[0];
+  } finally {
+    await client.end();
+  }
+}
+
+async function untilRefused(connection: pg.ClientConfig): Promise<string | undefined> {
+  for (let waited = 0; waited < 20_000; waited += 250) {
+    try {
+      await query(connection, "select 1");
+    } catch (error) {
+      if (error instanceof pg.DatabaseError && error.code === "28P01")
+        return `refused ${waited / 1000} s later (${error.code})`;
+      throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  return undefined;
+}
