@@ -4,7 +4,7 @@ import { partOf } from "./part.ts";
 import { AuditDevices } from "./vault/audit.ts";
 import { DatabaseCredentials } from "./vault/databases.ts";
 import { declareEncryptionKeys, declareFingerprintKey } from "./vault/keys.ts";
-import { declareMounts } from "./vault/mounts.ts";
+import { declareMounts, type Mounts } from "./vault/mounts.ts";
 import { declarePeople, HumanLogin } from "./vault/people.ts";
 import { declarePolicies } from "./vault/policies.ts";
 import { declareQuotas } from "./vault/quotas.ts";
@@ -25,14 +25,17 @@ export function platform(model: Model, { part, bootstrapPasswords }: PlatformOpt
   // Audit first, so that everything after it is on record; then the places, and what lies in them.
   const audit = ours.platform ? [new AuditDevices("audit", model.vault.audit)] : [];
   const made = ours.platform ? declareMounts(model.vault, model.github, { dependsOn: audit }) : undefined;
-  const on = (place: keyof NonNullable<typeof made>): { dependsOn: Resource[] } => ({
-    dependsOn: made === undefined ? [] : [made[place]],
-  });
+  const on = (place: keyof Mounts): { dependsOn: Resource[] } => {
+    const mount = made?.[place];
+    return { dependsOn: mount === undefined ? [] : [mount] };
+  };
 
   declarePolicies(ours.policies, { dependsOn: audit });
   declareJwtRoles(auth.github, ours.jwtRoles, on("github"));
   declareAppRoles(auth.approle, ours.appRoles, on("approle"));
-  declareKubernetesRoles(auth.kubernetes, ours.kubernetesRoles, on("kubernetes"));
+  if (model.vault.kubernetes !== undefined) {
+    declareKubernetesRoles(auth.kubernetes, ours.kubernetesRoles, on("kubernetes"));
+  }
 
   for (const database of ours.databases) {
     const bootstrapPassword = bootstrapPasswords[database.connection];
@@ -47,7 +50,9 @@ export function platform(model: Model, { part, bootstrapPasswords }: PlatformOpt
 
   if (ours.platform) {
     declareFingerprintKey(mounts.transit, fingerprintKey, on("transit"));
-    declarePeople(model, new HumanLogin("people", model, { dependsOn: audit }), { dependsOn: audit });
-    declareQuotas(model.quotas, { dependsOn: audit });
+    const people = new HumanLogin("people", model, { dependsOn: audit });
+    declarePeople(model, people, { dependsOn: audit });
+    // Vault takes a quota only for a path that is mounted.
+    declareQuotas(model.quotas, { dependsOn: [people, ...Object.values(made ?? {})] });
   }
 }

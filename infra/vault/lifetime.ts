@@ -6,7 +6,10 @@ export interface Lifetime {
   most: Seconds;
 }
 
-/** Dynamic credentials and CI tokens (R12, R13). */
+/** Tokens of CI jobs: minutes for theirs, hours for a long run of the platform's own, which renews its token (R13). */
+export const ci: Lifetime = { least: 900, most: 14_400 };
+
+/** Dynamic credentials (R12). */
 export const short: Lifetime = { least: 900, most: 3600 };
 
 /** Tokens of services, which they renew. */

@@ -5,7 +5,7 @@ import { AuthBackendConfig } from "@pulumi/vault/kubernetes/authBackendConfig.js
 import { SecretBackendV2 } from "@pulumi/vault/kv/secretBackendV2.js";
 import { Mount } from "@pulumi/vault/mount.js";
 import type { GitHubSettings, VaultSettings } from "../../model/model.ts";
-import { duration, type Lifetime, service, short } from "./lifetime.ts";
+import { ci, duration, type Lifetime, service, short } from "./lifetime.ts";
 import { dataHolding } from "./retention.ts";
 
 /** How many versions of a value stay readable: the live ones of a rotation and the way back from it. */
@@ -17,7 +17,8 @@ export interface Mounts {
   database: Mount;
   github: JwtBackend;
   approle: AuthBackend;
-  kubernetes: AuthBackend;
+  /** Only where the environment has a Kubernetes. */
+  kubernetes?: AuthBackend;
 }
 
 /** Every secrets engine and machine login of the platform; each survives its removal from the program. */
@@ -41,28 +42,36 @@ export function declareMounts(
     },
     { dependsOn: [kv] },
   );
-  const kubernetes = login(auth.kubernetes, "kubernetes", "Service accounts of Kubernetes.", service, opts);
-  if (vault.kubernetes !== undefined) {
-    const { host, certificate } = vault.kubernetes;
-    new AuthBackendConfig(
-      auth.kubernetes,
-      {
-        backend: auth.kubernetes,
-        kubernetesHost: host,
-        // With a CA given, Vault is not in that cluster and each login's own token asks for its review.
-        ...(certificate !== undefined && { kubernetesCaCert: certificate, disableLocalCaJwt: true }),
-      },
-      { dependsOn: [kubernetes] },
-    );
-  }
   return {
     kv,
     transit: secretsEngine(mounts.transit, "transit", "Encryption keys that never leave Vault.", opts),
     database: secretsEngine(mounts.database, "database", "Database credentials that expire.", opts),
     github: githubLogin(auth.github, github, opts),
     approle: login(auth.approle, "approle", "Hosts that run services without Kubernetes.", service, opts),
-    kubernetes,
+    ...(vault.kubernetes !== undefined && {
+      kubernetes: kubernetesLogin(auth.kubernetes, vault.kubernetes, opts),
+    }),
   };
+}
+
+/** Pods log in with the tokens of their service accounts, which the cluster reviews. */
+function kubernetesLogin(
+  path: string,
+  { host, certificate }: NonNullable<VaultSettings["kubernetes"]>,
+  opts: CustomResourceOptions,
+): AuthBackend {
+  const mount = login(path, "kubernetes", "Service accounts of Kubernetes.", service, opts);
+  new AuthBackendConfig(
+    path,
+    {
+      backend: path,
+      kubernetesHost: host,
+      // With a CA given, Vault is not in that cluster and each login's own token asks for its review.
+      ...(certificate !== undefined && { kubernetesCaCert: certificate, disableLocalCaJwt: true }),
+    },
+    { dependsOn: [mount] },
+  );
+  return mount;
 }
 
 /** GitHub Actions jobs log in with their OIDC tokens (R11); the roles say which may. */
@@ -78,7 +87,7 @@ function githubLogin(path: string, github: GitHubSettings, opts: CustomResourceO
       boundIssuer: github.issuer,
       jwtSupportedAlgs: ["RS256"],
       local: false,
-      tune: tuning(short),
+      tune: tuning(ci),
     },
     { ...opts, ...dataHolding() },
   );

@@ -3,7 +3,7 @@ import { AuthBackendRole as AppRoleRole } from "@pulumi/vault/approle/authBacken
 import { AuthBackendRole as JwtAuthRole } from "@pulumi/vault/jwt/authBackendRole.js";
 import { AuthBackendRole as KubernetesAuthRole } from "@pulumi/vault/kubernetes/authBackendRole.js";
 import type { AppRole, JwtRole, KubernetesRole } from "../../model/model.ts";
-import { service, short, within } from "./lifetime.ts";
+import { ci, service, within } from "./lifetime.ts";
 
 /** Clocks of GitHub and of Vault may differ by so much; the token says when it begins and ends. */
 const clockSkew = 10;
@@ -46,7 +46,7 @@ export function declareJwtRoles(backend: string, roles: JwtRole[], opts: CustomR
         tokenPolicies: role.policies,
         tokenType: role.tokenType,
         tokenTtl: role.ttl,
-        tokenMaxTtl: within(short, role.name, role.maxTtl),
+        tokenMaxTtl: within(ci, role.name, role.maxTtl),
         tokenExplicitMaxTtl: role.maxTtl,
         // A job's token can do what its policy says and nothing else.
         tokenNoDefaultPolicy: role.tokenType === "batch",

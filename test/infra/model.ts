@@ -14,6 +14,7 @@ export function smallModel(change: Partial<Model> = {}): Model {
         { name: "first", type: "file", options: { file_path: "/var/log/first/audit.log" } },
         { name: "second", type: "file", options: { file_path: "/var/log/second/audit.log" } },
       ],
+      kubernetes: { host: "https://127.0.0.1:6443" },
       fingerprintKey: "keyplane.fingerprint",
     },
     github: {
