@@ -56,15 +56,15 @@ async function makeRoles(client: pg.Client, { manager, groups }: Database): Prom
   await client.query(
     `ALTER ROLE ${id(manager)} LOGIN CREATEROLE NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT`,
   );
-  // Ending the sessions of a revoked user takes this: CREATEROLE alone may drop the role, not end what it does.
-  await client.query(`GRANT pg_signal_backend TO ${id(manager)} WITH INHERIT TRUE, SET FALSE, ADMIN FALSE`);
+  // Revoking a user ends its sessions and hands over what it owns: that takes the rights of the users it made.
+  await client.query(`ALTER ROLE ${id(manager)} SET createrole_self_grant = 'inherit'`);
   for (const { name } of groups) {
     await makeRole(client, name);
     await client.query(
       `ALTER ROLE ${id(name)} NOLOGIN NOCREATEROLE NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT`,
     );
-    // It may hand the group out, and has none of the group's rights itself.
-    await client.query(`GRANT ${id(name)} TO ${id(manager)} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`);
+    // It hands the group out, and hands a revoked user's things over to it: that takes the group's rights.
+    await client.query(`GRANT ${id(name)} TO ${id(manager)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`);
   }
 }
 

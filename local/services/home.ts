@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, realpath, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -125,34 +126,46 @@ export async function holdServices(
   { report, patience = 120_000 }: { report: Report; patience?: number },
 ): Promise<Disposable> {
   const { root, lock } = layout(home);
-  const database = new DatabaseSync(lock, { timeout: 0 });
+  const database = open(lock);
   const deadline = Date.now() + patience;
   for (let said = false; ; ) {
+    let refusal: unknown;
     try {
       database.exec("BEGIN EXCLUSIVE");
-      if ((await readIfThere(lock)) === undefined) {
-        throw new HomeError(`${root} was deleted by another keyplane command meanwhile. Run this one again.`);
-      }
-      return { [Symbol.dispose]: () => database.close() };
     } catch (error) {
-      if (!isBusy(error) || Date.now() > deadline) {
-        database.close();
-        if (error instanceof HomeError) throw error;
-        throw new HomeError(
-          `Another keyplane command works on the services in ${root}. Wait for it to end, then try again.`,
-          { cause: error },
-        );
-      }
-      if (!said) {
-        report({
-          subject: "services",
-          state: "progress",
-          text: "waiting for another keyplane command to end",
-        });
-      }
-      said = true;
-      await sleep(100);
+      refusal = error;
     }
+    // Whoever held the lock may have deleted the folder: then the lock is that of a folder that is no more.
+    // It is not opened to see: closing it again would end the lock, as POSIX has it.
+    const deleted = !existsSync(lock);
+    if (refusal === undefined && !deleted) return { [Symbol.dispose]: () => database.close() };
+    if (deleted || !isBusy(refusal) || Date.now() > deadline) {
+      database.close();
+      throw new HomeError(
+        deleted
+          ? `${root} was deleted by another keyplane command meanwhile. Run this one again.`
+          : `Another keyplane command works on the services in ${root}. Wait for it to end, then try again.`,
+        { cause: refusal },
+      );
+    }
+    if (!said) {
+      report({ subject: "services", state: "progress", text: "waiting for another keyplane command to end" });
+    }
+    said = true;
+    await sleep(100);
+  }
+}
+
+function open(lock: string): DatabaseSync {
+  try {
+    return new DatabaseSync(lock, { timeout: 0 });
+  } catch (cause) {
+    throw new HomeError(
+      `${lock} cannot be opened. Give the state folder back to the user who runs keyplane.`,
+      {
+        cause,
+      },
+    );
   }
 }
 
