@@ -67,16 +67,18 @@ class Visitor {
   readonly name = Visitor.#name;
   readonly password = randomBytes(24).toString("base64url");
   readonly #deployer: Vault;
+  readonly #enroller: Vault;
   readonly #mount: string;
   #totp: TOTP | undefined;
 
-  private constructor(deployer: Vault, mount: string) {
+  private constructor(deployer: Vault, enroller: Vault, mount: string) {
     this.#deployer = deployer;
+    this.#enroller = enroller;
     this.#mount = mount;
   }
 
   static async invite(deployer: Vault, enroller: Vault, mount: string): Promise<Visitor> {
-    const visitor = new Visitor(deployer, mount);
+    const visitor = new Visitor(deployer, enroller, mount);
     await visitor.leave(); // an earlier tour may have been killed
     const mounts = await deployer.read<Record<string, { accessor: string }>>("sys/auth");
     const accessor = mounts?.[`${mount}/`]?.accessor;
@@ -103,7 +105,7 @@ class Visitor {
   }
 
   async leave(): Promise<void> {
-    await this.#deployer.delete(`auth/${this.#mount}/users/${this.name}`);
+    await this.#enroller.delete(`auth/${this.#mount}/users/${this.name}`);
     await this.#deployer.delete(`identity/entity/name/${this.name}`);
   }
 }

@@ -1,5 +1,5 @@
-import type { Catalogue, EnvironmentOverrides } from "../catalogue.ts";
 import type { Retired, Seconds } from "../model.ts";
+import type { Catalogue } from "../schema/catalogue.ts";
 import type { EnvironmentBlock, Organization } from "../schema/organization.ts";
 import type { System } from "../schema/system.ts";
 import type { Retired as RetiredSchema } from "../schema/values.ts";
@@ -19,7 +19,7 @@ export interface Context {
 export function contextOf(
   catalogue: Catalogue,
   environment: string,
-  overrides: EnvironmentOverrides = {},
+  overrides: EnvironmentBlock = {},
 ): Context {
   const { organization } = catalogue;
   const systems = catalogue.systems.get(environment);

@@ -28,7 +28,8 @@ function database(context: Context, system: System, name: string, entry: Databas
     engine: "postgres",
     connection,
     ...placeOf(context, system, name, entry),
-    manager: fit(`keyplane_${connection.replaceAll(/[.-]/g, "_")}`, limits.postgres, "_"),
+    // Names have no "__" of their own, so that a.b_c and a_b.c stay two.
+    manager: fit(`keyplane_${connection.replaceAll(".", "__").replaceAll("-", "_")}`, limits.postgres, "_"),
     groups: ordered(entry.groups).map(([group, { grants }]) => ({
       name: group,
       grants: grants.flatMap(grantsOf),
@@ -56,7 +57,7 @@ function database(context: Context, system: System, name: string, entry: Databas
 
 /** Where a database is in the environment. Only one without a host of its own or its environment's is local. */
 export function placeOf(
-  { block, environment }: Context,
+  { block, environment }: Pick<Context, "block" | "environment">,
   system: System,
   name: string,
   entry: DatabaseEntry,

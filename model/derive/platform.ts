@@ -1,5 +1,5 @@
 import type { Policy, PolicyRule } from "../model.ts";
-import { inOrder, type Parts, rule } from "./rules.ts";
+import { handOver, inOrder, type Parts, rule } from "./rules.ts";
 
 /** The platform's own roles; each runs in the workflow of its name. */
 export const platformRoles = ["deploy", "rotate", "drift", "enrol"] as const;
@@ -20,7 +20,11 @@ export function platformPolicies(parts: Parts): Policy[] {
       "Sees configuration and metadata; writes nothing and reads no value.",
       configuration(parts),
     ),
-    policy("enrol", "Makes a person's login and their second factor.", enrol(parts)),
+    policy(
+      "enrol",
+      "Makes a person's login and second factor, and a host's wrapped secret id.",
+      enrol(parts),
+    ),
   ];
 }
 
@@ -189,17 +193,18 @@ export function configuration(parts: Parts): PolicyRule[] {
   ];
 }
 
-function enrol({ vault }: Parts): PolicyRule[] {
+function enrol({ vault, appRoles }: Parts): PolicyRule[] {
   const login =
     vault.auth.human === "userpass"
       ? [
           rule("auth/userpass/users", "list"),
-          rule("auth/userpass/users/+", "create", "read", "update"),
+          rule("auth/userpass/users/+", "create", "read", "update", "delete"),
           rule("auth/userpass/users/+/password", "update"),
         ]
       : [];
   return [
     ...login,
+    ...appRoles.flatMap(({ name }) => handOver(name)),
     rule("sys/auth", "read"),
     rule("identity/lookup/entity", "update"),
     rule("identity/entity/name/+", "read"),

@@ -1,8 +1,8 @@
 import type { Database, EncryptionKey, Policy, PolicyRule, Secret } from "../model.ts";
-import { type Context, compare, minute } from "./context.ts";
+import { type Context, compare } from "./context.ts";
 import { administrators, groupPolicy } from "./people.ts";
 import { configuration, platformPolicies } from "./platform.ts";
-import { inOrder, type Parts, rule } from "./rules.ts";
+import { handOver, inOrder, type Parts, rule } from "./rules.ts";
 
 /** One policy per service, CI job and group, and the platform's own. */
 export function derivePolicies(context: Context, parts: Parts): Policy[] {
@@ -100,13 +100,7 @@ function operating(parts: Parts, system: string): PolicyRule[] {
     ]),
     ...parts.appRoles
       .filter(({ service }) => service.startsWith(`${system}/`))
-      .flatMap(({ name }): PolicyRule[] => [
-        rule(`auth/approle/role/${name}/role-id`, "read"),
-        {
-          ...rule(`auth/approle/role/${name}/secret-id`, "update"),
-          wrapping: { min: minute, max: 60 * minute },
-        },
-      ]),
+      .flatMap(({ name }) => handOver(name)),
   ];
 }
 

@@ -1,11 +1,22 @@
 import type { Capability, Model, PolicyRule } from "../model.ts";
-import { compare } from "./context.ts";
+import { compare, minute } from "./context.ts";
 
 /** What a policy is derived from: the model without its policies. */
 export type Parts = Omit<Model, "policies">;
 
 export function rule(path: string, ...capabilities: Capability[]): PolicyRule {
   return { path, capabilities };
+}
+
+/** A host's role id and its next secret id, which nobody sees who hands it on: it leaves Vault wrapped. */
+export function handOver(role: string): PolicyRule[] {
+  return [
+    rule(`auth/approle/role/${role}/role-id`, "read"),
+    {
+      ...rule(`auth/approle/role/${role}/secret-id`, "update"),
+      wrapping: { min: minute, max: 60 * minute },
+    },
+  ];
 }
 
 /** By path; two rules for one path become one, because Vault would keep only the last. */
