@@ -8,20 +8,13 @@ import { type Node, nodeAt, placeAt, positionOf } from "./load/node.ts";
 import { CatalogueError, type Position, type Problem } from "./load/problem.ts";
 import { quote } from "./load/quote.ts";
 import { parseYaml } from "./load/yaml.ts";
+import type { Catalogue } from "./schema/catalogue.ts";
 import { Organization } from "./schema/organization.ts";
 import { System } from "./schema/system.ts";
 
 export { CatalogueError, type Position, type Problem } from "./load/problem.ts";
+export type { Catalogue } from "./schema/catalogue.ts";
 export type { EnvironmentBlock as EnvironmentOverrides } from "./schema/organization.ts";
-
-/** A catalogue that was checked as a whole. Plain data besides the maps; nothing of it is a secret's value. */
-export interface Catalogue {
-  organization: Organization;
-  /** Environment → its systems ordered by name, with the environment's differences merged in. */
-  systems: ReadonlyMap<string, readonly System[]>;
-  /** Where entries stand: "secrets/titan/hmac", "people/ada", "system/titan", "environments/production". */
-  positions: ReadonlyMap<string, Position>;
-}
 
 /**
  * Loads and checks the catalogue in a folder: organization.yaml and systems/*.yaml. Positions name files as

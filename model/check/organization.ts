@@ -1,7 +1,143 @@
 import type { Checked } from "../load/check.ts";
-import type { Organization } from "../schema/organization.ts";
-/** Checks what refers to something else in organization.yaml. */
+import { quote } from "../load/quote.ts";
+import type { EnvironmentBlock, Organization } from "../schema/organization.ts";
+import { checkExceptions } from "./exceptions.ts";
+
+/** Checks what refers to something else in organization.yaml, and each environment's own settings. */
 export function checkOrganization(organization: Checked<Organization>, systems: string[]): void {
-  void organization;
-  void systems;
+  const { data } = organization;
+  if (data === undefined) return;
+  checkPeople(organization, data);
+  checkGroups(organization, data, systems);
+  checkOrder(organization, data);
+  for (const [name, block] of Object.entries(data.environments)) {
+    if (block !== null) checkBlock(organization, name, block);
+  }
+  checkExceptions(organization, data.exceptions, organization.names("people"));
+}
+
+function checkPeople(organization: Checked<Organization>, data: Organization): void {
+  const people = organization.names("people");
+  for (const [index, name] of data.administrators.entries()) {
+    if (!people.includes(name))
+      organization.reportReference(["administrators", index], name, "a person", people);
+  }
+  if (new Set(data.administrators).size < 2) {
+    organization.report(
+      ["administrators"],
+      "names fewer than two people: name at least two, so that one can be away (R59)",
+    );
+  }
+  const groups = organization.names("groups");
+  const emails = new Map<string, string>();
+  const keys = new Map<string, string>();
+  for (const [name, person] of Object.entries(data.people)) {
+    for (const [index, group] of (person.groups ?? []).entries()) {
+      if (group === "administrators") {
+        organization.report(
+          ["people", name, "groups", index],
+          'is "administrators": add the name to administrators instead',
+        );
+      } else if (!groups.includes(group)) {
+        organization.reportReference(["people", name, "groups", index], group, "a group", groups);
+      }
+    }
+    const email = person.email.toLowerCase();
+    const sameEmail = emails.get(email);
+    if (sameEmail !== undefined) {
+      organization.report(
+        ["people", name, "email"],
+        `is also the address of ${quote(sameEmail)}: give each person their own`,
+      );
+    } else emails.set(email, name);
+    const sameKey = person.age === undefined ? undefined : keys.get(person.age);
+    if (sameKey !== undefined) {
+      organization.report(
+        ["people", name, "age"],
+        `is also the key of ${quote(sameKey)}: give each person their own`,
+      );
+    } else if (person.age !== undefined) keys.set(person.age, name);
+  }
+}
+
+function checkGroups(organization: Checked<Organization>, data: Organization, systems: string[]): void {
+  for (const [name, group] of Object.entries(data.groups ?? {})) {
+    if (name === "administrators") {
+      organization.report(
+        ["groups", name],
+        "is the name of the group that administrators makes: take another name",
+        "key",
+      );
+    }
+    for (const list of ["operates", "reads"] as const) {
+      for (const [index, system] of (group[list] ?? []).entries()) {
+        if (!systems.includes(system))
+          organization.reportReference(["groups", name, list, index], system, "a system", systems);
+      }
+    }
+  }
+}
+
+/** `after` names an environment and never leads back to itself. */
+function checkOrder(organization: Checked<Organization>, data: Organization): void {
+  const environments = organization.names("environments");
+  if (environments.length === 0) {
+    organization.report(["environments"], "names no environment: write local: {} at least");
+  }
+  const after = new Map(Object.entries(data.environments).map(([name, block]) => [name, block?.after]));
+  for (const [name, first] of after) {
+    if (first === undefined) continue;
+    if (!environments.includes(first)) {
+      organization.reportReference(["environments", name, "after"], first, "an environment", environments);
+      continue;
+    }
+    const way = [name];
+    let next: string | undefined = first;
+    while (next !== undefined && !way.includes(next)) {
+      way.push(next);
+      next = after.get(next);
+    }
+    if (next === name) {
+      const circle = [...way, name].join(" after ");
+      organization.report(["environments", name, "after"], `makes a circle: ${circle}; remove one of them`);
+    }
+  }
+}
+
+function checkBlock(organization: Checked<Organization>, name: string, { vault }: EnvironmentBlock): void {
+  if (vault === undefined) return;
+  const place = ["environments", name, "vault"];
+  if (vault["human-login"] === "oidc" && vault.oidc === undefined) {
+    organization.report(
+      place,
+      "has human-login: oidc but no oidc: write oidc: { discovery-url: …, client-id: … }",
+      "key",
+    );
+  }
+  if (vault.audit === undefined) {
+    if (vault.address !== undefined) {
+      organization.report(place, "has no audit: write two devices on separate failure domains (R51)", "key");
+    }
+    return;
+  }
+  const devices = Object.entries(vault.audit);
+  if (devices.length < 2) {
+    organization.report(
+      [...place, "audit"],
+      "has fewer than two devices: one that blocks would stop Vault; write two (R51)",
+      "key",
+    );
+  }
+  const targets = new Map<string, string>();
+  for (const [device, entry] of devices) {
+    const { purpose: _, ...target } = entry;
+    const same = targets.get(JSON.stringify(target));
+    if (same !== undefined) {
+      organization.report(
+        [...place, "audit", device],
+        `writes to the same place as ${quote(same)}: use a separate failure domain`,
+        "key",
+      );
+    } else targets.set(JSON.stringify(target), device);
+  }
 }

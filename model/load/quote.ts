@@ -12,12 +12,10 @@ export function quote(value: unknown): string {
   if (typeof value === "object") return "a mapping";
   const text = typeof value === "string" ? value : String(value);
   if (looksSecret(text)) return "a text that is not shown";
-  const escaped = JSON.stringify(text.length > longest ? `${text.slice(0, longest)}…` : text)
-    // biome would keep these out of a source file as well: they change how a terminal shows the line.
-    .replace(
-      /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-      (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-    );
+  const escaped = JSON.stringify(text.length > longest ? `${text.slice(0, longest)}…` : text).replace(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
   return typeof value === "string" ? escaped : escaped.slice(1, -1);
 }
 

@@ -153,7 +153,7 @@ export const Organization = z
     environments: z.record(Name, Environment.nullable()),
     exceptions: Exceptions,
   })
-  .meta({ title: "Keyplane organization" });
+  .meta({ id: "Organization" });
 
 export type Organization = z.infer<typeof Organization>;
 export type EnvironmentBlock = z.infer<typeof Environment>;

@@ -147,7 +147,7 @@ export const System = z
     "renamed-from": renamedFrom,
     retired: Retired.optional(),
   })
-  .meta({ title: "Keyplane system" });
+  .meta({ id: "System" });
 
 export type System = z.infer<typeof System>;
 const service = z.strictObject(serviceShape);

@@ -1,0 +1,143 @@
+import { isLoopback } from "../derive/databases.ts";
+import { seconds } from "../duration.ts";
+import { kinds, longestCredential } from "../kinds.ts";
+import type { Path } from "../load/node.ts";
+import type { DatabaseEntry, DatabaseUserEntry } from "../schema/database.ts";
+import { checkAs, checkConsumers, checkTemplates } from "./consumers.ts";
+import { checkPeriod } from "./secrets.ts";
+import type { Subject } from "./subject.ts";
+
+export function checkDatabases(subject: Subject): void {
+  for (const [name, entry] of Object.entries(subject.system.databases ?? {})) {
+    const place = ["databases", name];
+    checkPlaces(subject, place, name, entry);
+    const groups = subject.file.names(...place, "groups");
+    for (const [user, userEntry] of Object.entries(entry.users ?? {})) {
+      const own = [...place, "users", user];
+      const group = userEntry["member-of"];
+      if (!groups.includes(group)) {
+        subject.file.reportReference([...own, "member-of"], group, "a group of this database", groups);
+      }
+      if (userEntry.rotate === undefined) checkDynamic(subject, own, user, userEntry);
+      else checkStatic(subject, own, user, userEntry);
+    }
+  }
+}
+
+function checkPlaces(subject: Subject, place: Path, name: string, entry: DatabaseEntry): void {
+  const { file, system, declared, organization, environment } = subject;
+  for (const at of Object.keys(entry.at)) {
+    if (declared !== undefined && !declared.environments.includes(at)) {
+      file.reportReference([...place, "at", at], at, "an environment", declared.environments, "key");
+    }
+  }
+  if (!Object.hasOwn(entry.at, environment) || organization === undefined) return;
+  const own = [...place, "at", environment];
+  const at = entry.at[environment];
+  const block = organization.environments[environment];
+  const host = at?.host ?? block?.postgres?.host;
+  if (host === undefined && block?.vault?.address !== undefined) {
+    file.report(
+      own,
+      `has no host: write host: NAME, or postgres: { host: … } in environments.${environment}`,
+      "key",
+    );
+  }
+  if (at?.tls === "disable" && host !== undefined && !isLoopback(host)) {
+    const excepted = Object.values({ ...organization.exceptions, ...system.exceptions }).some(
+      (exception) =>
+        exception.rule === "database-tls" && exception["applies-to"] === `${system.system}/${name}`,
+    );
+    if (!excepted) {
+      file.reportValue(
+        [...own, "tls"],
+        "write verify-full, or an entry of exceptions with rule: database-tls (R53)",
+      );
+    }
+  }
+}
+
+/** Fields that only a static user has. */
+const staticOnly = [
+  "as",
+  "files",
+  "consumers",
+  "templates",
+  "class",
+  "owner",
+  "idle",
+  "probe",
+  "impact",
+] as const;
+
+function checkDynamic({ file }: Subject, place: Path, user: string, entry: DatabaseUserEntry): void {
+  const services = file.names("services");
+  if (!services.includes(user)) {
+    file.reportReference(
+      place,
+      user,
+      "a service of this system, which a dynamic user is for",
+      services,
+      "key",
+    );
+  }
+  for (const field of staticOnly) {
+    if (entry[field] !== undefined) {
+      file.report(
+        [...place, field],
+        "belongs to a static user: remove it, or write rotate instead of ttl",
+        "key",
+      );
+    }
+  }
+  if (entry.ttl === undefined) {
+    file.report(
+      place,
+      "has neither ttl nor rotate: write ttl: 15m for a dynamic user, or rotate: { … } for a static one",
+      "key",
+    );
+  } else if (seconds(entry.ttl) > longestCredential) {
+    file.reportValue([...place, "ttl"], "write at most 1h (R12)");
+  }
+  const longest = entry["max-ttl"];
+  if (longest === undefined) return;
+  if (seconds(longest) > longestCredential) file.reportValue([...place, "max-ttl"], "write at most 1h (R12)");
+  else if (entry.ttl !== undefined && seconds(longest) < seconds(entry.ttl)) {
+    file.reportValue([...place, "max-ttl"], `write at least the ttl, which is ${entry.ttl}`);
+  }
+}
+
+function checkStatic(subject: Subject, place: Path, user: string, entry: DatabaseUserEntry): void {
+  const { file, declared } = subject;
+  for (const field of ["ttl", "max-ttl"] as const) {
+    if (entry[field] !== undefined)
+      file.report([...place, field], "belongs to a dynamic user: remove it, or remove rotate", "key");
+  }
+  if (entry.owner !== undefined && declared !== undefined && !declared.people.includes(entry.owner)) {
+    file.reportReference([...place, "owner"], entry.owner, "a person", declared.people);
+  }
+  const { fields, atMost } = kinds["postgres-password"];
+  if (entry.rotate !== undefined) checkPeriod(subject, [...place, "rotate"], entry.rotate, atMost);
+  checkTemplates(subject, [...place, "templates"], entry.templates, fields, [
+    ...fields,
+    "host",
+    "port",
+    "database",
+  ]);
+  const assembled = [...fields, ...file.names(...place, "templates")];
+  checkConsumers(subject, [...place, "consumers"], entry.consumers, assembled);
+  checkAs(subject, place, entry, assembled);
+  if (entry.as !== undefined && entry.consumers !== undefined) {
+    file.report([...place, "as"], "stands beside consumers: move it to the consumer that it is for", "key");
+  } else if (entry.as === undefined && entry.consumers === undefined) {
+    file.report(place, "has no consumers: write as: { VARIABLE: password }, or consumers: { … }", "key");
+  } else if (entry.as !== undefined && !file.names("services").includes(user)) {
+    file.reportReference(
+      place,
+      user,
+      "a service of this system, which as is for",
+      file.names("services"),
+      "key",
+    );
+  }
+}

@@ -1,0 +1,37 @@
+import { seconds } from "../duration.ts";
+import { encryptionKeyBounds } from "../kinds.ts";
+import { duration } from "./secrets.ts";
+import type { Subject } from "./subject.ts";
+
+export function checkEncryptionKeys({ file, system, declared }: Subject): void {
+  const services = file.names("services");
+  for (const [name, entry] of Object.entries(system["encryption-keys"] ?? {})) {
+    const place = ["encryption-keys", name];
+    if (entry.owner !== undefined && declared !== undefined && !declared.people.includes(entry.owner)) {
+      file.reportReference([...place, "owner"], entry.owner, "a person", declared.people);
+    }
+    const every = seconds(entry.rotate.every);
+    if (every > encryptionKeyBounds.every) {
+      file.reportValue(
+        [...place, "rotate", "every"],
+        `write at most ${duration(encryptionKeyBounds.every)} (R17)`,
+      );
+    } else if (every < 3600) {
+      file.reportValue([...place, "rotate", "every"], "write at least 1h, Vault's own limit");
+    }
+    if (seconds(entry.retain) < encryptionKeyBounds.retain) {
+      file.reportValue([...place, "retain"], `write at least ${duration(encryptionKeyBounds.retain)} (R22)`);
+    }
+    for (const service of Object.keys(entry.consumers ?? {})) {
+      if (!services.includes(service)) {
+        file.reportReference(
+          [...place, "consumers", service],
+          service,
+          "a service of this system",
+          services,
+          "key",
+        );
+      }
+    }
+  }
+}

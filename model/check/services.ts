@@ -1,0 +1,71 @@
+import type { Path } from "../load/node.ts";
+import { quote } from "../load/quote.ts";
+import type { DeliveryEntry } from "../schema/delivery.ts";
+import type { ServiceEntry } from "../schema/system.ts";
+import type { Subject } from "./subject.ts";
+
+type RunsOn = ServiceEntry["runs-on"];
+
+const hosts: RunsOn[] = ["compose", "supervisor"];
+
+/** Where each way of delivery works. */
+const places: Record<DeliveryEntry["to"], RunsOn[]> = {
+  "compose-secrets": ["compose"],
+  "vault-agent": [...hosts, "kubernetes"],
+  "env-file": hosts,
+  files: hosts,
+  "kubernetes-secret": ["kubernetes"],
+  "vault-secrets-operator": ["kubernetes"],
+  railway: ["paas"],
+  fly: ["paas"],
+  render: ["paas"],
+  heroku: ["paas"],
+  "github-actions": [],
+};
+
+export function checkServices({ file, system }: Subject): void {
+  for (const [name, entry] of Object.entries(system.services ?? {})) {
+    const place = ["services", name];
+    const runsOn = entry["runs-on"];
+    if (runsOn === "kubernetes" && entry.kubernetes === undefined) {
+      file.report(
+        place,
+        "runs on Kubernetes without kubernetes: write kubernetes: { namespace: …, service-account: … }",
+        "key",
+      );
+    } else if (runsOn !== "kubernetes" && entry.kubernetes !== undefined) {
+      file.report(
+        [...place, "kubernetes"],
+        `belongs to runs-on: kubernetes, not ${runsOn}: remove one of the two`,
+        "key",
+      );
+    }
+    if (runsOn === "paas" && entry.deliver === undefined) {
+      file.report(
+        place,
+        "runs on a PaaS without deliver: write deliver: [{ to: railway, … }] or another",
+        "key",
+      );
+    }
+    if (hosts.includes(runsOn) && entry.user === undefined) {
+      file.report(place, "has no user: write the uid or user name that owns its files (R45)", "key");
+    }
+    for (const [index, { to }] of (entry.deliver ?? []).entries()) {
+      checkPlace({ file }, [...place, "deliver", index, "to"], to, runsOn);
+    }
+  }
+}
+
+function checkPlace(
+  { file }: Pick<Subject, "file">,
+  path: Path,
+  to: DeliveryEntry["to"],
+  runsOn: RunsOn,
+): void {
+  if (places[to].includes(runsOn)) return;
+  const fitting = Object.entries(places).flatMap(([name, on]) => (on.includes(runsOn) ? [name] : []));
+  file.report(
+    path,
+    `is ${quote(to)}, which does not reach a service on ${runsOn}: write one of ${fitting.join(", ")}`,
+  );
+}
