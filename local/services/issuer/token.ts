@@ -45,10 +45,9 @@ async function readKey(home: string): Promise<JWK | undefined> {
   if (text === undefined) return undefined;
   try {
     return JSON.parse(text) as JWK;
-  } catch (cause) {
-    throw new ServiceError(`${path} is not a key. Remove it: the next \`keyplane up\` makes a new one.`, {
-      cause,
-    });
+  } catch {
+    // The parser's own error would quote the key.
+    throw new ServiceError(`${path} is not a key. Remove it: the next \`keyplane up\` makes a new one.`);
   }
 }
 
