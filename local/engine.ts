@@ -98,8 +98,13 @@ export class Engine {
   }
 }
 
-/** Applies the program. Reports resources as they settle; throws `UpdateError` with the engine's diagnostics. */
+/**
+ * Applies the program, unless a preview finds nothing to change: what the engine would refuse is refused before
+ * anything is touched. Reports resources as they settle; throws `UpdateError` with the engine's diagnostics.
+ */
 export async function update(stack: Stack, report: Report): Promise<Changes> {
+  const planned = await preview(stack, report);
+  if (changed(planned) === 0) return planned;
   const watch = watchEvents(stack.name, report);
   try {
     await stack.up({ onEvent: watch.onEvent, color: "never", suppressProgress: true });
@@ -143,7 +148,7 @@ function watchEvents(subject: string, report: Report) {
       if (event.diagnosticEvent?.severity === "error") {
         const { urn, message } = event.diagnosticEvent;
         const of = urn === undefined || urn === "" ? "" : `${urn.split("::").slice(2).join(" ")}: `;
-        diagnostics.add(of + message.replace(/<\{%.*?%\}>/g, "").trim());
+        diagnostics.add(of + advice(message.replace(/<\{%.*?%\}>/g, "").trim()));
       }
       if (event.summaryEvent) summary = event.summaryEvent.resourceChanges;
     },
@@ -154,6 +159,16 @@ function watchEvents(subject: string, report: Report) {
         ? new UpdateError([...diagnostics].join("\n"))
         : new UpdateError("The update failed and the engine gave no reason.", { cause }),
   };
+}
+
+/** The engine's own advice would take the protection away; ours is the way through the catalogue. */
+function advice(message: string): string {
+  if (!/cannot be (deleted|replaced)[\s\S]*protected/.test(message)) return message;
+  return (
+    "it holds data and is no longer what the catalogue says, so the update is refused and nothing was changed. " +
+    "Put the entry back; to give it up, mark it `retired: { since, reason }` first and delete it by a later change; " +
+    "to rename it, say `renamed-from`."
+  );
 }
 
 /** Returns the URNs whose creation was under way when the last update died, and takes them off the state. */
