@@ -1,7 +1,7 @@
 import { VaultError } from "../../clients/vault.ts";
 import type { CiJob, Consumer, Model } from "../../model/model.ts";
 import { gitHubClaims, signGitHubToken } from "../services/index.ts";
-import type { TourContext, TourLine } from "./index.ts";
+import type { TourContext, TourLine } from "./line.ts";
 
 /** A CI job logs in by OIDC, reads what its policy lists, and is refused what belongs to another system. */
 export async function* ciJob({ services, model, vault, trail }: TourContext): AsyncGenerator<TourLine> {

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { loginAs } from "../identity.ts";
-import type { TourContext, TourLine } from "./index.ts";
+import type { TourContext, TourLine } from "./line.ts";
 
 interface Credentials {
   username: string;

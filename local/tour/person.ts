@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { TOTP, URI } from "otpauth";
 import { type Vault, type VaultAuth, VaultError } from "../../clients/vault.ts";
 import { loginAs } from "../identity.ts";
-import type { TourContext, TourLine } from "./index.ts";
+import type { TourContext, TourLine } from "./line.ts";
 
 /** A person is refused without the second factor and let in with it. The person exists for this tour only. */
 export async function* personWithMfa({
