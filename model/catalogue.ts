@@ -63,7 +63,10 @@ function load(
   const organization = organizationRoot && new Checked(organizationRoot, Organization, problems);
   const environments = organization?.names("environments").sort() ?? [];
   const systemNames = nameSystems([...roots.values()], problems);
-  if (organization !== undefined) checkOrganization(organization, systemNames);
+  // A file that cannot be read still is a system, as far as the organization's references go.
+  const unread = Object.keys(files).filter((name) => !roots.has(name));
+  const known = [...systemNames, ...unread.map((name) => path.posix.basename(name, ".yaml"))];
+  if (organization !== undefined) checkOrganization(organization, known);
 
   // What differs nowhere is checked once and shared by the environments.
   const variants = [...roots.values()].map((root) => differences(root, environments, problems));

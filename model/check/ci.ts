@@ -9,11 +9,7 @@ import type { Subject } from "./subject.ts";
 export function checkCi({ file, system, declared }: Subject): void {
   const jobs = Object.entries(system.ci ?? {});
   if (jobs.length > 0 && system.repository === undefined) {
-    file.report(
-      ["ci"],
-      "has jobs, but the system has no repository: write repository: { name: …, id: …, owner-id: … } (R11)",
-      "key",
-    );
+    file.report(["repository"], "is missing, but ci has jobs: write { name: …, id: …, owner-id: … } (R11)");
   }
   const fields = fieldsBySecret(system);
   const known = [...new Set([...fields.keys(), ...file.names("secrets")])];

@@ -38,9 +38,8 @@ function checkPlaces(subject: Subject, place: Path, name: string, entry: Databas
   const host = at?.host ?? block?.postgres?.host;
   if (host === undefined && block?.vault?.address !== undefined) {
     file.report(
-      own,
-      `has no host: write host: NAME, or postgres: { host: … } in environments.${environment}`,
-      "key",
+      [...own, "host"],
+      `is missing: write it, or postgres: { host: … } in environments.${environment}`,
     );
   }
   if (at?.tls === "disable" && host !== undefined && !isLoopback(host)) {
@@ -92,9 +91,8 @@ function checkDynamic({ file }: Subject, place: Path, user: string, entry: Datab
   }
   if (entry.ttl === undefined) {
     file.report(
-      place,
-      "has neither ttl nor rotate: write ttl: 15m for a dynamic user, or rotate: { … } for a static one",
-      "key",
+      [...place, "ttl"],
+      "is missing: write 15m for a dynamic user, or rotate: { … } for a static one",
     );
   } else if (seconds(entry.ttl) > longestCredential) {
     file.reportValue([...place, "ttl"], "write at most 1h (R12)");
@@ -130,7 +128,7 @@ function checkStatic(subject: Subject, place: Path, user: string, entry: Databas
   if (entry.as !== undefined && entry.consumers !== undefined) {
     file.report([...place, "as"], "stands beside consumers: move it to the consumer that it is for", "key");
   } else if (entry.as === undefined && entry.consumers === undefined) {
-    file.report(place, "has no consumers: write as: { VARIABLE: password }, or consumers: { … }", "key");
+    file.report([...place, "as"], "is missing: write { VARIABLE: password }, or consumers: { … }");
   } else if (entry.as !== undefined && !file.names("services").includes(user)) {
     file.reportReference(
       place,

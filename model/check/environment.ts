@@ -63,16 +63,11 @@ function checkReach(environment: string, organization: Checked<Organization>, su
   );
   if (onHosts && block.vault.cidrs === undefined) {
     organization.report(
-      place,
-      "has no cidrs: write the ranges that hosts log in from, such as [10.20.0.0/16]",
-      "key",
+      [...place, "cidrs"],
+      "is missing: write the ranges that hosts log in from, such as [10.20.0.0/16]",
     );
   }
   if (services.some((s) => s["runs-on"] === "kubernetes") && block.vault.kubernetes === undefined) {
-    organization.report(
-      place,
-      "has no kubernetes: write kubernetes: { host: … }, because services run there",
-      "key",
-    );
+    organization.report([...place, "kubernetes"], "is missing, but services run there: write { host: … }");
   }
 }

@@ -109,14 +109,16 @@ function checkBlock(organization: Checked<Organization>, name: string, { vault }
   const place = ["environments", name, "vault"];
   if (vault["human-login"] === "oidc" && vault.oidc === undefined) {
     organization.report(
-      place,
-      "has human-login: oidc but no oidc: write oidc: { discovery-url: …, client-id: … }",
-      "key",
+      [...place, "oidc"],
+      "is missing beside human-login: oidc: write { discovery-url: …, client-id: … }",
     );
   }
   if (vault.audit === undefined) {
     if (vault.address !== undefined) {
-      organization.report(place, "has no audit: write two devices on separate failure domains (R51)", "key");
+      organization.report(
+        [...place, "audit"],
+        "is missing: write two devices on separate failure domains (R51)",
+      );
     }
     return;
   }

@@ -24,9 +24,8 @@ export function checkSecrets(subject: Subject): void {
     }
     if (kind.impact && entry.impact === undefined) {
       subject.file.report(
-        [...place],
-        `has no impact: say what a change of this ${entry.kind} key does to people, such as "logs every user out" (R49)`,
-        "key",
+        [...place, "impact"],
+        `is missing: say what a change of this ${entry.kind} key does to people, such as "logs every user out" (R49)`,
       );
     }
     checkTemplates(subject, [...place, "templates"], entry.templates, fields, fields);
@@ -74,9 +73,8 @@ function checkRotation(subject: Subject, place: Path, entry: SecretEntry, kind: 
   const { least, source } = kind.overlap;
   if (rotate.overlap === undefined) {
     file.report(
-      own,
-      `has no overlap: two values of kind ${entry.kind} are live at once, write overlap: ${duration(least)} or more (${source})`,
-      "key",
+      [...own, "overlap"],
+      `is missing: two values of kind ${entry.kind} are live at once, write ${duration(least)} or more (${source})`,
     );
   } else if (seconds(rotate.overlap) < least) {
     file.reportValue([...own, "overlap"], `write at least ${duration(least)} (${source})`);
@@ -104,9 +102,8 @@ export function checkPeriod(
   if (rotate.every === undefined) {
     if (rotate["on-compromise"] === undefined) {
       file.report(
-        place,
-        `has no period: write every: ${duration(atMost.every)} or shorter, or on-compromise: true (R20)`,
-        "key",
+        [...place, "every"],
+        `is missing: write ${duration(atMost.every)} or shorter, or on-compromise: true (R20)`,
       );
     }
     return;

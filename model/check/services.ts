@@ -28,11 +28,7 @@ export function checkServices({ file, system }: Subject): void {
     const place = ["services", name];
     const runsOn = entry["runs-on"];
     if (runsOn === "kubernetes" && entry.kubernetes === undefined) {
-      file.report(
-        place,
-        "runs on Kubernetes without kubernetes: write kubernetes: { namespace: …, service-account: … }",
-        "key",
-      );
+      file.report([...place, "kubernetes"], "is missing: write { namespace: …, service-account: … }");
     } else if (runsOn !== "kubernetes" && entry.kubernetes !== undefined) {
       file.report(
         [...place, "kubernetes"],
@@ -41,14 +37,10 @@ export function checkServices({ file, system }: Subject): void {
       );
     }
     if (runsOn === "paas" && entry.deliver === undefined) {
-      file.report(
-        place,
-        "runs on a PaaS without deliver: write deliver: [{ to: railway, … }] or another",
-        "key",
-      );
+      file.report([...place, "deliver"], "is missing: write [{ to: railway, … }] or another PaaS");
     }
     if (hosts.includes(runsOn) && entry.user === undefined) {
-      file.report(place, "has no user: write the uid or user name that owns its files (R45)", "key");
+      file.report([...place, "user"], "is missing: write the uid or user name that owns its files (R45)");
     }
     for (const [index, { to }] of (entry.deliver ?? []).entries()) {
       checkPlace({ file }, [...place, "deliver", index, "to"], to, runsOn);

@@ -1,8 +1,17 @@
 import type { z } from "zod";
 import { knownFields } from "./fields.ts";
-import { keysAt, type MapNode, type Node, nodeAt, type Path, placeAt, toPlain, without } from "./node.ts";
+import { keysAt, type Node, nodeAt, type Path, placeAt, replaced, toPlain, without } from "./node.ts";
 import type { Problem } from "./problem.ts";
 import { looksSecret, quote, suggestion } from "./quote.ts";
+
+/** What the schema does not accept, and what can stand there instead while the rest is checked. */
+interface Wrong {
+  path: Path;
+  instead?: unknown;
+}
+
+/** Fields that decide what else is right: without them the rest of their entry says nothing. */
+const decisive = new Set(["kind", "runs-on", "engine", "to", "type"]);
 
 /** A part of the catalogue that was checked against its schema. */
 export class Checked<T> {
@@ -24,10 +33,15 @@ export class Checked<T> {
       const wrong = result.error.issues.flatMap((issue) =>
         this.#issue(schema, tree, issue as z.core.$ZodIssue, round === 0),
       );
-      if (wrong.some((path) => path.length === 0)) break;
       // From the end, because taking a list's item away moves the ones behind it.
-      for (const path of wrong.reverse()) tree = without(tree, path);
-      this.#wrong.push(...wrong);
+      for (const { path, instead } of wrong.reverse()) {
+        if (path.length === 0) return;
+        const again = this.#wrong.some((before) => before.length === path.length && isWithin(before, path));
+        if (instead === undefined) tree = without(tree, path);
+        else if (again && nodeAt(tree, path) !== undefined) tree = without(tree, path.slice(0, -1));
+        else tree = replaced(tree, path, instead);
+        this.#wrong.push(path);
+      }
       result = schema.safeParse(toPlain(tree));
     }
     this.data = result.success ? result.data : undefined;
@@ -73,7 +87,7 @@ export class Checked<T> {
     return keysAt(this.root, path);
   }
 
-  #issue(schema: z.ZodType, tree: Node, issue: z.core.$ZodIssue, tell: boolean): Path[] {
+  #issue(schema: z.ZodType, tree: Node, issue: z.core.$ZodIssue, tell: boolean): Wrong[] {
     const path = issue.path.map((step) => (typeof step === "number" ? step : String(step)));
     const push = (at: Path, message: string, key = false) => {
       if (tell) this.#problems.push({ ...placeAt(this.root, at, key), message: `${show(at)} ${message}` });
@@ -87,12 +101,12 @@ export class Checked<T> {
           `is not a field: ${near !== undefined ? `did you mean ${quote(near)}?` : `write one of ${list(known)}, or remove it`}`,
           true,
         );
-        return [...path, key];
+        return { path: [...path, key] };
       });
     }
     if (issue.code === "invalid_key") {
       push(path, `is not a name that can stand here: ${issue.issues[0]?.message ?? "write a name"}`, true);
-      return [path];
+      return [{ path }];
     }
     const node = nodeAt(tree, path);
     if (issue.code === "invalid_union") {
@@ -105,10 +119,11 @@ export class Checked<T> {
     }
     if (node === undefined) {
       push(path, `is missing: ${fixOf(issue)}`);
-      return [path.slice(0, -1)];
+      const instead = decisive.has(String(path.at(-1))) ? undefined : placeholder(issue);
+      return [instead === undefined ? { path: path.slice(0, -1) } : { path, instead }];
     }
     push(path, `is ${quote(toPlain(node))}: ${fixOf(issue)}`);
-    return [path];
+    return [{ path }];
   }
 }
 
@@ -141,6 +156,13 @@ const byType: Record<string, string> = {
   boolean: "write true or false",
 };
 
+/** What a missing field can be taken for. Nothing is reported about it again. */
+function placeholder(issue: z.core.$ZodIssue): unknown {
+  if (issue.code === "invalid_value") return issue.values[0];
+  if (issue.code !== "invalid_type") return undefined;
+  return { string: "missing", object: {}, record: {}, array: [] }[issue.expected as string];
+}
+
 function isWithin(path: Path, outer: Path): boolean {
   return outer.every((step, index) => String(path[index]) === String(step));
 }
@@ -160,9 +182,4 @@ export function show(path: Path): string {
       return index === 0 ? shown : `.${shown}`;
     })
     .join("");
-}
-
-/** Whether a node is a mapping. */
-export function isMapping(node: Node | undefined): node is MapNode {
-  return node?.kind === "map";
 }

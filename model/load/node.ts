@@ -116,6 +116,34 @@ export function without(root: Node, path: Path): Node {
   return root;
 }
 
+/** The same tree with a plain value at a path whose parent is a mapping. */
+export function replaced(root: Node, path: Path, value: unknown): Node {
+  const [step, ...rest] = path;
+  if (step === undefined) return fromPlain(value, root);
+  if (root.kind === "map") {
+    const before = root.entries.get(String(step));
+    const inner = before?.value ?? fromPlain({}, root);
+    const entries = new Map(root.entries);
+    entries.set(String(step), { key: before?.key ?? root.offset, value: replaced(inner, rest, value) });
+    return { ...root, entries };
+  }
+  if (root.kind === "list") {
+    return {
+      ...root,
+      items: root.items.map((item, i) => (i === Number(step) ? replaced(item, rest, value) : item)),
+    };
+  }
+  return root;
+}
+
+/** A scalar, an empty mapping or an empty list, standing where another node stands. */
+function fromPlain(value: unknown, { source, offset }: Node): Node {
+  const placed = { source, offset, size: 1 };
+  if (Array.isArray(value)) return { kind: "list", items: [], ...placed };
+  if (typeof value === "object" && value !== null) return { kind: "map", entries: new Map(), ...placed };
+  return { kind: "scalar", value: value as string | number | boolean | null, ...placed };
+}
+
 /** Keys of the mapping at a path; none where there is no mapping. */
 export function keysAt(root: Node, path: Path): string[] {
   const node = nodeAt(root, path);
