@@ -1,0 +1,140 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
+import { Vault } from "../../clients/vault.ts";
+import { platform } from "../../infra/index.ts";
+import { Engine } from "../../local/engine.ts";
+import { startVaultProvider } from "../../local/providers/index.ts";
+import {
+  type LocalServices,
+  prepareDatabases,
+  startServices,
+  stopServices,
+} from "../../local/services/index.ts";
+import { findTool } from "../../local/toolchain/index.ts";
+import type { Model } from "../../model/model.ts";
+import { smallModel } from "../infra/model.ts";
+
+/** What one run of the engine did: each resource that did not stay as it was, as `operation type name`. */
+export interface Run {
+  steps: string[];
+}
+
+/** The program of a small model on real services, through the real engine, as root. */
+export class SmallStack implements AsyncDisposable {
+  readonly home: string;
+  readonly services: LocalServices;
+  readonly vault: Vault;
+  /** What the program is run with; tests change it. */
+  model: Model;
+  bootstrapPasswords: Record<string, string> = {};
+  readonly #engine: Engine;
+  readonly #provider: { close(): Promise<void> };
+
+  private constructor(
+    home: string,
+    services: LocalServices,
+    vault: Vault,
+    engine: Engine,
+    provider: { close(): Promise<void> },
+  ) {
+    this.home = home;
+    this.services = services;
+    this.vault = vault;
+    this.#engine = engine;
+    this.#provider = provider;
+    this.model = localModel(services);
+  }
+
+  /** Starts everything; nothing is declared yet. */
+  static async start(): Promise<SmallStack> {
+    const home = join(await mkdtemp(join(tmpdir(), "keyplane-providers-")), "home");
+    const report = () => {};
+    const services = await startServices(home, { report });
+    const { address, ca } = services.vault;
+    const token = services.vault.rootToken ?? "";
+    const provider = await startVaultProvider({ address, ca, token: () => token });
+    const engine = await Engine.open({
+      home,
+      pulumi: await findTool("pulumi", report),
+      environment: { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
+    });
+    const stack = new SmallStack(home, services, new Vault({ address, ca, token }), engine, provider);
+    await stack.prepareDatabases();
+    return stack;
+  }
+
+  /** Asks for the bootstrap passwords of the connections that Vault does not have. */
+  async prepareDatabases(): Promise<void> {
+    this.bootstrapPasswords = await prepareDatabases(this.services, this.model.databases, {
+      exists: async (connection) => (await this.vault.read(`database/config/${connection}`)) !== undefined,
+    });
+  }
+
+  async up(options: { refresh?: boolean } = {}): Promise<Run> {
+    return this.#run((stack, onEvent) => stack.up({ onEvent, ...options }));
+  }
+
+  async preview(): Promise<Run> {
+    return this.#run((stack, onEvent) => stack.preview({ onEvent }));
+  }
+
+  /** What differs between the state and the live Vault; changes neither. */
+  async drift(): Promise<Run> {
+    return this.#run((stack, onEvent) => stack.previewRefresh({ onEvent }));
+  }
+
+  async refresh(): Promise<Run> {
+    return this.#run((stack, onEvent) => stack.refresh({ onEvent }));
+  }
+
+  async #run(act: (stack: Stack, onEvent: (event: EngineEvent) => void) => Promise<unknown>): Promise<Run> {
+    const { model, bootstrapPasswords } = this;
+    const { stack } = await this.#engine.stack("local", async () =>
+      platform(model, { part: "all", bootstrapPasswords }),
+    );
+    const steps: string[] = [];
+    await act(stack, ({ resOutputsEvent, resourcePreEvent }) => {
+      const metadata = (resOutputsEvent ?? resourcePreEvent)?.metadata;
+      if (metadata === undefined || metadata.op === "same" || metadata.op === "refresh") return;
+      const [, , type = "", name] = metadata.urn.split("::");
+      const step = `${metadata.op} ${type.slice(type.lastIndexOf(":") + 1)} ${name}`;
+      if (type.includes("vault:") && !steps.includes(step)) steps.push(step);
+    });
+    return { steps: steps.sort() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#provider.close();
+    await this.vault.close();
+    await stopServices(this.home, { deleteData: true, report: () => {} });
+    await rm(join(this.home, ".."), { recursive: true, force: true });
+  }
+}
+
+function localModel(services: LocalServices): Model {
+  const small = smallModel();
+  const suffix = randomBytes(4).toString("hex");
+  return smallModel({
+    vault: {
+      ...small.vault,
+      address: services.vault.address,
+      kubernetes: { host: "https://127.0.0.1:6443", certificate: services.issuer.ca },
+      audit: services.vault.auditDirectories.map((folder, index) => ({
+        name: ["first", "second"][index] ?? `device${index}`,
+        type: "file",
+        options: { file_path: join(folder, "audit.log") },
+      })),
+    },
+    github: { ...small.github, issuer: services.issuer.url, issuerCertificate: services.issuer.ca },
+    databases: small.databases.map((database) => ({
+      ...database,
+      host: services.postgres.host,
+      port: services.postgres.port,
+      manager: `keyplane_ledger_${suffix}`,
+      groups: database.groups.map((group) => ({ ...group, grants: [] })),
+    })),
+  });
+}
