@@ -3,7 +3,7 @@ import type { Report } from "../progress.ts";
 import { ensureCa, ensureLeaf } from "../services/certificates.ts";
 import { holdServices, isHome, layout, prepareHome } from "../services/home.ts";
 import { ServicesDownError, stopService } from "../services/index.ts";
-import { freePort, isFree } from "../services/ports.ts";
+import { becomesFree, freePort } from "../services/ports.ts";
 import {
   type KubernetesPortName,
   kubernetesNames,
@@ -108,7 +108,7 @@ async function choosePorts(table: ProcessTable): Promise<{ ports: Ports; moved: 
   for (const name of kubernetesPortNames) {
     const remembered = table.port(name);
     const running = await table.find(name === "etcd-peer" ? "etcd" : name);
-    if (remembered !== undefined && (running !== undefined || (await isFree(remembered)))) {
+    if (remembered !== undefined && (running !== undefined || (await becomesFree(remembered)))) {
       chosen[name] = remembered;
       continue;
     }

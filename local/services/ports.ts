@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceError } from "./errors.ts";
 
 /** Below the ranges from which Linux and macOS take ports for outgoing connections: those come and go. */
@@ -13,6 +14,17 @@ export async function isFree(port: number): Promise<boolean> {
     server.once("error", () => resolve(false));
     server.listen({ host: "127.0.0.1", port, exclusive: true }, () => server.close(() => resolve(true)));
   });
+}
+
+/**
+ * Whether the port is free, or becomes so in `patience` milliseconds: a killed server with many threads is seen to
+ * have ended some time before the kernel closes its sockets (65 ms were measured).
+ */
+export async function becomesFree(port: number, patience = 1_000): Promise<boolean> {
+  for (const deadline = Date.now() + patience; ; await sleep(10)) {
+    if (await isFree(port)) return true;
+    if (Date.now() > deadline) return false;
+  }
 }
 
 /** A free port of 127.0.0.1 that is none of `taken`. */
