@@ -13,5 +13,6 @@ export function renderPolicy(policy: Policy): string {
         : `\n  min_wrapping_ttl = "${rule.wrapping.min}s"\n  max_wrapping_ttl = "${rule.wrapping.max}s"`;
     return `path ${JSON.stringify(rule.path)} {\n  capabilities = [${capabilities}]${wrapping}\n}\n`;
   });
-  return [`# ${policy.purpose}\n`, ...blocks].join("\n");
+  const purpose = policy.purpose.replaceAll(/\s+/g, " ");
+  return [`# ${purpose}\n# For ${policy.of.kind} ${policy.of.id}.\n`, ...blocks].join("\n");
 }

@@ -1,6 +1,7 @@
 import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { Policy as VaultPolicy } from "@pulumi/vault/policy.js";
 import type { Policy } from "../../model/model.ts";
+import { renderPolicy } from "../../model/policies.ts";
 
 /** The ACL policies: one per consumer, with exact paths (R7), and those of groups and of the platform. */
 export function declarePolicies(policies: Policy[], opts: CustomResourceOptions): void {
@@ -13,9 +14,10 @@ export function declarePolicies(policies: Policy[], opts: CustomResourceOptions)
  * The policy as Vault reads it, its purpose as a comment.
  * @throws for a service or a CI job that would get `sudo` or a path that is not exact.
  */
-export function policyText({ name, purpose, of, rules }: Policy): string {
+export function policyText(policy: Policy): string {
+  const { name, of, rules } = policy;
   const consumer = of.kind === "service" || of.kind === "ci";
-  const blocks = rules.map(({ path, capabilities }) => {
+  for (const { path, capabilities } of rules) {
     if (consumer && capabilities.includes("sudo")) {
       throw new Error(
         `The policy "${name}" of a consumer must not have sudo on "${path}": only the platform's own roles have it`,
@@ -24,7 +26,6 @@ export function policyText({ name, purpose, of, rules }: Policy): string {
     if (consumer && /[*+]/.test(path)) {
       throw new Error(`The policy "${name}" of a consumer must name exact paths; "${path}" is a pattern`);
     }
-    return `path ${JSON.stringify(path)} {\n  capabilities = ${JSON.stringify(capabilities).replaceAll(",", ", ")}\n}\n`;
-  });
-  return [`# ${purpose.replaceAll(/\s+/g, " ")}\n# For ${of.kind} ${of.id}.\n`, ...blocks].join("\n");
+  }
+  return renderPolicy(policy);
 }
