@@ -25,7 +25,7 @@ interface Line {
   error?: string;
   auth?: Auth;
   request?: { id?: string; operation?: string; path?: string };
-  response?: { auth?: Auth };
+  response?: { auth?: Auth; data?: Record<string, unknown> };
 }
 
 /**
@@ -84,11 +84,15 @@ function actionOf(operation: string | undefined, path: string): AuditEntry["acti
   }
 }
 
-/** The error's own words are kept out: some quote what was sent. */
+/**
+ * The error's own words are kept out: some quote what was sent. A backend that refuses in its answer (JWT and
+ * AppRole logins do) leaves no error but a hashed `data.error` and nothing else.
+ */
 function outcomeOf({ error, response }: Line, action: AuditEntry["action"]): AuditEntry["outcome"] {
-  if (error !== undefined && error !== "") {
+  const answered = Object.keys(response?.data ?? {});
+  if (error || (answered.length === 1 && answered[0] === "error")) {
     // A login is denied in many words: "invalid credentials", "error validating token", …
-    return action === "login" || /permission denied/.test(error) ? "denied" : "failed";
+    return action === "login" || /permission denied/.test(error ?? "") ? "denied" : "failed";
   }
   return action === "login" && response?.auth?.client_token === undefined ? "pending" : "allowed";
 }

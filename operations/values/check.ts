@@ -14,7 +14,7 @@ const largest = 64 * 1024;
 const leastBits = 64;
 
 const placeholder =
-  /^(change[-_ ]?(me|it)|your[-_ ].*|<.*>|\{.*\}|x{3,}|\*{3,}|\.{3,}|placeholder|example|secret|password|test|todo|tbd|none|null|undefined)$/i;
+  /^(change[-_ ]?(me|it)|your[-_ ].*|<[^<>]*>|\{\{?[\w .-]*\}?\}|x{3,}|\*{3,}|\.{3,}|placeholder|example|secret|password|test|todo|tbd|none|null|undefined)$/i;
 
 /**
  * What is wrong with given values, by what their kind demands; throws on the first.
@@ -32,7 +32,7 @@ function problemOf(secret: Pick<Secret, "kind" | "generator">, field: string, va
   if (Buffer.byteLength(value) > largest) return "is larger than 64 KiB";
   if (value.includes("\0")) return "holds a NUL byte; a value is text";
   if (value.includes("\uFFFD")) return "is not valid UTF-8";
-  if (placeholder.test(value.trim())) return "is a placeholder, not a value";
+  if (secret.kind !== "file" && placeholder.test(value.trim())) return "is a placeholder, not a value";
   switch (secret.kind) {
     case "file":
       return undefined;

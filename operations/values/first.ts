@@ -39,7 +39,9 @@ export async function ensureFirstValues(
       await ensure(writer, secret, result, report);
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, worker));
+  // All come to an end before a failure is told, so that nothing is written behind it.
+  const ends = await Promise.allSettled(Array.from({ length: atOnce }, worker));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
   for (const list of Object.values(result) as string[][]) list.sort();
   return result;
 }

@@ -1,0 +1,282 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import type { RequestOptions, Vault, VaultResponse } from "../../../clients/vault.ts";
+import type { Model, Secret } from "../../../model/model.ts";
+import type { Step } from "../../../operations/progress.ts";
+import { deliverTo, writeSource } from "../../../operations/values/deliver.ts";
+import { ensureFirstValues } from "../../../operations/values/first.ts";
+import { type Fields, firstFields } from "../../../operations/values/shape.ts";
+import { localModel, makePlatform, type SignJob, startTestVault, type TestVault } from "../vault.ts";
+
+let server: TestVault;
+let model: Model;
+let sign: SignJob;
+let rotator: Vault;
+
+before(async () => {
+  server = await startTestVault();
+  model = await localModel(server);
+  sign = await makePlatform(server, model);
+  const jwt = await sign("rotate.yml");
+  const { auth } = await server.root
+    .with(undefined)
+    .write("auth/github/login", { role: "keyplane.rotate", jwt });
+  rotator = server.root.with(auth?.client_token);
+});
+after(() => server.stop());
+
+const quiet = () => {};
+
+async function at(
+  path: string,
+): Promise<{ fields: Fields; version: number; custom: Record<string, string> }> {
+  const read = await server.root.read<{
+    data: Fields;
+    metadata: { version: number; custom_metadata: Record<string, string> | null };
+  }>(`kv/data/${path}`);
+  if (read === undefined) throw new Error(`nothing at ${path}`);
+  return { fields: read.data, version: read.metadata.version, custom: read.metadata.custom_metadata ?? {} };
+}
+
+/** A secret of the catalogue on paths of its own, so that each test starts with none. */
+function elsewhere(id: string, name: string): { model: Model; secret: Secret } {
+  const secret = model.secrets.find((one) => one.id === id);
+  if (secret === undefined) throw new Error(`no secret ${id}`);
+  const moved: Secret = {
+    ...secret,
+    source: `source/${name}/hmac`,
+    journal: `rotation/${name}/hmac`,
+    consumers: secret.consumers.map((consumer) => ({
+      ...consumer,
+      path: `services/${name}/${consumer.name}/hmac`,
+    })),
+  };
+  return { model: { ...model, secrets: [moved] }, secret: moved };
+}
+
+/** Fails before or after the request number `at`, as a process that is killed there would. */
+function dies(vault: Vault, at: number, when: "before" | "after"): Vault {
+  let count = 0;
+  const dying = vault.with(vault.token);
+  dying.request = async <T>(
+    method: string,
+    path: string,
+    options?: RequestOptions,
+  ): Promise<VaultResponse<T>> => {
+    count++;
+    if (count === at && when === "before") throw new Error("killed");
+    const answer = await vault.request<T>(method, path, options);
+    if (count === at) throw new Error("killed");
+    return answer;
+  };
+  return dying;
+}
+
+async function auditLength(): Promise<number> {
+  return (await readFile(server.auditFile, "utf8")).length;
+}
+
+test("the rotation role's policy suffices to make and deliver every first value of the five systems", async () => {
+  const result = await ensureFirstValues(rotator, model, quiet);
+  assert.deepEqual(result.made, [
+    "solo/encryption-key",
+    "solo/minio",
+    "solo/secret-key",
+    "soma/auth-internal-token",
+    "soma/crypto-fernet",
+    "soma/redis",
+    "titan/grafana-admin",
+    "titan/hmac",
+    "titan/nats",
+    "trading-bot/alert-token",
+  ]);
+  assert.deepEqual(result.delivered, result.made);
+});
+
+test("what only a person has stays unset and is listed; a database's password waits for its user", async () => {
+  const result = await ensureFirstValues(rotator, model, quiet);
+  assert.ok(result.unset.includes("titan/binance"));
+  assert.ok(result.unset.includes("trading-bot/exchange"));
+  assert.ok(result.withUser.includes("titan/ledger-titan-brain"));
+  assert.equal(await server.root.read("kv/metadata/source/titan/binance"), undefined);
+});
+
+test("a second run makes nothing, delivers nothing and reads no value", async () => {
+  await ensureFirstValues(rotator, model, quiet);
+  const start = await auditLength();
+  const result = await ensureFirstValues(rotator, model, quiet);
+  assert.deepEqual([result.made, result.delivered], [[], []]);
+  const written = (await readFile(server.auditFile, "utf8")).slice(start);
+  const paths = written
+    .split("\n")
+    .flatMap((line) => (line === "" ? [] : [JSON.parse(line).request.path as string]));
+  assert.ok(paths.length > 50);
+  assert.deepEqual(
+    paths.filter((path) => !path.startsWith("kv/metadata/")),
+    [],
+  );
+});
+
+test("listeners hold primary, secondary and key id, the signer no secondary (R28)", async () => {
+  await ensureFirstValues(rotator, model, quiet);
+  const { fields: source } = await at("source/titan/hmac");
+  assert.deepEqual((await at("services/titan/titan-sentinel/hmac")).fields, {
+    "key-id": source["key-id"],
+    primary: source.primary,
+    secondary: source.primary,
+  });
+  assert.deepEqual((await at("services/titan/titan-brain/hmac")).fields, {
+    "key-id": source["key-id"],
+    primary: source.primary,
+  });
+});
+
+test("an assembled value arrives assembled, and nothing beside it", async () => {
+  await ensureFirstValues(rotator, model, quiet);
+  const { fields: source } = await at("source/soma/redis");
+  assert.deepEqual((await at("services/soma/gateway/redis")).fields, {
+    url: `redis://:${source.password}@redis:6379/0`,
+  });
+});
+
+test("fingerprints are the keyed hashes of each field, with version, time and writer; no value is among them", async () => {
+  await ensureFirstValues(rotator, model, quiet);
+  const { fields, version, custom } = await at("services/titan/titan-brain/hmac");
+  const { data } = await server.root.write<{ hmac: string }>("transit/hmac/keyplane.fingerprint", {
+    input: Buffer.from(fields.primary ?? "").toString("base64"),
+  });
+  assert.equal(custom["fingerprint-primary"], data.hmac);
+  assert.equal(custom.version, String(version));
+  assert.equal(custom["source-version"], "1");
+  assert.equal(custom.by, "keyplane.rotate");
+  assert.match(custom["written-at"] ?? "", /^\d{4}-\d\d-\d\dT/);
+  assert.deepEqual(Object.keys(custom).sort(), [
+    "by",
+    "fingerprint-key-id",
+    "fingerprint-primary",
+    "shape",
+    "source-version",
+    "version",
+    "written-at",
+  ]);
+  for (const value of Object.values(fields)) assert.ok(!Object.values(custom).includes(value));
+});
+
+test("killed before or after any request, the next run completes the delivery of the one value there is", async () => {
+  for (const when of ["before", "after"] as const) {
+    let died = true;
+    for (let n = 1; died; n++) {
+      const { model: one, secret } = elsewhere("titan/hmac", `killed-${when}-${n}`);
+      died = await ensureFirstValues(dies(rotator, n, when), one, quiet).then(
+        () => false,
+        () => true,
+      );
+      await ensureFirstValues(rotator, one, quiet);
+      const source = await at(secret.source);
+      assert.equal(source.version, 1, `killed ${when} request ${n}: a second value was made`);
+      assert.equal(source.custom.version, "1", `killed ${when} request ${n}: the source is not described`);
+      for (const consumer of secret.consumers) {
+        const { fields, custom, version } = await at(consumer.path);
+        assert.equal(fields.primary, source.fields.primary, `killed ${when} request ${n}: ${consumer.id}`);
+        assert.equal(custom.version, String(version), `killed ${when} request ${n}: ${consumer.id}`);
+      }
+      assert.ok(n < 60);
+    }
+  }
+});
+
+test("two runs at once make one value", async () => {
+  const { model: one, secret } = elsewhere("titan/hmac", "at-once");
+  const runs = await Promise.allSettled([1, 2, 3, 4].map(() => ensureFirstValues(rotator, one, quiet)));
+  await ensureFirstValues(rotator, one, quiet);
+  assert.ok(runs.some(({ status }) => status === "fulfilled"));
+  const source = await at(secret.source);
+  assert.equal(source.version, 1);
+  for (const consumer of secret.consumers)
+    assert.equal((await at(consumer.path)).fields.primary, source.fields.primary);
+});
+
+test("a rotation that is under way is left alone: its signer keeps the old key (R29)", async () => {
+  const { model: one, secret } = elsewhere("titan/hmac", "rotating");
+  await ensureFirstValues(rotator, one, quiet);
+  const { fields: old } = await at(secret.source);
+  const writer = { vault: rotator, model: one, by: "keyplane.rotate" };
+  const fields = { primary: "f".repeat(64), secondary: old.primary ?? "", "key-id": "2026-11-22-ffffffff" };
+  const source = await writeSource(writer, secret, { fields, after: 1 });
+  for (const listener of secret.consumers.filter(({ role }) => role === "listener")) {
+    await deliverTo(writer, secret, listener, { source, fields });
+  }
+  await rotator.write(`kv/data/${secret.journal}`, { data: { state: "probe" }, options: { cas: 0 } });
+
+  const { delivered } = await ensureFirstValues(rotator, one, quiet);
+
+  assert.deepEqual(delivered, []);
+  const signer = secret.consumers.find(({ role }) => role === "signer");
+  const listener = secret.consumers.find(({ role }) => role === "listener");
+  assert.equal((await at(signer?.path ?? "")).fields.primary, old.primary);
+  assert.deepEqual((await at(listener?.path ?? "")).fields, fields);
+});
+
+test("a consumer that the catalogue adds gets the value there is", async () => {
+  const { model: one, secret } = elsewhere("titan/hmac", "added");
+  const [first, ...others] = secret.consumers;
+  assert.ok(first !== undefined);
+  await ensureFirstValues(rotator, { ...one, secrets: [{ ...secret, consumers: others }] }, quiet);
+  await ensureFirstValues(rotator, one, quiet);
+  assert.equal((await at(first.path)).fields.primary, (await at(secret.source)).fields.primary);
+  assert.equal((await at(secret.source)).version, 1);
+});
+
+test("a consumer that is to read another field gets it, of the same value", async () => {
+  const { model: one, secret } = elsewhere("titan/hmac", "more-fields");
+  await ensureFirstValues(rotator, one, quiet);
+  const consumers = secret.consumers.map((consumer) => ({
+    ...consumer,
+    as: { A: "primary", B: "secondary" },
+  }));
+  const { delivered } = await ensureFirstValues(
+    rotator,
+    { ...one, secrets: [{ ...secret, consumers }] },
+    quiet,
+  );
+  assert.deepEqual(delivered, ["titan/hmac"]);
+  const { primary, secondary } = (await at(secret.source)).fields;
+  for (const { path } of consumers) assert.deepEqual((await at(path)).fields, { primary, secondary });
+});
+
+test("a source that someone deleted is not replaced, since data may need the old value", async () => {
+  const { model: one, secret } = elsewhere("solo/encryption-key", "deleted");
+  await ensureFirstValues(rotator, one, quiet);
+  await server.root.delete(`kv/data/${secret.source}`);
+  const steps: Step[] = [];
+  const result = await ensureFirstValues(rotator, one, (step) => void steps.push(step));
+  assert.deepEqual([result.made, result.delivered], [[], []]);
+  assert.deepEqual(steps, [
+    {
+      subject: "solo/encryption-key",
+      state: "failed",
+      text: "its latest version was deleted: undelete it, or give it a value with `keyplane set solo/encryption-key`",
+    },
+  ]);
+});
+
+test("a retired secret gets nothing", async () => {
+  const { model: one, secret } = elsewhere("titan/hmac", "retired");
+  const retired = { since: "2026-01-01", reason: "replaced", delete: false };
+  const result = await ensureFirstValues(rotator, { ...one, secrets: [{ ...secret, retired }] }, quiet);
+  assert.deepEqual(result, { made: [], delivered: [], unset: [], withUser: [] });
+  assert.equal(await server.root.read(`kv/metadata/${secret.source}`), undefined);
+});
+
+test("every machine-made first value of the catalogue has all its fields", () => {
+  for (const secret of model.secrets.filter(
+    ({ generator, databaseUser }) => generator.by === "machine" && !databaseUser,
+  )) {
+    assert.deepEqual(
+      Object.keys(firstFields(secret, new Date())).sort(),
+      secret.fields.toSorted(),
+      secret.id,
+    );
+  }
+});

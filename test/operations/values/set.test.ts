@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, test } from "node:test";
+import type { RequestOptions, Vault, VaultResponse } from "../../../clients/vault.ts";
+import type { Model, Secret } from "../../../model/model.ts";
+import { ValueError } from "../../../operations/values/check.ts";
+import { ConflictError } from "../../../operations/values/kv.ts";
+import { planSet, secretNamed, setValue, UnknownNameError } from "../../../operations/values/set.ts";
+import type { Fields } from "../../../operations/values/shape.ts";
+import { localModel, makePlatform, startTestVault, type TestVault } from "../vault.ts";
+
+let server: TestVault;
+let model: Model;
+let rotator: Vault;
+
+before(async () => {
+  server = await startTestVault();
+  model = await localModel(server);
+  const sign = await makePlatform(server, model);
+  const jwt = await sign("rotate.yml");
+  const { auth } = await server.root
+    .with(undefined)
+    .write("auth/github/login", { role: "keyplane.rotate", jwt });
+  rotator = server.root.with(auth?.client_token);
+});
+after(() => server.stop());
+
+const quiet = () => {};
+const value = () => randomBytes(24).toString("base64url");
+
+function elsewhere(id: string, name: string): Secret {
+  const secret = secretNamed(model, id);
+  return {
+    ...secret,
+    source: `source/${name}/it`,
+    journal: `rotation/${name}/it`,
+    consumers: secret.consumers.map((consumer) => ({
+      ...consumer,
+      path: `services/${name}/${consumer.name}/it`,
+    })),
+  };
+}
+
+async function at(path: string): Promise<{ fields: Fields; version: number; by: string | undefined }> {
+  const read = await server.root.read<{
+    data: Fields;
+    metadata: { version: number; custom_metadata: Record<string, string> | null };
+  }>(`kv/data/${path}`);
+  if (read === undefined) throw new Error(`nothing at ${path}`);
+  return { fields: read.data, version: read.metadata.version, by: read.metadata.custom_metadata?.by };
+}
+
+const writer = (vault = rotator) => ({ vault, model, by: "userpass-ada" });
+
+test("writes the source, then each consumer's own path, in the name of who set it", async () => {
+  const secret = elsewhere("titan/binance", "set-first");
+  const given = { key: value(), secret: value() };
+  const result = await setValue(writer(), secret, given, quiet);
+  assert.deepEqual([result.version, result.unchanged], [1, false]);
+  assert.deepEqual(result.delivered, ["titan/titan-ai-quant", "titan/titan-execution-rs"]);
+  for (const path of [secret.source, ...secret.consumers.map((consumer) => consumer.path)]) {
+    assert.deepEqual(await at(path), { fields: given, version: 1, by: "userpass-ada" });
+  }
+});
+
+test("the same values again make no version", async () => {
+  const secret = elsewhere("titan/binance", "set-again");
+  const given = { key: value(), secret: value() };
+  await setValue(writer(), secret, given, quiet);
+  const result = await setValue(writer(), secret, given, quiet);
+  assert.deepEqual([result.version, result.unchanged, result.delivered], [1, true, []]);
+});
+
+test("one field keeps the others", async () => {
+  const secret = elsewhere("titan/binance", "set-one");
+  const given = { key: value(), secret: value() };
+  await setValue(writer(), secret, given, quiet);
+  const key = value();
+  await setValue(writer(), secret, { key }, quiet);
+  assert.deepEqual(await at(secret.source), { fields: { ...given, key }, version: 2, by: "userpass-ada" });
+});
+
+test("one field of a secret that was never set is refused, and nothing is written", async () => {
+  const secret = elsewhere("titan/binance", "set-half");
+  await assert.rejects(setValue(writer(), secret, { key: value() }, quiet), (error) => {
+    assert.ok(error instanceof ValueError);
+    return /titan\/binance was never set: give key, secret together/.test(error.message);
+  });
+  assert.equal(await server.root.read(`kv/metadata/${secret.source}`), undefined);
+});
+
+test("a field that the secret does not have is refused", async () => {
+  await assert.rejects(
+    setValue(writer(), elsewhere("titan/binance", "set-unknown"), { token: value() }, quiet),
+    /takes the field\(s\) key, secret/,
+  );
+});
+
+test("an HMAC key that is set by hand keeps the one before for listeners (R28)", async () => {
+  const secret = elsewhere("titan/hmac", "set-hmac");
+  const [old, next] = [randomBytes(32).toString("hex"), randomBytes(32).toString("hex")];
+  await setValue(writer(), secret, { primary: old }, quiet);
+  const result = await setValue(writer(), secret, { primary: next }, quiet);
+  const listener = await at("services/set-hmac/titan-sentinel/it");
+  assert.equal(listener.fields.primary, next);
+  assert.equal(listener.fields.secondary, old);
+  assert.deepEqual(Object.keys((await at("services/set-hmac/titan-brain/it")).fields), ["key-id", "primary"]);
+  assert.equal(result.delivered.at(-1), "titan/titan-brain");
+});
+
+test("a weak value is refused before anything is written", async () => {
+  const secret = elsewhere("titan/gemini", "set-weak");
+  await assert.rejects(setValue(writer(), secret, { key: "hunter2" }, quiet), ValueError);
+  assert.equal(await server.root.read(`kv/metadata/${secret.source}`), undefined);
+});
+
+test("a database user's password is not set by hand", () => {
+  assert.throws(() => planSet(secretNamed(model, "titan/ledger-titan-brain")), /changes in the database too/);
+});
+
+test("a retired secret is not set", () => {
+  const retired = { since: "2026-01-01", reason: "replaced by NATS", delete: false };
+  assert.throws(
+    () => planSet({ ...secretNamed(model, "titan/hmac"), retired }),
+    /is retired: replaced by NATS/,
+  );
+});
+
+test("the plan lists the source, then listeners, then the signer (R29)", () => {
+  assert.deepEqual(planSet(secretNamed(model, "titan/hmac")).paths, [
+    "source/titan/hmac",
+    "services/titan/titan-execution-rs/hmac",
+    "services/titan/titan-sentinel/hmac",
+    "services/titan/titan-brain/hmac",
+  ]);
+});
+
+test("the plan says what setting it does to people (R49)", () => {
+  assert.match(planSet(secretNamed(model, "solo/secret-key")).impact ?? "", /log/i);
+});
+
+test("an unknown name is refused with what was probably meant", () => {
+  assert.throws(
+    () => secretNamed(model, "hmac"),
+    (error) => error instanceof UnknownNameError && /did you mean titan\/hmac\?/.test(error.message),
+  );
+});
+
+test("killed before or after any request, the same command again completes it with one version", async () => {
+  const [old, given] = [
+    { key: value(), secret: value() },
+    { key: value(), secret: value() },
+  ];
+  for (const when of ["before", "after"] as const) {
+    let died = true;
+    for (let n = 1; died; n++) {
+      const secret = elsewhere("titan/binance", `set-killed-${when}-${n}`);
+      await setValue(writer(), secret, old, quiet);
+      died = await setValue(writer(dies(n, when)), secret, given, quiet).then(
+        () => false,
+        () => true,
+      );
+      await setValue(writer(), secret, given, quiet);
+      for (const path of [secret.source, ...secret.consumers.map((consumer) => consumer.path)]) {
+        assert.deepEqual((await at(path)).fields, given, `killed ${when} request ${n}: ${path}`);
+      }
+      assert.equal(
+        (await at(secret.source)).version,
+        2,
+        `killed ${when} request ${n}: more than one version`,
+      );
+      assert.ok(n < 40);
+    }
+  }
+});
+
+test("of two people who set it at once, one is told to run it again, and the other's value stays", async () => {
+  const secret = elsewhere("titan/gemini", "set-race");
+  const [slow, fast] = [{ key: value() }, { key: value() }];
+  const overtaken = rotator.with(rotator.token);
+  overtaken.request = async <T>(
+    method: string,
+    path: string,
+    options?: RequestOptions,
+  ): Promise<VaultResponse<T>> => {
+    if (method === "POST" && path === `kv/data/${secret.source}`)
+      await setValue(writer(), secret, fast, quiet);
+    return rotator.request<T>(method, path, options);
+  };
+  await assert.rejects(setValue(writer(overtaken), secret, slow, quiet), (error) => {
+    assert.ok(error instanceof ConflictError);
+    return /run the same command again/.test(error.message);
+  });
+  assert.deepEqual((await at(secret.source)).fields, fast);
+});
+
+function dies(at: number, when: "before" | "after"): Vault {
+  let count = 0;
+  const dying = rotator.with(rotator.token);
+  dying.request = async <T>(
+    method: string,
+    path: string,
+    options?: RequestOptions,
+  ): Promise<VaultResponse<T>> => {
+    count++;
+    if (count === at && when === "before") throw new Error("killed");
+    const answer = await rotator.request<T>(method, path, options);
+    if (count === at) throw new Error("killed");
+    return answer;
+  };
+  return dying;
+}
