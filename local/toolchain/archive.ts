@@ -40,7 +40,10 @@ async function unpackTar(file: string, members: Record<string, string>, into: st
       },
     });
     refuse(escaping);
-    for (const [name, path] of Object.entries(members)) await rename(join(unpacked, path), join(into, name));
+    for (const [name, path] of Object.entries(members))
+      await rename(join(unpacked, path), join(into, name)).catch(() => {
+        throw new ArchiveError(`it has no plain file ${path}`);
+      });
   } catch (error) {
     throw archiveError(error);
   } finally {
@@ -62,7 +65,7 @@ async function unpackZip(file: string, members: Record<string, string>, into: st
     refuse(escaping);
     for (const [name, path] of Object.entries(members)) {
       const bytes = unpacked[path];
-      if (bytes === undefined) throw new ArchiveError(`it has no ${path}`);
+      if (bytes === undefined) throw new ArchiveError(`it has no plain file ${path}`);
       await writeFile(join(into, name), bytes);
     }
   } catch (error) {

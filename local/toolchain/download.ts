@@ -13,11 +13,11 @@ export class UnreachableError extends DownloadError {
 }
 
 export interface DownloadLimits {
-  /** Milliseconds to look up, connect to and hear from a server. */
+  /** Milliseconds to look up a server and connect to it. */
   connect: number;
   /** Milliseconds between two looks at the rate. */
   patience: number;
-  /** Bytes per second below which it is given up. */
+  /** Bytes per second between two looks below which it is given up, also while nothing is answered yet. */
   slowest: number;
 }
 
@@ -41,11 +41,7 @@ export async function download(
   },
 ): Promise<void> {
   const { limits } = options;
-  const dispatcher = new EnvHttpProxyAgent({
-    connect: { timeout: limits.connect },
-    headersTimeout: limits.patience,
-    bodyTimeout: 0,
-  });
+  const dispatcher = new EnvHttpProxyAgent({ connect: { timeout: limits.connect } });
   const stop = new AbortController();
   const hash = createHash("sha256");
   const file = await open(options.into, "w", 0o600);

@@ -98,20 +98,25 @@ for (const path of ["../evil", "gadget-1.2.3/../../evil", "/evil"]) {
   });
 }
 
-test("refuses a tar.gz in which the executable is a link to something else", async (t) => {
-  const file = await tarOf(t, ["gadget-1.2.3"], (root) =>
-    symlink("/bin/sh", join(root, "gadget-1.2.3/bin/gadget")),
-  );
-  const into = await folder(t);
-  await assert.rejects(unpack(file, download("tar.gz"), into), { name: "ArchiveError" });
-  assert.deepEqual(await readdir(into), []);
-});
+for (const target of ["/bin/sh", "../README"])
+  test(`refuses a tar.gz in which the executable is a link to ${target}`, async (t) => {
+    const file = await tarOf(t, ["gadget-1.2.3"], async (root) => {
+      await writeFile(join(root, "gadget-1.2.3/README"), official);
+      await symlink(target, join(root, "gadget-1.2.3/bin/gadget"));
+    });
+    const into = await folder(t);
+    await assert.rejects(unpack(file, download("tar.gz"), into), {
+      name: "ArchiveError",
+      message: "it has no plain file gadget-1.2.3/bin/gadget",
+    });
+    assert.deepEqual(await readdir(into), []);
+  });
 
 test("refuses a zip without the executable, by name", async (t) => {
   const file = await zipOf(t, { "gadget-1.2.4/bin/gadget": official });
   await assert.rejects(unpack(file, download("zip"), await folder(t)), {
     name: "ArchiveError",
-    message: "it has no gadget-1.2.3/bin/gadget",
+    message: "it has no plain file gadget-1.2.3/bin/gadget",
   });
 });
 

@@ -81,6 +81,16 @@ test("without Go, the error names the tool, its version and the three ways to ge
   assert.deepEqual(await cached(), []);
 });
 
+test("does not take a folder named go, such as the one in /usr/local, for Go", async (t) => {
+  const folders = await folder(t);
+  await mkdir(join(folders, "go"));
+  const { toolchain, report } = await world(t, [gadget(nowhere)], {
+    ways: ["build"],
+    environment: { PATH: `${folders}:${await pathWithGo(t)}` },
+  });
+  assert.match(await toolchain.find("gadget", report), /gadget$/);
+});
+
 test("repeats what Go said when a build fails, without the packages that went well", async (t) => {
   const go =
     "echo example.com/fine >&2; echo 'example.com/bad: verifying module: checksum mismatch' >&2; exit 1";

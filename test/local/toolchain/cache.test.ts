@@ -25,6 +25,16 @@ test("downloads once when one process asks many times at the same time", async (
   assert.equal(paths.length, 1);
 });
 
+test("a process finds a tool once: the second time nothing is read or said", async (t) => {
+  const { url } = await vendorOf(t, official);
+  const { toolchain, report, steps, settings } = await world(t, [gadget(url)]);
+  const first = await toolchain.find("gadget", report);
+  steps.length = 0;
+  await rm(settings.cache, { recursive: true });
+  assert.equal(await toolchain.find("gadget", report), first);
+  assert.deepEqual(steps, []);
+});
+
 test("tries again in the same process after a failure", async (t) => {
   let answers = 0;
   const { url } = await vendor(t, (_, response) => {
