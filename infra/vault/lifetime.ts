@@ -15,6 +15,9 @@ export const short: Lifetime = { least: 900, most: 3600 };
 /** Tokens of services, which they renew. */
 export const service: Lifetime = { least: 3600, most: 86_400 };
 
+/** Hosts: a mount's maximum bounds its secret ids too, which outlive the tokens that they are exchanged for. */
+export const host: Lifetime = { least: 3600, most: 604_800 };
+
 /** A person's working day. */
 export const human: Lifetime = { least: 3600, most: 28_800 };
 

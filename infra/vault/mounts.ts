@@ -5,7 +5,7 @@ import { AuthBackendConfig } from "@pulumi/vault/kubernetes/authBackendConfig.js
 import { SecretBackendV2 } from "@pulumi/vault/kv/secretBackendV2.js";
 import { Mount } from "@pulumi/vault/mount.js";
 import type { GitHubSettings, VaultSettings } from "../../model/model.ts";
-import { ci, duration, type Lifetime, service, short } from "./lifetime.ts";
+import { ci, duration, host, type Lifetime, service, short } from "./lifetime.ts";
 import { dataHolding } from "./retention.ts";
 
 /** How many versions of a value stay readable: the live ones of a rotation and the way back from it. */
@@ -47,7 +47,7 @@ export function declareMounts(
     transit: secretsEngine(mounts.transit, "transit", "Encryption keys that never leave Vault.", opts),
     database: secretsEngine(mounts.database, "database", "Database credentials that expire.", opts),
     github: githubLogin(auth.github, github, opts),
-    approle: login(auth.approle, "approle", "Hosts that run services without Kubernetes.", service, opts),
+    approle: login(auth.approle, "approle", "Hosts that run services without Kubernetes.", host, opts),
     ...(vault.kubernetes !== undefined && {
       kubernetes: kubernetesLogin(auth.kubernetes, vault.kubernetes, opts),
     }),

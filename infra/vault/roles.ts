@@ -3,7 +3,7 @@ import { AuthBackendRole as AppRoleRole } from "@pulumi/vault/approle/authBacken
 import { AuthBackendRole as JwtAuthRole } from "@pulumi/vault/jwt/authBackendRole.js";
 import { AuthBackendRole as KubernetesAuthRole } from "@pulumi/vault/kubernetes/authBackendRole.js";
 import type { AppRole, JwtRole, KubernetesRole } from "../../model/model.ts";
-import { ci, service, within } from "./lifetime.ts";
+import { ci, host, service, within } from "./lifetime.ts";
 
 /** Clocks of GitHub and of Vault may differ by so much; the token says when it begins and ends. */
 const clockSkew = 10;
@@ -87,7 +87,7 @@ export function declareAppRoles(backend: string, roles: AppRole[], opts: CustomR
         bindSecretId: true,
         secretIdBoundCidrs: role.cidrs,
         secretIdNumUses: role.secretIdUses,
-        secretIdTtl: role.secretIdTtl,
+        secretIdTtl: within(host, role.name, role.secretIdTtl),
         // Vault writes one address back without its mask, which the official provider takes for a change.
         tokenBoundCidrs: role.cidrs.map((cidr) => cidr.replace(/\/(32|128)$/, "")),
         tokenPolicies: role.policies,
