@@ -22,6 +22,8 @@ export interface UpOptions {
   dryRun: boolean;
   /** `official`: the plugins that the Pulumi CLI has or downloads, instead of ours in process. */
   providers: "local" | "official";
+  /** Whose service accounts log in, where there is one: its address and the PEM of its CA. */
+  kubernetes?: { host: string; ca: string };
   report: Report;
 }
 
@@ -46,13 +48,19 @@ export async function up({
   catalogue: folder,
   dryRun,
   providers,
+  kubernetes,
   report,
 }: UpOptions): Promise<UpResult> {
   const catalogue = await loadCatalogue(folder);
   const pulumi = await findTool("pulumi", report);
   await using _held = await holdHome(home);
   const services = await startServices(home, { report });
-  const model = derive(catalogue, "local", environmentOf(services));
+  const environment = environmentOf(services);
+  if (kubernetes !== undefined) {
+    const { host, ca: certificate } = kubernetes;
+    environment.vault = { ...environment.vault, kubernetes: { host, certificate } };
+  }
+  const model = derive(catalogue, "local", environment);
   const vault = new Vault({ address: services.vault.address, ca: services.vault.ca });
   const deployer = await loginForUpdate(services, model, vault);
   const administered = vault.with(deployer.token);
