@@ -97,7 +97,8 @@ function deploy(parts: Parts): PolicyRule[] {
     rule(`${database}/roles/+`, ...crud),
     rule(`${database}/rotate-root/+`, "update"),
     rule(`${transit}/keys`, "list"),
-    rule(`${transit}/keys/+`, "create", "read", "update"),
+    // Vault itself refuses to delete a key until its entry was retired with `delete: true` (deletion_allowed).
+    rule(`${transit}/keys/+`, "create", "read", "update", "delete"),
     rule(`${transit}/keys/+/config`, "create", "update"),
     rule(`${kv}/config`, "create", "read", "update"),
   ];
