@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { VaultError, VaultUnreachableError } from "../../clients/vault.ts";
+import { servicesStatus } from "../../local/services/index.ts";
+import { startStack, type TestStack } from "./stack.ts";
+import {
+  asRoot,
+  asService,
+  composeUser,
+  connect,
+  type Issued,
+  issue,
+  issuedUsers,
+  query,
+  type Running,
+  refusal,
+} from "./support/credentials.ts";
+import { crashes, seeded } from "./support/seeded.ts";
+
+let stack: TestStack;
+let running: Running;
+
+before(async () => {
+  stack = await startStack();
+  running = { services: stack.first.services, model: stack.first.model, vault: stack.vault };
+});
+after(() => stack?.[Symbol.asyncDispose]());
+
+test("`up` drops a user that no lease owns and leaves every other one alone (R12)", async () => {
+  const { database, user } = composeUser(running.model);
+  const service = await asService(running, user.service);
+  const kept = [
+    await issue(service, running.model, user.role),
+    await issue(service, running.model, user.role),
+  ];
+  const orphan = `v-approle-orphaned-KeyplaneTest00000000-${Math.floor(Date.now() / 1000)}`;
+  await query(
+    running,
+    `create role ${pg.escapeIdentifier(orphan)} login password 'SCRAM-SHA-256$4096:c2FsdA==$AAAA:AAAA' valid until '2100-01-01' in role ${pg.escapeIdentifier(user.memberOf)}`,
+  );
+  const bystander = "v-is-no-user-of-vault-12345";
+  await query(running, `create role ${pg.escapeIdentifier(bystander)} login`);
+  await stack.up();
+  assert.deepEqual(await issuedUsers(running), [...kept.map(({ username }) => username), bystander].sort());
+  for (const issued of kept) assert.equal(await refusal(running, database.database, issued), undefined);
+  await query(running, `drop role ${pg.escapeIdentifier(bystander)}`);
+  await revokeAll();
+});
+
+test("`up` drops a user whose time is up even where Vault still counts a lease for it (R12)", async () => {
+  const { user } = composeUser(running.model);
+  const service = await asService(running, user.service);
+  const issued = await issue(service, running.model, user.role);
+  await query(running, `alter role ${pg.escapeIdentifier(issued.username)} valid until '2020-01-01'`);
+  await stack.up();
+  assert.deepEqual(await issuedUsers(running), []);
+  await revokeAll();
+});
+
+test("Postgres itself refuses credentials whose time is up while Vault is dead; the next `up` drops the user (R12)", async () => {
+  const { database, user } = composeUser(running.model);
+  const service = await asService(running, user.service);
+  const issued = await issue(service, running.model, user.role);
+  await service.write("sys/leases/renew", { lease_id: issued.lease, increment: 3 });
+  await kill("vault");
+  assert.equal(await refusal(running, database.database, issued), undefined, "its time is not up yet");
+  // Vault gives Postgres five seconds more than the lease.
+  await sleep(9_500);
+  assert.equal(await refusal(running, database.database, issued), "28P01");
+  await stack.up();
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(200)) {
+    if ((await issuedUsers(running)).length === 0) break;
+  }
+  assert.deepEqual(await issuedUsers(running), []);
+});
+
+test(`kill -9 of Vault or Postgres at ${crashes} seeded moments of issuing leaves no user without a lease after the next \`up\` (R12)`, async () => {
+  const { database, user } = composeUser(running.model);
+  const random = seeded(20_260_301);
+  let issuedInAll = 0;
+  for (let crash = 0; crash < crashes; crash++) {
+    const victim = crash % 2 === 0 ? "vault" : "postgres";
+    const service = await asService(running, user.service);
+    const issued: Issued[] = [];
+    let stopped = false;
+    const issuers = Array.from({ length: 6 }, async () => {
+      while (!stopped) {
+        try {
+          issued.push(await issue(service, running.model, user.role));
+        } catch (error) {
+          if (!(error instanceof VaultUnreachableError || error instanceof VaultError)) throw error;
+          if (error instanceof VaultUnreachableError) return;
+          await sleep(5);
+        }
+      }
+    });
+    await sleep(20 + random() * 180);
+    await kill(victim);
+    stopped = true;
+    await Promise.all(issuers);
+    issuedInAll += issued.length;
+
+    await stack.up();
+    const seen = `crash ${crash} (${victim}), ${issued.length} issued`;
+    // What was handed out still works: the crash took nothing from a service.
+    for (const credentials of issued.slice(-2)) {
+      await (await connect(running, database.database, credentials)).end();
+    }
+    // Ending every lease ends every user: one that is left over belonged to none.
+    await revokeAll();
+    assert.deepEqual(await issuedUsers(running), [], seen);
+  }
+  assert.ok(issuedInAll > crashes, `only ${issuedInAll} credentials were issued`);
+});
+
+async function kill(name: "vault" | "postgres"): Promise<void> {
+  const pid = (await servicesStatus(running.services.home)).find((service) => service.name === name)?.pid;
+  assert.ok(pid, `${name} runs`);
+  process.kill(pid, "SIGKILL");
+  for (const deadline = Date.now() + 5_000; Date.now() < deadline; await sleep(20)) {
+    const status = (await servicesStatus(running.services.home)).find((service) => service.name === name);
+    if (status?.state === "stopped") return;
+  }
+  assert.fail(`${name} has not ended`);
+}
+
+async function revokeAll(): Promise<void> {
+  const { root, end } = await asRoot(running);
+  const { mounts } = running.model.vault;
+  await root.write(`sys/leases/revoke-prefix/${mounts.database}/creds`, { sync: true });
+  await end();
+}

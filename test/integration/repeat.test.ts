@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { servicesStatus, stopServices } from "../../local/services/index.ts";
+import { AuditFile } from "../../operations/audit/reader.ts";
+import { startStack, type TestStack } from "./stack.ts";
+import { keyplane } from "./support/keyplane.ts";
+
+let stack: TestStack;
+
+before(async () => {
+  stack = await startStack();
+});
+after(() => stack?.[Symbol.asyncDispose]());
+
+test("`up` again changes nothing: every resource is as it was", async () => {
+  const again = await stack.up();
+  assert.equal(again.changed, 0);
+  assert.deepEqual(Object.keys(again.changes), ["same"]);
+  assert.equal(again.changes.same, created());
+});
+
+test("`up` again writes nothing to Vault but logins: no configuration and no value", async () => {
+  const audit = await AuditFile.fromEnd(join(stack.first.services.vault.auditDirectories[0], "audit.log"));
+  await stack.up();
+  const entries = await audit.read();
+  assert.ok(
+    entries.some(({ action }) => action === "read"),
+    "the log is the one that is written",
+  );
+  const written = entries.filter(({ action }) => !["read", "list", "login"].includes(action));
+  assert.deepEqual([...new Set(written.map(({ path }) => path))], ["auth/token/revoke-self"]);
+});
+
+test("a preview right after `up` has no change, and makes none", async () => {
+  const preview = await stack.up({ dryRun: true });
+  assert.equal(preview.changed, 0);
+  assert.deepEqual(preview.changes, { same: created() });
+});
+
+test("after `down` and `up` nothing has changed: same ports, unsealed, same resources", async () => {
+  const { services } = stack.first;
+  await stopServices(stack.home, { deleteData: false, report: () => {} });
+  assert.deepEqual(
+    (await servicesStatus(stack.home)).map(({ state }) => state),
+    ["stopped", "stopped", "stopped"],
+  );
+  const again = await stack.up();
+  assert.equal(again.changed, 0);
+  assert.equal(again.services.vault.address, services.vault.address);
+  assert.equal(again.services.postgres.port, services.postgres.port);
+  assert.equal(again.services.issuer.url, services.issuer.url);
+  assert.deepEqual(
+    (await servicesStatus(stack.home)).map(({ state }) => state),
+    ["running", "running", "running"],
+  );
+});
+
+test("the command says so: nothing to change, exit code 0", async () => {
+  const text = await keyplane(stack.home, ["up", "--no-tour"]);
+  assert.equal(text.code, 0, text.stderr);
+  assert.match(text.stdout + text.stderr, /[Nn]othing to change/);
+  const json = await keyplane(stack.home, ["up", "--no-tour", "--json"]);
+  assert.equal(json.code, 0, json.stderr);
+  assert.equal(JSON.parse(json.stdout).changed, 0);
+  const preview = await keyplane(stack.home, ["up", "--dry-run", "--json"]);
+  assert.equal(preview.code, 0, preview.stderr);
+  assert.equal(JSON.parse(preview.stdout).changed, 0);
+});
+
+function created(): number {
+  const { create } = stack.first.changes;
+  assert.ok(create !== undefined && create > 50, "the first update made the platform");
+  assert.deepEqual(Object.keys(stack.first.changes), ["create"]);
+  return create;
+}
