@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import type { EnvironmentOverrides } from "../../model/catalogue.ts";
 import type { Database } from "../../model/model.ts";
@@ -8,7 +9,7 @@ import { makeDatabases } from "./databases.ts";
 import { ServicesDownError } from "./errors.ts";
 import { deleteHome, holdServices, isHome, layout, prepareHome, removeLeftovers } from "./home.ts";
 import { issuerUrl, startIssuer } from "./issuer/index.ts";
-import { freePort, isFree } from "./ports.ts";
+import { becomesFree, freePort } from "./ports.ts";
 import { startPostgres, superuser } from "./postgres-server.ts";
 import type { PostgresUser } from "./postgres-user.ts";
 import {
@@ -134,7 +135,7 @@ export async function stopServices(
 ): Promise<void> {
   if (!(await isHome(home))) {
     // Nothing of ours: a folder that exists is refused, one that does not is nothing to do.
-    if (deleteData) await deleteHome(home);
+    if (deleteData && existsSync(home)) await deleteHome(home);
     for (const subject of serviceNames) report({ subject, state: "unchanged", text: "not running" });
     return;
   }
@@ -200,7 +201,7 @@ async function choosePorts(table: ProcessTable, report: Report): Promise<Ports> 
       // A table that was lost: the server's port is not known, so it starts again where it is.
       await stopProcess(running, stopSignal[owner[name]]);
     }
-    if (remembered !== undefined && (running !== undefined || (await isFree(remembered)))) {
+    if (remembered !== undefined && (running !== undefined || (await becomesFree(remembered)))) {
       chosen[name] = remembered;
       continue;
     }

@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import test from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Vault } from "../../clients/vault.ts";
+import { layout } from "../../local/services/home.ts";
+import {
+  connectServices,
+  type LocalServices,
+  servicesStatus,
+  stopServices,
+} from "../../local/services/index.ts";
+import { serviceNames } from "../../local/services/process-table.ts";
+import { startInitialising } from "../../local/services/vault-keys.ts";
+import { processesIn, testServices } from "./running-services.ts";
+
+const quiet = () => {};
+const running = ["running", "running", "running"];
+const states = async (home: string) => (await servicesStatus(home)).map(({ state }) => state);
+
+for (const name of serviceNames) {
+  test(`${name} killed is found by status and started again by the next start, at its address`, async (t) => {
+    const services = await testServices(t);
+    const first = await services.start();
+    const before = await services.pids();
+    await services.kill(name);
+    const status = (await servicesStatus(services.home)).find((service) => service.name === name);
+    assert.equal(status?.state, "stopped");
+    assert.match(status?.reason ?? "", new RegExp(`process ${before[name]} ended by itself or was killed`));
+
+    const second = await services.start();
+    assert.deepEqual(second, first);
+    assert.deepEqual(await states(services.home), running);
+    const after = await services.pids();
+    for (const other of serviceNames) assert.equal(after[other] === before[other], other !== name, other);
+  });
+}
+
+test("Postgres starts again although the pid of its killed server was given to another process", async (t) => {
+  const services = await testServices(t);
+  await services.start();
+  const { data } = layout(services.home).postgres;
+  await services.kill("postgres");
+  const left = await readFile(join(data, "postmaster.pid"), "utf8");
+  await writeFile(join(data, "postmaster.pid"), left.replace(/^\d+/, String(process.pid)));
+  await services.start();
+  assert.deepEqual(await states(services.home), running);
+});
+
+test("killed between initialising Vault and storing its keys: the next start begins anew and says so", async (t) => {
+  const services = await testServices(t);
+  const first = await services.start();
+  // What a start leaves that is killed there: the mark, an initialised Vault, no keys.
+  await startInitialising(services.home);
+  await rename(first.vault.unsealKeysFile, `${first.vault.unsealKeysFile}.away`);
+
+  const second = await services.start();
+  assert.ok(
+    services.steps.some(({ text }) => /killed while Vault was being initialised.*starts anew/.test(text)),
+  );
+  assert.deepEqual(await states(services.home), running);
+  assert.notEqual(second.vault.rootToken, first.vault.rootToken);
+  await assert.rejects(stat(layout(services.home).vault.initialising), { code: "ENOENT" });
+});
+
+test("killed after storing the keys but before taking the mark away: the keys and what is in Vault are kept", async (t) => {
+  const services = await testServices(t);
+  const first = await services.start();
+  await startInitialising(services.home);
+  await stopServices(services.home, { deleteData: false, report: quiet });
+  assert.deepEqual(await services.start(), first);
+  await assert.rejects(stat(layout(services.home).vault.initialising), { code: "ENOENT" });
+});
+
+for (const [what, prepare, refusal] of [
+  [
+    "whose keys are missing without a mark",
+    async ({ vault }: LocalServices) => rename(vault.unsealKeysFile, `${vault.unsealKeysFile}.away`),
+    /its keys are not in .*keys\.json.*Put keys\.json back.*`keyplane down --delete`/,
+  ],
+  [
+    "whose keys were damaged, even with a mark",
+    async ({ home, vault }: LocalServices) => {
+      await startInitialising(home);
+      await writeFile(vault.unsealKeysFile, "{ half");
+    },
+    /keys\.json is not what keyplane stored there.*Put it back from a copy/,
+  ],
+  [
+    "whose keys belong to another storage",
+    async ({ vault }: LocalServices) =>
+      writeFile(
+        vault.unsealKeysFile,
+        JSON.stringify({ unsealKeys: [Buffer.alloc(32, 7).toString("base64")] }),
+      ),
+    /Vault refused the unseal key.*another storage/,
+  ],
+] as const) {
+  test(`a Vault ${what} is refused with a way out, and never wiped`, async (t) => {
+    const services = await testServices(t);
+    const first = await services.start();
+    const kept = await readFile(first.vault.unsealKeysFile);
+    const root = new Vault({
+      address: first.vault.address,
+      ca: first.vault.ca,
+      token: first.vault.rootToken ?? "",
+    });
+    t.after(() => root.close());
+    await root.write("sys/mounts/kept", { type: "kv-v2" });
+    await stopServices(services.home, { deleteData: false, report: quiet });
+    await prepare(first);
+    await assert.rejects(services.start(), refusal);
+
+    await writeFile(first.vault.unsealKeysFile, kept);
+    await services.start();
+    assert.notEqual(await root.read("sys/mounts/kept"), undefined);
+  });
+}
+
+test("a storage that was removed while its keys stayed is refused with a way out", async (t) => {
+  const services = await testServices(t);
+  await services.start();
+  await stopServices(services.home, { deleteData: false, report: quiet });
+  const { raft } = layout(services.home).vault;
+  await rename(raft, `${raft}.away`);
+  await assert.rejects(
+    services.start(),
+    /storage in .*raft is empty.*Put it back; or `keyplane down --delete`/,
+  );
+});
+
+/** A start in a process of its own, to be killed. */
+function startElsewhere(home: string): ChildProcess {
+  const module = join(import.meta.dirname, "../../local/services/index.ts");
+  const script = `const { startServices } = await import(process.argv[1]);
+    await startServices(process.argv[2], { report: ({ subject, state }) => console.log(subject, state) });`;
+  return spawn(process.execPath, ["--input-type=module", "-e", script, module, home], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+test("a start in another process outlives it: the servers stay when their starter is gone", async (t) => {
+  const services = await testServices(t);
+  const starter = startElsewhere(services.home);
+  await once(starter, "exit");
+  assert.equal(starter.exitCode, 0);
+  assert.deepEqual(await states(services.home), running);
+  await connectServices(services.home);
+});
+
+/** Deterministic numbers in [0, 1) from a seed (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+const seeds = Array.from(
+  { length: process.env.KEYPLANE_SCALE === "prove" ? 40 : 10 },
+  (_, index) => index + 1,
+);
+
+for (const seed of seeds) {
+  test(`a first start killed at a random moment (seed ${seed}) is made good by the next one`, async (t) => {
+    const services = await testServices(t);
+    const random = seeded(seed);
+    const starter = startElsewhere(services.home);
+    t.after(() => starter.kill("SIGKILL"));
+    // Moments are counted from the first sign of life, so that a slow machine does not kill only the loading of code.
+    await Promise.race([once(starter.stdout ?? starter, "data"), once(starter, "exit")]);
+    const moment = Math.round(random() * 2_000);
+    await sleep(moment);
+    starter.kill("SIGKILL");
+    if (starter.exitCode === null && starter.signalCode === null) await once(starter, "exit");
+
+    const result = await services.start();
+    assert.deepEqual(await states(services.home), running, `killed ${moment} ms after it began`);
+    const root = new Vault({
+      address: result.vault.address,
+      ca: result.vault.ca,
+      token: result.vault.rootToken ?? "",
+    });
+    t.after(() => root.close());
+    assert.deepEqual((await root.read<{ policies: string[] }>("auth/token/lookup-self"))?.policies, ["root"]);
+    const servers = await Promise.all(
+      (await processesIn(services.home)).map((pid) =>
+        readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
+      ),
+    );
+    for (const mark of ["\0server\0-config=", "issuer/server.ts"]) {
+      assert.equal(servers.filter((line) => line.includes(mark)).length, 1, `one server: ${mark}`);
+    }
+  });
+}

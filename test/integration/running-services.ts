@@ -1,0 +1,81 @@
+import { mkdtemp, readdir, readFile, readlink, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { Step } from "../../local/progress.ts";
+import {
+  type LocalServices,
+  type StartOptions,
+  startServices,
+  stopServices,
+} from "../../local/services/index.ts";
+import { ProcessTable, type ServiceName, serviceNames } from "../../local/services/process-table.ts";
+
+/** The local services of a test's own: a folder of their own, ports of their own. */
+export interface TestServices {
+  home: string;
+  /** Starts what does not run; the steps that were reported are in `steps` afterwards. */
+  start(options?: Partial<StartOptions>): Promise<LocalServices>;
+  steps: Step[];
+  pids(): Promise<Record<ServiceName, number | undefined>>;
+  kill(name: ServiceName): Promise<void>;
+}
+
+/** Nothing is started yet. Whatever the test starts in `home` ends with the test, also when it fails. */
+export async function testServices(t: TestContext): Promise<TestServices> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "keyplane-services-")));
+  const home = join(folder, "home");
+  const steps: Step[] = [];
+  t.after(async () => {
+    await stopServices(home, { deleteData: false, report: () => {} });
+    await killAllIn(folder);
+    await rm(folder, { recursive: true, force: true });
+  });
+  const pids = async () => {
+    const table = await ProcessTable.read(home);
+    const found = await Promise.all(
+      serviceNames.map(async (name) => [name, (await table.find(name))?.pid] as const),
+    );
+    return Object.fromEntries(found) as Record<ServiceName, number | undefined>;
+  };
+  return {
+    home,
+    steps,
+    pids,
+    async start(options = {}) {
+      steps.length = 0;
+      return startServices(home, { report: (step) => steps.push(step), ...options });
+    },
+    async kill(name) {
+      const pid = (await pids())[name];
+      if (pid === undefined) throw new Error(`${name} does not run`);
+      process.kill(pid, "SIGKILL");
+      const table = await ProcessTable.read(home);
+      while ((await table.running(name)) !== undefined)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+    },
+  };
+}
+
+/** Kills every process whose arguments name a folder; for what a failed test left behind. */
+async function killAllIn(folder: string): Promise<void> {
+  for (const pid of await processesIn(folder)) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It ended by itself.
+    }
+  }
+}
+
+/** Processes, other than ours, whose arguments or working directory lie in a folder (Linux). */
+export async function processesIn(folder: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const name of await readdir("/proc").catch(() => [])) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+    const line = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
+    const cwd = await readlink(`/proc/${name}/cwd`).catch(() => "");
+    if (line.includes(folder) || cwd.startsWith(folder)) found.push(Number(name));
+  }
+  return found;
+}
