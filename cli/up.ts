@@ -47,8 +47,14 @@ export function command(): Command {
         const vault = new Vault({ address: result.services.vault.address, ca: result.services.vault.ca });
         for await (const line of tour({ services: result.services, model: result.model, vault })) {
           lines.push(line);
-          report({ subject: "tour", state: line.holds ? "done" : "failed", text: line.promise });
+          report({ subject: "tour", state: "progress", text: line.promise });
         }
+        const holding = lines.filter(({ holds }) => holds).length;
+        report({
+          subject: "tour",
+          state: holding === lines.length ? "done" : "failed",
+          text: `${holding} of ${lines.length} promises hold`,
+        });
         await vault.close();
       }
       return {
