@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { Vault } from "../clients/vault.ts";
 import { platform } from "../infra/index.ts";
 import { loadCatalogue } from "../model/catalogue.ts";
@@ -6,8 +8,8 @@ import type { Model } from "../model/model.ts";
 import { dropOrphans } from "../operations/database/orphans.ts";
 import { ensureFirstValues } from "../operations/values/first.ts";
 import { type Changes, changed, Engine, preview, update } from "./engine.ts";
-import { holdHome } from "./home.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
+import { hold } from "./lock.ts";
 import { partsOf } from "./parts.ts";
 import type { Report } from "./progress.ts";
 import { startVaultProvider } from "./providers/index.ts";
@@ -53,7 +55,8 @@ export async function up({
 }: UpOptions): Promise<UpResult> {
   const catalogue = await loadCatalogue(folder);
   const pulumi = await findTool("pulumi", report);
-  await using _held = await holdHome(home);
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  using _held = await hold(join(home, "up.lock"), "local stack", { report });
   const services = await startServices(home, { report });
   const environment = environmentOf(services);
   if (kubernetes !== undefined) {

@@ -1,9 +1,6 @@
-import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, realpath, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Report } from "../progress.ts";
+import { type HoldOptions, hold } from "../lock.ts";
 import { HomeError } from "./errors.ts";
 import { isMissing, readIfThere, writePrivate } from "./private-file.ts";
 
@@ -82,7 +79,7 @@ export async function prepareHome(home: string): Promise<string> {
 }
 
 /** What a command may have put there before the first start marked the folder, or while it was being marked. */
-const ours = /^(up\.lock|services\.lock(-journal)?|keyplane-home\.txt\..*\.tmp)$/;
+const ours = /^((up|services)\.lock(-journal)?|keyplane-home\.txt\..*\.tmp)$/;
 
 /** Removes what a killed command left half-written; what it held (keys, settings) was never in use. */
 export async function removeLeftovers(home: string): Promise<void> {
@@ -116,61 +113,9 @@ export async function deleteHome(home: string): Promise<void> {
   await rm(root, { recursive: true, force: true });
 }
 
-/**
- * Holds the services of a state folder for one piece of work, so that two runs at once do not trample each other.
- * The lock is SQLite's, which is the kernel's: it ends with its holder, also with one that is killed.
- * @throws HomeError when it is still held after `patience` milliseconds.
- */
-export async function holdServices(
-  home: string,
-  { report, patience = 120_000 }: { report: Report; patience?: number },
-): Promise<Disposable> {
-  const { root, lock } = layout(home);
-  const database = open(lock);
-  const deadline = Date.now() + patience;
-  for (let said = false; ; ) {
-    let refusal: unknown;
-    try {
-      database.exec("BEGIN EXCLUSIVE");
-    } catch (error) {
-      refusal = error;
-    }
-    // Whoever held the lock may have deleted the folder: then the lock is that of a folder that is no more.
-    // It is not opened to see: closing it again would end the lock, as POSIX has it.
-    const deleted = !existsSync(lock);
-    if (refusal === undefined && !deleted) return { [Symbol.dispose]: () => database.close() };
-    if (deleted || !isBusy(refusal) || Date.now() > deadline) {
-      database.close();
-      throw new HomeError(
-        deleted
-          ? `${root} was deleted by another keyplane command meanwhile. Run this one again.`
-          : `Another keyplane command works on the services in ${root}. Wait for it to end, then try again.`,
-        { cause: refusal },
-      );
-    }
-    if (!said) {
-      report({ subject: "services", state: "progress", text: "waiting for another keyplane command to end" });
-    }
-    said = true;
-    await sleep(100);
-  }
-}
-
-function open(lock: string): DatabaseSync {
-  try {
-    return new DatabaseSync(lock, { timeout: 0 });
-  } catch (cause) {
-    throw new HomeError(
-      `${lock} cannot be opened. Give the state folder back to the user who runs keyplane.`,
-      {
-        cause,
-      },
-    );
-  }
-}
-
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && /database is locked|database table is locked/.test(error.message);
+/** Holds the services of a state folder; `hold` says how. */
+export async function holdServices(home: string, options: HoldOptions): Promise<Disposable> {
+  return hold(layout(home).lock, "services", options);
 }
 
 /** Whether there is a state folder of ours at all. */
