@@ -25,10 +25,10 @@ export async function findTool(name: ToolName, report: Report): Promise<string> 
 }
 
 /** Finds several tools, one after another; see findTool. */
-export async function ensureTools(
-  names: readonly ToolName[],
+export async function ensureTools<Wanted extends ToolName>(
+  names: readonly Wanted[],
   report: Report,
-): Promise<Record<ToolName, string>> {
+): Promise<Record<Wanted, string>> {
   return await toolchain().ensure(names, report);
 }
 

@@ -56,10 +56,13 @@ export class Toolchain<Name extends string> {
   }
 
   /** Finds several, one after another. */
-  async ensure(names: readonly Name[], report: Report): Promise<Record<Name, string>> {
-    const paths: [Name, string][] = [];
-    for (const name of names) paths.push([name, await this.find(name, report)]);
-    return Object.fromEntries(paths) as Record<Name, string>;
+  async ensure<Wanted extends Name>(
+    names: readonly Wanted[],
+    report: Report,
+  ): Promise<Record<Wanted, string>> {
+    const paths: Partial<Record<Wanted, string>> = {};
+    for (const name of names) paths[name] = await this.find(name, report);
+    return paths as Record<Wanted, string>;
   }
 
   async #find(name: Name, report: Report): Promise<string> {
@@ -75,9 +78,7 @@ export class Toolchain<Name extends string> {
       }
     }
     if (ways.includes("download") || ways.includes("build")) {
-      const run = this.#last.then(() => this.#fromCache(name, wanted, tried, report));
-      this.#last = run.catch(() => {});
-      const file = await run;
+      const file = await this.#fromCache(name, wanted, tried, report);
       if (file !== undefined) return file;
     }
     report({ subject: name, state: "failed", text: `${wanted.version} could not be had` });
@@ -106,48 +107,58 @@ export class Toolchain<Name extends string> {
   ): Promise<string | undefined> {
     const { cache, platform, stale } = this.#settings;
     const entry = new CacheEntry(join(cache, `${wanted.name}-${wanted.version}-${platform}`));
-    const names = Object.keys(wanted.executables);
-    const sound = async () => (await entry.check([name])) === "sound";
-    if (await sound()) {
+    if ((await entry.check([name])) === "sound") {
       report({ subject: name, state: "unchanged", text: `${wanted.version}, from the cache` });
       return entry.executable(name);
     }
-    return await entry.locked(
-      async () => {
-        const state = await entry.check(names);
-        if (state === "sound") {
-          report({ subject: name, state: "done", text: `${wanted.version}, made by another run` });
-          return entry.executable(name);
-        }
-        if (state !== "absent")
-          report({ subject: name, state: "progress", text: `not using the cached one: ${state.damaged}` });
-        for (const way of ["download", "build"] as const) {
-          if (!(this.#settings.ways ?? allWays).includes(way)) continue;
-          try {
-            const make = (folder: string) =>
-              way === "download"
-                ? this.#download(name, wanted, folder, report)
-                : this.#build(name, wanted, folder, tried, report);
-            await entry.replace(make, names);
-            report({ subject: name, state: "done", text: `${wanted.version}, ${pastOf[way]}` });
-            return entry.executable(name);
-          } catch (error) {
-            const reason = error instanceof Error ? error.message : String(error);
-            tried.push(`${way}: ${reason}`);
-          }
-        }
-        return undefined;
-      },
-      {
-        stale: stale ?? 20_000,
-        waiting: (seconds) =>
-          report({
-            subject: name,
-            state: seconds === 0 ? "started" : "progress",
-            text: `waiting for another run that is getting ${wanted.version}: ${seconds} s`,
-          }),
-      },
-    );
+    const waiting = (seconds: number) =>
+      report({
+        subject: name,
+        state: seconds === 0 ? "started" : "progress",
+        text: `waiting for another run that is getting ${wanted.version}: ${seconds} s`,
+      });
+    const put = () => this.#put(entry, name, wanted, tried, report);
+    const turn = this.#last.then(() => entry.locked(put, { stale: stale ?? 20_000, waiting }));
+    this.#last = turn.catch(() => {});
+    try {
+      return (await turn) ? entry.executable(name) : undefined;
+    } catch (error) {
+      tried.push(`the cache: ${reasonOf(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Downloads or builds into the entry, unless another run has meanwhile; false when neither went well. */
+  async #put(
+    entry: CacheEntry,
+    name: Name,
+    wanted: ToolPackage<Name>,
+    tried: string[],
+    report: Report,
+  ): Promise<boolean> {
+    const names = Object.keys(wanted.executables);
+    const state = await entry.check(names);
+    if (state === "sound") {
+      report({ subject: name, state: "done", text: `${wanted.version}, made by another run` });
+      return true;
+    }
+    if (state !== "absent")
+      report({ subject: name, state: "progress", text: `not using the cached one: ${state.damaged}` });
+    const makers = [
+      { way: "download", make: (to: string) => this.#download(name, wanted, to, report), past: "downloaded" },
+      { way: "build", make: (to: string) => this.#build(name, wanted, to, tried, report), past: "built" },
+    ] as const;
+    for (const { way, make, past } of makers) {
+      if (!(this.#settings.ways ?? allWays).includes(way)) continue;
+      try {
+        await entry.replace(make, names);
+        report({ subject: name, state: "done", text: `${wanted.version}, ${past}` });
+        return true;
+      } catch (error) {
+        tried.push(`${way}: ${reasonOf(error)}`);
+      }
+    }
+    return false;
   }
 
   async #download(name: Name, wanted: ToolPackage<Name>, folder: string, report: Report): Promise<string> {
@@ -242,7 +253,9 @@ export class Toolchain<Name extends string> {
   }
 }
 
-const pastOf = { download: "downloaded", build: "built" } as const;
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
 
 function megabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(1);

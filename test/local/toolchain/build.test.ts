@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { pins, type ToolName } from "../../../local/toolchain/pins.ts";
 import { Toolchain } from "../../../local/toolchain/toolchain.ts";
 import type { Step } from "../../../operations/progress.ts";
-import { folder, gadget, nobody, pathWithGo, platform, texts, world } from "./fakes.ts";
+import { folder, gadget, nobody, official, pathWithGo, platform, texts, vendorOf, world } from "./fakes.ts";
 
 const nowhere = await nobody();
 const { host } = new URL(nowhere);
@@ -124,6 +124,20 @@ test("builds one tool at a time, however many are asked for", async (t) => {
     environment: { PATH: await pathWithGo(t, go) },
   });
   await Promise.all([toolchain.find("gadget", report), toolchain.find("widget", report)]);
+});
+
+test("a tool in the cache is had at once while another one is being built", async (t) => {
+  const { url } = await vendorOf(t, official);
+  const slow = { ...gadget(nowhere), name: "widget", executables: { widget: ["--version"] } };
+  const { toolchain, report, steps, settings } = await world(t, [gadget(url), slow], {
+    environment: { PATH: await pathWithGo(t, "sleep 1; exit 1") },
+  });
+  await toolchain.find("gadget", report);
+  const later = new Toolchain({ ...settings, ways: ["build"] });
+  const built = assert.rejects(later.find("widget", report), { name: "ToolchainError" });
+  await later.find("gadget", report);
+  assert.deepEqual(texts(steps, "failed"), []);
+  await built;
 });
 
 test("builds the real age from its pinned modules, also under hostile settings of Go", async (t) => {

@@ -105,3 +105,16 @@ test("leaves what another version, or another run that lives, has beside the ent
   await toolchain.find("gadget", report);
   assert.deepEqual(await cached(), [entry, ...others].sort());
 });
+
+test("says what is wrong with the cache when nothing can be put there", async (t) => {
+  const { url } = await vendorOf(t, official);
+  const { toolchain, report, settings } = await world(t, [gadget(url)]);
+  await writeFile(settings.cache, "a file where the folder should be");
+  await assert.rejects(toolchain.find("gadget", report), (error: Error) => {
+    assert.equal(error.name, "ToolchainError");
+    assert.ok(
+      error.message.includes(`\n  - the cache: EEXIST: file already exists, mkdir '${settings.cache}'`),
+    );
+    return true;
+  });
+});
