@@ -30,6 +30,10 @@ export async function makeDatabases(
 ): Promise<Record<string, string>> {
   const present = databases.filter(({ retired }) => retired?.delete !== true);
   if (present.length === 0) return {};
+  // Every grant is understood before anything is done.
+  const grants = present.map(({ groups }) =>
+    groups.map(({ name, grants }) => ({ group: name, grants: grants.map(parseGrant) })),
+  );
   const passwords: Record<string, string> = {};
   const client = await connectAsSuperuser(server);
   try {
@@ -47,7 +51,7 @@ export async function makeDatabases(
   } finally {
     await client.end();
   }
-  for (const database of present) await grantWithin(server, database);
+  for (const [index, database] of present.entries()) await grantWithin(server, database, grants[index] ?? []);
   return passwords;
 }
 
@@ -92,8 +96,11 @@ async function makeDatabase(client: pg.Client, { database, manager, groups }: Da
 }
 
 /** Sets the groups' rights inside one database to what the catalogue says, in one transaction. */
-async function grantWithin(server: PostgresServer, database: Database): Promise<void> {
-  const grants = database.groups.map(({ name, grants }) => ({ group: name, grants: grants.map(parseGrant) }));
+async function grantWithin(
+  server: PostgresServer,
+  database: Database,
+  grants: { group: string; grants: Grant[] }[],
+): Promise<void> {
   const client = await connectAsSuperuser({ ...server, database: database.database });
   try {
     await client.query("SET log_statement = 'none'");

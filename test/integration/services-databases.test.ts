@@ -1,0 +1,244 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import test, { type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { Vault } from "../../clients/vault.ts";
+import { type LocalServices, prepareDatabases, sampleTable } from "../../local/services/index.ts";
+import { creationStatements, revocationStatements } from "../../model/derive/databases.ts";
+import type { Database } from "../../model/model.ts";
+import { testServices } from "./running-services.ts";
+
+const ledger: Database = {
+  id: "titan/ledger",
+  system: "titan",
+  name: "ledger",
+  engine: "postgres",
+  connection: "titan.ledger",
+  host: "127.0.0.1",
+  port: 5432,
+  database: "titan_ledger",
+  tls: "disable",
+  manager: "keyplane_titan_ledger",
+  groups: [
+    {
+      name: "ledger_reader",
+      grants: ['USAGE ON SCHEMA "public"', 'SELECT ON ALL TABLES IN SCHEMA "public"'],
+    },
+    {
+      name: "ledger_writer",
+      grants: [
+        'USAGE ON SCHEMA "public"',
+        'CREATE ON SCHEMA "public"',
+        'SELECT, INSERT ON ALL TABLES IN SCHEMA "public"',
+        'USAGE ON ALL SEQUENCES IN SCHEMA "public"',
+      ],
+    },
+  ],
+  users: [],
+};
+const other: Database = {
+  ...ledger,
+  id: "soma/agents",
+  connection: "soma.agents",
+  database: "soma_agents",
+  manager: "keyplane_soma_agents",
+  groups: [{ name: "agents_reader", grants: ['SELECT ON ALL TABLES IN SCHEMA "books"'] }],
+};
+const unknown = { exists: async () => false };
+const known = { exists: async () => true };
+
+async function connected(t: TestContext, options: pg.ClientConfig): Promise<pg.Client> {
+  const client = new pg.Client({ host: "127.0.0.1", ...options });
+  client.on("error", () => {});
+  await client.connect();
+  t.after(() => client.end().catch(() => {}));
+  return client;
+}
+
+async function superuser(t: TestContext, { postgres }: LocalServices, database: string): Promise<pg.Client> {
+  const password = (await readFile(postgres.passwordFile, "utf8")).trim();
+  return connected(t, { port: postgres.port, user: postgres.superuser, password, database });
+}
+
+test("groups hold exactly the catalogue's grants, today and after a grant was taken away (R8)", async (t) => {
+  const services = await (await testServices(t)).start();
+  await prepareDatabases(services, [ledger], unknown);
+  const admin = await superuser(t, services, ledger.database);
+  await admin.query("CREATE TABLE later (note text)");
+  const privileges = async (group: string) => {
+    const { rows } = await admin.query<{ held: string }>(
+      `SELECT c.relname || ' ' || p AS held FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) p
+       WHERE c.relname IN ('later', '${sampleTable}') AND has_table_privilege($1, c.oid, p) ORDER BY 1`,
+      [group],
+    );
+    return rows.map(({ held }) => held);
+  };
+  assert.deepEqual(await privileges("ledger_reader"), [`${sampleTable} SELECT`, "later SELECT"]);
+  assert.deepEqual(await privileges("ledger_writer"), [
+    `${sampleTable} INSERT`,
+    `${sampleTable} SELECT`,
+    "later INSERT",
+    "later SELECT",
+  ]);
+
+  const less = structuredClone(ledger);
+  less.groups = [{ name: "ledger_writer", grants: ['SELECT ON ALL TABLES IN SCHEMA "public"'] }];
+  await prepareDatabases(services, [less], known);
+  await admin.query("CREATE TABLE last (note text)");
+  assert.deepEqual(await privileges("ledger_writer"), [`${sampleTable} SELECT`, "later SELECT"]);
+  const { rows } = await admin.query(
+    "SELECT has_table_privilege('ledger_writer', 'last', 'INSERT') AS insert, has_schema_privilege('ledger_writer', 'public', 'CREATE') AS create",
+  );
+  assert.deepEqual(rows, [{ insert: false, create: false }]);
+});
+
+test("repeating it changes nothing: same rights, same roles, same password, same sample", async (t) => {
+  const services = await (await testServices(t)).start();
+  const [password] = Object.values(await prepareDatabases(services, [ledger, other], unknown));
+  const admin = await superuser(t, services, ledger.database);
+  const snapshot = async () => {
+    const queries = [
+      "SELECT rolname, rolsuper, rolcreaterole, rolcanlogin, rolpassword, setconfig FROM pg_authid LEFT JOIN pg_db_role_setting ON setrole = pg_authid.oid WHERE rolname !~ '^pg_' ORDER BY 1",
+      "SELECT roleid::regrole, member::regrole, admin_option, inherit_option, set_option FROM pg_auth_members ORDER BY 1, 2",
+      "SELECT relname, relacl FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1",
+      "SELECT nspname, nspacl FROM pg_namespace ORDER BY 1",
+      "SELECT defaclrole::regrole, defaclobjtype, defaclacl FROM pg_default_acl ORDER BY 1, 2",
+      "SELECT datname, datacl FROM pg_database ORDER BY 1",
+      `SELECT * FROM ${sampleTable}`,
+    ];
+    const answers: unknown[][] = [];
+    for (const text of queries) answers.push((await admin.query({ text, rowMode: "array" })).rows);
+    return answers;
+  };
+  const before = await snapshot();
+  assert.deepEqual(await prepareDatabases(services, [ledger, other], known), {});
+  assert.deepEqual(await snapshot(), before);
+  await connected(t, {
+    port: services.postgres.port,
+    user: ledger.manager,
+    password: password ?? "",
+    database: ledger.database,
+  });
+});
+
+test("a bootstrap password is made where Vault has no connection, and left alone where it has one", async (t) => {
+  const services = await (await testServices(t)).start();
+  const first = await prepareDatabases(services, [ledger, other], unknown);
+  assert.deepEqual(Object.keys(first).sort(), ["soma.agents", "titan.ledger"]);
+  assert.notEqual(first["soma.agents"], first["titan.ledger"]);
+  const second = await prepareDatabases(services, [ledger, other], {
+    exists: async (name) => name === "titan.ledger",
+  });
+  assert.deepEqual(Object.keys(second), ["soma.agents"]);
+  assert.notEqual(second["soma.agents"], first["soma.agents"]);
+  const login = (user: string, password: string | undefined, database: string) =>
+    connected(t, { port: services.postgres.port, user, password: password ?? "", database });
+  await login(ledger.manager, first["titan.ledger"], ledger.database);
+  await login(other.manager, second["soma.agents"], other.database);
+  await assert.rejects(login(other.manager, first["soma.agents"], other.database), { code: "28P01" });
+});
+
+test("a manager makes users and no more: no superuser, no other system's groups, no other database (R8)", async (t) => {
+  const services = await (await testServices(t)).start();
+  const passwords = await prepareDatabases(services, [ledger, other], unknown);
+  const login = {
+    port: services.postgres.port,
+    user: ledger.manager,
+    password: passwords["titan.ledger"] ?? "",
+  };
+  const manager = await connected(t, { ...login, database: ledger.database });
+  await assert.rejects(manager.query("CREATE ROLE evil SUPERUSER"), { code: "42501" });
+  await assert.rejects(manager.query("CREATE ROLE evil IN ROLE agents_reader"), { code: "42501" });
+  await assert.rejects(manager.query(`GRANT ${other.manager} TO ${ledger.manager}`), { code: "42501" });
+  await assert.rejects(manager.query("GRANT pg_read_all_data TO ledger_reader"), { code: "42501" });
+  await assert.rejects(manager.query(`ALTER ROLE ${other.manager} PASSWORD 'x'`), { code: "42501" });
+  await assert.rejects(connected(t, { ...login, database: other.database }), { code: "42501" });
+});
+
+test("Vault manages users through the manager, and no password reaches Postgres' log (R12, R54)", async (t) => {
+  const services = await testServices(t);
+  const running = await services.start({ postgresSettings: { log_statement: "all" } });
+  const { vault: at, postgres } = running;
+  const passwords = await prepareDatabases(running, [ledger], unknown);
+  const bootstrap = passwords["titan.ledger"] ?? "";
+  const vault = new Vault({ address: at.address, ca: at.ca, token: at.rootToken ?? "" });
+  t.after(() => vault.close());
+  await vault.write("sys/mounts/database", { type: "database" });
+  await vault.write("database/config/titan.ledger", {
+    plugin_name: "postgresql-database-plugin",
+    connection_url: `postgresql://{{username}}:{{password}}@127.0.0.1:${postgres.port}/${ledger.database}?sslmode=disable`,
+    username: ledger.manager,
+    password: bootstrap,
+    password_authentication: "scram-sha-256",
+    allowed_roles: ["*"],
+  });
+  await vault.write("database/rotate-root/titan.ledger");
+  const login = (user: string, password: string) =>
+    connected(t, { port: postgres.port, database: ledger.database, user, password });
+  await assert.rejects(login(ledger.manager, bootstrap), { code: "28P01" });
+
+  for (const group of ["ledger_reader", "ledger_writer"]) {
+    await vault.write(`database/roles/${group}`, {
+      db_name: "titan.ledger",
+      creation_statements: creationStatements(group),
+      revocation_statements: revocationStatements(group),
+      default_ttl: "1h",
+      max_ttl: "1h",
+    });
+  }
+  const issue = async (group: string) =>
+    vault.request<{ username: string; password: string }>("GET", `database/creds/${group}`);
+  const { data: reader, lease_id: readerLease } = await issue("ledger_reader");
+  const session = await login(reader.username, reader.password);
+  assert.equal((await session.query(`SELECT * FROM ${sampleTable}`)).rowCount, 1);
+  await assert.rejects(session.query(`INSERT INTO ${sampleTable} (note) VALUES ('x')`), { code: "42501" });
+  await assert.rejects(session.query("CREATE TABLE mine (note text)"), { code: "42501" });
+
+  const { data: writer, lease_id: writerLease } = await issue("ledger_writer");
+  const writing = await login(writer.username, writer.password);
+  await writing.query("CREATE TABLE entries (note text)");
+  await writing.query("INSERT INTO entries VALUES ('kept')");
+  await writing.query(`INSERT INTO ${sampleTable} (note) VALUES ('y')`);
+
+  for (const lease of [readerLease, writerLease]) {
+    await vault.request("PUT", "sys/leases/revoke", { body: { lease_id: lease, sync: true } });
+  }
+  await sleep(100);
+  await assert.rejects(session.query("SELECT 1"), "the reader's open session is ended");
+  await assert.rejects(writing.query("SELECT 1"), "the writer's open session is ended");
+  await assert.rejects(login(reader.username, reader.password), { code: "28P01" });
+  const admin = await superuser(t, running, ledger.database);
+  assert.deepEqual((await admin.query("SELECT rolname FROM pg_roles WHERE rolname LIKE 'v-%'")).rows, []);
+  assert.deepEqual((await admin.query("SELECT note FROM entries")).rows, [{ note: "kept" }]);
+
+  const log = await readFile(postgres.logFile, "utf8");
+  assert.match(log, /CREATE ROLE/, "statements are logged");
+  const secrets = [
+    bootstrap,
+    reader.password,
+    writer.password,
+    (await readFile(postgres.passwordFile, "utf8")).trim(),
+  ];
+  for (const [index, secret] of secrets.entries())
+    assert.ok(secret.length >= 20 && !log.includes(secret), `secret ${index}`);
+});
+
+test("a database whose data was deleted for good is not made again", async (t) => {
+  const services = await (await testServices(t)).start();
+  const gone: Database = { ...ledger, retired: { since: "2026-01-01", reason: "moved", delete: true } };
+  assert.deepEqual(await prepareDatabases(services, [gone], unknown), {});
+  const admin = await superuser(t, services, "postgres");
+  assert.equal((await admin.query("SELECT FROM pg_database WHERE datname = 'titan_ledger'")).rowCount, 0);
+});
+
+test("a grant that is no privilege statement stops everything before Postgres sees it (R8)", async (t) => {
+  const services = await (await testServices(t)).start();
+  const evil = structuredClone(ledger);
+  evil.groups[0]?.grants.push(
+    "SELECT ON ALL TABLES IN SCHEMA public TO ledger_reader; ALTER ROLE ledger_reader SUPERUSER",
+  );
+  await assert.rejects(prepareDatabases(services, [evil], unknown), /is not a privilege statement/);
+  const admin = await superuser(t, services, "postgres");
+  assert.equal((await admin.query("SELECT FROM pg_roles WHERE rolname = 'ledger_reader'")).rowCount, 0);
+});
