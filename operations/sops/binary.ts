@@ -36,14 +36,10 @@ export function encrypt(
 ): Promise<string> {
   const { clear, directory, config, filename } = options;
   const formats = ["--input-type", "yaml", "--output-type", "yaml"];
-  return run(
-    sops,
-    ["--config", config, "encrypt", "--filename-override", filename, ...formats, "/dev/stdin"],
-    {
-      directory,
-      input: clear,
-    },
-  );
+  return run(sops, ["--config", config, "encrypt", "--filename-override", filename, ...formats], {
+    directory,
+    input: clear,
+  });
 }
 
 /** Decrypts to data with the age key that the environment names. The clear text stays in this process. */
