@@ -102,13 +102,21 @@ export function creationStatements(group: string): string[] {
   ];
 }
 
-/** Blocks new logins, ends open sessions, hands over what the user owns, drops it; can be repeated. */
+/**
+ * Blocks new logins, ends open sessions, hands over what the user owns, drops it. A user that is gone already is as
+ * good: Vault could otherwise never end its lease, and revoking all leases at once stops at that one.
+ */
 export function revocationStatements(group: string): string[] {
   return [
-    `ALTER ROLE "{{name}}" NOLOGIN`,
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}'`,
-    `REASSIGN OWNED BY "{{name}}" TO "${group}"`,
-    `DROP OWNED BY "{{name}}"`,
-    `DROP ROLE IF EXISTS "{{name}}"`,
+    [
+      "DO $$ BEGIN",
+      "IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{{name}}') THEN",
+      `ALTER ROLE "{{name}}" NOLOGIN;`,
+      "PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
+      `REASSIGN OWNED BY "{{name}}" TO "${group}";`,
+      `DROP OWNED BY "{{name}}";`,
+      `DROP ROLE "{{name}}";`,
+      "END IF; END $$",
+    ].join(" "),
   ];
 }
