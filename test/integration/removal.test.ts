@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { type Document, parseDocument } from "yaml";
+import { startStack, type TestStack } from "./stack.ts";
+import { asRoot, query, type Running } from "./support/credentials.ts";
+
+let stack: TestStack;
+let running: Running;
+let folder: string;
+let catalogue: string;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "keyplane-removal-"));
+  catalogue = join(folder, "catalogue");
+  stack = await startStack();
+  running = { services: stack.first.services, model: stack.first.model, vault: stack.vault };
+});
+after(async () => {
+  await stack?.[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+beforeEach(async () => {
+  await rm(catalogue, { recursive: true, force: true });
+  await cp("catalogue", catalogue, { recursive: true });
+});
+
+test("a secret that is taken out of the catalogue keeps its value", async () => {
+  const before = await sourceVersions("titan/hmac");
+  await edit("systems/titan.yaml", (system) => system.deleteIn(["secrets", "hmac"]));
+  await stack.up({ catalogue });
+  assert.deepEqual(await sourceVersions("titan/hmac"), before);
+  await stack.up();
+  assert.deepEqual(await sourceVersions("titan/hmac"), before);
+});
+
+test("a database that is taken out is refused with what to do, and stays", async () => {
+  const before = await databaseOf("titan/ledger");
+  await edit("systems/titan.yaml", (system) => {
+    system.deleteIn(["databases", "ledger"]);
+  });
+  await assert.rejects(stack.up({ catalogue }), refusedWithAdvice("titan.ledger"));
+  assert.deepEqual(await databaseOf("titan/ledger"), before);
+  assert.equal((await stack.up({ dryRun: true })).changes.delete, undefined);
+  await stack.up();
+});
+
+test("an encryption key that is taken out is refused with what to do, and still decrypts", async () => {
+  const { root, end } = await asRoot(running);
+  const plaintext = Buffer.from("kept").toString("base64");
+  const { data } = await root.write<{ ciphertext: string }>("transit/encrypt/titan.documents", { plaintext });
+  await edit("systems/titan.yaml", (system) => system.deleteIn(["encryption-keys", "documents"]));
+  await assert.rejects(stack.up({ catalogue }), refusedWithAdvice("titan.documents"));
+  const opened = await root.write<{ plaintext: string }>("transit/decrypt/titan.documents", data);
+  assert.equal(opened.data.plaintext, plaintext);
+  await end();
+  await stack.up();
+});
+
+test("a whole system that is taken out is refused with what to do: its values, keys and database stay", async () => {
+  const before = [await sourceVersions("titan/hmac"), await databaseOf("titan/ledger")];
+  await rm(join(catalogue, "systems", "titan.yaml"));
+  await edit("organization.yaml", (organization) =>
+    organization.setIn(["groups", "titan-operators", "operates"], ["solo"]),
+  );
+  await assert.rejects(stack.up({ catalogue }), refusedWithAdvice("titan.ledger"));
+  assert.deepEqual([await sourceVersions("titan/hmac"), await databaseOf("titan/ledger")], before);
+  const { root, end } = await asRoot(running);
+  assert.notEqual(await root.read("transit/keys/titan.documents"), undefined);
+  await end();
+  await stack.up();
+});
+
+test("a renamed entry changes nothing in Vault: no resource, no value, no version (`renamed-from`)", async () => {
+  const before = await sourceVersions("titan/hmac");
+  await edit("systems/titan.yaml", (system) => {
+    rename(system, ["secrets"], "hmac", "signals-hmac");
+    rename(system, ["encryption-keys"], "documents", "papers");
+    rename(system, ["databases"], "ledger", "books");
+  });
+  const preview = await stack.up({ catalogue, dryRun: true });
+  assert.deepEqual(Object.keys(preview.changes), ["same"]);
+  const renamed = await stack.up({ catalogue });
+  assert.deepEqual(Object.keys(renamed.changes), ["same"]);
+  const secret = renamed.model.secrets.find(({ id }) => id === "titan/signals-hmac");
+  assert.ok(secret, "the entry has its new name");
+  assert.deepEqual(await versionsAt(secret.source), before);
+});
+
+test("a retired encryption key stays; only `delete: true` and a later removal delete it", async () => {
+  const key = async () => {
+    const { root, end } = await asRoot(running);
+    const found = await root.read<{ deletion_allowed: boolean }>("transit/keys/titan.documents");
+    await end();
+    return found;
+  };
+  const retired = { since: "2026-11-01", reason: "nothing is encrypted with it any more" };
+
+  await edit("systems/titan.yaml", (system) =>
+    system.setIn(["encryption-keys", "documents", "retired"], retired),
+  );
+  await stack.up({ catalogue });
+  assert.equal((await key())?.deletion_allowed, false);
+
+  await edit("systems/titan.yaml", (system) =>
+    system.setIn(["encryption-keys", "documents", "retired"], { ...retired, delete: true }),
+  );
+  await stack.up({ catalogue });
+  assert.equal((await key())?.deletion_allowed, true);
+
+  await edit("systems/titan.yaml", (system) => system.deleteIn(["encryption-keys", "documents"]));
+  const removed = await stack.up({ catalogue });
+  assert.equal(removed.changes.delete, 1);
+  assert.equal(await key(), undefined);
+});
+
+function refusedWithAdvice(name: string): (error: unknown) => boolean {
+  return (error) => {
+    const message = error instanceof Error ? error.message : String(error);
+    assert.ok(message.includes(name), `names ${name}: ${message}`);
+    assert.match(message, /retired/, "says what to do in the catalogue");
+    return true;
+  };
+}
+
+async function edit(name: string, change: (document: Document) => void): Promise<void> {
+  const file = join(catalogue, name);
+  const document = parseDocument(await readFile(file, "utf8"));
+  change(document);
+  await writeFile(file, String(document));
+}
+
+function rename(document: Document, section: string[], from: string, to: string): void {
+  const entry = document.getIn([...section, from], true);
+  document.deleteIn([...section, from]);
+  document.setIn([...section, to], entry);
+  document.setIn([...section, to, "renamed-from"], from);
+}
+
+async function sourceVersions(id: string): Promise<Record<string, unknown>> {
+  const secret = running.model.secrets.find((candidate) => candidate.id === id);
+  assert.ok(secret, id);
+  return versionsAt(secret.source);
+}
+
+async function versionsAt(path: string): Promise<Record<string, unknown>> {
+  const { mounts } = running.model.vault;
+  const { vault: rotator, end } = await stack.as("rotate");
+  const metadata = await rotator.read<{ versions: Record<string, unknown> }>(`${mounts.kv}/metadata/${path}`);
+  const value = await rotator.read<{ data: unknown }>(`${mounts.kv}/data/${path}`);
+  assert.ok(metadata && value?.data, `${path} holds a value`);
+  await end();
+  return { versions: metadata.versions, value: value.data };
+}
+
+/** What Vault and Postgres know of a database. */
+async function databaseOf(id: string): Promise<Record<string, unknown>> {
+  const database = running.model.databases.find((candidate) => candidate.id === id);
+  assert.ok(database, id);
+  const { root, end } = await asRoot(running);
+  const connection = await root.read(`database/config/${database.connection}`);
+  await end();
+  assert.ok(connection, `Vault knows ${database.connection}`);
+  const rows = await query(running, "select datname from pg_database where datname = $1", [
+    database.database,
+  ]);
+  assert.equal(rows.length, 1);
+  return { connection, rows };
+}
