@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
@@ -150,6 +151,29 @@ test("a start in another process outlives it: the servers stay when their starte
   assert.deepEqual(await states(services.home), running);
   await connectServices(services.home);
 });
+
+for (const seed of [11, 12, 13, 14, 15]) {
+  test(`a first start killed while Vault is being initialised (seed ${seed}) is made good by the next one`, async (t) => {
+    const services = await testServices(t);
+    const { keys, initialising } = layout(services.home).vault;
+    const starter = startElsewhere(services.home);
+    t.after(() => starter.kill("SIGKILL"));
+    while (!existsSync(initialising) && starter.exitCode === null) await sleep(1);
+    assert.equal(starter.exitCode, null);
+    await sleep(Math.round(seeded(seed)() * 300));
+    starter.kill("SIGKILL");
+    await once(starter, "exit");
+    const lost = existsSync(initialising) && !existsSync(keys);
+    t.diagnostic(lost ? "its keys were lost" : "it had stored its keys");
+
+    await services.start();
+    assert.deepEqual(await states(services.home), running);
+    assert.equal(
+      services.steps.some(({ text }) => /starts anew/.test(text)),
+      lost,
+    );
+  });
+}
 
 /** Deterministic numbers in [0, 1) from a seed (mulberry32). */
 function seeded(seed: number): () => number {

@@ -22,8 +22,9 @@ export interface TestServices {
 }
 
 /** Nothing is started yet. Whatever the test starts in `home` ends with the test, also when it fails. */
-export async function testServices(t: TestContext): Promise<TestServices> {
-  const folder = await realpath(await mkdtemp(join(tmpdir(), "keyplane-services-")));
+export async function testServices(t: Pick<TestContext, "after">): Promise<TestServices> {
+  // The space is meant: people keep their work in such folders.
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "keyplane services-")));
   const home = join(folder, "home");
   const steps: Step[] = [];
   t.after(async () => {
