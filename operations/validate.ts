@@ -2,9 +2,8 @@ import { dirname } from "node:path";
 import { type Catalogue, loadCatalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
 import type { Model } from "../model/model.ts";
-import { type Problem, ProblemsError } from "./problem.ts";
+import { ProblemsError } from "./problem.ts";
 import { type Checked, checkBootstrapFiles } from "./sops/files.ts";
-import { looksLikeSecret, namesSecret } from "./sops/suspicion.ts";
 
 export interface Validated {
   environments: string[];
@@ -25,8 +24,7 @@ export async function validate(folder: string, sops?: () => Promise<string>): Pr
   const catalogue = await loadCatalogue(folder);
   const models = modelsOf(catalogue);
   const bootstrap = await checkBootstrapFiles(dirname(folder), models, sops);
-  const problems = [...checkSettings(catalogue, models), ...bootstrap.problems];
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (bootstrap.problems.length > 0) throw new ProblemsError(bootstrap.problems);
   const ids = (of: (model: Model) => { id: string }[]) =>
     new Set(models.flatMap(of).map(({ id }) => id)).size;
   return {
@@ -41,25 +39,4 @@ export async function validate(folder: string, sops?: () => Promise<string>): Pr
 /** The model of every environment, by name. */
 export function modelsOf(catalogue: Catalogue): Model[] {
   return [...catalogue.systems.keys()].sort().map((environment) => derive(catalogue, environment));
-}
-
-/** A setting stands in Git in clear: it must be none of what people mistake for one (R3, R55). */
-function checkSettings(catalogue: Catalogue, models: Model[]): Problem[] {
-  const problems = new Map<string, Problem>();
-  for (const { environment, settings } of models) {
-    for (const { system, name, value } of settings) {
-      const secret = namesSecret(name) ? "a secret by its name" : looksLikeSecret(value);
-      if (secret === undefined) continue;
-      const place = catalogue.positions.get(`settings/${system}/${name}`) ?? {
-        file: system,
-        line: 1,
-        column: 1,
-      };
-      const message =
-        `settings.${name} of ${system} in ${environment} is ${secret}: declare it under secrets, ` +
-        "and rotate it if it was a real one";
-      problems.set(`${system}/${name}`, { ...place, message });
-    }
-  }
-  return [...problems.values()];
 }
