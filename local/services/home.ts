@@ -33,7 +33,8 @@ export function layout(home: string) {
     postgres: {
       folder: join(root, "postgres"),
       data: join(root, "postgres", "data"),
-      unfinished: join(root, "postgres", "data.unfinished"),
+      /** Data folders are made under such a name and a number of their own. */
+      unfinished: join(root, "postgres", "unfinished-"),
       password: join(root, "postgres", "superuser.password"),
       initialPassword: join(root, "postgres", "initdb.password"),
     },
@@ -87,8 +88,11 @@ export async function removeLeftovers(home: string): Promise<void> {
   for (const folder of [root, tls.folder, vault.folder, postgres.folder, issuer.folder]) {
     for (const name of await readdir(folder).catch(() => [])) {
       // The mark is written before anything is held: its temporary file may be in use.
-      if (/^(?!keyplane-home).*\.[0-9a-f]{12}\.tmp$/.test(name))
-        await rm(join(folder, name), { force: true });
+      const path = join(folder, name);
+      if (/^(?!keyplane-home).*\.[0-9a-f]{12}\.tmp$/.test(name)) await rm(path, { force: true });
+      // The program of a killed start may still write there for a moment: then the next start removes it.
+      if (path.startsWith(postgres.unfinished))
+        await rm(path, { recursive: true, force: true }).catch(() => {});
     }
   }
   await rm(postgres.initialPassword, { force: true });
@@ -108,10 +112,13 @@ export async function deleteHome(home: string): Promise<void> {
   }
   // The marker goes last, so that a deletion that was cut short can be repeated.
   for (const name of await readdir(root)) {
-    if (join(root, name) !== marker) await rm(join(root, name), { recursive: true, force: true });
+    if (join(root, name) !== marker) await rm(join(root, name), insistent);
   }
-  await rm(root, { recursive: true, force: true });
+  await rm(root, insistent);
 }
+
+/** What a killed command started may still write for a moment. */
+const insistent = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 };
 
 /** Holds the services of a state folder; `hold` says how. */
 export async function holdServices(home: string, options: HoldOptions): Promise<Disposable> {

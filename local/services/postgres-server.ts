@@ -201,10 +201,13 @@ async function superuserPassword(home: string): Promise<string> {
   return password;
 }
 
-/** Makes the data folder beside its place and renames it, so that one that was cut short is never taken for whole. */
+/**
+ * Makes the data folder beside its place and renames it, so that one that was cut short is never taken for whole.
+ * Its name is new each time: initdb outlives a start that was killed, and would write into the next one's.
+ */
 async function initialise(home: string, user: PostgresUser, password: string): Promise<void> {
   const { postgres: at } = layout(home);
-  await rm(at.unfinished, { recursive: true, force: true });
+  const unfinished = `${at.unfinished}${randomBytes(6).toString("hex")}`;
   const passwordFile = at.initialPassword;
   await writePrivate(passwordFile, `${password}\n`);
   await admitPostgresUser(user, { root: layout(home).root, paths: [passwordFile], report: () => {} });
@@ -212,7 +215,7 @@ async function initialise(home: string, user: PostgresUser, password: string): P
   const wrapper = user.kind === "namespace" ? user.wrapper : [];
   const [file = "", ...args] = [
     ...wrapper,
-    ...[initdb, "-D", at.unfinished, `--username=${superuser}`, `--pwfile=${passwordFile}`],
+    ...[initdb, "-D", unfinished, `--username=${superuser}`, `--pwfile=${passwordFile}`],
     ...["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"],
     ...["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"],
   ];
@@ -234,7 +237,7 @@ async function initialise(home: string, user: PostgresUser, password: string): P
   } finally {
     await rm(passwordFile, { force: true });
   }
-  await rename(at.unfinished, at.data);
+  await rename(unfinished, at.data);
 }
 
 async function isMade(data: string): Promise<boolean> {

@@ -79,8 +79,11 @@ test("removes files that a killed command left half-written, and nothing else", 
   await mkdir(join(home, "vault"));
   await writeFile(join(home, "vault", "keys.json.0123456789ab.tmp"), "half");
   await writeFile(join(home, "vault", "keys.json"), "whole");
+  await mkdir(join(home, "postgres", "unfinished-0123456789ab"), { recursive: true });
+  await mkdir(join(home, "postgres", "data"));
   await removeLeftovers(home);
   assert.deepEqual(await readdir(join(home, "vault")), ["keys.json"]);
+  assert.deepEqual(await readdir(join(home, "postgres")), ["data"]);
 });
 
 test("two commands never hold the services at once, and the second is told that it waits", async (t) => {
