@@ -59,11 +59,12 @@ export class DatabaseCredentials extends ComponentResource {
       `${name}-rotate-root`,
       {
         path: `${backend}/rotate-root/${database.connection}`,
+        // Made from the connection's own output, so that it comes after it.
         dataJson: connection.postgresql.apply((postgresql) => rotation(postgresql?.password)),
         disableRead: true,
         disableDelete: true,
       },
-      { parent: this, dependsOn: [connection] },
+      { parent: this },
     );
     for (const user of database.users) {
       new SecretBackendRole(

@@ -129,6 +129,16 @@ test("declares the same resources under mocks in one stack and in parts together
   assert.deepEqual(urns.sort(), all.resources.map(({ urn }) => urn).sort());
 });
 
+test("builds the groups' policies with the platform, the systems' with their parts", async () => {
+  const names = async (part: string) =>
+    (await declared(() => platform(model, { part, bootstrapPasswords: {} })))
+      .of("vault:index/policy:Policy")
+      .map(({ name }) => name);
+  assert.deepEqual(await names("platform"), ["group.platform"]);
+  assert.deepEqual(await names("first"), ["titan.ci.deploy"]);
+  assert.deepEqual(await names("all"), ["group.platform", "soma.gateway", "titan.ci.deploy"]);
+});
+
 test("builds a system's part without anything of the platform or of another system", async () => {
   const second = await declared(() => platform(model, { part: "second", bootstrapPasswords: {} }));
   assert.deepEqual(
