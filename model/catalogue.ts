@@ -61,11 +61,8 @@ function load(
   const organizationRoot = roots.get("organization.yaml");
   roots.delete("organization.yaml");
   const organization = organizationRoot && new Checked(organizationRoot, Organization, problems);
-  const environments = organization?.names("environments").sort() ?? [];
-  const systemNames = nameSystems([...roots.values()], problems);
-  // A file that cannot be read still is a system, as far as the organization's references go.
-  const unread = Object.keys(files).filter((name) => !roots.has(name));
-  const known = [...systemNames, ...unread.map((name) => path.posix.basename(name, ".yaml"))];
+  const environments = organization?.names("environments")?.sort() ?? [];
+  const known = nameSystems(Object.keys(files), roots, shown, problems);
   if (organization !== undefined) checkOrganization(organization, known);
 
   // What differs nowhere is checked once and shared by the environments.
@@ -96,20 +93,30 @@ function load(
   };
 }
 
-/** Names of the systems; two files for one are a problem. */
-function nameSystems(roots: Node[], problems: Problem[]): string[] {
-  const first = new Map<string, Position>();
-  for (const root of roots) {
-    const node = nodeAt(root, ["system"]);
-    if (node?.kind !== "scalar" || typeof node.value !== "string") continue;
-    const place = positionOf(node.source, node.offset);
+/**
+ * Names of the systems; two files for one are a problem. One whose name cannot be read goes by its file's, so
+ * that what refers to it is not wrong as well.
+ */
+function nameSystems(
+  files: string[],
+  roots: ReadonlyMap<string, Node>,
+  shown: (file: string) => string,
+  problems: Problem[],
+): string[] {
+  const first = new Map<string, string>();
+  for (const file of files.filter((name) => name.startsWith("systems/")).sort()) {
+    const root = roots.get(file);
+    const node = root && nodeAt(root, ["system"]);
+    if (node?.kind !== "scalar" || typeof node.value !== "string") {
+      first.set(path.posix.basename(file, ".yaml"), file);
+      continue;
+    }
     const before = first.get(node.value);
-    if (before === undefined) first.set(node.value, place);
-    else
-      problems.push({
-        ...place,
-        message: `system is ${quote(node.value)}, which ${before.file} already declares: keep one file per system`,
-      });
+    if (before === undefined) first.set(node.value, file);
+    else {
+      const message = `system is ${quote(node.value)}, which ${shown(before)} already declares: keep one file per system`;
+      problems.push({ ...positionOf(node.source, node.offset), message });
+    }
   }
   return [...first.keys()];
 }

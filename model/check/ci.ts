@@ -12,31 +12,27 @@ export function checkCi({ file, system, declared }: Subject): void {
     file.report(["repository"], "is missing, but ci has jobs: write { name: …, id: …, owner-id: … } (R11)");
   }
   const fields = fieldsBySecret(system);
-  const known = [...new Set([...fields.keys(), ...file.names("secrets")])];
+  const named = file.names("secrets");
+  const known = named && [...new Set([...fields.keys(), ...named])];
   for (const [name, entry] of jobs) {
     const place = ["ci", name];
     for (const [index, secret] of entry.reads.entries()) {
-      if (!known.includes(secret))
-        file.reportReference([...place, "reads", index], secret, "a secret of this system", known);
+      file.checkReference([...place, "reads", index], secret, "a secret of this system", known);
     }
     for (const [index, environment] of (entry.environments ?? []).entries()) {
-      if (declared !== undefined && !declared.environments.includes(environment)) {
-        file.reportReference(
-          [...place, "environments", index],
-          environment,
-          "an environment",
-          declared.environments,
-        );
-      }
+      file.checkReference(
+        [...place, "environments", index],
+        environment,
+        "an environment",
+        declared?.environments,
+      );
     }
     for (const [variable, target] of Object.entries(entry.as ?? {})) {
       const [secret = "", field = ""] = target.split(".");
       const own = [...place, "as", variable];
-      if (!entry.reads.includes(secret))
-        file.reportReference(own, secret, "a secret that the job reads", entry.reads);
-      else if (fields.has(secret) && !fields.get(secret)?.includes(field)) {
-        file.reportReference(own, field, `a field of ${secret}`, fields.get(secret) ?? []);
-      }
+      file.checkReference(own, secret, "a secret that the job reads", entry.reads);
+      if (entry.reads.includes(secret))
+        file.checkReference(own, field, `a field of ${secret}`, fields.get(secret));
     }
     if (entry.ttl !== undefined && seconds(entry.ttl) > longestCredential) {
       file.reportValue([...place, "ttl"], "write at most 1h (R13)");

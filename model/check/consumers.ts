@@ -8,13 +8,12 @@ export function checkConsumers(
   { file }: Subject,
   place: Path,
   consumers: Record<string, ConsumerEntry | null> | undefined,
-  fields: readonly string[],
+  fields: string[],
 ): void {
   const services = file.names("services");
   for (const [service, consumer] of Object.entries(consumers ?? {})) {
     const own = [...place, service];
-    if (!services.includes(service))
-      file.reportReference(own, service, "a service of this system", services, "key");
+    file.checkReference(own, service, "a service of this system", services, "key");
     checkAs({ file }, own, consumer ?? {}, fields);
   }
 }
@@ -24,15 +23,14 @@ export function checkAs(
   { file }: Pick<Subject, "file">,
   place: Path,
   { as, files }: Pick<ConsumerEntry, "as" | "files">,
-  fields: readonly string[],
+  fields: string[],
 ): void {
   for (const [variable, field] of Object.entries(as ?? {})) {
-    if (!fields.includes(field))
-      file.reportReference([...place, "as", variable], field, "a field of this secret", fields);
+    file.checkReference([...place, "as", variable], field, "a field of this secret", fields);
   }
   for (const variable of Object.keys(files ?? {})) {
     if (as?.[variable] === undefined) {
-      file.reportReference(
+      file.checkReference(
         [...place, "files", variable],
         variable,
         "a variable of as",

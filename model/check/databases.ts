@@ -15,9 +15,7 @@ export function checkDatabases(subject: Subject): void {
     for (const [user, userEntry] of Object.entries(entry.users ?? {})) {
       const own = [...place, "users", user];
       const group = userEntry["member-of"];
-      if (!groups.includes(group)) {
-        subject.file.reportReference([...own, "member-of"], group, "a group of this database", groups);
-      }
+      subject.file.checkReference([...own, "member-of"], group, "a group of this database", groups);
       if (userEntry.rotate === undefined) checkDynamic(subject, own, user, userEntry);
       else checkStatic(subject, own, user, userEntry);
     }
@@ -27,9 +25,7 @@ export function checkDatabases(subject: Subject): void {
 function checkPlaces(subject: Subject, place: Path, name: string, entry: DatabaseEntry): void {
   const { file, system, declared, organization, environment } = subject;
   for (const at of Object.keys(entry.at)) {
-    if (declared !== undefined && !declared.environments.includes(at)) {
-      file.reportReference([...place, "at", at], at, "an environment", declared.environments, "key");
-    }
+    file.checkReference([...place, "at", at], at, "an environment", declared?.environments, "key");
   }
   if (!Object.hasOwn(entry.at, environment) || organization === undefined) return;
   const own = [...place, "at", environment];
@@ -70,16 +66,13 @@ const staticOnly = [
 ] as const;
 
 function checkDynamic({ file }: Subject, place: Path, user: string, entry: DatabaseUserEntry): void {
-  const services = file.names("services");
-  if (!services.includes(user)) {
-    file.reportReference(
-      place,
-      user,
-      "a service of this system, which a dynamic user is for",
-      services,
-      "key",
-    );
-  }
+  file.checkReference(
+    place,
+    user,
+    "a service of this system, which a dynamic user is for",
+    file.names("services"),
+    "key",
+  );
   for (const field of staticOnly) {
     if (entry[field] !== undefined) {
       file.report(
@@ -111,9 +104,8 @@ function checkStatic(subject: Subject, place: Path, user: string, entry: Databas
     if (entry[field] !== undefined)
       file.report([...place, field], "belongs to a dynamic user: remove it, or remove rotate", "key");
   }
-  if (entry.owner !== undefined && declared !== undefined && !declared.people.includes(entry.owner)) {
-    file.reportReference([...place, "owner"], entry.owner, "a person", declared.people);
-  }
+  if (entry.owner !== undefined)
+    file.checkReference([...place, "owner"], entry.owner, "a person", declared?.people);
   const { fields, atMost } = kinds["postgres-password"];
   if (entry.rotate !== undefined) checkPeriod(subject, [...place, "rotate"], entry.rotate, atMost);
   checkTemplates(subject, [...place, "templates"], entry.templates, fields, [
@@ -122,15 +114,15 @@ function checkStatic(subject: Subject, place: Path, user: string, entry: Databas
     "port",
     "database",
   ]);
-  const assembled = [...fields, ...file.names(...place, "templates")];
+  const assembled = [...fields, ...(file.names(...place, "templates") ?? [])];
   checkConsumers(subject, [...place, "consumers"], entry.consumers, assembled);
   checkAs(subject, place, entry, assembled);
   if (entry.as !== undefined && entry.consumers !== undefined) {
     file.report([...place, "as"], "stands beside consumers: move it to the consumer that it is for", "key");
   } else if (entry.as === undefined && entry.consumers === undefined) {
     file.report([...place, "as"], "is missing: write { VARIABLE: password }, or consumers: { … }");
-  } else if (entry.as !== undefined && !file.names("services").includes(user)) {
-    file.reportReference(
+  } else if (entry.as !== undefined) {
+    file.checkReference(
       place,
       user,
       "a service of this system, which as is for",

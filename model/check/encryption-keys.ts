@@ -7,9 +7,8 @@ export function checkEncryptionKeys({ file, system, declared }: Subject): void {
   const services = file.names("services");
   for (const [name, entry] of Object.entries(system["encryption-keys"] ?? {})) {
     const place = ["encryption-keys", name];
-    if (entry.owner !== undefined && declared !== undefined && !declared.people.includes(entry.owner)) {
-      file.reportReference([...place, "owner"], entry.owner, "a person", declared.people);
-    }
+    if (entry.owner !== undefined)
+      file.checkReference([...place, "owner"], entry.owner, "a person", declared?.people);
     const every = seconds(entry.rotate.every);
     if (every > encryptionKeyBounds.every) {
       file.reportValue(
@@ -23,15 +22,13 @@ export function checkEncryptionKeys({ file, system, declared }: Subject): void {
       file.reportValue([...place, "retain"], `write at least ${duration(encryptionKeyBounds.retain)} (R22)`);
     }
     for (const service of Object.keys(entry.consumers ?? {})) {
-      if (!services.includes(service)) {
-        file.reportReference(
-          [...place, "consumers", service],
-          service,
-          "a service of this system",
-          services,
-          "key",
-        );
-      }
+      file.checkReference(
+        [...place, "consumers", service],
+        service,
+        "a service of this system",
+        services,
+        "key",
+      );
     }
   }
 }

@@ -40,7 +40,7 @@ export function checkEnvironment(
     checkCi(subject);
     checkSettings(subject);
     checkVariables(subject);
-    if (declared !== undefined) checkExceptions(file, system.exceptions, declared.people);
+    checkExceptions(file, system.exceptions, declared?.people);
   }
   checkSystemNames(subjects);
   checkServers(subjects);
@@ -48,8 +48,7 @@ export function checkEnvironment(
 }
 
 function checkOwner({ file, system, declared }: Subject): void {
-  if (declared === undefined || declared.people.includes(system.owner)) return;
-  file.reportReference(["owner"], system.owner, "a person", declared.people);
+  file.checkReference(["owner"], system.owner, "a person", declared?.people);
 }
 
 /** Where services log in from, in an environment that is not the local one. */

@@ -1,14 +1,13 @@
-import type { Checked } from "../load/check.ts";
+import type { Checked, Names } from "../load/check.ts";
 import type { Organization } from "../schema/organization.ts";
 
 /** Whoever turned a default off must exist; whether it has expired is judged against the day, by the policies. */
 export function checkExceptions(
   file: Checked<unknown>,
   exceptions: Organization["exceptions"],
-  people: string[],
+  people: Names,
 ): void {
   for (const [name, { owner }] of Object.entries(exceptions ?? {})) {
-    if (!people.includes(owner))
-      file.reportReference(["exceptions", name, "owner"], owner, "a person", people);
+    file.checkReference(["exceptions", name, "owner"], owner, "a person", people);
   }
 }

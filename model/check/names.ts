@@ -41,7 +41,7 @@ export function checkNames({ file, system }: Subject): void {
   for (const entry of groups.flat()) {
     if (
       entry.path.length === 2 &&
-      file.names(...entry.path).includes("renamed-from") &&
+      file.names(...entry.path)?.includes("renamed-from") === true &&
       entry.stored === entry.name
     ) {
       file.reportValue([...entry.path, "renamed-from"], "write the entry's former name, or remove it");

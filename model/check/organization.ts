@@ -19,8 +19,7 @@ export function checkOrganization(organization: Checked<Organization>, systems: 
 function checkPeople(organization: Checked<Organization>, data: Organization): void {
   const people = organization.names("people");
   for (const [index, name] of data.administrators.entries()) {
-    if (!people.includes(name))
-      organization.reportReference(["administrators", index], name, "a person", people);
+    organization.checkReference(["administrators", index], name, "a person", people);
   }
   if (new Set(data.administrators).size < 2) {
     organization.report(
@@ -38,8 +37,8 @@ function checkPeople(organization: Checked<Organization>, data: Organization): v
           ["people", name, "groups", index],
           'is "administrators": add the name to administrators instead',
         );
-      } else if (!groups.includes(group)) {
-        organization.reportReference(["people", name, "groups", index], group, "a group", groups);
+      } else {
+        organization.checkReference(["people", name, "groups", index], group, "a group", groups);
       }
     }
     const email = person.email.toLowerCase();
@@ -71,8 +70,7 @@ function checkGroups(organization: Checked<Organization>, data: Organization, sy
     }
     for (const list of ["operates", "reads"] as const) {
       for (const [index, system] of (group[list] ?? []).entries()) {
-        if (!systems.includes(system))
-          organization.reportReference(["groups", name, list, index], system, "a system", systems);
+        organization.checkReference(["groups", name, list, index], system, "a system", systems);
       }
     }
   }
@@ -81,16 +79,13 @@ function checkGroups(organization: Checked<Organization>, data: Organization, sy
 /** `after` names an environment and never leads back to itself. */
 function checkOrder(organization: Checked<Organization>, data: Organization): void {
   const environments = organization.names("environments");
-  if (environments.length === 0) {
+  if (environments?.length === 0) {
     organization.report(["environments"], "names no environment: write local: {} at least");
   }
   const after = new Map(Object.entries(data.environments).map(([name, block]) => [name, block?.after]));
   for (const [name, first] of after) {
     if (first === undefined) continue;
-    if (!environments.includes(first)) {
-      organization.reportReference(["environments", name, "after"], first, "an environment", environments);
-      continue;
-    }
+    organization.checkReference(["environments", name, "after"], first, "an environment", environments);
     const way = [name];
     let next: string | undefined = first;
     while (next !== undefined && !way.includes(next)) {

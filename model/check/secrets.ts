@@ -10,7 +10,7 @@ export function checkSecrets(subject: Subject): void {
   for (const [name, entry] of Object.entries(subject.system.secrets ?? {})) {
     const place = ["secrets", name];
     const kind = kinds[entry.kind];
-    const fields = entry.fields ?? kind.fields;
+    const fields = [...(entry.fields ?? kind.fields)];
     checkReferences(subject, place, entry);
     checkRotation(subject, place, entry, kind);
     checkGenerator(subject, place, entry, kind);
@@ -29,24 +29,20 @@ export function checkSecrets(subject: Subject): void {
       );
     }
     checkTemplates(subject, [...place, "templates"], entry.templates, fields, fields);
-    const assembled = [...fields, ...subject.file.names(...place, "templates")];
+    const assembled = [...fields, ...(subject.file.names(...place, "templates") ?? [])];
     checkConsumers(subject, [...place, "consumers"], entry.consumers, assembled);
   }
 }
 
 function checkReferences({ file, declared }: Subject, place: Path, { owner, provider }: SecretEntry): void {
-  if (declared === undefined) return;
-  if (owner !== undefined && !declared.people.includes(owner)) {
-    file.reportReference([...place, "owner"], owner, "a person", declared.people);
-  }
-  if (provider !== undefined && !declared.providers.includes(provider)) {
-    file.reportReference(
-      [...place, "provider"],
-      provider,
-      "a provider of the organization",
-      declared.providers,
-    );
-  }
+  if (owner !== undefined) file.checkReference([...place, "owner"], owner, "a person", declared?.people);
+  if (provider === undefined) return;
+  file.checkReference(
+    [...place, "provider"],
+    provider,
+    "a provider of the organization",
+    declared?.providers,
+  );
 }
 
 function checkRotation(subject: Subject, place: Path, entry: SecretEntry, kind: Kind): void {

@@ -8,9 +8,7 @@ export function checkSettings({ file, system }: Subject): void {
     const place = ["settings", name];
     const setting = settingOf(entry);
     for (const [index, service] of (setting.services ?? []).entries()) {
-      if (!services.includes(service)) {
-        file.reportReference([...place, "services", index], service, "a service of this system", services);
-      }
+      file.checkReference([...place, "services", index], service, "a service of this system", services);
     }
     if (
       /(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIALS?|DSN|(API|ACCESS|PRIVATE|SECRET|ENCRYPTION|SIGNING)_KEY)$/.test(

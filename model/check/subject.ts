@@ -1,4 +1,4 @@
-import type { Checked } from "../load/check.ts";
+import type { Checked, Names } from "../load/check.ts";
 import type { Organization } from "../schema/organization.ts";
 import type { System } from "../schema/system.ts";
 
@@ -10,5 +10,5 @@ export interface Subject {
   /** What is right of organization.yaml; undefined where too much of it is wrong. */
   organization: Organization | undefined;
   /** Names that the organization declares; undefined where it cannot be read at all. */
-  declared: { people: string[]; providers: string[]; environments: string[] } | undefined;
+  declared: { people: Names; providers: Names; environments: Names } | undefined;
 }

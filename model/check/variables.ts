@@ -9,24 +9,19 @@ import type { Subject } from "./subject.ts";
 export function checkVariables(subject: Subject): void {
   const { file, system } = subject;
   const taken = new Map<string, string>();
-  const claim = (what: string, service: string, name: string, path: Path, source: string) => {
+  const claim = (what: string, service: string, name: string, path: Path, source: string): boolean => {
     const key = `${what} ${service} ${name}`;
     const before = taken.get(key);
     if (before === undefined) taken.set(key, source);
-    else if (before !== source) {
-      file.report(
-        path,
-        `gives ${service} the ${what} ${name}, as ${before} does: keep one of the two`,
-        "key",
-      );
-    }
+    if (before === undefined || before === source) return true;
+    file.report(path, `gives ${service} the ${what} ${name}, as ${before} does: keep one of the two`, "key");
+    return false;
   };
   for (const [service, consumer, place] of consumers(subject)) {
     const entry = system.services?.[service];
     for (const [variable, field] of Object.entries(consumer.as ?? {})) {
       const path = [...place, "as", variable];
-      claim("variable", service, variable, path, show(place));
-      if (!variable.endsWith("_FILE")) continue;
+      if (!claim("variable", service, variable, path, show(place)) || !variable.endsWith("_FILE")) continue;
       const name = consumer.files?.[variable] ?? fileName(variable);
       claim("file", service, name, path, `${field} of ${show(place)}`);
       if (entry?.["runs-on"] === "paas") {
@@ -35,7 +30,7 @@ export function checkVariables(subject: Subject): void {
           `ends in _FILE, but ${service} runs on a PaaS, which has variables only: drop _FILE`,
           "key",
         );
-      } else if (entry?.deliver?.every(({ to }) => to === "env-file") === true) {
+      } else if (entry?.deliver?.[0] !== undefined && entry.deliver.every(({ to }) => to === "env-file")) {
         file.report(
           path,
           `needs a file, but ${service} is delivered an env-file only: add { to: files, folder: … } to its deliver`,

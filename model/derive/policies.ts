@@ -80,10 +80,14 @@ function groups({ organization }: Context, parts: Parts): Policy[] {
   });
 }
 
-/** What an administrator may do at once when something leaks; everything else goes through a review. */
-function emergency({ databases }: Parts): PolicyRule[] {
+/**
+ * What an administrator may do at once when something leaks, and for a system that no group operates; everything
+ * else goes through a review.
+ */
+function emergency({ databases, appRoles }: Parts): PolicyRule[] {
   return [
     rule("auth/token/revoke-accessor", "update"),
+    ...appRoles.flatMap(({ name }) => handOver(name)),
     ...databases.flatMap(({ users }) =>
       users.map(({ role }) => rule(`sys/leases/revoke-prefix/database/creds/${role}`, "update", "sudo")),
     ),

@@ -120,7 +120,7 @@ export function deriveAppRoles(context: Context): AppRole[] {
       ({ system, name, entry }): AppRole => ({
         name: serviceName(system, name, entry),
         service: `${system.system}/${name}`,
-        deliveredBy: system.owner,
+        deliveredBy: deliverer(context, system),
         policies: [serviceName(system, name, entry)],
         secretIdTtl: 7 * day,
         secretIdUses: 40,
@@ -130,6 +130,15 @@ export function deriveAppRoles(context: Context): AppRole[] {
       }),
     )
     .sort((a, b) => compare(a.name, b.name));
+}
+
+/** The owner, who may hand over secret ids as an operator of the system or an administrator; else an administrator. */
+function deliverer({ organization }: Context, { system, owner }: System): string {
+  const operates = (organization.people[owner]?.groups ?? []).some((group) =>
+    organization.groups?.[group]?.operates?.includes(system),
+  );
+  const [administrator = owner] = organization.administrators;
+  return operates || organization.administrators.includes(owner) ? owner : administrator;
 }
 
 /** Whether a service logs in to Vault from a host. */

@@ -10,6 +10,12 @@ interface Wrong {
   instead?: unknown;
 }
 
+/** A file with more problems than this is another kind of file: the rest of it is not looked at. */
+const mostProblems = 300;
+
+/** The names that something may refer to; undefined where they cannot be told. */
+export type Names = string[] | undefined;
+
 /** Fields that decide what else is right: without them the rest of their entry says nothing. */
 const decisive = new Set(["kind", "runs-on", "engine", "to", "type"]);
 
@@ -30,9 +36,10 @@ export class Checked<T> {
     let result = schema.safeParse(toPlain(tree));
     // What is wrong is reported and taken away until the rest can be checked further, in the same run.
     for (let round = 0; !result.success && round < 24; round++) {
-      const wrong = result.error.issues.flatMap((issue) =>
-        this.#issue(schema, tree, issue as z.core.$ZodIssue, round === 0),
-      );
+      const wrong = result.error.issues
+        .slice(0, mostProblems + 1)
+        .flatMap((issue) => this.#issue(schema, tree, issue as z.core.$ZodIssue, round === 0));
+      if (wrong.length > mostProblems) return;
       // From the end, because taking a list's item away moves the ones behind it.
       for (const { path, instead } of wrong.reverse()) {
         if (path.length === 0) return;
@@ -59,22 +66,16 @@ export class Checked<T> {
     this.report(path, `is ${quote(node === undefined ? undefined : toPlain(node))}: ${fix}`);
   }
 
-  /** Reports a name that refers to nothing, with the nearest of those that exist. */
-  reportReference(
-    path: Path,
-    name: string,
-    what: string,
-    known: Iterable<string>,
-    at: "value" | "key" = "value",
-  ): void {
-    const names = [...known];
-    const near = suggestion(name, names);
+  /** Reports a name that refers to nothing, with the nearest of those that exist; where they cannot be told, nothing. */
+  checkReference(path: Path, name: string, what: string, known: Names, at: "value" | "key" = "value"): void {
+    if (known === undefined || known.includes(name)) return;
+    const near = suggestion(name, known);
     const fix =
       near !== undefined
         ? `did you mean ${quote(near)}?`
-        : names.length === 0
-          ? `declare it first`
-          : `write one of ${list(names)}`;
+        : known.length === 0
+          ? "declare it first"
+          : `write one of ${list(known)}`;
     this.report(
       path,
       at === "key" ? `is not ${what}: ${fix}` : `is ${quote(name)}, which is not ${what}: ${fix}`,
@@ -82,8 +83,9 @@ export class Checked<T> {
     );
   }
 
-  /** Names in a section, also of entries that are wrong. */
-  names(...path: Path): string[] {
+  /** Names in a section, also of entries that are wrong; undefined where the section itself is. */
+  names(...path: Path): Names {
+    if (this.#wrong.some((wrong) => isWithin(path, wrong))) return undefined;
     return keysAt(this.root, path);
   }
 
@@ -94,7 +96,7 @@ export class Checked<T> {
     };
     if (issue.code === "unrecognized_keys") {
       const known = knownFields(schema, path, toPlain(this.root));
-      return issue.keys.map((key) => {
+      return issue.keys.slice(0, mostProblems + 1).map((key) => {
         const near = suggestion(key, known);
         push(
           [...path, key],
@@ -169,7 +171,7 @@ function isWithin(path: Path, outer: Path): boolean {
 
 function list(names: string[]): string {
   const shown = [...names].sort().filter((name) => !looksSecret(name));
-  return shown.length > 12 ? `${shown.slice(0, 12).join(", ")}, …` : shown.join(", ");
+  return shown.length > 20 ? `${shown.slice(0, 20).join(", ")}, …` : shown.join(", ");
 }
 
 /** A path as people write it: secrets.hmac.rotate.every, people."no name", administrators[1]. */

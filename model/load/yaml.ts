@@ -11,7 +11,7 @@ import {
 import type { Entry, Node, Source } from "./node.ts";
 import { positionOf } from "./node.ts";
 import type { Problem } from "./problem.ts";
-import { quote, suggestion } from "./quote.ts";
+import { looksSecret, quote, suggestion } from "./quote.ts";
 
 /** Bounds of one file. A catalogue of a hundred systems stays far below each. */
 export const bounds = { bytes: 1024 * 1024, depth: 20, nodes: 200_000, problems: 20 };
@@ -36,7 +36,7 @@ export function parseYaml(file: string, text: string, problems: Problem[]): Node
       uniqueKeys: false,
       merge: false,
       schema: "core",
-      logLevel: "silent",
+      logLevel: "error",
     });
   } catch (error) {
     // The parser recurses: what nests deeper than its stack is beyond our own bound as well.
@@ -50,11 +50,21 @@ export function parseYaml(file: string, text: string, problems: Problem[]): Node
     return undefined;
   }
   if (document.errors.length > 0) {
-    for (const error of document.errors.slice(0, bounds.problems)) report(error.pos[0], explain(error));
+    if (document.errors.some(({ code }) => code === "RESOURCE_EXHAUSTION")) {
+      report(deepest(text), `nests too deeply: write at most ${bounds.depth} levels`);
+      return undefined;
+    }
+    // One mistake often makes several errors in its line: the first is the mistake.
+    const told = new Set<number>();
+    for (const error of document.errors) {
+      const { line } = lines.linePos(error.pos[0]);
+      if (told.size < bounds.problems && !told.has(line)) report(error.pos[0], explain(error));
+      told.add(line);
+    }
     return undefined;
   }
   const before = problems.length;
-  const root = new Converter(source, report).convert(document.contents, 0);
+  const root = new Converter(source, text, report).convert(document.contents, 0);
   return problems.length > before ? undefined : root;
 }
 
@@ -63,9 +73,23 @@ function unreadableAt(text: string): { offset: number; message: string } | undef
   if (Buffer.byteLength(text) > bounds.bytes) {
     return { offset: 0, message: `is over ${bounds.bytes / 1024} KiB: split it into one file per system` };
   }
+  const directive = /^(?:[ \t]*(?:#[^\n]*)?\r?\n)*%/.exec(text);
+  if (directive !== null) {
+    return { offset: directive[0].length - 1, message: "starts with a YAML directive: remove the % line" };
+  }
   const offset = text.search(/(?![\t\n\r])\p{Cc}|[\ufffd\u202a-\u202e\u2066-\u2069]/u);
   if (offset === -1) return undefined;
   return { offset, message: "is not plain UTF-8 text: save it as YAML text without control characters" };
+}
+
+/** Where brackets first nest beyond the bound, as far as that can be said without parsing. */
+function deepest(text: string): number {
+  let depth = 0;
+  for (const { 0: bracket, index } of text.matchAll(/[[\]{}]/g)) {
+    depth += bracket === "[" || bracket === "{" ? 1 : -1;
+    if (depth > bounds.depth) return index;
+  }
+  return 0;
 }
 
 function lineAndColumn(text: string, offset: number): { line: number; column: number } {
@@ -75,12 +99,14 @@ function lineAndColumn(text: string, offset: number): { line: number; column: nu
 
 class Converter {
   readonly #source: Source;
+  readonly #text: string;
   readonly #report: (offset: number, message: string) => void;
   readonly #anchors = new Map<string, Node>();
   #size = 0;
 
-  constructor(source: Source, report: (offset: number, message: string) => void) {
+  constructor(source: Source, text: string, report: (offset: number, message: string) => void) {
     this.#source = source;
+    this.#text = text;
     this.#report = report;
   }
 
@@ -110,8 +136,11 @@ class Converter {
     }
     if (depth > bounds.depth) return fail(`nests too deeply: write at most ${bounds.depth} levels`);
     const { tag, anchor } = node as { tag?: string; anchor?: string };
-    if (tag !== undefined && hasTag(node))
-      return fail(`has the tag ${quote(tag)}: remove it, tags are not read`);
+    if (tag !== undefined) {
+      const written = this.#tagBefore(offset);
+      this.#report(written.offset, `has the tag ${quote(written.text)}: remove it, tags are not read`);
+      return { ...empty, offset };
+    }
     const made = this.#value(node, offset, depth, fail);
     if (anchor !== undefined) this.#anchors.set(anchor, made);
     return made;
@@ -152,7 +181,7 @@ class Converter {
     entries: Map<string, Entry>,
   ): { name: string; offset: number } | undefined {
     const at = (node as { range?: [number, number, number] | null } | null)?.range?.[0] ?? offset;
-    if (!isScalar(node) || (hasTag(node) && node.tag !== undefined)) {
+    if (!isScalar(node) || node.tag !== undefined) {
       this.#report(at, "a key is not a plain text: write a name");
       return undefined;
     }
@@ -179,6 +208,13 @@ class Converter {
     return { name, offset: at };
   }
 
+  /** The tag that stands before a value. */
+  #tagBefore(offset: number): { offset: number; text: string } {
+    let start = this.#text.lastIndexOf("!", offset);
+    while (start > 0 && this.#text[start - 1] === "!") start--;
+    return { offset: start, text: /^\S*/.exec(this.#text.slice(start, start + 80))?.[0] ?? "!" };
+  }
+
   #count(size: number, offset: number): void {
     const before = this.#size;
     this.#size += size;
@@ -188,23 +224,18 @@ class Converter {
   }
 }
 
-/** Whether a tag stands in the source; the parser resolves plain values to tags as well. */
-function hasTag(node: unknown): boolean {
-  return (node as { tag?: string }).tag !== undefined;
-}
-
 function printable(name: string): string {
-  return /^[\w-]{1,40}$/.test(name) ? name : "NAME";
+  return /^[\w-]{1,40}$/.test(name) && !looksSecret(name) ? name : "NAME";
 }
 
 /** Our own words for the parser's errors: its messages quote the source, which may hold anything. */
-function explain({ code }: YAMLError): string {
-  return `is not YAML: ${explanations[code] ?? "check the indentation, quotes and brackets from here on"}`;
+function explain({ code, message }: YAMLError): string {
+  const unclosed = code === "BAD_INDENT" && message.includes("end with a");
+  return `is not YAML: ${explanations[unclosed ? "MISSING_CHAR" : code] ?? "check the indentation, quotes and brackets from here on"}`;
 }
 
 const explanations: Partial<Record<YAMLError["code"], string>> = {
   BAD_ALIAS: "write an alias as *name",
-  BAD_DIRECTIVE: "remove the % directive",
   BAD_DQ_ESCAPE: "write \\\\ for a backslash between double quotes, or use single quotes",
   BAD_INDENT: "indent this line like its neighbours, with spaces",
   BAD_SCALAR_START: "put the value in quotes",

@@ -12,6 +12,7 @@ import {
   renamedFrom,
   Sentence,
   SqlName,
+  some,
   Variable,
 } from "./values.ts";
 
@@ -22,11 +23,11 @@ const privileges = z.enum(["select", "insert", "update", "delete", "truncate", "
 const Grant = z
   .strictObject({
     schema: SqlName,
-    tables: z.array(privileges).min(1, { error: "name at least one privilege" }).optional(),
-    sequences: z
-      .array(z.enum(["usage", "select", "update"], { error: "write usage, select or update" }))
-      .min(1, { error: "name at least one privilege" })
-      .optional(),
+    tables: some(privileges, "name at least one privilege").optional(),
+    sequences: some(
+      z.enum(["usage", "select", "update"], { error: "write usage, select or update" }),
+      "name at least one privilege",
+    ).optional(),
     create: z
       .boolean({ error: "write true or false" })
       .optional()
@@ -76,10 +77,7 @@ export const databaseShape = {
   engine: z.literal("postgres", { error: "write postgres" }),
   description: Sentence.optional(),
   at: z.record(Name, Place).meta({ description: "The environments that have it, and where." }),
-  groups: z.record(
-    SqlName,
-    z.strictObject({ grants: z.array(Grant).min(1, { error: "name at least one grant" }) }),
-  ),
+  groups: z.record(SqlName, z.strictObject({ grants: some(Grant, "name at least one grant") })),
   users: z.record(Name, User).optional(),
   "renamed-from": renamedFrom,
   retired: Retired.optional(),

@@ -10,10 +10,12 @@ import {
   Host,
   HttpsUrl,
   Identifier,
+  list,
   Name,
   Port,
   Repository,
   Sentence,
+  some,
 } from "./values.ts";
 
 const Person = z.strictObject({
@@ -21,16 +23,15 @@ const Person = z.strictObject({
   age: AgeRecipient.optional().meta({
     description: "Public half; makes the person a recipient of the Git bootstrap (R4).",
   }),
-  groups: z.array(Name).optional(),
+  groups: list(Name).optional(),
 });
 
 const Group = z.strictObject({
   purpose: Sentence,
-  operates: z
-    .array(Name)
+  operates: list(Name)
     .optional()
     .meta({ description: "Systems whose secrets its members may set by hand and whose versions they see." }),
-  reads: z.array(Name).optional().meta({ description: "Systems whose secret values its members may read." }),
+  reads: list(Name).optional().meta({ description: "Systems whose secret values its members may read." }),
   audits: z
     .boolean({ error: "write true or false" })
     .optional()
@@ -83,7 +84,7 @@ export const Environment = z
     github: z
       .strictObject({
         environment: Identifier.optional(),
-        branches: z.array(Branch).min(1, { error: "name at least one branch" }).optional(),
+        branches: some(Branch, "name at least one branch").optional(),
         audience: HttpsUrl.optional(),
         issuer: HttpsUrl.optional(),
         certificate: z
@@ -102,9 +103,7 @@ export const Environment = z
           .record(Name, AuditDevice)
           .optional()
           .meta({ description: "At least two, on separate failure domains." }),
-        cidrs: z
-          .array(Cidr)
-          .min(1, { error: "name at least one range" })
+        cidrs: some(Cidr, "name at least one range")
           .optional()
           .meta({ description: "Where hosts may log in from with AppRole." }),
         quotas: z
@@ -146,7 +145,7 @@ export const Organization = z
       .strictObject({ repository: Repository })
       .meta({ description: "The repository whose CI deploys this stack." }),
     people: z.record(Name, Person),
-    administrators: z.array(Name).meta({ description: "At least two people, by name (R59)." }),
+    administrators: list(Name).meta({ description: "At least two people, by name (R59)." }),
     contacts: z.strictObject({ security: Email, "on-call": Email }).meta({ description: "R71." }),
     groups: z.record(Name, Group).optional(),
     providers: z.record(Name, Provider).optional(),

@@ -9,6 +9,7 @@ import {
   renamedFrom,
   Sentence,
   Size,
+  some,
   Variable,
 } from "./values.ts";
 
@@ -120,9 +121,7 @@ export const secretShape = {
   owner: Name.optional().meta({ description: "The system's owner by default (R71)." }),
   description: Sentence.optional(),
   provider: Name.optional().meta({ description: "Who issues it; its bound applies (R19)." }),
-  fields: z
-    .array(Field)
-    .min(1, { error: "name at least one field" })
+  fields: some(Field, "name at least one field")
     .optional()
     .meta({ description: "Rotated together; the kind's own by default." }),
   templates: z

@@ -8,12 +8,14 @@ import {
   Exceptions,
   FileName,
   KubernetesName,
+  list,
   Name,
   perEnvironment,
   Repository,
   Retired,
   renamedFrom,
   Sentence,
+  some,
   Variable,
 } from "./values.ts";
 
@@ -40,14 +42,10 @@ const serviceShape = {
     )
     .meta({ description: "How it takes a new value (R35)." }),
   kubernetes: z.strictObject({ namespace: KubernetesName, "service-account": KubernetesName }).optional(),
-  cidrs: z
-    .array(Cidr)
-    .min(1, { error: "name at least one range" })
+  cidrs: some(Cidr, "name at least one range")
     .optional()
     .meta({ description: "Where its hosts log in from; the environment's by default." }),
-  deliver: z
-    .array(Delivery)
-    .min(1, { error: "name at least one way" })
+  deliver: some(Delivery, "name at least one way")
     .optional()
     .meta({ description: "How values arrive; the platform's usual way by default." }),
   "renamed-from": renamedFrom,
@@ -56,12 +54,10 @@ const serviceShape = {
 
 const ciShape = {
   workflow: FileName.meta({ description: "File in .github/workflows of the system's repository." }),
-  environments: z
-    .array(Name)
-    .min(1, { error: "name at least one environment" })
+  environments: some(Name, "name at least one environment")
     .optional()
     .meta({ description: "All by default." }),
-  reads: z.array(Name).meta({ description: "Secrets it may read: said, never inferred." }),
+  reads: list(Name).meta({ description: "Secrets it may read: said, never inferred." }),
   as: z
     .record(
       Variable,
@@ -70,7 +66,7 @@ const ciShape = {
       }),
     )
     .optional(),
-  deliver: z.array(Delivery).min(1, { error: "name at least one way" }).optional(),
+  deliver: some(Delivery, "name at least one way").optional(),
   ttl: Duration.optional().meta({ description: "Lifetime of its token, at most 1h; 10m by default." }),
 };
 
@@ -92,9 +88,7 @@ const settingShape = {
   value: Scalar,
   class: z.enum(["plain", "sensitive"], { error: "write plain or sensitive" }).optional(),
   description: Sentence.optional(),
-  services: z
-    .array(Name)
-    .min(1, { error: "name at least one service" })
+  services: some(Name, "name at least one service")
     .optional()
     .meta({ description: "Who gets it; all of the system's by default." }),
 };
@@ -107,9 +101,10 @@ const encryptionKeyShape = {
   consumers: z
     .record(
       Name,
-      z
-        .array(z.enum(["encrypt", "decrypt", "rewrap"], { error: "write encrypt, decrypt or rewrap" }))
-        .min(1, { error: "name at least one operation" }),
+      some(
+        z.enum(["encrypt", "decrypt", "rewrap"], { error: "write encrypt, decrypt or rewrap" }),
+        "name at least one operation",
+      ),
     )
     .optional(),
   "renamed-from": renamedFrom,

@@ -170,6 +170,31 @@ export const Exceptions = z
   .optional()
   .meta({ description: "Secure defaults that are turned off on purpose, by whom, why and until when." });
 
+/** A list in which nothing stands twice. */
+export function list<S extends z.ZodType>(item: S) {
+  return z.array(item).superRefine(refuseTwice);
+}
+
+/** The same with at least one item. */
+export function some<S extends z.ZodType>(item: S, fix: string) {
+  return z.array(item).min(1, { error: fix }).superRefine(refuseTwice);
+}
+
+function refuseTwice(items: unknown[], context: z.core.$RefinementCtx<unknown[]>): void {
+  const seen = new Set<string>();
+  for (const [index, item] of items.entries()) {
+    const key = JSON.stringify(item);
+    if (seen.has(key)) {
+      context.addIssue({
+        code: "custom",
+        path: [index],
+        message: "remove it, it stands in the list already",
+      });
+    }
+    seen.add(key);
+  }
+}
+
 /** The shape of an entry together with `per-environment`, which may hold any part of the same shape. */
 export function perEnvironment<S extends z.core.$ZodLooseShape>(shape: S, description: string) {
   return z.strictObject({ ...shape, "per-environment": differences(shape) }).meta({ description });

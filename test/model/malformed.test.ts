@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { CatalogueError, loadCatalogueFrom } from "../../model/catalogue.ts";
+import { cases } from "./malformed.cases.ts";
+import { organization, shop } from "./shop.ts";
+
+const right = { "organization.yaml": organization, "systems/shop.yaml": shop };
+
+function problemsOf(files: Record<string, string>): string[] {
+  try {
+    loadCatalogueFrom(files);
+  } catch (error) {
+    if (error instanceof CatalogueError)
+      return error.message.split("\n").map((line) => line.replace("catalogue/", ""));
+    throw error;
+  }
+  return [];
+}
+
+suite("a malformed catalogue is refused with its position and the fix", () => {
+  test("the catalogue that the others are made from is accepted", () => {
+    assert.deepEqual(problemsOf(right), []);
+  });
+  for (const { name, files, expected } of cases) {
+    test(`refuses ${name}`, () => {
+      assert.deepEqual(problemsOf(files(right)), expected);
+    });
+  }
+  test("names every problem of every file in one run, ordered by position", () => {
+    const files = {
+      "organization.yaml": organization.replace("[ada, ben]", "[ada]").replace("api: false", "api: no"),
+      "systems/shop.yaml": shop.replace("owner: ada", "ower: ada").replace("ttl: 15m", "ttl: 15"),
+      "systems/other.yaml": "system: other\nowner: [ada\n",
+    };
+    assert.deepEqual(problemsOf(files), [
+      "organization.yaml:7:17: administrators names fewer than two people: name at least two, so that one can be away (R59)",
+      'organization.yaml:12:32: providers.openai.api is "no": write true or false',
+      "systems/other.yaml:3:1: is not YAML: close the quote, bracket or brace, or write the missing comma or colon",
+      "systems/shop.yaml:1:1: owner is missing: write lower-case letters, digits and single - or _ between them, such as titan-brain",
+      'systems/shop.yaml:2:1: ower is not a field: did you mean "owner"?',
+      "systems/shop.yaml:36:48: databases.orders.users.worker.ttl is 15: write a duration such as 21d or 12h",
+    ]);
+  });
+  test("stops after 300 problems of one file", () => {
+    const fields = Array.from({ length: 5000 }, (_, index) => `k${index}: 1`).join("\n");
+    const found = problemsOf({ ...right, "systems/shop.yaml": `${shop}${fields}\n` });
+    assert.equal(found.length, 301);
+  });
+  test("carries each problem as data beside the text", () => {
+    assert.throws(
+      () => loadCatalogueFrom({ ...right, "systems/shop.yaml": shop.replace("owner: ada", "owner: aida") }),
+      (error: CatalogueError) => {
+        assert.deepEqual(error.problems, [
+          {
+            file: "catalogue/systems/shop.yaml",
+            line: 2,
+            column: 8,
+            message: 'owner is "aida", which is not a person: did you mean "ada"?',
+          },
+        ]);
+        return true;
+      },
+    );
+  });
+});
+
+suite("what looks like a secret is never quoted", () => {
+  const secrets = [
+    "hvs.CAESIJlWh9s8f7g6h5j4k3l2m1n0",
+    "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33",
+    "sk-proj-9d8f7a6s5d4f3g2h1j0k",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    "postgresql://app:correct-horse@db.acme.example/app",
+  ];
+  const places: [string, (value: string) => string][] = [
+    ["as a wrong value", (value) => shop.replace("every: 30d, overlap", `every: "${value}", overlap`)],
+    ["as a name", (value) => shop.replace("  openai:\n    class", `  "${value}!":\n    class`)],
+    ["as an unknown field", (value) => shop.replace("settings:\n", `"${value}": 1\nsettings:\n`)],
+    [
+      "as the value of an unknown field",
+      (value) => shop.replace("settings:\n", `value: "${value}"\nsettings:\n`),
+    ],
+    ["as a reference", (value) => shop.replace("{ OPENAI_API_KEY: key }", `{ OPENAI_API_KEY: "${value}" }`)],
+    ["as a setting", (value) => shop.replace("LOG_LEVEL: info", `LOG_LEVEL: "${value}"\n  lower: 1`)],
+    ["as a tag", (value) => shop.replace("owner: ada", `owner: !<${value}> ada`)],
+    ["as an alias", (value) => shop.replace("owner: ada", `owner: *${value}`)],
+    ["in a line that is not YAML", (value) => shop.replace("owner: ada", `owner: "${value}`)],
+  ];
+  for (const [where, put] of places) {
+    test(`${where}`, () => {
+      for (const secret of secrets) {
+        const text = problemsOf({ ...right, "systems/shop.yaml": put(secret) }).join("\n");
+        assert.notEqual(text, "", secret);
+        assert.equal(text.includes(secret.slice(0, 24)), false, text);
+      }
+    });
+  }
+});
