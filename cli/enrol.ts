@@ -71,6 +71,7 @@ async function open(invocation: Invocation): Promise<Result> {
     import("./session.ts"),
   ]);
   const { stdin, stderr } = process;
+  if (!stdin.isTTY) invocation.report({ subject: "token", state: "started", text: "reading the token" });
   const token = (stdin.isTTY ? await askHidden("token: ", stdin, stderr) : await readAll(stdin)).trim();
   if (!/^hv[sb]\.[A-Za-z0-9_-]+$/.test(token)) throw new UsageError("that is no wrapping token (hvs.…)");
   return withVault(invocation, async (vault) => {

@@ -1,4 +1,4 @@
-import type { Writable } from "node:stream";
+import { addAbortSignal, type Readable, type Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { ReadStream } from "node:tty";
 import { UsageError } from "./exit.ts";
@@ -6,10 +6,14 @@ import { UsageError } from "./exit.ts";
 /** Bytes; a value is at most 64 KiB, and several come as one JSON object. */
 const largest = 1024 * 1024;
 
-/** All of standard input, as text. Invalid UTF-8 becomes U+FFFD, which the checks refuse. */
-export async function readAll(input: AsyncIterable<Buffer | string>): Promise<string> {
+/**
+ * All of standard input, as text. Invalid UTF-8 becomes U+FFFD, which the checks refuse.
+ * @throws the signal's reason when it is aborted
+ */
+export async function readAll(input: Readable, signal?: AbortSignal): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
+  if (signal !== undefined) addAbortSignal(signal, input);
   for await (const chunk of input) {
     const bytes = Buffer.from(chunk);
     length += bytes.length;

@@ -19,6 +19,7 @@ export function command(): Command {
       ["vault-export | keyplane set titan/binance", 'both fields, from {"key": …, "secret": …}'],
       ["keyplane set titan/binance --dry-run", "what would be written, without a value"],
     ],
+    interruptible: true,
     configure: (set) => set.option("--field <field>", "the one field that standard input is the value of"),
     async run(invocation) {
       const [name = ""] = invocation.arguments;
@@ -45,8 +46,13 @@ export function command(): Command {
         const secret = secretNamed(model, name);
         const verbatim = secret.kind === "file" || secret.kind === "certificate";
         const values = verbatim ? given : mapValues(given, withoutLineBreak);
-        const result = await setValue({ vault, model, by: who }, secret, values, invocation.report);
-        const to = result.delivered.length > 0 ? `, delivered to ${result.delivered.join(", ")}` : "";
+        const writer = { vault, model, by: who };
+        const result = await setValue(writer, secret, values, invocation.report, invocation.signal);
+        const to =
+          (result.delivered.length > 0 ? `, delivered to ${result.delivered.join(", ")}` : "") +
+          (result.pending.length > 0
+            ? `; the rotation role will deliver it to ${result.pending.join(", ")}`
+            : "");
         return {
           json: result,
           text: `${result.secret}: ${result.unchanged ? "unchanged, " : ""}version ${result.version}${to}.`,
@@ -72,7 +78,7 @@ function refuseValues(name: string, field: string | undefined): void {
 }
 
 async function readFields(
-  { report }: Invocation,
+  { report, signal }: Invocation,
   fields: string[],
   field: string | undefined,
 ): Promise<Fields> {
@@ -84,7 +90,7 @@ async function readFields(
     return Object.fromEntries(answers);
   }
   report({ subject: "value", state: "started", text: "reading standard input" });
-  const text = await readAll(stdin);
+  const text = await readAll(stdin, signal);
   report({ subject: "value", state: "done", text: "read from standard input" });
   const [only] = asked;
   if (asked.length === 1 && only !== undefined) return { [only]: text };

@@ -46,6 +46,12 @@ export async function writeSource(
   return version;
 }
 
+/** Whether a rotation of the secret is under way: its journal says in which state, "done" at the end. */
+export async function isRotating({ vault, model }: Writer, secret: Secret): Promise<boolean> {
+  const journal = await readFields(vault, model.vault.mounts.kv, secret.journal);
+  return journal !== undefined && journal.state !== "done";
+}
+
 /** How a consumer's path stands against the source's version. */
 export type Arrival = "arrived" | "absent" | "behind" | "other-shape" | "gone";
 
@@ -68,16 +74,19 @@ export async function arrival(
  * Can be stopped and repeated anywhere.
  * @param wanted decides about a consumer that lacks it
  * @returns the ids of those written
+ * @throws the signal's reason, between two consumers
  */
 export async function deliver(
   writer: Writer,
   secret: Secret,
   source: number,
   wanted: (arrival: Exclude<Arrival, "arrived">) => Promise<boolean>,
+  signal?: AbortSignal,
 ): Promise<string[]> {
   const written: string[] = [];
   let fields: Fields | undefined;
   for (const consumer of inOrder(secret.consumers)) {
+    signal?.throwIfAborted();
     const state = await arrival(writer, secret, consumer, source);
     if (state === "arrived" || !(await wanted(state))) continue;
     fields ??= await readSource(writer, secret);

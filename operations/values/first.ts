@@ -1,8 +1,8 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
-import { type Arrival, deliver, sourceState, type Writer, writeSource } from "./deliver.ts";
-import { ConflictError, stateOf } from "./kv.ts";
+import { type Arrival, deliver, isRotating, sourceState, type Writer, writeSource } from "./deliver.ts";
+import { ConflictError } from "./kv.ts";
 import { firstFields, isMachineMade } from "./shape.ts";
 
 export interface FirstValues {
@@ -85,10 +85,8 @@ async function make(writer: Writer, secret: Secret): Promise<number> {
   }
 }
 
-/** A consumer that is behind is the rotation's business while one is under way; its journal says so. */
-async function completes({ vault, model }: Writer, secret: Secret, arrival: Arrival): Promise<boolean> {
+/** A consumer that is behind is the rotation's business while one is under way. */
+async function completes(writer: Writer, secret: Secret, arrival: Arrival): Promise<boolean> {
   if (arrival === "absent" || arrival === "other-shape") return true;
-  if (arrival === "gone") return false;
-  const journal = await stateOf(vault, model.vault.mounts.kv, secret.journal);
-  return journal.version === 0 || journal.gone;
+  return arrival !== "gone" && !(await isRotating(writer, secret));
 }

@@ -1,8 +1,10 @@
+import { VaultError } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { checkValues, ValueError } from "./check.ts";
-import { deliver, readSource, sourceState, type Writer, writeSource } from "./deliver.ts";
-import { type Fields, givenFields, inOrder, nextFields, sameFields } from "./shape.ts";
+import { deliver, isRotating, readSource, sourceState, type Writer, writeSource } from "./deliver.ts";
+import { ConflictError, stateOf, writeFields } from "./kv.ts";
+import { type Fields, givenFields, inOrder, keepsOneBefore, nextFields, sameFields } from "./shape.ts";
 
 /** A name that the catalogue does not have. */
 export class UnknownNameError extends Error {
@@ -25,6 +27,8 @@ export interface SetResult extends SetPlan {
   /** The source had these values already; only what was lacking was delivered. */
   unchanged: boolean;
   delivered: string[];
+  /** Consumers that the rotation role delivers to, because whoever set it may not. */
+  pending: string[];
 }
 
 /**
@@ -61,15 +65,17 @@ export function planSet(secret: Secret): SetPlan {
 
 /**
  * Writes given values as a new version of the source, with check-and-set, then to each consumer's own path.
- * Giving the same values again completes what an earlier run left, and makes no new version.
+ * Giving the same values again completes what an earlier run left, and makes no new version. Whoever may write
+ * the source but not see it (a system's operators) writes that alone; the rotation role's next run delivers it.
  * @param given some or all of the plan's fields; missing ones keep their current value
- * @throws ValueError, ConflictError, VaultError
+ * @throws ValueError, ConflictError, VaultError; the signal's reason, between two consumers
  */
 export async function setValue(
   writer: Writer,
   secret: Secret,
   given: Fields,
   report: Report,
+  signal?: AbortSignal,
 ): Promise<SetResult> {
   const plan = planSet(secret);
   const unknown = Object.keys(given).filter((field) => !plan.fields.includes(field));
@@ -77,8 +83,14 @@ export async function setValue(
     throw new ValueError(`${secret.id} takes the field(s) ${plan.fields.join(", ")}`);
   }
   checkValues(secret, given);
+  if (await isRotating(writer, secret)) {
+    throw new ConflictError(
+      `a rotation of ${secret.id} is under way: run the same command when it has ended`,
+    );
+  }
+  const current = await readIfAllowed(writer, secret);
+  if (current === "not allowed") return setUnseen(writer, plan, secret, given, report);
   const state = await sourceState(writer, secret);
-  const current = state.version === 0 || state.gone ? undefined : await readSource(writer, secret);
   const lacking = plan.fields.filter((field) => given[field] === undefined && current?.[field] === undefined);
   if (lacking.length > 0) {
     throw new ValueError(
@@ -96,8 +108,47 @@ export async function setValue(
     state: unchanged ? "unchanged" : "done",
     text: `source is version ${version}`,
   });
-  const delivered = await deliver(writer, secret, version, async () => true);
+  const delivered = await deliver(writer, secret, version, async () => true, signal);
   for (const id of delivered)
     report({ subject: id, state: "done", text: `has version ${version} of ${secret.id}` });
-  return { ...plan, version, unchanged, delivered };
+  return { ...plan, version, unchanged, delivered, pending: [] };
+}
+
+/** Without seeing the value there is, a new one must be whole, and nothing of the old one can be kept. */
+async function setUnseen(
+  { vault, model }: Writer,
+  plan: SetPlan,
+  secret: Secret,
+  given: Fields,
+  report: Report,
+): Promise<SetResult> {
+  if (plan.fields.some((field) => given[field] === undefined)) {
+    throw new ValueError(
+      `you may not see ${secret.id}: give ${plan.fields.join(", ")} together, as one JSON object`,
+    );
+  }
+  if (keepsOneBefore(secret)) {
+    throw new ValueError(
+      `you may not see ${secret.id}, whose next version holds the one before: let it be rotated`,
+    );
+  }
+  const { kv } = model.vault.mounts;
+  const { version: after } = await stateOf(vault, kv, secret.source);
+  const version = await writeFields(vault, kv, secret.source, { fields: given, after });
+  report({
+    subject: secret.id,
+    state: "done",
+    text: `source is version ${version}; the rotation role delivers it`,
+  });
+  const pending = inOrder(secret.consumers).map(({ id }) => id);
+  return { ...plan, version, unchanged: false, delivered: [], pending };
+}
+
+async function readIfAllowed(writer: Writer, secret: Secret): Promise<Fields | undefined | "not allowed"> {
+  try {
+    return await readSource(writer, secret);
+  } catch (error) {
+    if (error instanceof VaultError && error.status === 403) return "not allowed";
+    throw error;
+  }
 }

@@ -14,6 +14,11 @@ const pairs: Partial<Record<Secret["kind"], { now: string; before: string }>> = 
   fernet: { now: "key", before: "previous" },
 };
 
+/** Whether a version holds the value before it as well. */
+export function keepsOneBefore({ kind }: Pick<Secret, "kind">): boolean {
+  return pairs[kind] !== undefined;
+}
+
 /** Fields that someone must give when setting a value; the others follow from them. */
 export function givenFields(secret: Pick<Secret, "kind" | "fields" | "templates">): string[] {
   const derived = [pairs[secret.kind]?.before, secret.kind === "hmac" ? "key-id" : undefined];

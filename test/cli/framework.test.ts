@@ -90,15 +90,27 @@ test("a reader that has seen enough is no error", async () => {
   assert.deepEqual([code, stderr], [0, ""]);
 });
 
-test("Ctrl-C while it waits for standard input ends it with 130 and nothing done", async () => {
+test("Ctrl-C while it waits for standard input ends it with nothing done", async () => {
   const child = spawn(process.execPath, [entry, "set", "titan/gemini"], { stdio: ["pipe", "pipe", "pipe"] });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
+    if (text.includes("reading standard input")) child.kill("SIGINT");
     stderr += text;
-    if (stderr.includes("reading standard input")) child.kill("SIGINT");
   });
-  const [code] = await once(child, "exit");
-  assert.equal(code, 130);
+  const [code] = await once(child, "close");
+  assert.equal(code, 4);
+  assert.match(stderr, /Interrupted/);
+});
+
+test("Ctrl-C ends a command that does not watch for it at once, with 130", async () => {
+  const child = spawn(process.execPath, [entry, "enrol", "--unwrap"], { stdio: ["pipe", "pipe", "pipe"] });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
+    if (stderr.includes("reading the token")) child.kill("SIGINT");
+  });
+  const [code] = await once(child, "close");
+  assert.deepEqual([code, stderr.includes("error")], [130, false]);
 });
 
 test("Ctrl-C lets a command that watches for it stop between two steps, with exit 4", async () => {

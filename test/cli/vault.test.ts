@@ -106,6 +106,7 @@ test("set takes several fields as one JSON object, and --json answers with one d
     version: 1,
     unchanged: false,
     delivered: ["titan/titan-ai-quant", "titan/titan-execution-rs"],
+    pending: [],
   });
   assert.deepEqual(await stored("source/titan/bybit"), fields);
 });

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
-import type { RequestOptions, Vault, VaultResponse } from "../../../clients/vault.ts";
+import { type RequestOptions, type Vault, VaultError, type VaultResponse } from "../../../clients/vault.ts";
 import type { Model, Secret } from "../../../model/model.ts";
+import { renderPolicy } from "../../../model/policies.ts";
 import { ValueError } from "../../../operations/values/check.ts";
+import { ensureFirstValues } from "../../../operations/values/first.ts";
 import { ConflictError } from "../../../operations/values/kv.ts";
 import { planSet, secretNamed, setValue, UnknownNameError } from "../../../operations/values/set.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
@@ -192,6 +194,72 @@ test("of two people who set it at once, one is told to run it again, and the oth
     return /run the same command again/.test(error.message);
   });
   assert.deepEqual((await at(secret.source)).fields, fast);
+});
+
+test("what is being rotated is not set at the same time", async () => {
+  const secret = elsewhere("titan/gemini", "set-rotating");
+  await setValue(writer(), secret, { key: value() }, quiet);
+  await rotator.write(`kv/data/${secret.journal}`, { data: { state: "probe" }, options: { cas: 0 } });
+  await assert.rejects(
+    setValue(writer(), secret, { key: value() }, quiet),
+    /rotation of titan\/gemini is under way/,
+  );
+  await rotator.write(`kv/data/${secret.journal}`, { data: { state: "done" }, options: { cas: 1 } });
+  assert.equal((await setValue(writer(), secret, { key: value() }, quiet)).version, 2);
+});
+
+test("an interruption stops between two consumers, and the same command again completes it", async () => {
+  const secret = elsewhere("titan/binance", "set-interrupted");
+  const given = { key: value(), secret: value() };
+  const controller = new AbortController();
+  const report = ({ subject }: { subject: string }) => {
+    if (subject === secret.id) controller.abort(new DOMException("stop", "AbortError"));
+  };
+  await assert.rejects(setValue(writer(), secret, given, report, controller.signal), /stop/);
+  assert.equal((await at(secret.source)).version, 1);
+  assert.equal((await setValue(writer(), secret, given, quiet)).delivered.length, 2);
+});
+
+/** Someone of titan's operators, who "sets values without seeing them". */
+async function operator(): Promise<Vault> {
+  const policy = model.policies.find(({ name }) => name === "keyplane.group.titan-operators");
+  assert.ok(policy !== undefined);
+  await server.root.write(`sys/policies/acl/${policy.name}`, { policy: renderPolicy(policy) });
+  const { auth } = await server.root.write("auth/token/create", { policies: [policy.name] });
+  return server.root.with(auth?.client_token);
+}
+
+test("an operator sets a value without seeing the one before; the rotation role delivers it", async () => {
+  const secret = secretNamed(model, "titan/bybit");
+  await setValue(writer(), secret, { key: value(), secret: value() }, quiet);
+  const given = { key: value(), secret: value() };
+  const result = await setValue(writer(await operator()), secret, given, quiet);
+  assert.deepEqual([result.version, result.delivered], [2, []]);
+  assert.deepEqual(result.pending, ["titan/titan-ai-quant", "titan/titan-execution-rs"]);
+  const only: Model = { ...model, secrets: [secret] };
+  assert.deepEqual((await ensureFirstValues(rotator, only, quiet)).delivered, ["titan/bybit"]);
+  assert.deepEqual((await at("services/titan/titan-ai-quant/bybit")).fields, given);
+});
+
+test("an operator gives all fields: none can be kept unseen", async () => {
+  const set = setValue(
+    writer(await operator()),
+    secretNamed(model, "titan/binance"),
+    { key: value() },
+    quiet,
+  );
+  await assert.rejects(set, /give key, secret together/);
+});
+
+test("an operator does not set an HMAC key, whose next version holds the one before", async () => {
+  const primary = randomBytes(32).toString("hex");
+  const set = setValue(writer(await operator()), secretNamed(model, "titan/hmac"), { primary }, quiet);
+  await assert.rejects(set, /let it be rotated/);
+});
+
+test("an operator of one system does not set another's (R7)", async () => {
+  const set = setValue(writer(await operator()), secretNamed(model, "soma/openai"), { key: value() }, quiet);
+  await assert.rejects(set, (error) => error instanceof VaultError && error.status === 403);
 });
 
 function dies(at: number, when: "before" | "after"): Vault {
