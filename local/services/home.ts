@@ -36,6 +36,8 @@ export function layout(home: string) {
       /** Data folders are made under such a name and a number of their own. */
       unfinished: join(root, "postgres", "unfinished-"),
       password: join(root, "postgres", "superuser.password"),
+      /** Only where Postgres runs as another user. */
+      certificate: join(root, "postgres", "server.pem"),
       initialPassword: join(root, "postgres", "initdb.password"),
     },
     issuer: {

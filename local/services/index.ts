@@ -10,7 +10,7 @@ import { ServicesDownError } from "./errors.ts";
 import { deleteHome, holdServices, isHome, layout, prepareHome, removeLeftovers } from "./home.ts";
 import { issuerUrl, startIssuer } from "./issuer/index.ts";
 import { becomesFree, freePort } from "./ports.ts";
-import { startPostgres, superuser } from "./postgres-server.ts";
+import { copyCertificate, startPostgres, superuser } from "./postgres-server.ts";
 import type { PostgresUser } from "./postgres-user.ts";
 import {
   kubernetesNames,
@@ -84,6 +84,7 @@ export async function startServices(home: string, options: StartOptions): Promis
   await Promise.all(
     certificates.renewed.map(async (name) => {
       const running = await table.running(name);
+      if (name === "postgres") await copyCertificate(root);
       if (running !== undefined && (await signalProcess(running, "SIGHUP"))) {
         report({ subject: name, state: "progress", text: "loads its renewed certificate" });
       }

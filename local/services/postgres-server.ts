@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -126,7 +127,13 @@ async function makeDataFolder(start: PostgresStart, user: PostgresUser): Promise
 /** Another user cannot enter the folder of the certificates: it gets a copy of its own. */
 function certificateFor(home: string, user: PostgresUser): string {
   const { postgres, tls } = layout(home);
-  return user.kind === "other" ? join(postgres.folder, "server.pem") : tls.leaf("postgres");
+  return user.kind === "other" ? postgres.certificate : tls.leaf("postgres");
+}
+
+/** Brings that copy up to date, where there is one, after a renewal; its owner and mode stay. */
+export async function copyCertificate(home: string): Promise<void> {
+  const { postgres, tls } = layout(home);
+  if (existsSync(postgres.certificate)) await copyFile(tls.leaf("postgres"), postgres.certificate);
 }
 
 /** A connection of the superuser over TLS. The caller ends it. */

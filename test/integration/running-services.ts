@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, readlink, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
+import pg from "pg";
 import type { Step } from "../../local/progress.ts";
 import {
   type LocalServices,
@@ -22,7 +22,7 @@ export interface TestServices {
 }
 
 /** Nothing is started yet. Whatever the test starts in `home` ends with the test, also when it fails. */
-export async function testServices(t: Pick<TestContext, "after">): Promise<TestServices> {
+export async function testServices(t: { after(end: () => Promise<void>): void }): Promise<TestServices> {
   // The space is meant: people keep their work in such folders.
   const folder = await realpath(await mkdtemp(join(tmpdir(), "keyplane services-")));
   const home = join(folder, "home");
@@ -79,4 +79,21 @@ export async function processesIn(folder: string): Promise<number[]> {
     if (line.includes(folder) || cwd.startsWith(folder)) found.push(Number(name));
   }
   return found;
+}
+
+/** A connection of the superuser over TLS; whoever asked for it ends it. */
+export async function superuser(services: LocalServices): Promise<pg.Client> {
+  const { postgres, issuer } = services;
+  const password = (await readFile(postgres.passwordFile, "utf8")).trim();
+  const client = new pg.Client({
+    ...postgres,
+    user: postgres.superuser,
+    password,
+    database: "postgres",
+    ssl: { ca: issuer.ca },
+  });
+  // The server may be stopped before the client is ended.
+  client.on("error", () => {});
+  await client.connect();
+  return client;
 }
