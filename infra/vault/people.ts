@@ -57,7 +57,6 @@ export class HumanLogin extends ComponentResource {
         skew: 1,
         keySize: 20,
         maxValidationAttempts: 5,
-        qrSize: 0,
       },
       { ...within, ...dataHolding() },
     );
@@ -78,7 +77,12 @@ export function declarePeople(
 ): void {
   const entities = new Map<string, Entity>();
   for (const { name, email } of people) {
-    const entity = new Entity(name, { name, metadata: { email }, policies: [], disabled: false }, opts);
+    const entity = new Entity(
+      name,
+      { name, metadata: { email }, policies: [] },
+      // Someone locked out in an incident stays out until whoever did it lets them in again.
+      { ...opts, ignoreChanges: ["disabled"] },
+    );
     new EntityAlias(
       name,
       {

@@ -145,7 +145,6 @@ test("asks people, and people only, for a second factor (R50)", () => {
     skew: 1,
     keySize: 20,
     maxValidationAttempts: 5,
-    qrSize: 0,
   });
 });
 
@@ -154,8 +153,8 @@ test("makes each person an entity whose login is that of the environment (R59)",
     name: "ada",
     metadata: { email: "ada@acme.example" },
     policies: [],
-    disabled: false,
   });
+  assert.deepEqual(all.one("vault:identity/entity:Entity", "ada").ignoreChanges, ["disabled"]);
   assert.equal(all.one("vault:identity/entityAlias:EntityAlias", "ada").inputs.name, "ada");
   const auth = { ...model.vault.auth, human: "oidc" as const };
   const oidc = { discoveryUrl: "https://login.acme.example", clientId: "vault" };

@@ -194,7 +194,7 @@ test("takes over what a killed run left, only then, and only of the same nature"
 
   const totp = "vault:identity/mfaTotp:MfaTotp";
   const methods = await stack.vault.list("identity/mfa/method/totp");
-  const { id } = await provider.create(totp, { issuer: "Keyplane acme local", qrSize: 0 }, true);
+  const { id } = await provider.create(totp, { issuer: "Keyplane acme local" }, true);
   assert.deepEqual(methods, [id]);
 });
 

@@ -25,7 +25,7 @@ const entityFields: Fields<EntityArgs> = {
   name: text({ required: true }),
   metadata: map(),
   policies: set(),
-  disabled: flag(),
+  disabled: flag({ chosen: true }),
 };
 
 export const entity = kind<Entity, EntityArgs>({
