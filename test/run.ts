@@ -5,6 +5,8 @@
 import { globSync } from "node:fs";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
+import { startProgress } from "../cli/progress.ts";
+import { ensureTools } from "../local/toolchain/index.ts";
 
 const only = process.argv.slice(2);
 const files = globSync("test/**/*.test.ts", { cwd: process.cwd() })
@@ -15,6 +17,14 @@ if (files.length === 0) {
   console.error(`No test file matches ${only.join(" ")}.`);
   process.exit(2);
 }
+
+// First of all, so that no test waits for a build of many minutes.
+const progress = startProgress(process.stderr);
+await ensureTools(
+  ["age", "age-keygen", "sops", "pulumi", "vault", "etcd", "kube-apiserver"],
+  progress.report,
+);
+progress.end();
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const stream = run({ files, concurrency: 2 });
