@@ -73,7 +73,7 @@ async function findElsewhere(argv: string[]): Promise<number | undefined> {
 }
 
 /** A server's children may carry its arguments for a moment: of pid → parent, the one whose parent is not among them. */
-async function eldest(found: Map<number, number>): Promise<number | undefined> {
+export async function eldest(found: Map<number, number>): Promise<number | undefined> {
   for (const [pid, parent] of found) {
     if (!found.has(parent) && (await startOf(pid)) !== undefined) return pid;
   }
