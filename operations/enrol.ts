@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Vault } from "../clients/vault.ts";
+import { type Vault, VaultError } from "../clients/vault.ts";
 import type { Model, Person } from "../model/model.ts";
 import type { Report } from "./progress.ts";
 import { UnknownNameError } from "./values/set.ts";
@@ -98,11 +98,20 @@ export async function enrol(
 }
 
 /**
- * Opens a wrapping token, which is its own credential. Works once: a refusal means that someone else was first,
- * or that its time is over.
+ * Opens a wrapping token, which is its own credential. Works once.
+ * @throws EnrolmentError when it was opened before, or its time is over
  */
 export async function unwrap(vault: Vault, token: string): Promise<Handover> {
-  return (await vault.with(token).write<Handover>("sys/wrapping/unwrap")).data;
+  try {
+    return (await vault.with(token).write<Handover>("sys/wrapping/unwrap")).data;
+  } catch (cause) {
+    if (!(cause instanceof VaultError && (cause.status === 400 || cause.status === 403))) throw cause;
+    throw new EnrolmentError(
+      "the token does not open: its time is over, or someone opened it before you. If that was not you, tell " +
+        "whoever gave it to you at once: `keyplane enrol NAME --again` makes what they saw worthless",
+      { cause },
+    );
+  }
 }
 
 async function totpMethod(vault: Vault): Promise<TotpMethod> {
@@ -118,9 +127,9 @@ async function totpMethod(vault: Vault): Promise<TotpMethod> {
   return method;
 }
 
-/** Vault names the account by its entity's id; a person wants to find it in their app. */
+/** Vault names the account by its entity's id; a person wants to find it in their app. Apps show a + as it is. */
 function labelled(url: string, name: string): string {
   const totp = new URL(url);
   const issuer = totp.searchParams.get("issuer") ?? "Vault";
-  return `otpauth://totp/${encodeURIComponent(issuer)}:${encodeURIComponent(name)}${totp.search}`;
+  return `otpauth://totp/${encodeURIComponent(issuer)}:${encodeURIComponent(name)}${totp.search.replaceAll("+", "%20")}`;
 }

@@ -249,10 +249,11 @@ test("enrol prints one token; opening it on standard input gives the second fact
   assert.equal(opened.code, 0, opened.stderr);
   const handover = JSON.parse(opened.stdout);
   assert.equal(handover.username, "ada");
-  assert.match(handover.totp, /^otpauth:\/\/totp\/acme:ada\?/);
+  assert.match(handover.totp, /^otpauth:\/\/totp\/Keyplane%20acme:ada\?/);
   assertSilent(made, handover.totp, new URL(handover.totp).searchParams.get("secret") ?? "");
   const again = await staging(["enrol", "--unwrap"], `${token}\n`);
   assert.equal(again.code, 2);
+  assert.match(again.stderr, /does not open/);
   assertSilent(again, token);
 });
 

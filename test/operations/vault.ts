@@ -179,7 +179,7 @@ async function makePeople(root: Vault, model: Model): Promise<void> {
   }
   const { data: method } = await root.write<{ method_id: string }>("identity/mfa/method/totp", {
     method_name: "keyplane",
-    issuer: model.organization,
+    issuer: `Keyplane ${model.organization}`,
   });
   await root.write("identity/mfa/login-enforcement/humans", {
     mfa_method_ids: [method.method_id],

@@ -245,6 +245,15 @@ test("a consumer that is to read another field gets it, of the same value", asyn
   for (const { path } of consumers) assert.deepEqual((await at(path)).fields, { primary, secondary });
 });
 
+test("a consumer's path that someone else wrote gets its value again", async () => {
+  const { model: one, secret } = elsewhere("titan/hmac", "overwritten");
+  await ensureFirstValues(rotator, one, quiet);
+  const path = secret.consumers[0]?.path ?? "";
+  await server.root.write(`kv/data/${path}`, { data: { primary: "other" } });
+  await ensureFirstValues(rotator, one, quiet);
+  assert.equal((await at(path)).fields.primary, (await at(secret.source)).fields.primary);
+});
+
 test("a source that someone deleted is not replaced, since data may need the old value", async () => {
   const { model: one, secret } = elsewhere("solo/encryption-key", "deleted");
   await ensureFirstValues(rotator, one, quiet);
