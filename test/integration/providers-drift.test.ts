@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Vault } from "../../clients/vault.ts";
-import { SmallStack } from "./providers-stack.ts";
+import { ProgramStack } from "./providers-stack.ts";
 
 /** A change by hand in Vault, and the resource in which a refresh must see it. */
 interface Drift {
@@ -143,14 +143,14 @@ const drifts: Drift[] = [
   },
 ];
 
-let stack: SmallStack;
+let stack: ProgramStack;
 let untouched: string[];
 let found: string[];
 let repaired: string[];
 let afterwards: string[];
 
 before(async () => {
-  stack = await SmallStack.start();
+  stack = await ProgramStack.start();
   await stack.up();
   untouched = (await stack.drift()).steps;
   for (const { change } of drifts) await change(stack.vault);

@@ -22,13 +22,15 @@ export interface Run {
   steps: string[];
 }
 
-/** The program of a small model on real services, through the real engine, as root. */
-export class SmallStack implements AsyncDisposable {
+/** The program on real services, through the real engine; as root and of a small model unless the test says otherwise. */
+export class ProgramStack implements AsyncDisposable {
   readonly home: string;
   readonly services: LocalServices;
   readonly vault: Vault;
   /** What the program is run with; tests change it. */
   model: Model;
+  /** What the provider logs in with. */
+  token: string;
   bootstrapPasswords: Record<string, string> = {};
   readonly #engine: Engine;
   readonly #provider: { close(): Promise<void> };
@@ -36,6 +38,7 @@ export class SmallStack implements AsyncDisposable {
   private constructor(
     home: string,
     services: LocalServices,
+    model: Model,
     vault: Vault,
     engine: Engine,
     provider: { close(): Promise<void> },
@@ -45,23 +48,24 @@ export class SmallStack implements AsyncDisposable {
     this.vault = vault;
     this.#engine = engine;
     this.#provider = provider;
-    this.model = localModel(services);
+    this.model = model;
+    this.token = services.vault.rootToken ?? "";
   }
 
   /** Starts everything; nothing is declared yet. */
-  static async start(): Promise<SmallStack> {
+  static async start(modelOf: (services: LocalServices) => Model = localModel): Promise<ProgramStack> {
     const home = join(await mkdtemp(join(tmpdir(), "keyplane-providers-")), "home");
     const report = () => {};
     const services = await startServices(home, { report });
     const { address, ca } = services.vault;
-    const token = services.vault.rootToken ?? "";
-    const provider = await startVaultProvider({ address, ca, token: () => token });
+    const vault = new Vault({ address, ca, token: services.vault.rootToken ?? "" });
+    const provider = await startVaultProvider({ address, ca, token: () => stack.token });
     const engine = await Engine.open({
       home,
       pulumi: await findTool("pulumi", report),
       environment: { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
     });
-    const stack = new SmallStack(home, services, new Vault({ address, ca, token }), engine, provider);
+    const stack = new ProgramStack(home, services, modelOf(services), vault, engine, provider);
     await stack.prepareDatabases();
     return stack;
   }

@@ -5,15 +5,15 @@ import { after, before, test } from "node:test";
 import pg from "pg";
 import { Provider } from "../../local/providers/provider.ts";
 import { vaultKinds } from "../../local/providers/vault/index.ts";
-import { type Run, SmallStack } from "./providers-stack.ts";
+import { ProgramStack, type Run } from "./providers-stack.ts";
 
-let stack: SmallStack;
+let stack: ProgramStack;
 let planned: Run;
 let first: Run;
 let bootstrap: string;
 
 before(async () => {
-  stack = await SmallStack.start();
+  stack = await ProgramStack.start();
   bootstrap = stack.bootstrapPasswords["titan.ledger"] ?? "";
   planned = await stack.preview();
   first = await stack.up();
