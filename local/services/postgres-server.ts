@@ -156,7 +156,7 @@ export async function connectAsSuperuser({
     password: await superuserPassword(home),
     ssl: { ca },
     application_name: "keyplane",
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: 15_000,
   });
   // A server that goes away between two queries must not end our process.
   client.on("error", () => {});

@@ -64,7 +64,7 @@ async function problemOf(
 ): Promise<string | undefined> {
   if (name === "postgres") return postgresProblem({ home, port, ca });
   if (name === "issuer") return issuerProblem(issuerUrl(port), ca);
-  const client = new Vault({ address: vaultAddress(port), ca, timeout: 5_000 });
+  const client = new Vault({ address: vaultAddress(port), ca, timeout: 10_000 });
   try {
     return await vaultProblem(client);
   } finally {

@@ -136,12 +136,12 @@ test("a storage that was removed while its keys stayed is refused with a way out
 });
 
 /** A start in a process of its own, to be killed. */
-function startElsewhere(home: string): ChildProcess {
+function startElsewhere(home: string, errors: "inherit" | "ignore" = "inherit"): ChildProcess {
   const module = join(import.meta.dirname, "../../local/services/index.ts");
   const script = `const { startServices } = await import(process.argv[1]);
     await startServices(process.argv[2], { report: ({ subject, state }) => console.log(subject, state) });`;
   return spawn(process.execPath, ["--input-type=module", "-e", script, module, home], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", errors],
   });
 }
 
@@ -153,6 +153,17 @@ test("a start in another process outlives it: the servers stay when their starte
   assert.deepEqual(await states(services.home), running);
   await connectServices(services.home);
 });
+
+/** Deterministic numbers in [0, 1) from a seed (mulberry32). */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
 
 for (const seed of [11, 12, 13, 14, 15]) {
   test(`a first start killed while Vault is being initialised (seed ${seed}) is made good by the next one`, async (t) => {
@@ -177,23 +188,27 @@ for (const seed of [11, 12, 13, 14, 15]) {
   });
 }
 
-/** Deterministic numbers in [0, 1) from a seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
+const prove = process.env.KEYPLANE_SCALE === "prove";
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
+for (const name of ["vault", "postgres"] as const) {
+  for (const seed of upTo(prove ? 20 : 3)) {
+    test(`${name} killed at a random moment of the first start (seed ${seed}) is made good by the next one`, async (t) => {
+      const services = await testServices(t);
+      const starter = startElsewhere(services.home, "ignore");
+      t.after(() => starter.kill("SIGKILL"));
+      while ((await services.pids())[name] === undefined && starter.exitCode === null) await sleep(5);
+      assert.equal(starter.exitCode, null);
+      await sleep(Math.round(seeded(seed)() * 1_000));
+      await services.kill(name);
+      if (starter.exitCode === null) await once(starter, "exit");
+      await services.start();
+      assert.deepEqual(await states(services.home), running);
+    });
+  }
 }
 
-const seeds = Array.from(
-  { length: process.env.KEYPLANE_SCALE === "prove" ? 40 : 10 },
-  (_, index) => index + 1,
-);
-
-for (const seed of seeds) {
+for (const seed of upTo(prove ? 40 : 10)) {
   test(`a first start killed at a random moment (seed ${seed}) is made good by the next one`, async (t) => {
     const services = await testServices(t);
     const random = seeded(seed);
