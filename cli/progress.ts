@@ -4,7 +4,10 @@ import type { Report, Step } from "../operations/progress.ts";
 /** The part of a terminal stream that progress needs; tests give their own. */
 export interface ProgressStream {
   isTTY?: boolean;
+  /** 0 where the terminal does not tell. */
   columns?: number;
+  /** Knows NO_COLOR and its like. */
+  hasColors?(): boolean;
   write(text: string): unknown;
 }
 
@@ -28,7 +31,8 @@ export function startProgress(
   stream: ProgressStream,
   now: () => number = Date.now,
 ): { report: Report; end(): void } {
-  return stream.isTTY === true ? live(stream) : plain(stream, now);
+  const rewrites = stream.isTTY === true && process.env.TERM !== "dumb";
+  return rewrites ? live(stream) : plain(stream, now);
 }
 
 function plain(stream: ProgressStream, now: () => number): { report: Report; end(): void } {
@@ -67,9 +71,11 @@ function live(stream: ProgressStream): { report: Report; end(): void } {
 
 function line(step: Step, stream: ProgressStream): string {
   const text = `${step.subject}: ${oneLine(step.text)}`;
-  const room = (stream.columns ?? 80) - 3;
+  const room = (stream.columns || 80) - 3;
   const cut = text.length > room ? `${text.slice(0, Math.max(room - 1, 0))}…` : text;
-  return `${styleText(colours[step.state], marks[step.state], { validateStream: false })} ${cut}`;
+  const mark = marks[step.state];
+  const coloured = stream.hasColors?.() === true;
+  return `${coloured ? styleText(colours[step.state], mark, { validateStream: false }) : mark} ${cut}`;
 }
 
 function oneLine(text: string): string {

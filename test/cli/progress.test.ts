@@ -73,3 +73,18 @@ test("on a terminal a line never wraps, so that it can be rewritten", () => {
   startProgress(out).report({ subject: "vault", state: "started", text: "a very long explanation" });
   assert.deepEqual(screen(out.written), ["· vault: a very lo…"]);
 });
+
+test("on a terminal that does not tell its width, lines are as on one of 80 columns", () => {
+  const out = stream(true, 0);
+  startProgress(out).report({ subject: "vault", state: "started", text: "starting" });
+  assert.deepEqual(screen(out.written), ["· vault: starting"]);
+});
+
+test("colours are for terminals that want them", () => {
+  const step = { subject: "vault", state: "done", text: "runs" } as const;
+  const [plain, coloured] = [stream(true), { ...stream(true), hasColors: () => true }];
+  startProgress(plain).report(step);
+  startProgress(coloured).report(step);
+  assert.ok(!plain.written.join("").includes("\u001b[32m"));
+  assert.ok(coloured.written.join("").includes("\u001b[32m✓"));
+});
