@@ -69,9 +69,11 @@ function withSubcommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
-/** A mistyped option may carry a value (`--fieldd=…`, `-pVALUE`): only its name is repeated. */
+/** A mistyped option or command may carry a value (`--fieldd=…`, `-pVALUE`): only what can be a name is repeated. */
 function withoutValues(message: string): string {
-  return message.replace(/unknown option '(--[^=']*|-[^-]?)[^']*'/g, "unknown option '$1'");
+  return message
+    .replace(/unknown option '(--[^=']*|-[^-]?)[^']*'/g, "unknown option '$1'")
+    .replace(/unknown command '(?![a-z-]{1,20}'(\s|$)).*'/s, "unknown command");
 }
 
 await main(process.argv.slice(2));
