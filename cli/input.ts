@@ -29,7 +29,7 @@ export function withoutLineBreak(text: string): string {
 }
 
 /**
- * Asks for one line on a terminal without showing what is typed.
+ * Asks for one line on a terminal, or one block of PEM, without showing what is typed.
  * @throws UsageError when it is given up with Ctrl-C or Ctrl-D
  */
 export async function askHidden(
@@ -45,7 +45,13 @@ export async function askHidden(
     return await new Promise<string>((resolve, reject) => {
       const onData = (chunk: Buffer) => {
         for (const key of decoder.write(chunk)) {
-          if (key === "\r" || key === "\n") return done(() => resolve(typed));
+          if (key === "\r" || key === "\n") {
+            // A pasted key of many lines must not go on into the shell.
+            if (!/^-----BEGIN /.test(typed) || /-----END [^\n]*-----$/.test(typed))
+              return done(() => resolve(typed));
+            typed += "\n";
+            continue;
+          }
           if (key === "\u0003" || key === "\u0004") {
             return done(() => reject(new UsageError("nothing was set: the question was given up")));
           }

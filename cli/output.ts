@@ -33,7 +33,16 @@ export async function printError(error: unknown, json: boolean): Promise<void> {
 
 /** `file:line:column: message`, which terminals and editors turn into links. */
 export function problemLine({ file, line, column, message }: Problem): string {
-  return `${styleText("bold", `${file}:${line}:${column}:`, { stream: process.stderr })} ${message}`;
+  const place = styleText("bold", `${visible(file)}:${line}:${column}:`, { stream: process.stderr });
+  return `${place} ${visible(message)}`;
+}
+
+/** Names in files are others' words: no control character of theirs reaches the terminal. */
+function visible(text: string): string {
+  return text.replace(
+    /\p{Cc}/gu,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }
 
 /** The places that an error names, or none. */

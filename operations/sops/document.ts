@@ -23,7 +23,7 @@ export interface Bootstrap {
 }
 
 /** Bytes; a bootstrap of hundreds of services stays far below. */
-const largest = 1024 * 1024;
+export const largest = 1024 * 1024;
 
 /**
  * Reads the shape `services.<system/service>.<section>.<VARIABLE>` and nothing else, with the position of
@@ -40,10 +40,6 @@ export function readBootstrap(file: string, text: string): Bootstrap {
     const range = (node as Node | undefined)?.range;
     result.problems.push({ file, ...place(range?.[0] ?? 0), message });
   };
-  if (Buffer.byteLength(text) > largest) {
-    refuse(undefined, "is larger than 1 MiB: a bootstrap file holds defaults, toggles and references only");
-    return result;
-  }
   const document = parseDocument(text, { lineCounter: lines, schema: "core", version: "1.2" });
   for (const error of document.errors) {
     result.problems.push({ file, ...place(error.pos[0]), message: firstLine(error.message) });

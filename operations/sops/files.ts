@@ -6,6 +6,7 @@ import { decrypt, encrypt, SopsError, sopsCode } from "./binary.ts";
 import { checkDecrypted, checkEncrypted } from "./check.ts";
 import { bootstrapFile, folder, sopsConfig } from "./config.ts";
 import { contentOf, render } from "./content.ts";
+import { largest } from "./document.ts";
 
 /** How far a file could be checked: its values too, or only what shows without a private key. */
 export interface Checked {
@@ -61,7 +62,9 @@ export async function checkBootstrapFiles(
       refuse(`belongs to no environment; ${folder}/ holds <environment>.enc.yaml only`);
     else if (!names.includes(name)) refuse("is missing: make it with `keyplane sops encrypt`");
     else if (!(await lstat(path)).isFile()) refuse("must be a plain file, not a link or a folder");
-    else {
+    else if ((await lstat(path)).size > largest) {
+      refuse("is larger than 1 MiB: a bootstrap file holds defaults, toggles and references only");
+    } else {
       const result = await checkFile(path, model, sops);
       problems.push(...result.problems);
       files.push({ file, checked: result.checked });

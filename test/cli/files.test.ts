@@ -103,6 +103,15 @@ test("validate refuses a secret among the settings, at its line, without repeati
   }
 });
 
+test("validate lets no control character of a file's name reach the terminal", async () => {
+  await fresh();
+  await writeFile(join(root, "bootstrap/\u001b[2Jx\n.yaml"), "");
+  const { code, stderr } = await validate();
+  assert.equal(code, 2);
+  assert.match(stderr, /bootstrap\/\\x1b\[2Jx\\x0a\.yaml:1:1: belongs to no environment/);
+  assert.ok(!stderr.includes("\u001b"));
+});
+
 test("validate refuses a bootstrap that lags behind the catalogue", async () => {
   await fresh();
   await edited("catalogue/systems/trading-bot.yaml", (text) =>

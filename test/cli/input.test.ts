@@ -57,6 +57,13 @@ test("what is typed at the prompt is not shown", async () => {
   assert.equal(String(output.read()), "key: \n");
 });
 
+test("a key of many lines is one answer, so that no line of it reaches the shell", async () => {
+  const { answer, type } = ask();
+  type("-----BEGIN PRIVATE KEY-----\rMC4CAQAw\r");
+  type("-----END PRIVATE KEY-----\r");
+  assert.equal(await answer, "-----BEGIN PRIVATE KEY-----\nMC4CAQAw\n-----END PRIVATE KEY-----");
+});
+
 test("Ctrl-C at the prompt gives up and restores the terminal", async () => {
   const { terminal, answer, type } = ask();
   type("hun\u0003");
