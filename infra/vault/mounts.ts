@@ -66,7 +66,8 @@ function kubernetesLogin(
     {
       backend: path,
       kubernetesHost: host,
-      // With a CA given, Vault is not in that cluster and each login's own token asks for its review.
+      // With a CA given, Vault is not in that cluster and has no token of a pod to ask for reviews with. Whoever
+      // runs it gives it one: a login's own token, which is for Vault alone, may not ask Kubernetes anything.
       ...(certificate !== undefined && { kubernetesCaCert: certificate, disableLocalCaJwt: true }),
     },
     { dependsOn: [mount] },
