@@ -39,15 +39,20 @@ export async function makeDatabases(
   try {
     // The log is for what others do; ours would fill it with every start, and a verifier is best kept out of it.
     await client.query("SET log_statement = 'none'");
-    for (const database of present) {
-      await makeRoles(client, database);
-      if (!(await exists(database.connection)) || !(await hasPassword(client, database.manager))) {
-        const password = randomBytes(32).toString("base64url");
-        await client.query(`ALTER ROLE ${id(database.manager)} PASSWORD ${text(scramVerifier(password))}`);
-        passwords[database.connection] = password;
-      }
-      await makeDatabase(client, database);
+    const found = await existing(client);
+    const statements = present.flatMap((database) => roleStatements(database, found));
+    for (const { connection, manager } of present) {
+      if ((await exists(connection)) && found.withPassword.has(manager)) continue;
+      const password = randomBytes(32).toString("base64url");
+      passwords[connection] = password;
+      statements.push(`ALTER ROLE ${id(manager)} PASSWORD ${text(scramVerifier(password))}`);
     }
+    await runTogether(client, statements);
+    for (const { database } of present) {
+      if (!found.databases.has(database)) await client.query(`CREATE DATABASE ${id(database)}`);
+      found.databases.add(database);
+    }
+    await runTogether(client, present.flatMap(connectStatements));
   } finally {
     await client.end();
   }
@@ -55,75 +60,84 @@ export async function makeDatabases(
   return passwords;
 }
 
-async function makeRoles(client: pg.Client, { manager, groups }: Database): Promise<void> {
-  await makeRole(client, manager);
-  await client.query(
-    `ALTER ROLE ${id(manager)} LOGIN CREATEROLE NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT`,
+interface Existing {
+  roles: Set<string>;
+  withPassword: Set<string>;
+  databases: Set<string>;
+}
+
+async function existing(client: pg.Client): Promise<Existing> {
+  const roles = await client.query<{ rolname: string; password: boolean }>(
+    "SELECT rolname, rolpassword IS NOT NULL AS password FROM pg_authid",
   );
-  // Revoking a user ends its sessions and hands over what it owns: that takes the rights of the users it made.
-  await client.query(`ALTER ROLE ${id(manager)} SET createrole_self_grant = 'inherit'`);
-  for (const { name } of groups) {
-    await makeRole(client, name);
-    await client.query(
-      `ALTER ROLE ${id(name)} NOLOGIN NOCREATEROLE NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT`,
-    );
-    // It hands the group out, and hands a revoked user's things over to it: that takes the group's rights.
-    await client.query(`GRANT ${id(name)} TO ${id(manager)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`);
-  }
+  const databases = await client.query<{ datname: string }>("SELECT datname FROM pg_database");
+  return {
+    roles: new Set(roles.rows.map(({ rolname }) => rolname)),
+    withPassword: new Set(roles.rows.filter(({ password }) => password).map(({ rolname }) => rolname)),
+    databases: new Set(databases.rows.map(({ datname }) => datname)),
+  };
 }
 
-async function makeRole(client: pg.Client, name: string): Promise<void> {
-  const { rowCount } = await client.query("SELECT FROM pg_roles WHERE rolname = $1", [name]);
-  if (rowCount === 0) await client.query(`CREATE ROLE ${id(name)} NOLOGIN`);
+/** One round trip and one transaction: all of it or none. */
+async function runTogether(client: pg.Client, statements: string[]): Promise<void> {
+  if (statements.length > 0) await client.query(statements.join(";\n"));
 }
 
-async function hasPassword(client: pg.Client, role: string): Promise<boolean> {
-  const { rowCount } = await client.query(
-    "SELECT FROM pg_authid WHERE rolname = $1 AND rolpassword IS NOT NULL",
-    [role],
-  );
-  return rowCount === 1;
+/** The manager and the groups; what is found already is not made again, and `found` learns what will be made. */
+function roleStatements({ manager, groups }: Database, found: Existing): string[] {
+  const names = [manager, ...groups.map(({ name }) => name)];
+  const missing = names.filter((name) => !found.roles.has(name));
+  for (const name of missing) found.roles.add(name);
+  const may = "NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT";
+  return [
+    ...missing.map((name) => `CREATE ROLE ${id(name)} NOLOGIN`),
+    `ALTER ROLE ${id(manager)} LOGIN CREATEROLE ${may}`,
+    // Revoking a user ends its sessions and hands over what it owns: that takes the rights of the users it made.
+    `ALTER ROLE ${id(manager)} SET createrole_self_grant = 'inherit'`,
+    ...groups.flatMap(({ name }) => [
+      `ALTER ROLE ${id(name)} NOLOGIN NOCREATEROLE ${may}`,
+      // It hands the group out, and hands a revoked user's things over to it: that takes the group's rights.
+      `GRANT ${id(name)} TO ${id(manager)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`,
+    ]),
+  ];
 }
 
-async function makeDatabase(client: pg.Client, { database, manager, groups }: Database): Promise<void> {
-  const { rowCount } = await client.query("SELECT FROM pg_database WHERE datname = $1", [database]);
-  if (rowCount === 0) await client.query(`CREATE DATABASE ${id(database)}`);
-  // Postgres lets everybody into every database; a user of one system has no business in another's (R8).
-  await client.query(`REVOKE ALL ON DATABASE ${id(database)} FROM PUBLIC`);
-  for (const role of [manager, ...groups.map(({ name }) => name)]) {
-    await client.query(`GRANT CONNECT ON DATABASE ${id(database)} TO ${id(role)}`);
-  }
+/** Postgres lets everybody into every database; a user of one system has no business in another's (R8). */
+function connectStatements({ database, manager, groups }: Database): string[] {
+  return [
+    `REVOKE ALL ON DATABASE ${id(database)} FROM PUBLIC`,
+    ...[manager, ...groups.map(({ name }) => name)].map(
+      (role) => `GRANT CONNECT ON DATABASE ${id(database)} TO ${id(role)}`,
+    ),
+  ];
 }
 
 /** Sets the groups' rights inside one database to what the catalogue says, in one transaction. */
 async function grantWithin(
   server: PostgresServer,
-  database: Database,
+  { database, manager }: Database,
   grants: { group: string; grants: Grant[] }[],
 ): Promise<void> {
-  const client = await connectAsSuperuser({ ...server, database: database.database });
+  const groups = grants.map(({ group }) => group);
+  const creators = [superuser, manager, ...groups];
+  const named = new Set(["public", ...grants.flatMap(({ grants }) => grants.flatMap(schemaOf))]);
+  const client = await connectAsSuperuser({ ...server, database });
   try {
     await client.query("SET log_statement = 'none'");
-    await client.query("BEGIN");
-    const schemas = new Set(["public", ...grants.flatMap(({ grants }) => grants.flatMap(schemaOf))]);
-    await client.query("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
-    for (const schema of schemas) {
-      await client.query(`CREATE SCHEMA IF NOT EXISTS ${id(schema)}`);
-      await makeSample(client, schema);
-    }
-    const groups = grants.map(({ group }) => group);
-    const creators = [superuser, database.manager, ...groups];
-    for (const group of groups) await revokeAll(client, { group, creators, database: database.database });
-    for (const { group, grants: of } of grants) {
-      for (const grant of of) {
-        for (const sql of grantStatements(grant, { group, creators, database: database.database })) {
-          await client.query(sql);
-        }
-      }
-    }
-    await client.query("COMMIT");
+    const { rows } = await client.query<{ nspname: string }>(
+      "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
+    );
+    const schemas = [...new Set([...named, ...rows.map(({ nspname }) => nspname)])];
+    await runTogether(client, [
+      "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+      ...[...named].flatMap(sampleStatements),
+      // What an earlier catalogue gave goes; what is still right is given again in the same transaction.
+      ...groups.flatMap((group) => revokeStatements({ group, creators, database, schemas })),
+      ...grants.flatMap(({ group, grants }) =>
+        grants.flatMap((grant) => grantStatements(grant, { group, creators, database })),
+      ),
+    ]);
   } finally {
-    // Ending the connection rolls an unfinished transaction back.
     await client.end();
   }
 }
@@ -162,35 +176,38 @@ function schemaOf({ on }: Grant): string[] {
   return "schema" in on ? [on.schema] : [];
 }
 
-/** Takes from a group what an earlier catalogue gave it; what is still right is given again in the same transaction. */
-async function revokeAll(
-  client: pg.Client,
-  { group, creators, database }: { group: string; creators: string[]; database: string },
-): Promise<void> {
-  const { rows } = await client.query<{ nspname: string }>(
-    "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
-  );
+function revokeStatements({
+  group,
+  creators,
+  database,
+  schemas,
+}: {
+  group: string;
+  creators: string[];
+  database: string;
+  schemas: string[];
+}): string[] {
   const from = `FROM ${id(group)}`;
-  await client.query(`REVOKE CREATE, TEMPORARY ON DATABASE ${id(database)} ${from}`);
-  for (const { nspname } of rows) {
-    await client.query(`REVOKE ALL ON SCHEMA ${id(nspname)} ${from}`);
-    for (const objects of ["TABLES", "SEQUENCES", "FUNCTIONS"]) {
-      await client.query(`REVOKE ALL ON ALL ${objects} IN SCHEMA ${id(nspname)} ${from}`);
-      for (const creator of creators) {
-        await client.query(
-          `ALTER DEFAULT PRIVILEGES FOR ROLE ${id(creator)} IN SCHEMA ${id(nspname)} REVOKE ALL ON ${objects} ${from}`,
-        );
-      }
-    }
-  }
+  return [
+    `REVOKE CREATE, TEMPORARY ON DATABASE ${id(database)} ${from}`,
+    ...schemas.flatMap((schema) => [
+      `REVOKE ALL ON SCHEMA ${id(schema)} ${from}`,
+      ...["TABLES", "SEQUENCES", "FUNCTIONS"].flatMap((objects) => [
+        `REVOKE ALL ON ALL ${objects} IN SCHEMA ${id(schema)} ${from}`,
+        ...creators.map(
+          (creator) =>
+            `ALTER DEFAULT PRIVILEGES FOR ROLE ${id(creator)} IN SCHEMA ${id(schema)} REVOKE ALL ON ${objects} ${from}`,
+        ),
+      ]),
+    ]),
+  ];
 }
 
-async function makeSample(client: pg.Client, schema: string): Promise<void> {
+function sampleStatements(schema: string): string[] {
   const table = `${id(schema)}.${id(sampleTable)}`;
-  await client.query(
+  return [
+    `CREATE SCHEMA IF NOT EXISTS ${id(schema)}`,
     `CREATE TABLE IF NOT EXISTS ${table} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text NOT NULL)`,
-  );
-  await client.query(
     `INSERT INTO ${table} (note) SELECT 'made by keyplane' WHERE NOT EXISTS (SELECT FROM ${table})`,
-  );
+  ];
 }
