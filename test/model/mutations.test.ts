@@ -7,6 +7,7 @@ import { derive } from "../../model/derive.ts";
 import { type Draw, type Files, type Mutation, mutations } from "./mutations.ts";
 import { realFiles } from "./real.ts";
 
+const seeds = process.env.KEYPLANE_SCALE === "prove" ? 20 : 1;
 const runs = process.env.KEYPLANE_SCALE === "prove" ? 10_000 : 300;
 
 /** The five systems as data, with aliases written out. */
@@ -24,9 +25,9 @@ function mutate(chosen: Mutation[], draw: Draw): { texts: Record<string, string>
     return result !== undefined;
   });
   const texts = Object.fromEntries(Object.entries(files).map(([name, data]) => [name, stringify(data)]));
-  // At most one edit of the text: two could undo each other.
+  // At most one edit of the text, because two could undo each other; a wrong mutation comes last.
   edits.at(-1)?.(texts);
-  return { texts, applied: applied.filter(({ right }) => right || edits.length <= 1) };
+  return { texts, applied };
 }
 
 function problemsOf(texts: Record<string, string>): CatalogueError["problems"] {
@@ -50,7 +51,7 @@ function drawFrom(numbers: Iterator<number>): Draw {
 suite("mutated catalogues of the five systems", () => {
   test("every mutation applies to the real catalogue and has the outcome that it was made for", () => {
     for (const mutation of mutations) {
-      for (let seed = 1; seed <= 3; seed++) {
+      for (let seed = 1; seed <= seeds; seed++) {
         let state = seed * 7919;
         const draw: Draw = (limit) => {
           state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
@@ -76,18 +77,7 @@ suite("mutated catalogues of the five systems", () => {
         fc.infiniteStream(fc.nat()),
         (first, last, numbers) => {
           const draw = drawFrom(numbers);
-          const before =
-            last === undefined
-              ? first
-              : first.filter(
-                  ({ name }) =>
-                    !name.includes("drops") &&
-                    !name.includes("retires") &&
-                    !name.includes("document") &&
-                    !name.includes("lines") &&
-                    !name.includes("line ends"),
-                );
-          const { texts, applied } = mutate(last === undefined ? before : [...before, last], draw);
+          const { texts, applied } = mutate(last === undefined ? first : [...first, last], draw);
           const problems = problemsOf(texts);
           if (applied.some((mutation) => !mutation.right)) {
             seen.wrong++;
