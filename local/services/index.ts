@@ -3,7 +3,6 @@ import { mkdir, readFile } from "node:fs/promises";
 import type { EnvironmentOverrides } from "../../model/catalogue.ts";
 import type { Database } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
-import { findTool } from "../toolchain/index.ts";
 import { ensureCertificates } from "./certificates.ts";
 import { makeDatabases } from "./databases.ts";
 import { ServicesDownError } from "./errors.ts";
@@ -68,7 +67,7 @@ export interface StartOptions {
  */
 export async function startServices(home: string, options: StartOptions): Promise<LocalServices> {
   const { report } = options;
-  const executable = options.vault ?? (await findTool("vault", report));
+  const executable = options.vault ?? (await pinnedVault(report));
   const root = await prepareHome(home);
   using _held = await holdServices(root, { report });
   const at = layout(root);
@@ -101,6 +100,12 @@ export async function startServices(home: string, options: StartOptions): Promis
     startIssuer({ ...common, port: ports.issuer }),
   ]);
   return servicesAt(root, ports, ca);
+}
+
+/** Loaded here only: `status` and `down` need no tools. */
+async function pinnedVault(report: Report): Promise<string> {
+  const { findTool } = await import("../toolchain/index.ts");
+  return findTool("vault", report);
 }
 
 /**
