@@ -62,10 +62,13 @@ function causes(error: unknown): string[] {
 
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    // A reader that closed the pipe (`keyplane … | head`) has what it wanted.
-    stream.once("error", (error: NodeJS.ErrnoException) =>
-      error.code === "EPIPE" ? resolve() : reject(error),
-    );
-    stream.write(text, () => resolve());
+    const ended = (error?: NodeJS.ErrnoException | null) => {
+      stream.off("error", ended);
+      // A reader that closed the pipe (`keyplane … | head`) has what it wanted.
+      if (error && error.code !== "EPIPE") reject(error);
+      else resolve();
+    };
+    stream.once("error", ended);
+    stream.write(text, (error) => void (error ? undefined : ended()));
   });
 }

@@ -15,8 +15,12 @@ export function command(): Command {
       "version to the source and then to each consumer's own path; run again with the same value, it completes " +
       "what was interrupted.",
     examples: [
-      ["keyplane set titan/binance --field key < key.txt", "one field; the others keep their value"],
+      ["keyplane set titan/gemini < key.txt", "a secret of one field"],
       ["vault-export | keyplane set titan/binance", 'both fields, from {"key": …, "secret": …}'],
+      [
+        "keyplane set titan/binance --field key < key.txt",
+        "one field of several; the others keep their value",
+      ],
       ["keyplane set titan/binance --dry-run", "what would be written, without a value"],
     ],
     interruptible: true,

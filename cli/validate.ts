@@ -23,11 +23,15 @@ export function command(): Command {
       const { environments, systems, services, secrets, bootstrap } = valid;
       const lines = [
         `${catalogue}: ${systems} systems, ${services} services, ${secrets} secrets in ${environments.join(", ")}: valid.`,
-        ...bootstrap.map(({ file, checked }) => `${file}: ${what[checked]}: valid.`),
+        ...bootstrap.map(({ file, checked, lacks }) => `${file}: ${what[checked]}: valid.${behind(lacks)}`),
       ];
       return { json: { catalogue, problems: [], ...valid }, text: lines.join("\n") };
     },
   });
+}
+
+function behind(lacks: string[]): string {
+  return lacks.length === 0 ? "" : ` It lacks ${lacks.join(", ")}: run \`keyplane sops encrypt --all\`.`;
 }
 
 const what = {

@@ -10,7 +10,7 @@ const ciphertext =
 
 /**
  * What can be said about an encrypted bootstrap file without a private key, so in every fork (R3, R4): it is
- * encrypted, to the catalogue's recipients and with nothing but age; its services and variables are exactly the
+ * encrypted, to the catalogue's recipients and with nothing but age; its services and variables are the
  * catalogue's; a toggle is a boolean; and every text is as long as the default or the reference that it must be.
  */
 export function checkEncrypted(file: string, text: string, model: Model): Problem[] {
@@ -24,8 +24,21 @@ export function checkEncrypted(file: string, text: string, model: Model): Proble
     ...bootstrap.problems,
     ...(bootstrap.sops === undefined ? [] : checkRecipients(file, bootstrap.sops, model.recipients)),
     ...bootstrap.leaves.flatMap((leaf) => checkLeaf(file, leaf, content)),
-    ...(bootstrap.problems.length > 0 ? [] : checkComplete(file, bootstrap, content)),
   ]);
+}
+
+/**
+ * What the catalogue gives and the file does not have, as services.<service>.<section>.<variable>. A catalogue
+ * that was added to is no reason to refuse the file: what is in it stays right.
+ */
+export function lacking(file: string, text: string, model: Model): string[] {
+  const { leaves } = readBootstrap(file, text);
+  const there = new Set(leaves.map(where));
+  return [...contentOf(model)].flatMap(([service, variables]) =>
+    [...variables]
+      .map(([variable, { section }]) => where({ service, section, variable }))
+      .filter((name) => !there.has(name)),
+  );
 }
 
 /**
@@ -107,19 +120,6 @@ function checkLeaf(file: string, leaf: Leaf, content: Content): Problem[] {
   return [];
 }
 
-function checkComplete(file: string, bootstrap: Bootstrap, content: Content): Problem[] {
-  return [...content].flatMap(([service, variables]) => {
-    const there = bootstrap.leaves.filter((leaf) => leaf.service === service);
-    return [...variables]
-      .filter(([variable]) => !there.some((leaf) => leaf.variable === variable))
-      .map(([variable, { section }]) => ({
-        file,
-        ...(there[0] === undefined ? { line: 1, column: 1 } : place(there[0])),
-        message: `services.${service}.${section}.${variable}: is missing; ${again}`,
-      }));
-  });
-}
-
 const again = "run `keyplane sops encrypt`";
 
 /** In words; a reference and a setting are no secrets, and stand in the catalogue in clear. */
@@ -132,7 +132,7 @@ function meant(expected: Expected): string {
     : "the catalogue's setting; run `keyplane sops encrypt`";
 }
 
-function where({ service, section, variable }: Leaf): string {
+function where({ service, section, variable }: Pick<Leaf, "service" | "section" | "variable">): string {
   return `services.${service}.${section}.${variable}`;
 }
 

@@ -3,7 +3,7 @@ import { basename, dirname, join, relative } from "node:path";
 import type { Model } from "../../model/model.ts";
 import { type Problem, ProblemsError } from "../problem.ts";
 import { decrypt, encrypt, SopsError, sopsCode } from "./binary.ts";
-import { checkDecrypted, checkEncrypted } from "./check.ts";
+import { checkDecrypted, checkEncrypted, lacking } from "./check.ts";
 import { bootstrapFile, folder, sopsConfig } from "./config.ts";
 import { contentOf, render } from "./content.ts";
 import { largest } from "./document.ts";
@@ -12,6 +12,8 @@ import { largest } from "./document.ts";
 export interface Checked {
   file: string;
   checked: "values" | "structure";
+  /** Variables that the catalogue has by now; `keyplane sops encrypt` adds them. */
+  lacks: string[];
 }
 
 /**
@@ -67,7 +69,7 @@ export async function checkBootstrapFiles(
     } else {
       const result = await checkFile(path, model, sops);
       problems.push(...result.problems);
-      files.push({ file, checked: result.checked });
+      files.push({ file, ...result.checked });
     }
   }
   return { files, problems };
@@ -77,19 +79,21 @@ async function checkFile(
   path: string,
   model: Model,
   sops: (() => Promise<string>) | undefined,
-): Promise<{ checked: Checked["checked"]; problems: Problem[] }> {
+): Promise<{ checked: Omit<Checked, "file">; problems: Problem[] }> {
   const file = shown(path);
   const text = await readFile(path, "utf8");
+  const lacks = lacking(file, text, model);
   const problems = checkEncrypted(file, text, model);
   // What is not well-formed is not worth decrypting.
-  if (sops === undefined || problems.length > 0) return { checked: "structure", problems };
+  if (sops === undefined || problems.length > 0)
+    return { checked: { checked: "structure", lacks }, problems };
   try {
     const clear = await decrypt(await sops(), path, dirname(path));
-    return { checked: "values", problems: checkDecrypted(file, text, clear, model) };
+    return { checked: { checked: "values", lacks }, problems: checkDecrypted(file, text, clear, model) };
   } catch (error) {
     if (!(error instanceof SopsError)) throw error;
-    if (error.code === sopsCode.noKey) return { checked: "structure", problems };
-    return { checked: "structure", problems: [{ file, line: 1, column: 1, message: error.message }] };
+    if (error.code !== sopsCode.noKey) problems.push({ file, line: 1, column: 1, message: error.message });
+    return { checked: { checked: "structure", lacks }, problems };
   }
 }
 

@@ -51,7 +51,7 @@ test("validate --json gives the same as one document", async () => {
   assert.equal(code, 0);
   const { problems, environments, bootstrap } = JSON.parse(stdout);
   assert.deepEqual([problems, environments], [[], ["local", "production", "staging"]]);
-  assert.deepEqual(bootstrap[0], { file: "bootstrap/local.enc.yaml", checked: "structure" });
+  assert.deepEqual(bootstrap[0], { file: "bootstrap/local.enc.yaml", checked: "structure", lacks: [] });
 });
 
 test("validate prints every problem of every file as file:line:column, and exits 2", async () => {
@@ -112,7 +112,7 @@ test("validate lets no control character of a file's name reach the terminal", a
   assert.ok(!stderr.includes("\u001b"));
 });
 
-test("validate refuses a bootstrap that lags behind the catalogue", async () => {
+test("validate refuses a bootstrap that names what the catalogue no longer has", async () => {
   await fresh();
   await edited("catalogue/systems/trading-bot.yaml", (text) =>
     text.replace(/EXCHANGE_API_KEY: key/, "EXCHANGE_KEY: key"),
@@ -123,7 +123,19 @@ test("validate refuses a bootstrap that lags behind the catalogue", async () => 
     stderr,
     /bootstrap\/production\.enc\.yaml:\d+:\d+: services\.trading-bot\/bot\.secrets\.EXCHANGE_API_KEY: the catalogue gives/,
   );
-  assert.match(stderr, /EXCHANGE_KEY: is missing; run `keyplane sops encrypt`/);
+});
+
+test("validate accepts a catalogue that was added to, and says how the bootstrap follows", async () => {
+  await fresh();
+  await edited("catalogue/systems/trading-bot.yaml", (text) =>
+    text.replace(/^settings:$/m, "settings:\n  BOT_NAME: rosie"),
+  );
+  const { code, stdout } = await validate();
+  assert.equal(code, 0);
+  assert.match(
+    stdout,
+    /It lacks .*services\.trading-bot\/bot\.defaults\.BOT_NAME.*: run `keyplane sops encrypt --all`/,
+  );
 });
 
 test("sops config --check exits 1 when .sops.yaml is not what the catalogue's people make of it (R4)", async () => {

@@ -71,6 +71,7 @@ test("what sops made of the catalogue is valid: from outside for everyone, its v
     files: ["local", "production", "staging"].map((name) => ({
       file: join(keys.root, `bootstrap/${name}.enc.yaml`),
       checked: "structure",
+      lacks: [],
     })),
   });
   const held = await withKey("ben");
@@ -177,13 +178,20 @@ test("a secret's variable among the defaults is refused without any key", async 
 
 test("a variable that the catalogue does not have is refused, with what was probably meant", async () => {
   await encrypted((clear) => clear.replace("EXCHANGE_API_KEY", "EXCHANGE_API_KEI"));
-  const problems = await withoutKey();
+  await assertRefused(
+    await withoutKey(),
+    /EXCHANGE_API_KEI: the catalogue gives trading-bot\/bot no such variable; did you mean EXCHANGE_API_KEY\?$/,
+    "EXCHANGE_API_KEI:",
+  );
+});
+
+test("what the catalogue has by now and the file lacks is named, and no reason to refuse it", async () => {
+  await encrypted((clear) => clear.replace(/ +EXCHANGE_API_KEY: .*\n/, ""));
+  const { files, problems } = await checkBootstrapFiles(keys.root, keys.models);
+  assert.deepEqual(problems, []);
   assert.deepEqual(
-    problems.map(({ message }) => message.split(": ")[1]),
-    [
-      "is missing; run `keyplane sops encrypt`",
-      "the catalogue gives trading-bot/bot no such variable; did you mean EXCHANGE_API_KEY?",
-    ],
+    files.map(({ lacks }) => lacks),
+    [[], ["services.trading-bot/bot.secrets.EXCHANGE_API_KEY"], []],
   );
 });
 
