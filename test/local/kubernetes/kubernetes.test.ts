@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, realpath, rm, stat } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
+import { connect, createServer, type Server } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -100,21 +100,17 @@ test("is reached only by who trusts the local CA", async () => {
   await agent.close();
 });
 
-test("listens on 127.0.0.1 and nowhere else", { skip: process.platform !== "linux" }, async () => {
-  const listening = (
-    await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map((file) => readFile(file, "utf8")))
-  )
-    .flatMap((text) => text.split("\n"))
-    .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => fields[3] === "0A")
-    .map((fields) => fields[1] as string);
+test("listens on 127.0.0.1 and nowhere else", async () => {
+  const others = Object.values(networkInterfaces()).flatMap((addresses = []) =>
+    addresses.map(({ address, scopeid }) => (scopeid ? `${address}%${scopeid}` : address)),
+  );
+  const elsewhere = new Set([...others, "127.0.0.2", "::1"]);
+  elsewhere.delete("127.0.0.1");
   for (const name of ["kube-apiserver", "etcd", "etcd-peer"] as const) {
-    const port = (await portOf(name)).toString(16).toUpperCase().padStart(4, "0");
-    assert.deepEqual(
-      listening.filter((address) => address.endsWith(`:${port}`)),
-      [`0100007F:${port}`],
-      name,
-    );
+    const port = await portOf(name);
+    assert.equal(await answers("127.0.0.1", port), true, name);
+    for (const address of elsewhere)
+      assert.equal(await answers(address, port), false, `${name} at ${address}`);
   }
 });
 
@@ -240,11 +236,12 @@ test("an error names the request and Kubernetes' own reason, never what was sent
   assert.ok(!error.message.includes("planted-4711"));
 });
 
-test("comes back with its objects and keys after both processes were killed", async () => {
+test("comes back with its objects and keys after both were killed, also by two starts at once", async () => {
   await ensureServiceAccount(api, bot);
   const { token } = await requestToken(api, bot, { audiences: ["vault"] });
   await kill("etcd", "kube-apiserver");
-  assert.deepEqual(await startKubernetes(home, { report: quiet }), kubernetes);
+  const start = () => startKubernetes(home, { report: quiet });
+  assert.deepEqual(await Promise.all([start(), start()]), [kubernetes, kubernetes]);
   assert.equal((await review(api, token, ["vault"])).user, "system:serviceaccount:trading:bot");
 });
 
@@ -255,6 +252,15 @@ test("comes back with only the API server killed, and with only etcd killed", as
     await ensureServiceAccount(api, bot);
     assert.equal((await requestToken(api, bot)).token.split(".").length, 3);
   }
+});
+
+test("runs on with new certificates when one had to be made again", async () => {
+  await rm(layout(home).tls.leaf("etcd-client"));
+  const before = await (await ProcessTable.read(home)).running("kube-apiserver");
+  assert.deepEqual(await startKubernetes(home, { report: quiet }), kubernetes);
+  const now = await (await ProcessTable.read(home)).running("kube-apiserver");
+  assert.notEqual(now?.pid, before?.pid);
+  await ensureServiceAccount(api, bot);
 });
 
 test("moves away from a port that someone took while it was stopped, and keeps its objects", async () => {
@@ -294,6 +300,20 @@ test("taking the stack down ends Kubernetes before its folder goes", async () =>
     ["stopped", "stopped", "stopped"],
   );
 });
+
+/** Whether anything accepts a connection there. */
+async function answers(host: string, port: number): Promise<boolean> {
+  const socket = connect({ host, port, timeout: 2_000 });
+  return new Promise((resolve) => {
+    const end = (answered: boolean) => {
+      socket.destroy();
+      resolve(answered);
+    };
+    socket.once("connect", () => end(true));
+    socket.once("timeout", () => end(false));
+    socket.once("error", () => end(false));
+  });
+}
 
 async function listen(port: number): Promise<Server> {
   const server = createServer();
