@@ -59,7 +59,7 @@ export class Engine {
   }
 
   /** Opens a stack and mends what an interrupted update left: its lock and its pending operations. */
-  async stack(name: string, program: PulumiFn): Promise<{ stack: Stack; interrupted: Set<string> }> {
+  async stack(name: string, program: PulumiFn): Promise<{ stack: Stack }> {
     await this.#endInterruptedUpdate(name);
     const workDir = join(this.#folder, "work", name);
     await mkdir(workDir, { recursive: true, mode: 0o700 });
@@ -83,7 +83,8 @@ export class Engine {
         },
       },
     );
-    return { stack, interrupted: await clearPendingOperations(stack) };
+    await clearPendingOperations(stack);
+    return { stack };
   }
 
   /** The update that held the lock was killed; the caller holds the folder's own lock, so it cannot be another's. */
@@ -171,15 +172,14 @@ function advice(message: string): string {
   );
 }
 
-/** Returns the URNs whose creation was under way when the last update died, and takes them off the state. */
-async function clearPendingOperations(stack: Stack): Promise<Set<string>> {
+/** Takes what was under way when the last update died off the state: the providers take over what is there. */
+async function clearPendingOperations(stack: Stack): Promise<void> {
   const state = await stack.exportStack();
   const { pending_operations: pending = [] } = (state.deployment ?? {}) as {
-    pending_operations?: { type: string; resource: { urn: string } }[] | null;
+    pending_operations?: unknown[] | null;
   };
-  if (pending === null || pending.length === 0) return new Set();
+  if (pending === null || pending.length === 0) return;
   await stack.importStack({ ...state, deployment: { ...state.deployment, pending_operations: [] } });
-  return new Set(pending.filter(({ type }) => type === "creating").map(({ resource }) => resource.urn));
 }
 
 function lockedBy(text: string): number | undefined {

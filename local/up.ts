@@ -70,14 +70,12 @@ export async function up({
   const bootstrapPasswords = await prepareDatabases(services, model.databases, {
     exists: async (connection) => (await administered.read(`database/config/${connection}`)) !== undefined,
   });
-  const interrupted = new Set<string>();
   const provider =
     providers === "local"
       ? await startVaultProvider({
           address: services.vault.address,
           ca: services.vault.ca,
           token: () => deployer.token,
-          adopt: (urn) => interrupted.has(urn),
         })
       : undefined;
   try {
@@ -97,10 +95,9 @@ export async function up({
     for (const stage of partsOf(model)) {
       await Promise.all(
         stage.map(async (part) => {
-          const { stack, interrupted: urns } = await engine.stack(part.stack, async () =>
+          const { stack } = await engine.stack(part.stack, async () =>
             platform(model, { part: part.part, bootstrapPasswords }),
           );
-          for (const urn of urns) interrupted.add(urn);
           report({ subject: part.stack, state: "started", text: dryRun ? "previewing" : "updating" });
           const done = dryRun ? await preview(stack, report) : await update(stack, report);
           for (const [op, count] of Object.entries(done)) {

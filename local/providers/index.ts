@@ -15,14 +15,9 @@ export async function startVaultProvider(options: {
   address: string;
   ca: string;
   token: () => string;
-  /** URNs whose creation an earlier run did not see the end of: what is there already is taken over. */
-  adopt?: (urn: string) => boolean;
 }): Promise<{ port: number; close(): Promise<void> }> {
   const vault = new Vault({ address: options.address, ca: options.ca });
-  const server = await serve(new Provider(vaultKinds, () => vault.with(options.token())), {
-    version,
-    adopt: options.adopt ?? (() => false),
-  });
+  const server = await serve(new Provider(vaultKinds, () => vault.with(options.token())), version);
   return {
     port: server.port,
     close: async () => {

@@ -9,10 +9,10 @@ export interface Kind {
   /** Outputs that only the live system knows, unknown in a preview of a creation. */
   readonly computed: readonly string[];
   /**
-   * Makes the object and returns its id. `adopt` is true where an earlier run was killed while it made it:
-   * then one that is already there, of the same nature, is taken over where Vault would refuse a second.
+   * Makes the object and returns its id. An earlier run may have made it and not lived to write it down: one that
+   * bears the same name and the same marks of ours is taken over where Vault would refuse a second.
    */
-  create(vault: Vault, inputs: Properties, adopt: boolean): Promise<string>;
+  create(vault: Vault, inputs: Properties): Promise<string>;
   /** The live properties; undefined when it is gone. `known` holds the state: what cannot be read is kept from it. */
   read(vault: Vault, id: string, known: Properties): Promise<Properties | undefined>;
   /** Writes `inputs`, in which undeclared fields that changed are back at their defaults. */

@@ -66,11 +66,11 @@ export class Provider {
     return { changed, replaced };
   }
 
-  async create(type: string, inputs: Properties, adopt: boolean): Promise<State> {
+  async create(type: string, inputs: Properties): Promise<State> {
     const kind = this.kind(type);
     return guarded(kind, inputs, async () => {
       const vault = this.#vault();
-      const id = await kind.create(vault, inputs, adopt);
+      const id = await kind.create(vault, inputs);
       const live = await kind.read(vault, id, inputs);
       if (live === undefined) throw new Error(`${id}: Vault has lost what it has just accepted`);
       return { id, outputs: outputsOf(kind, inputs, live) };

@@ -20,10 +20,10 @@ const { DiffResponse, PropertyDiff } = messages;
 /** Puts a provider on a free port of 127.0.0.1, where the engine attaches to it (PULUMI_DEBUG_PROVIDERS). */
 export async function serve(
   provider: Provider,
-  { version, adopt }: { version: string; adopt: (urn: string) => boolean },
+  version: string,
 ): Promise<{ port: number; close(): Promise<void> }> {
   const server = new Server();
-  server.addService(ResourceProviderService, methods(provider, version, adopt));
+  server.addService(ResourceProviderService, methods(provider, version));
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
@@ -35,11 +35,7 @@ export async function serve(
   };
 }
 
-function methods(
-  provider: Provider,
-  version: string,
-  adopt: (urn: string) => boolean,
-): UntypedServiceImplementation {
+function methods(provider: Provider, version: string): UntypedServiceImplementation {
   return {
     handshake: answer(() => new messages.ProviderHandshakeResponse()),
     attach: answer(() => new empties.Empty()),
@@ -90,7 +86,7 @@ function methods(
       if (request.getPreview()) {
         return new messages.CreateResponse().setProperties(struct(provider.preview(typeOf(request), inputs)));
       }
-      const { id, outputs } = await provider.create(typeOf(request), inputs, adopt(request.getUrn()));
+      const { id, outputs } = await provider.create(typeOf(request), inputs);
       return new messages.CreateResponse().setId(id).setProperties(struct(outputs));
     }),
     read: answer(async (request: messages.ReadRequest) => {

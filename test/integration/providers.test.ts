@@ -11,6 +11,7 @@ let stack: ProgramStack;
 let planned: Run;
 let first: Run;
 let bootstrap: string;
+let second = "";
 
 before(async () => {
   stack = await ProgramStack.start();
@@ -61,23 +62,26 @@ test("the bootstrap password is dead when the update ends, and Vault's own works
   assert.equal(await login(issued?.username ?? "", issued?.password ?? ""), "in");
 });
 
-test("the bootstrap password lies nowhere in the state folder: state, backups, logs", async () => {
-  const files = (await readdir(stack.home, { recursive: true, withFileTypes: true })).filter((file) =>
-    file.isFile(),
-  );
-  assert.ok(files.some(({ name }) => name === "local.json"));
-  const encodings = [
-    bootstrap,
-    Buffer.from(bootstrap).toString("base64"),
-    Buffer.from(bootstrap).toString("hex"),
-  ];
+/** Files of the state folder with a text in any of its usual encodings. */
+async function filesWith(text: string): Promise<string[]> {
+  assert.notEqual(text, "");
+  const encodings = [text, Buffer.from(text).toString("base64"), Buffer.from(text).toString("hex")];
   const found: string[] = [];
-  for (const file of files) {
+  for (const file of await readdir(stack.home, { recursive: true, withFileTypes: true })) {
+    if (!file.isFile()) continue;
     const path = join(file.parentPath, file.name);
     const bytes = await readFile(path);
-    if (encodings.some((text) => bytes.includes(text))) found.push(path);
+    if (encodings.some((encoded) => bytes.includes(encoded))) found.push(path);
   }
-  assert.deepEqual(found, []);
+  return found;
+}
+
+test("the bootstrap password lies nowhere in the state folder: state, backups, logs", async () => {
+  assert.ok(
+    (await filesWith(manager())).some((path) => path.endsWith("local.json")),
+    "the state is searched",
+  );
+  assert.deepEqual(await filesWith(bootstrap), []);
 });
 
 test("replaces an audit device in place and leaves the other one alone (R51)", async () => {
@@ -134,7 +138,7 @@ test("deletes a retired key in two explicit changes: first the guard goes, then 
 test("a connection that someone deleted comes back with a new bootstrap password, which dies as well", async () => {
   await stack.vault.delete("database/config/titan.ledger");
   await stack.prepareDatabases();
-  const second = stack.bootstrapPasswords["titan.ledger"] ?? "";
+  second = stack.bootstrapPasswords["titan.ledger"] ?? "";
   assert.equal(await login(manager(), second), "in");
   const { steps } = await stack.up({ refresh: true });
   assert.ok(steps.includes("create SecretBackendConnection titan.ledger-connection"), steps.join(", "));
@@ -163,39 +167,71 @@ test("says nothing of a password that Postgres refuses", async () => {
   await stack.up();
 });
 
-test("takes over what a killed run left, only then, and only of the same nature", async () => {
+test("takes over what a killed run left, by its marks, and nothing else", async () => {
   const provider = new Provider(vaultKinds, () => stack.vault);
   const mount = "vault:index/mount:Mount";
-  await assert.rejects(
-    provider.create(mount, { path: "kv", type: "kv" }, false),
-    /path is already in use at kv/,
-  );
-  await assert.rejects(
-    provider.create(mount, { path: "kv", type: "ssh" }, true),
-    /path is already in use at kv/,
-  );
-  const taken = await provider.create(
-    mount,
-    { path: "kv", type: "kv", options: { version: "2" }, defaultLeaseTtlSeconds: 900 },
-    true,
-  );
-  assert.equal(taken.id, "kv");
+  const description = "Secret values: a source each, and a path per consumer.";
+  const kv = { path: "kv", type: "kv", description, options: { version: "2" } };
+  for (const other of [
+    { ...kv, description: "another's" },
+    { ...kv, type: "transit", options: {} },
+  ]) {
+    await assert.rejects(provider.create(mount, other), /path is already in use at kv/);
+  }
+  assert.equal((await provider.create(mount, kv)).id, "kv");
 
   const audit = "vault:index/audit:Audit";
-  const live = await stack.vault.read<Record<string, { options: { file_path: string } }>>("sys/audit");
-  const device = { path: "second", type: "file", description: "", local: false };
-  const same = { ...device, options: live?.["second/"]?.options ?? {} };
-  await assert.rejects(provider.create(audit, same, false), /path already in use/);
-  await assert.rejects(
-    provider.create(audit, { ...same, options: { file_path: "/elsewhere" } }, true),
-    /path already in use/,
-  );
-  assert.equal((await provider.create(audit, same, true)).id, "second");
+  const live =
+    await stack.vault.read<Record<string, { options: { file_path: string }; description: string }>>(
+      "sys/audit",
+    );
+  const { description: words = "", options } = live?.["second/"] ?? {};
+  const device = { path: "second", type: "file", description: words, local: false, options: options ?? {} };
+  for (const other of [
+    { ...device, options: { file_path: "/elsewhere" } },
+    { ...device, description: "another's" },
+  ]) {
+    await assert.rejects(provider.create(audit, other), /path already in use/);
+  }
+  assert.equal((await provider.create(audit, device)).id, "second");
 
   const totp = "vault:identity/mfaTotp:MfaTotp";
   const methods = await stack.vault.list("identity/mfa/method/totp");
-  const { id } = await provider.create(totp, { issuer: "Keyplane acme local" }, true);
-  assert.deepEqual(methods, [id]);
+  assert.deepEqual([(await provider.create(totp, { issuer: "Keyplane acme local" })).id], methods);
+  const { id } = await provider.create(totp, { issuer: "another" });
+  assert.ok(!methods.includes(id));
+  await stack.vault.delete(`identity/mfa/method/totp/${id}`);
+});
+
+test("leaves alone what others own: a key's minimum version, a person locked out (R24)", async () => {
+  await stack.vault.write("transit/keys/keyplane.fingerprint/rotate");
+  await stack.vault.write("transit/keys/keyplane.fingerprint/config", { min_decryption_version: 2 });
+  const ben = await stack.vault.read<{ id: string }>("identity/entity/name/ben");
+  await stack.vault.write(`identity/entity/id/${ben?.id}`, { disabled: true });
+  await stack.up({ refresh: true });
+  assert.deepEqual((await stack.preview()).steps, []);
+  const key = await stack.vault.read<{ min_decryption_version: number }>("transit/keys/keyplane.fingerprint");
+  assert.equal(key?.min_decryption_version, 2);
+  const after = await stack.vault.read<{ disabled: boolean }>("identity/entity/name/ben");
+  assert.equal(after?.disabled, true);
+});
+
+test("empties a group, and fills it again", async () => {
+  const { model } = stack;
+  const members = async () =>
+    (await stack.vault.read<{ member_entity_ids: string[] | null }>("identity/group/name/platform"))
+      ?.member_entity_ids ?? [];
+  stack.model = { ...model, groups: model.groups.map((group) => ({ ...group, members: [] })) };
+  assert.deepEqual((await stack.up()).steps, ["update Group platform"]);
+  assert.deepEqual(await members(), []);
+  stack.model = model;
+  assert.deepEqual((await stack.up()).steps, ["update Group platform"]);
+  assert.equal((await members()).length, 1);
+});
+
+test("no bootstrap password lies in the state folder after refreshes, failures and replacements either", async () => {
+  assert.deepEqual(await filesWith(bootstrap), []);
+  assert.deepEqual(await filesWith(second), []);
 });
 
 test("refuses types and properties that it does not serve", async () => {

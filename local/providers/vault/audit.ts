@@ -22,7 +22,7 @@ export const audit = kind<Audit, AuditArgs>({
     local: flag({ replace: true }),
     options,
   },
-  async create(vault, inputs, adopt) {
+  async create(vault, inputs) {
     const path = typeof inputs.path === "string" ? inputs.path : said(inputs, "type");
     const body = {
       type: said(inputs, "type"),
@@ -33,7 +33,7 @@ export const audit = kind<Audit, AuditArgs>({
     try {
       await vault.write(`sys/audit/${path}`, body);
     } catch (error) {
-      if (!(adopt && error instanceof VaultError && (await sameDevice(vault, path, body)))) throw error;
+      if (!(error instanceof VaultError && (await sameDevice(vault, path, body)))) throw error;
     }
     return path;
   },
@@ -58,6 +58,7 @@ async function sameDevice(vault: Vault, path: string, wanted: Properties): Promi
   return (
     live !== undefined &&
     live.type === wanted.type &&
+    live.description === wanted.description &&
     live.local === wanted.local &&
     JSON.stringify(normalised(options, live.options)) === JSON.stringify(normalised(options, wanted.options))
   );

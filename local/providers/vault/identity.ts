@@ -99,14 +99,14 @@ const totpFields: Fields<MfaTotpArgs> = {
 
 const totpMethods = "identity/mfa/method/totp";
 
-/** A method has no name: after a crash, one with the same issuer is the same method. */
+/** A method has no name: one with the same issuer is the same method. */
 export const mfaTotp = kind<MfaTotp, MfaTotpArgs>({
   type: "vault:identity/mfaTotp:MfaTotp",
   fields: totpFields,
   computed: ["methodId", "name", "namespaceId", "namespacePath", "type", "uuid"],
-  async create(vault, inputs, adopt) {
+  async create(vault, inputs) {
     const body = toVault(totpFields as Fields, inputs);
-    const same = adopt ? await methodOf(vault, inputs.issuer) : undefined;
+    const same = await methodOf(vault, inputs.issuer);
     if (same !== undefined) {
       await vault.write(`${totpMethods}/${same}`, body);
       return same;

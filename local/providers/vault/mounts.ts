@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { AuthBackend, AuthBackendArgs } from "@pulumi/vault/authBackend.js";
 import type { SecretBackendV2, SecretBackendV2Args } from "@pulumi/vault/kv/secretBackendV2.js";
 import type { Mount, MountArgs } from "@pulumi/vault/mount.js";
@@ -17,8 +18,9 @@ import {
   set,
   text,
   toVault,
+  type Value,
 } from "../fields.ts";
-import { entry, kind, remove, said } from "../kind.ts";
+import { entry, type Kind, kind, remove, said } from "../kind.ts";
 
 /** A mount as `sys/mounts/<path>` and `sys/auth/<path>` return it. */
 export interface LiveMount {
@@ -67,7 +69,7 @@ export const mount = kind<Mount, MountArgs>({
     ...mountTuning,
   },
   computed: ["accessor"],
-  async create(vault, inputs, adopt) {
+  async create(vault, inputs) {
     const path = said(inputs, "path");
     const body = {
       type: said(inputs, "type"),
@@ -76,7 +78,7 @@ export const mount = kind<Mount, MountArgs>({
       seal_wrap: inputs.sealWrap ?? false,
       options: inputs.options ?? {},
     };
-    await enable(vault, `sys/mounts/${path}`, body, adopt);
+    await enable(vault, `sys/mounts/${path}`, body);
     await vault.write(`sys/mounts/${path}/tune`, tuningOf(inputs));
     return path;
   },
@@ -106,9 +108,9 @@ export const authBackend = kind<AuthBackend, AuthBackendArgs>({
     tune,
   },
   computed: ["accessor"],
-  async create(vault, inputs, adopt) {
+  async create(vault, inputs) {
     const path = typeof inputs.path === "string" ? inputs.path : said(inputs, "type");
-    await enableAuth(vault, path, said(inputs, "type"), inputs, adopt);
+    await enableAuth(vault, path, said(inputs, "type"), inputs);
     return path;
   },
   async read(vault, id) {
@@ -121,24 +123,18 @@ export const authBackend = kind<AuthBackend, AuthBackendArgs>({
   delete: (vault, id) => remove(vault, `sys/auth/${id}`),
 });
 
-/** Enables an authentication mount (or takes over one of the same type) and tunes it. */
+/** Enables an authentication mount (or takes over ours) and tunes it. */
 export async function enableAuth(
   vault: Vault,
   path: string,
   type: string,
   inputs: Properties,
-  adopt: boolean,
 ): Promise<void> {
-  await enable(
-    vault,
-    `sys/auth/${path}`,
-    {
-      type,
-      description: inputs.description ?? "",
-      local: inputs.local ?? false,
-    },
-    adopt,
-  );
+  await enable(vault, `sys/auth/${path}`, {
+    type,
+    description: inputs.description ?? "",
+    local: inputs.local ?? false,
+  });
   await tuneAuth(vault, path, inputs);
 }
 
@@ -187,19 +183,18 @@ export function describe(live: LiveMount) {
   };
 }
 
+/** Mounts at a path; a mount of the same type and description is one of ours, made by a run that was killed. */
 async function enable(
   vault: Vault,
   path: string,
-  body: { type: string } & Properties,
-  adopt: boolean,
+  body: { type: string; description: Value } & Properties,
 ): Promise<void> {
   try {
     await vault.write(path, body);
   } catch (error) {
-    const taken = error instanceof VaultError && error.errors.some((line) => line.includes("already in use"));
-    if (!(adopt && taken)) throw error;
+    if (!(error instanceof VaultError && error.status === 400)) throw error;
     const live = await readMount(vault, path);
-    if (live?.type !== body.type) throw error;
+    if (live?.type !== body.type || live.description !== body.description) throw error;
   }
 }
 
@@ -220,8 +215,7 @@ function ttls(least: unknown, most: unknown): Properties {
   };
 }
 
-/** Vault answers 404 to a mount's configuration until a first write made it. */
-export const kvBackend = entry<SecretBackendV2, SecretBackendV2Args>({
+const kvConfig = entry<SecretBackendV2, SecretBackendV2Args>({
   type: "vault:kv/secretBackendV2:SecretBackendV2",
   path: ({ mount }) => `${mount}/config`,
   fields: {
@@ -237,3 +231,19 @@ export const kvBackend = entry<SecretBackendV2, SecretBackendV2Args>({
       : { ...body, delete_version_after: `${body.delete_version_after}s` },
   returned: (data) => ({ ...data, delete_version_after: seconds(String(data.delete_version_after ?? "0s")) }),
 });
+
+/** A new versioned engine prepares itself after its mount and refuses writes for that moment. */
+export const kvBackend: Kind = {
+  ...kvConfig,
+  async create(vault, inputs) {
+    for (const start = Date.now(); ; await sleep(20)) {
+      try {
+        return await kvConfig.create(vault, inputs);
+      } catch (error) {
+        const preparing =
+          error instanceof VaultError && error.message.includes("Upgrading from non-versioned");
+        if (!preparing || Date.now() - start > 10_000) throw error;
+      }
+    }
+  },
+};

@@ -140,9 +140,9 @@ export const jwtBackend = kind<JwtBackend, JwtBackendArgs>({
     tune,
   },
   computed: ["accessor"],
-  async create(vault, inputs, adopt) {
+  async create(vault, inputs) {
     const path = said(inputs, "path");
-    await enableAuth(vault, path, typeof inputs.type === "string" ? inputs.type : "jwt", inputs, adopt);
+    await enableAuth(vault, path, typeof inputs.type === "string" ? inputs.type : "jwt", inputs);
     await vault.write(`auth/${path}/config`, toVault(jwtConfig as Fields, inputs));
     return path;
   },

@@ -137,7 +137,7 @@ test("replaces what another name means, also when the name is not known yet", ()
 test("returns the same state from a creation as from the read after it", async () => {
   const { provider } = world();
   const inputs = { name: "x", size: 4, password: "p", tune: { visibility: "hidden", secret: "s" } };
-  const { id, outputs } = await provider.create(type, inputs, false);
+  const { id, outputs } = await provider.create(type, inputs);
   assert.equal(id, "x");
   assert.deepEqual(outputs, {
     name: "x",
@@ -167,7 +167,7 @@ test("a preview of a creation knows what is declared and marks the rest unknown"
 test("a refresh reports drift in the inputs too, declared or not, so that the next update repairs it", async () => {
   const { provider, live } = world();
   const inputs = { name: "x", size: 4 };
-  const { outputs } = await provider.create(type, inputs, false);
+  const { outputs } = await provider.create(type, inputs);
   live.set("x", { ...live.get("x"), size: 5, members: ["eve"], version: 2 });
   const drifted = await provider.read(type, "x", outputs, inputs);
   assert.deepEqual(drifted?.inputs, { name: "x", size: 5, members: ["eve"] });
@@ -178,7 +178,7 @@ test("a refresh reports drift in the inputs too, declared or not, so that the ne
 test("an update puts an undeclared value back to Vault's default", async () => {
   const { provider, live, writes } = world();
   const inputs = { name: "x", size: 4 };
-  const { outputs } = await provider.create(type, inputs, false);
+  const { outputs } = await provider.create(type, inputs);
   live.set("x", { ...live.get("x"), members: ["eve"], open: true });
   const drifted = await provider.read(type, "x", outputs, inputs);
   assert.ok(drifted);
@@ -190,7 +190,7 @@ test("an update puts an undeclared value back to Vault's default", async () => {
 test("a read of what is gone says so, and an update of it says what to do", async () => {
   const { provider, live } = world();
   const inputs = { name: "x" };
-  const { outputs } = await provider.create(type, inputs, false);
+  const { outputs } = await provider.create(type, inputs);
   live.delete("x");
   assert.equal(await provider.read(type, "x", outputs, inputs), undefined);
   const lost: Kind = { ...provider.kind(type), update: async () => {} };
@@ -209,7 +209,7 @@ test("does not import: what is not declared is not taken over", async () => {
 
 test("an error never repeats a write-only value", async () => {
   const { provider } = world();
-  await assert.rejects(provider.create(type, { name: "x", password: "refused-value" }, false), {
+  await assert.rejects(provider.create(type, { name: "x", password: "refused-value" }), {
     message: "cannot log in with [REDACTED]",
   });
 });
