@@ -39,6 +39,7 @@ export async function makeDatabases(
   try {
     // The log is for what others do; ours would fill it with every start, and a verifier is best kept out of it.
     await client.query("SET log_statement = 'none'");
+    await waitForEarlierRun(client);
     const found = await existing(client);
     const statements = present.flatMap((database) => roleStatements(database, found));
     for (const { connection, manager } of present) {
@@ -58,6 +59,14 @@ export async function makeDatabases(
   }
   for (const [index, database] of present.entries()) await grantWithin(server, database, grants[index] ?? []);
   return passwords;
+}
+
+/**
+ * A server carries on with the statement of a run that was killed: its session ends, and with it this lock, when the
+ * statement is done. Each database has locks of its own.
+ */
+async function waitForEarlierRun(client: pg.Client): Promise<void> {
+  await client.query("SELECT pg_advisory_lock(hashtext('keyplane'))");
 }
 
 interface Existing {
@@ -124,6 +133,7 @@ async function grantWithin(
   const client = await connectAsSuperuser({ ...server, database });
   try {
     await client.query("SET log_statement = 'none'");
+    await waitForEarlierRun(client);
     const { rows } = await client.query<{ nspname: string }>(
       "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
     );
