@@ -1,4 +1,4 @@
-import type { Database, EncryptionKey, Policy, PolicyRule, Secret } from "../model.ts";
+import type { Policy, PolicyRule, Secret } from "../model.ts";
 import { type Context, compare } from "./context.ts";
 import { administrators, groupPolicy } from "./people.ts";
 import { configuration, platformPolicies } from "./platform.ts";
@@ -6,17 +6,13 @@ import { handOver, inOrder, type Parts, rule } from "./rules.ts";
 
 /** One policy per service, CI job and group, and the platform's own. */
 export function derivePolicies(context: Context, parts: Parts): Policy[] {
-  const secrets = secretsByConsumer(parts.secrets);
+  const rules = rulesByConsumer(parts);
   const services = parts.services.map(
     (service): Policy => ({
       name: service.policy,
       purpose: `What ${service.id} reads, and nothing else.`,
       of: { kind: "service", id: service.id },
-      rules: inOrder([
-        ...(secrets.get(service.id) ?? []),
-        ...credentials(parts.databases, service.id),
-        ...encryption(parts.encryptionKeys, service.id),
-      ]),
+      rules: inOrder(rules.get(service.id) ?? []),
     }),
   );
   const jobs = parts.ciJobs.map(
@@ -24,7 +20,7 @@ export function derivePolicies(context: Context, parts: Parts): Policy[] {
       name: job.policy,
       purpose: `What the CI job ${job.name} of ${job.system} reads, and nothing else.`,
       of: { kind: "ci", id: job.id },
-      rules: inOrder(secrets.get(job.id) ?? []),
+      rules: inOrder(rules.get(job.id) ?? []),
     }),
   );
   return [...services, ...jobs, ...groups(context, parts), ...platformPolicies(parts)].sort((a, b) =>
@@ -32,32 +28,26 @@ export function derivePolicies(context: Context, parts: Parts): Policy[] {
   );
 }
 
-function secretsByConsumer(secrets: Secret[]): Map<string, PolicyRule[]> {
+/** The rules of each service and CI job, collected in one pass. */
+function rulesByConsumer({ secrets, databases, encryptionKeys }: Parts): Map<string, PolicyRule[]> {
   const rules = new Map<string, PolicyRule[]>();
+  const add = (consumer: string, own: PolicyRule) => {
+    const before = rules.get(consumer);
+    if (before === undefined) rules.set(consumer, [own]);
+    else before.push(own);
+  };
   for (const { consumers } of secrets) {
-    for (const { id, path } of consumers) {
-      const own = rules.get(id) ?? [];
-      own.push(rule(`kv/data/${path}`, "read"));
-      rules.set(id, own);
+    for (const { id, path } of consumers) add(id, rule(`kv/data/${path}`, "read"));
+  }
+  for (const { users } of databases) {
+    for (const { service, role } of users) add(service, rule(`database/creds/${role}`, "read"));
+  }
+  for (const { key, consumers } of encryptionKeys) {
+    for (const { id, may } of consumers) {
+      for (const operation of may) add(id, rule(`transit/${operation}/${key}`, "update"));
     }
   }
   return rules;
-}
-
-function credentials(databases: Database[], service: string): PolicyRule[] {
-  return databases
-    .flatMap(({ users }) => users)
-    .filter((user) => user.service === service)
-    .map(({ role }) => rule(`database/creds/${role}`, "read"));
-}
-
-function encryption(keys: EncryptionKey[], service: string): PolicyRule[] {
-  return keys.flatMap(({ key, consumers }) =>
-    consumers
-      .filter(({ id }) => id === service)
-      .flatMap(({ may }) => may)
-      .map((operation) => rule(`transit/${operation}/${key}`, "update")),
-  );
 }
 
 function groups({ organization }: Context, parts: Parts): Policy[] {

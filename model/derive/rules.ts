@@ -24,11 +24,9 @@ export function inOrder(rules: PolicyRule[]): PolicyRule[] {
   const byPath = new Map<string, PolicyRule>();
   for (const next of rules) {
     const before = byPath.get(next.path);
-    byPath.set(next.path, {
-      ...before,
-      ...next,
-      capabilities: [...new Set([...(before?.capabilities ?? []), ...next.capabilities])].sort(),
-    });
+    const capabilities =
+      before === undefined ? next.capabilities : [...new Set([...before.capabilities, ...next.capabilities])];
+    byPath.set(next.path, { ...before, ...next, capabilities: capabilities.toSorted() });
   }
   return [...byPath.values()].sort((a, b) => compare(a.path, b.path));
 }
