@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import pg from "pg";
 import type { Vault } from "../../../clients/vault.ts";
 import { loginAs } from "../../../local/identity.ts";
-import { type LocalServices, regenerateRoot } from "../../../local/services/index.ts";
+import { forgetRootToken, type LocalServices, regenerateRoot } from "../../../local/services/index.ts";
 import { connectAsSuperuser } from "../../../local/services/postgres-server.ts";
 import type { Database, DynamicUser, Model } from "../../../model/model.ts";
 
@@ -46,10 +46,16 @@ export async function asService({ services, model, vault }: Running, service: st
   return vault.with(auth.client_token);
 }
 
-/** Root for a test's own look from above; call `end` to revoke it. */
+/** Root for a test's own look from above; call `end` to revoke and forget it. */
 export async function asRoot({ services, vault }: Running): Promise<{ root: Vault; end(): Promise<void> }> {
   const root = vault.with(await regenerateRoot(services));
-  return { root, end: async () => void (await root.write("auth/token/revoke-self")) };
+  return {
+    root,
+    async end() {
+      await root.write("auth/token/revoke-self");
+      await forgetRootToken(services.home);
+    },
+  };
 }
 
 export interface Issued {

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { layout } from "../../local/services/home.ts";
+import { servicesStatus, stopServices } from "../../local/services/index.ts";
+import { type UpOptions, up } from "../../local/up.ts";
+import { assertBootstrapPasswordsAreDead, assertMadeOnce } from "./support/converged.ts";
+import { spawnKeyplane } from "./support/keyplane.ts";
+import { crashes, momentsOver } from "./support/seeded.ts";
+
+/**
+ * How far a first `up` is, from 0 to 1: by time until Vault answers its first request, then by how much Vault has
+ * answered, so that a moment means the same on a busy machine.
+ */
+const starting = 0.3;
+const whole = { untilFirstRequest: 0, audited: 0 };
+
+before(async () => {
+  await withHome(async (home) => {
+    const start = Date.now();
+    const { child, ended } = spawnKeyplane(home, ["up", "--no-tour"]);
+    while (child.exitCode === null && (await audited(home)) === 0) await sleep(10);
+    whole.untilFirstRequest = Date.now() - start;
+    const { code, stderr } = await ended;
+    assert.equal(code, 0, stderr);
+    whole.audited = await audited(home);
+  });
+});
+
+test(`kill -9 of \`up\` at ${crashes} seeded moments of its whole run: the next one converges, makes nothing twice, and leaves nothing to change`, async (t) => {
+  let killed = 0;
+  for (const moment of momentsOver(1, crashes, 1_605)) {
+    await withHome(async (home) => {
+      const { child, ended } = spawnKeyplane(home, ["up", "--no-tour"]);
+      await reach(moment, home, child);
+      if (child.kill("SIGKILL")) killed++;
+      const { code, stderr } = await ended;
+      const seen = `at ${moment.toFixed(2)} of the run ${code === null ? "killed" : `ended with ${code}`}, last line: ${lastLine(stderr)}`;
+      t.diagnostic(seen);
+      await assertConverges(home, seen);
+    });
+  }
+  assert.ok(killed >= crashes - 1, `${killed} of ${crashes} were killed before they ended`);
+});
+
+// The moments of issuing credentials are in crash-credentials.test.ts.
+const during = Math.ceil(crashes / 3);
+for (const victim of ["vault", "postgres"] as const) {
+  test(`kill -9 of ${victim} at ${during} seeded moments of an \`up\`: it says why it ends, and the next one converges`, async (t) => {
+    for (const moment of momentsOver(1 - starting, during, victim.length)) {
+      await withHome(async (home) => {
+        const { child, ended } = spawnKeyplane(home, ["up", "--no-tour"]);
+        await reach(starting + moment, home, child);
+        await kill(home, victim);
+        const { code, stderr } = await ended;
+        const seen = `at ${(starting + moment).toFixed(2)} of the run, which ended with ${code}: ${lastLine(stderr)}`;
+        t.diagnostic(seen);
+        assert.ok(code === 0 || /error: ./.test(stderr), seen);
+        await assertConverges(home, seen);
+      });
+    }
+  });
+}
+
+test("the password that a database's manager is made with logs nobody in after the update", async () => {
+  await withHome(async (home) => {
+    const first = await up(options(home));
+    assert.equal(await assertBootstrapPasswordsAreDead(home, first), first.model.databases.length);
+  });
+});
+
+async function assertConverges(home: string, seen: string): Promise<void> {
+  try {
+    const next = await up(options(home));
+    await assertMadeOnce(home, next);
+    const preview = await up({ ...options(home), dryRun: true });
+    assert.deepEqual(Object.keys(preview.changes), ["same"]);
+  } catch (cause) {
+    throw new Error(`${seen}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** Waits until a run is so far, or has ended. */
+async function reach(moment: number, home: string, child: ChildProcess): Promise<void> {
+  if (moment < starting) {
+    await sleep((moment / starting) * whole.untilFirstRequest);
+    return;
+  }
+  const wanted = ((moment - starting) / (1 - starting)) * whole.audited;
+  while (child.exitCode === null && (await audited(home)) < Math.max(1, wanted)) await sleep(5);
+}
+
+/** Bytes that Vault has audited. */
+async function audited(home: string): Promise<number> {
+  try {
+    return (await stat(join(layout(home).audit[0], "audit.log"))).size;
+  } catch {
+    return 0;
+  }
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split("\n").at(-1) ?? "";
+}
+
+function options(home: string): UpOptions {
+  return { home, catalogue: "catalogue", dryRun: false, providers: "local", report: () => {} };
+}
+
+async function withHome(use: (home: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "keyplane-crash-"));
+  const home = join(folder, "home");
+  try {
+    await use(home);
+  } finally {
+    await stopServices(home, { deleteData: true, report: () => {} });
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function kill(home: string, victim: "vault" | "postgres"): Promise<void> {
+  const pid = (await servicesStatus(home)).find(({ name }) => name === victim)?.pid;
+  assert.ok(pid, `${victim} runs`);
+  process.kill(pid, "SIGKILL");
+}
