@@ -198,7 +198,6 @@ for (const name of ["vault", "postgres"] as const) {
       const starter = startElsewhere(services.home, "ignore");
       t.after(() => starter.kill("SIGKILL"));
       while ((await services.pids())[name] === undefined && starter.exitCode === null) await sleep(5);
-      assert.equal(starter.exitCode, null);
       await sleep(Math.round(seeded(seed)() * 1_000));
       await services.kill(name);
       if (starter.exitCode === null) await once(starter, "exit");
