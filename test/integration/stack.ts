@@ -50,7 +50,8 @@ export async function startStack(options: { catalogue?: string; report?: Report 
       },
     };
   } catch (error) {
-    await dispose();
+    // What failed first is what matters.
+    await dispose().catch(() => {});
     throw error;
   }
 }
