@@ -186,3 +186,14 @@ test("an update after the refresh puts everything back", async () => {
     "second/",
   ]);
 });
+
+test("a login that was removed with all its roles is found, and comes back with them", async () => {
+  await stack.vault.delete("sys/auth/approle");
+  assert.deepEqual((await stack.drift()).steps, [
+    "delete AuthBackend approle",
+    "delete AuthBackendRole titan.quant",
+  ]);
+  await stack.up({ refresh: true });
+  const role = await stack.vault.read<{ token_policies: string[] }>("auth/approle/role/titan.quant");
+  assert.deepEqual(role?.token_policies, ["titan.quant"]);
+});

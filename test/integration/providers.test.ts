@@ -3,8 +3,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import pg from "pg";
+import { platform } from "../../infra/index.ts";
 import { Provider } from "../../local/providers/provider.ts";
 import { vaultKinds } from "../../local/providers/vault/index.ts";
+import { declared } from "../infra/declared.ts";
 import { ProgramStack, type Run } from "./providers-stack.ts";
 
 let stack: ProgramStack;
@@ -232,6 +234,28 @@ test("empties a group, and fills it again", async () => {
 test("no bootstrap password lies in the state folder after refreshes, failures and replacements either", async () => {
   assert.deepEqual(await filesWith(bootstrap), []);
   assert.deepEqual(await filesWith(second), []);
+});
+
+test("serves the login of people that staging and production have: OIDC, its secret nowhere", async () => {
+  const provider = new Provider(vaultKinds, () => stack.vault);
+  const { vault } = stack.model;
+  const oidc = { discoveryUrl: "https://login.acme.example", clientId: "vault" };
+  const model = {
+    ...stack.model,
+    vault: { ...vault, auth: { ...vault.auth, human: "oidc" as const }, oidc },
+  };
+  const program = await declared(() => platform(model, { part: "platform", bootstrapPasswords: {} }));
+  const mount = program.one("vault:index/authBackend:AuthBackend", "oidc");
+  const role = program.one("vault:jwt/authBackendRole:AuthBackendRole", "people-oidc");
+  for (const { type, inputs } of [mount, role]) {
+    const { id, outputs } = await provider.create(type, inputs);
+    assert.deepEqual(provider.diff(type, inputs, outputs, inputs), { changed: [], replaced: [] });
+    assert.deepEqual((await provider.read(type, id, outputs, inputs))?.inputs, inputs);
+  }
+  await provider.delete(role.type, "auth/oidc/role/people", role.inputs);
+  assert.equal(await provider.read(role.type, "auth/oidc/role/people", role.inputs, role.inputs), undefined);
+  await provider.delete(mount.type, "oidc", mount.inputs);
+  assert.equal(await provider.read(mount.type, "oidc", mount.inputs, mount.inputs), undefined);
 });
 
 test("refuses types and properties that it does not serve", async () => {

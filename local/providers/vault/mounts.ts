@@ -165,7 +165,7 @@ export async function readMount(vault: Vault, path: string): Promise<LiveMount |
     if (
       error instanceof VaultError &&
       error.status === 400 &&
-      /^No .* mount at/.test(error.errors[0] ?? "")
+      /^No (auth engine|secret engine mount) at /.test(error.errors[0] ?? "")
     ) {
       return undefined;
     }
