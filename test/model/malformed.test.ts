@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { CatalogueError, loadCatalogueFrom } from "../../model/catalogue.ts";
-import { cases } from "./malformed.cases.ts";
+import { bounds } from "./malformed/bounds.ts";
+import { fields } from "./malformed/fields.ts";
+import { missing } from "./malformed/missing.ts";
+import { references } from "./malformed/references.ts";
+import { types } from "./malformed/types.ts";
+import { yaml } from "./malformed/yaml.ts";
 import { organization, shop } from "./shop.ts";
 
 const right = { "organization.yaml": organization, "systems/shop.yaml": shop };
@@ -21,7 +26,14 @@ suite("a malformed catalogue is refused with its position and the fix", () => {
   test("the catalogue that the others are made from is accepted", () => {
     assert.deepEqual(problemsOf(right), []);
   });
-  for (const { name, files, expected } of cases) {
+  for (const { name, files, expected } of [
+    ...yaml,
+    ...fields,
+    ...types,
+    ...missing,
+    ...references,
+    ...bounds,
+  ]) {
     test(`refuses ${name}`, () => {
       assert.deepEqual(problemsOf(files(right)), expected);
     });
