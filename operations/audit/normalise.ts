@@ -1,3 +1,5 @@
+import { z } from "zod";
+
 /** One audited request, normalised (R52): who did what to which path, when, and with what outcome. No value. */
 export interface AuditEntry {
   /** ISO 8601, in UTC. */
@@ -12,21 +14,23 @@ export interface AuditEntry {
   requestId: string;
 }
 
-interface Auth {
-  display_name?: string;
-  metadata?: Record<string, string> | null;
-  policies?: string[];
-  client_token?: string;
-}
+const Auth = z.object({
+  display_name: z.string().optional(),
+  metadata: z.record(z.string(), z.string()).nullish(),
+  policies: z.array(z.string()).nullish(),
+  client_token: z.string().optional(),
+});
 
-interface Line {
-  time?: string;
-  type?: string;
-  error?: string;
-  auth?: Auth;
-  request?: { id?: string; operation?: string; path?: string };
-  response?: { auth?: Auth; data?: Record<string, unknown> };
-}
+/** The part of a line that is used; https://developer.hashicorp.com/vault/docs/audit#audit-entry-format */
+const Line = z.object({
+  time: z.string().refine((time) => !Number.isNaN(Date.parse(time))),
+  type: z.literal("response"),
+  error: z.string().optional(),
+  auth: Auth.nullish(),
+  request: z.object({ id: z.string(), operation: z.string().optional(), path: z.string() }),
+  response: z.object({ auth: Auth.nullish(), data: z.record(z.string(), z.unknown()).nullish() }).nullish(),
+});
+type Line = z.infer<typeof Line>;
 
 /**
  * One line of a Vault audit file. Responses only: each request has one, and only it knows the outcome.
@@ -34,9 +38,8 @@ interface Line {
  */
 export function normalise(text: string): AuditEntry | undefined {
   const line = parse(text);
-  const { time, request } = line ?? {};
-  if (line?.type !== "response" || time === undefined) return undefined;
-  if (request?.id === undefined || request.path === undefined) return undefined;
+  if (line === undefined) return undefined;
+  const { time, request } = line;
   const path = request.path.replaceAll(bearer, "****");
   const action = actionOf(request.operation, path);
   return {
@@ -98,10 +101,11 @@ function outcomeOf({ error, response }: Line, action: AuditEntry["action"]): Aud
 }
 
 function parse(text: string): Line | undefined {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : undefined;
+    value = JSON.parse(text);
   } catch {
     return undefined;
   }
+  return Line.safeParse(value).data;
 }

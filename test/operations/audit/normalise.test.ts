@@ -3,6 +3,7 @@ import { appendFile, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import fc from "fast-check";
 import { type AuditEntry, normalise } from "../../../operations/audit/normalise.ts";
 import { AuditFile } from "../../../operations/audit/reader.ts";
 import { enrol, unwrap } from "../../../operations/enrol.ts";
@@ -168,6 +169,41 @@ test("the line of a request, another document and half a line are no entries", (
     '{"type":',
   ])
     assert.equal(normalise(line), undefined);
+});
+
+test("whatever stands in a line, nothing is thrown, and an entry is whole", () => {
+  const json = fc.json();
+  const line = fc.record(
+    {
+      type: fc.constantFrom("response", "request", 1),
+      time: fc.oneof(fc.constant("2026-11-22T00:00:00Z"), fc.string(), fc.integer()),
+      error: fc.oneof(fc.string(), fc.integer(), fc.constant(null)),
+      auth: fc.oneof(
+        fc.constant(null),
+        fc.record({ display_name: fc.string(), policies: fc.constant(null) }),
+        fc.jsonValue(),
+      ),
+      request: fc.oneof(fc.record({ id: fc.string(), path: fc.string() }), fc.jsonValue()),
+      response: fc.oneof(fc.constant(null), fc.jsonValue()),
+    },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        json,
+        fc.string(),
+        line.map((one) => JSON.stringify(one)),
+      ),
+      (text) => {
+        const entry = normalise(text);
+        if (entry === undefined) return;
+        assert.deepEqual(Object.keys(entry), ["time", "who", "action", "path", "outcome", "requestId"]);
+        assert.ok(Object.values(entry).every((part) => typeof part === "string"));
+      },
+    ),
+    { numRuns: process.env.KEYPLANE_SCALE === "prove" ? 20_000 : 1_000 },
+  );
 });
 
 function response(id: string): string {

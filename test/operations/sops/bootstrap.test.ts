@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
+import fc from "fast-check";
 import { parse } from "yaml";
 import type { Problem } from "../../../operations/problem.ts";
 import { ProblemsError } from "../../../operations/problem.ts";
@@ -303,6 +304,31 @@ test("aliases and duplicate keys hide what is meant and are refused", async () =
 test("a file of more than 1 MiB is refused unread", async () => {
   await writeFile(path, `services:\n${"  x: y\n".repeat(200_000)}`);
   await assertRefused(await withoutKey(), /larger than 1 MiB/);
+});
+
+test("whatever is done to a file, it is refused or stays what it was: nothing is thrown, every place is in it", () => {
+  const text = right.get("bootstrap/production.enc.yaml") ?? "";
+  const model = keys.model("production");
+  const edit = fc.record({
+    from: fc.nat(text.length),
+    length: fc.nat(200),
+    insert: fc.oneof(
+      fc.string(),
+      fc.constantFrom("\n", "  ", ": ", "&a ", "*a", "<<: ", "? ", "!!binary ", "- ", "#"),
+    ),
+  });
+  fc.assert(
+    fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), (edits) => {
+      let changed = text;
+      for (const { from, length, insert } of edits)
+        changed = changed.slice(0, from) + insert + changed.slice(from + length);
+      const lines = changed.split("\n");
+      for (const { line, column } of checkEncrypted("f", changed, model)) {
+        assert.ok(line >= 1 && line <= lines.length + 1 && column >= 1, `${line}:${column}`);
+      }
+    }),
+    { numRuns: process.env.KEYPLANE_SCALE === "prove" ? 5_000 : 200 },
+  );
 });
 
 test("an environment without its file is refused", async () => {
