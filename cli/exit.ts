@@ -14,23 +14,27 @@ export const exit = {
 export type ExitCode = (typeof exit)[keyof typeof exit];
 
 /** Names rather than classes: this table must not load Vault's client to say that YAML is wrong. */
-const codes: Record<string, ExitCode> = {
+export const codes: Record<string, ExitCode> = {
   CatalogueError: exit.input,
-  ProblemsError: exit.input,
-  UsageError: exit.input,
-  UnknownNameError: exit.input,
-  ValueError: exit.input,
   EnrolmentError: exit.input,
   HomeError: exit.input,
-  VaultUnreachableError: exit.unreachable,
-  UnreachableError: exit.unreachable,
+  ProblemsError: exit.input,
+  UnknownNameError: exit.input,
+  UsageError: exit.input,
+  ValueError: exit.input,
+  ArchiveError: exit.unreachable,
+  BuildError: exit.unreachable,
+  DownloadError: exit.unreachable,
+  KubernetesUnreachableError: exit.unreachable,
+  LoginError: exit.unreachable,
   ServiceError: exit.unreachable,
   ServicesDownError: exit.unreachable,
   ToolchainError: exit.unreachable,
-  LoginError: exit.unreachable,
+  UnreachableError: exit.unreachable,
+  VaultUnreachableError: exit.unreachable,
   AbortError: exit.resumable,
   ConflictError: exit.resumable,
-  HomeInUseError: exit.resumable,
+  SopsError: exit.resumable,
   UpdateError: exit.resumable,
 };
 

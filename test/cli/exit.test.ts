@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { exitCode, UsageError } from "../../cli/exit.ts";
+import { codes, exitCode, UsageError } from "../../cli/exit.ts";
 import { VaultError, VaultUnreachableError } from "../../clients/vault.ts";
 import { HomeError, ServicesDownError } from "../../local/services/errors.ts";
 import { CatalogueError } from "../../model/catalogue.ts";
@@ -44,3 +45,16 @@ for (const [what, error, code] of cases) {
     assert.equal(exitCode(error), code);
   });
 }
+
+test("every error of ours has its exit code in the one table, or the status of an answer", () => {
+  const files = globSync("{model,clients,infra,operations,local,cli}/**/*.ts");
+  const names = files.flatMap((file) =>
+    [...readFileSync(file, "utf8").matchAll(/override name = "(\w+)"/g)].map((match) => match[1] ?? ""),
+  );
+  assert.ok(names.length > 15);
+  const answers = ["VaultError", "KubernetesError"];
+  assert.deepEqual(
+    names.filter((name) => !(name in codes) && !answers.includes(name)),
+    [],
+  );
+});
