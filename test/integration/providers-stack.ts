@@ -6,6 +6,7 @@ import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
 import { Vault } from "../../clients/vault.ts";
 import { platform } from "../../infra/index.ts";
 import { Engine } from "../../local/engine.ts";
+import type { Part } from "../../local/parts.ts";
 import { startVaultProvider } from "../../local/providers/index.ts";
 import {
   type LocalServices,
@@ -77,12 +78,12 @@ export class ProgramStack implements AsyncDisposable {
     });
   }
 
-  async up(options: { refresh?: boolean } = {}): Promise<Run> {
-    return this.#run((stack, onEvent) => stack.up({ onEvent, ...options }));
+  async up(options: { refresh?: boolean } = {}, part?: Part): Promise<Run> {
+    return this.#run((stack, onEvent) => stack.up({ onEvent, ...options }), part);
   }
 
-  async preview(): Promise<Run> {
-    return this.#run((stack, onEvent) => stack.preview({ onEvent }));
+  async preview(part?: Part): Promise<Run> {
+    return this.#run((stack, onEvent) => stack.preview({ onEvent }), part);
   }
 
   /** What differs between the state and the live Vault; changes neither. */
@@ -90,14 +91,13 @@ export class ProgramStack implements AsyncDisposable {
     return this.#run((stack, onEvent) => stack.previewRefresh({ onEvent }));
   }
 
-  async refresh(): Promise<Run> {
-    return this.#run((stack, onEvent) => stack.refresh({ onEvent }));
-  }
-
-  async #run(act: (stack: Stack, onEvent: (event: EngineEvent) => void) => Promise<unknown>): Promise<Run> {
+  async #run(
+    act: (stack: Stack, onEvent: (event: EngineEvent) => void) => Promise<unknown>,
+    part: Part = { stack: "local", part: "all" },
+  ): Promise<Run> {
     const { model, bootstrapPasswords } = this;
-    const { stack } = await this.#engine.stack("local", async () =>
-      platform(model, { part: "all", bootstrapPasswords }),
+    const { stack } = await this.#engine.stack(part.stack, async () =>
+      platform(model, { part: part.part, bootstrapPasswords }),
     );
     const steps: string[] = [];
     await act(stack, ({ resOutputsEvent, resourcePreEvent }) => {

@@ -51,8 +51,12 @@ test("previews everything before anything exists, unknown accessors and ids incl
   assert.ok(first.steps.every((step) => step.startsWith("create ")));
 });
 
-test("changes nothing the second time", async () => {
+test("changes nothing the second time, and asks Vault nothing to know it", async () => {
+  const { token } = stack;
+  stack.token = "no-token-of-this-vault";
   assert.deepEqual((await stack.up()).steps, []);
+  await assert.rejects(stack.drift(), /403: .*permission denied|invalid token/);
+  stack.token = token;
 });
 
 test("the bootstrap password is dead when the update ends, and Vault's own works", async () => {
