@@ -32,6 +32,7 @@ export function checkEnvironment(
   for (const subject of subjects) {
     const { file, system } = subject;
     checkOwner(subject);
+    checkPart(subject);
     checkNames(subject);
     checkServices(subject);
     checkSecrets(subject);
@@ -49,6 +50,14 @@ export function checkEnvironment(
 
 function checkOwner({ file, system, declared }: Subject): void {
   file.checkReference(["owner"], system.owner, "a person", declared?.people);
+}
+
+/** Names that `up` gives to parts of its own. */
+const reservedParts = ["all", "platform"];
+
+function checkPart({ file, system }: Subject): void {
+  if (system.part === undefined || !reservedParts.includes(system.part)) return;
+  file.reportValue(["part"], "take another name, this one is the platform's own");
 }
 
 /** Where services log in from, in an environment that is not the local one. */

@@ -11,6 +11,12 @@ export function checkOrganization(organization: Checked<Organization>, systems: 
   checkGroups(organization, data, systems);
   checkOrder(organization, data);
   for (const [name, block] of Object.entries(data.environments)) {
+    if (name !== "local" && block?.vault?.address === undefined) {
+      organization.report(
+        ["environments", name, "vault", "address"],
+        "is missing: write https://…, only the environment local goes without",
+      );
+    }
     if (block !== null) checkBlock(organization, name, block);
   }
   checkExceptions(organization, data.exceptions, organization.names("people"));

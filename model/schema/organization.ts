@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   AgeRecipient,
   Branch,
+  Certificate,
   Cidr,
   Duration,
   Email,
@@ -56,7 +57,9 @@ const AuditDevice = z.discriminatedUnion(
     z.strictObject({ type: z.literal("file"), path: FilePath, ...audit }),
     z.strictObject({
       type: z.literal("socket"),
-      address: Identifier.or(z.string().regex(/^[a-z0-9.-]+:\d+$/i)),
+      address: z
+        .string({ error: "write HOST:PORT" })
+        .regex(/^[a-z0-9.-]+:\d+$/i, { error: "write HOST:PORT" }),
       ...audit,
     }),
     z.strictObject({ type: z.literal("syslog"), facility: Identifier, ...audit }),
@@ -87,18 +90,19 @@ export const Environment = z
         branches: some(Branch, "name at least one branch").optional(),
         audience: HttpsUrl.optional(),
         issuer: HttpsUrl.optional(),
-        certificate: z
-          .string()
-          .optional()
-          .meta({ description: "PEM of the issuer's CA where it is not public." }),
+        certificate: Certificate.optional().meta({
+          description: "PEM of the issuer's CA where it is not public.",
+        }),
       })
       .optional(),
     vault: z
       .strictObject({
-        address: HttpsUrl.optional(),
+        address: HttpsUrl.optional().meta({
+          description: "Only the environment local goes without: its stack makes the server.",
+        }),
         "human-login": z.enum(["userpass", "oidc"], { error: "write userpass or oidc" }).optional(),
         oidc: z.strictObject({ "discovery-url": HttpsUrl, "client-id": Identifier }).optional(),
-        kubernetes: z.strictObject({ host: HttpsUrl, certificate: z.string().optional() }).optional(),
+        kubernetes: z.strictObject({ host: HttpsUrl, certificate: Certificate.optional() }).optional(),
         audit: z
           .record(Name, AuditDevice)
           .optional()

@@ -92,6 +92,12 @@ export const AgeRecipient = text(
   "write the public half, which age-keygen prints after 'public key:' (age1…)",
 ).meta({ id: "AgeRecipient" });
 
+/** One or more public certificates; a private key has no place in the repository. */
+export const Certificate = text(
+  /^(\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----)+\s*$/,
+  "write the PEM of a certificate: -----BEGIN CERTIFICATE----- … -----END CERTIFICATE-----",
+);
+
 /** Files in the host's file system or beside the Compose file; no way up and no pattern. */
 export const FilePath = text(
   /^(?!.*(^|\/)\.\.(\/|$))[A-Za-z0-9._/-]+$/,

@@ -255,4 +255,11 @@ export const bounds: Malformed[] = [
       'systems/shop.yaml:12:31: services.worker.per-environment.local is "restart": write the fields that differ, such as { rotate: { every: 30d } }',
     ],
   },
+  {
+    name: "a part with one of the platform's names",
+    files: change("systems/shop.yaml", "owner: ada", "owner: ada\npart: platform"),
+    expected: [
+      'systems/shop.yaml:3:7: part is "platform": take another name, this one is the platform\'s own',
+    ],
+  },
 ];

@@ -94,4 +94,11 @@ export const missing: Malformed[] = [
       'organization.yaml:20:9: environments.production.vault.audit.two writes to the same place as "one": use a separate failure domain',
     ],
   },
+  {
+    name: "an environment without a Vault",
+    files: change("organization.yaml", "  local: {}\n", "  local: {}\n  testing: {}\n"),
+    expected: [
+      "organization.yaml:15:3: environments.testing.vault.address is missing: write https://…, only the environment local goes without",
+    ],
+  },
 ];

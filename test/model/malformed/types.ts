@@ -162,4 +162,26 @@ export const types: Malformed[] = [
       'systems/shop.yaml:17:11: secrets.signing.kind is "hmacs": write one of hmac, api-key, token, password, nats, jwt, fernet, s3, webhook, file, certificate',
     ],
   },
+  {
+    name: "a private key where a certificate is meant",
+    files: change(
+      "organization.yaml",
+      "    postgres: {",
+      '    github: { certificate: "-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v\\n-----END PRIVATE KEY-----" }\n    postgres: {',
+    ),
+    expected: [
+      "organization.yaml:22:28: environments.production.github.certificate is a text that is not shown: write the PEM of a certificate: -----BEGIN CERTIFICATE----- … -----END CERTIFICATE-----",
+    ],
+  },
+  {
+    name: "a socket without a port",
+    files: change(
+      "organization.yaml",
+      "{ type: syslog, facility: AUTH }",
+      "{ type: socket, address: audit.acme.example }",
+    ),
+    expected: [
+      'organization.yaml:20:39: environments.production.vault.audit.two.address is "audit.acme.example": write HOST:PORT',
+    ],
+  },
 ];

@@ -33,7 +33,11 @@ export const valid: [string, Change][] = [
     "adds an environment",
     set(organization(""), "environments", (all, draw) => ({
       ...(all as Data),
-      [fresh(draw)]: { after: "staging" },
+      [fresh(draw)]: {
+        after: "staging",
+        vault: (all as Data).staging ? (((all as Data).staging as Data).vault ?? null) : null,
+        postgres: { host: "db.acme.example" },
+      },
     })),
   ],
   [
