@@ -96,6 +96,12 @@ path "transit/encrypt/titan.documents" {
 `,
     );
   });
+  test("how an answer must be wrapped, in Vault's language", () => {
+    assert.match(
+      renderPolicy(named(local, "keyplane.enrol")),
+      /^path "auth\/approle\/role\/titan\.titan-brain\/secret-id" \{\n {2}capabilities = \["update"\]\n {2}min_wrapping_ttl = "60s"\n {2}max_wrapping_ttl = "3600s"\n\}$/m,
+    );
+  });
   test("a CI job reads its own copies of the secrets that it names", () => {
     assert.deepEqual(named(local, "titan.ci.deploy").rules, [
       { path: "kv/data/ci/titan/deploy/grafana-admin", capabilities: ["read"] },
