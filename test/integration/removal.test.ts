@@ -43,8 +43,6 @@ test("a database that is taken out is refused with what to do, and stays", async
   });
   await assert.rejects(stack.up({ catalogue }), refusedWithAdvice("titan.ledger"));
   assert.deepEqual(await databaseOf("titan/ledger"), before);
-  assert.equal((await stack.up({ dryRun: true })).changes.delete, undefined);
-  await stack.up();
 });
 
 test("an encryption key that is taken out is refused with what to do, and still decrypts", async () => {
@@ -56,7 +54,6 @@ test("an encryption key that is taken out is refused with what to do, and still 
   const opened = await root.write<{ plaintext: string }>("transit/decrypt/titan.documents", data);
   assert.equal(opened.data.plaintext, plaintext);
   await end();
-  await stack.up();
 });
 
 test("a whole system that is taken out is refused with what to do: its values, keys and database stay", async () => {
@@ -70,7 +67,8 @@ test("a whole system that is taken out is refused with what to do: its values, k
   const { root, end } = await asRoot(running);
   assert.notEqual(await root.read("transit/keys/titan.documents"), undefined);
   await end();
-  await stack.up();
+  // Refused before anything was touched: the catalogue as it was has nothing to mend.
+  assert.equal((await stack.up()).changed, 0);
 });
 
 test("a renamed entry changes nothing in Vault: no resource, no value, no version (`renamed-from`)", async () => {
