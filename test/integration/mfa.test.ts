@@ -100,6 +100,15 @@ describe("a person's login (R50)", () => {
     assertRefused(await hana.answer(await hana.start(), hana.code()), tooMany);
   });
 
+  test("stays refused after five wrong passwords, with the right one too", async () => {
+    const emil = await EnrolledPerson.enrol(stack, "emil", { again: true });
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      const outcome = await login(vault, emil.loginPath, { password: `${emil.password}${attempt}` });
+      assertRefused(outcome, /^invalid username or password$/, 400);
+    }
+    assertRefused(await login(vault, emil.loginPath, { password: emil.password }), /permission denied/);
+  });
+
   test("is refused with another person's code", async () => {
     const gus = await EnrolledPerson.enrol(stack, "gus");
     const ines = await EnrolledPerson.enrol(stack, "ines");
