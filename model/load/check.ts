@@ -26,6 +26,7 @@ export class Checked<T> {
   /** The part of it that is right, of the schema's type; undefined when too much is wrong. */
   readonly data: T | undefined;
   readonly #wrong: Path[];
+  readonly #told = new Set<string>();
   readonly #problems: Problem[];
 
   constructor(root: Node, schema: z.ZodType<T>, problems: Problem[]) {
@@ -92,7 +93,11 @@ export class Checked<T> {
   #issue(schema: z.ZodType, tree: Node, issue: z.core.$ZodIssue, tell: boolean): Wrong[] {
     const path = issue.path.map((step) => (typeof step === "number" ? step : String(step)));
     const push = (at: Path, message: string, key = false) => {
-      if (tell) this.#problems.push({ ...placeAt(this.root, at, key), message: `${show(at)} ${message}` });
+      // A value that is wrong in two ways is told once, with the first.
+      const told = this.#told.has(show(at));
+      this.#told.add(show(at));
+      if (tell && !told)
+        this.#problems.push({ ...placeAt(this.root, at, key), message: `${show(at)} ${message}` });
     };
     if (issue.code === "unrecognized_keys") {
       const known = knownFields(schema, path, toPlain(this.root));

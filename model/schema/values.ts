@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { hasChecksum } from "./bech32.ts";
 
 /**
  * The small values that entries are made of. Each states its fix in `error`: the loader appends it to
@@ -90,7 +91,9 @@ export const Cidr = text(
 export const AgeRecipient = text(
   /^age1[ac-hj-np-z02-9]{58}$/,
   "write the public half, which age-keygen prints after 'public key:' (age1…)",
-).meta({ id: "AgeRecipient" });
+)
+  .refine(hasChecksum, { error: "copy the public half again, a letter of it is wrong" })
+  .meta({ id: "AgeRecipient" });
 
 /** One or more public certificates; a private key has no place in the repository. */
 export const Certificate = text(

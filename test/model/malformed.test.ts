@@ -2,12 +2,31 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { CatalogueError, loadCatalogueFrom } from "../../model/catalogue.ts";
 import { bounds } from "./malformed/bounds.ts";
+import { ci } from "./malformed/ci.ts";
+import { databases } from "./malformed/databases.ts";
 import { fields } from "./malformed/fields.ts";
 import { missing } from "./malformed/missing.ts";
+import { organization as people } from "./malformed/organization.ts";
 import { references } from "./malformed/references.ts";
+import { secrets } from "./malformed/secrets.ts";
+import { services } from "./malformed/services.ts";
 import { types } from "./malformed/types.ts";
 import { yaml } from "./malformed/yaml.ts";
 import { organization, shop } from "./shop.ts";
+
+const cases = [
+  ...yaml,
+  ...fields,
+  ...types,
+  ...missing,
+  ...references,
+  ...bounds,
+  ...people,
+  ...services,
+  ...secrets,
+  ...databases,
+  ...ci,
+];
 
 const right = { "organization.yaml": organization, "systems/shop.yaml": shop };
 
@@ -38,6 +57,9 @@ suite("a malformed catalogue is refused with its position and the fix", () => {
       assert.deepEqual(problemsOf(files(right)), expected);
     });
   }
+  test("no two of them have one name", () => {
+    assert.equal(new Set(cases.map(({ name }) => name)).size, cases.length);
+  });
   test("names every problem of every file in one run, ordered by position", () => {
     const files = {
       "organization.yaml": organization.replace("[ada, ben]", "[ada]").replace("api: false", "api: no"),
@@ -77,7 +99,7 @@ suite("a malformed catalogue is refused with its position and the fix", () => {
 });
 
 suite("what looks like a secret is never quoted", () => {
-  const secrets = [
+  const values = [
     "hvs.CAESIJlWh9s8f7g6h5j4k3l2m1n0",
     "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33",
     "sk-proj-9d8f7a6s5d4f3g2h1j0k",
@@ -101,7 +123,7 @@ suite("what looks like a secret is never quoted", () => {
   ];
   for (const [where, put] of places) {
     test(`${where}`, () => {
-      for (const secret of secrets) {
+      for (const secret of values) {
         const text = problemsOf({ ...right, "systems/shop.yaml": put(secret) }).join("\n");
         assert.notEqual(text, "", secret);
         assert.equal(text.includes(secret.slice(0, 24)), false, text);

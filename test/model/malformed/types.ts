@@ -184,4 +184,15 @@ export const types: Malformed[] = [
       'organization.yaml:20:39: environments.production.vault.audit.two.address is "audit.acme.example": write HOST:PORT',
     ],
   },
+  {
+    name: "an age key with one wrong letter",
+    files: change(
+      "organization.yaml",
+      "email: ada@acme.example",
+      "email: ada@acme.example, age: age1fdp77cwhczsjehxehu09g2k2s3qmxhsdf3tsyca9gwcg6jphls9sh5jgl8",
+    ),
+    expected: [
+      "organization.yaml:5:40: people.ada.age is a text that is not shown: copy the public half again, a letter of it is wrong",
+    ],
+  },
 ];

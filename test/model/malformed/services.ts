@@ -1,0 +1,98 @@
+import { change, type Malformed } from "./case.ts";
+
+export const services: Malformed[] = [
+  {
+    name: "a service on Kubernetes without its account",
+    files: change(
+      "systems/shop.yaml",
+      "api: { runs-on: compose, user: 1000, reload: restart }",
+      "api: { runs-on: kubernetes, reload: restart }",
+    ),
+    expected: [
+      "organization.yaml:16:5: environments.production.vault.kubernetes is missing, but services run there: write { host: … }",
+      "systems/shop.yaml:7:3: services.api.kubernetes is missing: write { namespace: …, service-account: … }",
+    ],
+  },
+  {
+    name: "an account on Kubernetes of a service elsewhere",
+    files: change(
+      "systems/shop.yaml",
+      "api: { runs-on: compose, user: 1000, reload: restart }",
+      "api: { runs-on: compose, user: 1000, reload: restart, kubernetes: { namespace: a, service-account: b } }",
+    ),
+    expected: [
+      "systems/shop.yaml:7:57: services.api.kubernetes belongs to runs-on: kubernetes, not compose: remove one of the two",
+    ],
+  },
+  {
+    name: "a service on a PaaS that nothing is delivered to",
+    files: change(
+      "systems/shop.yaml",
+      "api: { runs-on: compose, user: 1000, reload: restart }",
+      "api: { runs-on: paas, reload: restart }",
+    ),
+    expected: [
+      "systems/shop.yaml:7:3: services.api.deliver is missing: write [{ to: railway, … }] or another PaaS",
+      "systems/shop.yaml:21:34: secrets.signing.consumers.api.as.SIGNING_FILE ends in _FILE, but api runs on a PaaS, which has variables only: drop _FILE",
+      "systems/shop.yaml:40:15: databases.orders.users.api.as.DB_PASSWORD_FILE ends in _FILE, but api runs on a PaaS, which has variables only: drop _FILE",
+    ],
+  },
+  {
+    name: "a delivery that does not reach the service",
+    files: change(
+      "systems/shop.yaml",
+      "api: { runs-on: compose, user: 1000, reload: restart }",
+      "api: { runs-on: compose, user: 1000, reload: restart, deliver: [{ to: fly, app: x }] }",
+    ),
+    expected: [
+      'systems/shop.yaml:7:73: services.api.deliver[0].to is "fly", which does not reach a service on compose: write one of compose-secrets, vault-agent, env-file, files',
+    ],
+  },
+  {
+    name: "files of a service that gets an env-file only",
+    files: change(
+      "systems/shop.yaml",
+      "    reload: watch",
+      "    reload: watch\n    deliver: [{ to: env-file, path: .env }]",
+    ),
+    expected: [
+      "systems/shop.yaml:21:39: secrets.signing.consumers.worker.as.SIGNING_FILE needs a file, but worker is delivered an env-file only: add { to: files, folder: … } to its deliver",
+    ],
+  },
+  {
+    name: "an unknown service of a setting",
+    files: change("systems/shop.yaml", "LOG_LEVEL: info", "LOG_LEVEL: { value: info, services: [apo] }"),
+    expected: [
+      'systems/shop.yaml:13:40: settings.LOG_LEVEL.services[0] is "apo", which is not a service of this system: did you mean "api"?',
+    ],
+  },
+  {
+    name: "a difference that stands in another one",
+    files: change(
+      "systems/shop.yaml",
+      "    reload: watch",
+      "    reload: watch\n    per-environment: { local: { per-environment: {} } }",
+    ),
+    expected: [
+      "systems/shop.yaml:12:33: services.worker.per-environment.local.per-environment stands inside another one: write each environment once",
+    ],
+  },
+  {
+    name: "differences that are a list",
+    files: change(
+      "systems/shop.yaml",
+      "    reload: watch",
+      "    reload: watch\n    per-environment: [local]",
+    ),
+    expected: [
+      "systems/shop.yaml:12:22: services.worker.per-environment is a list: write { ENVIRONMENT: { FIELD: … } }",
+    ],
+  },
+  {
+    name: "two systems that are stored in one place",
+    files: (files) => ({ ...files, "systems/store.yaml": "system: store\nowner: ada\nrenamed-from: shop\n" }),
+    expected: [
+      'systems/store.yaml:1:9: system would be stored as "shop", as "shop" already is: take a name that was never used, or the right renamed-from',
+    ],
+  },
+];
