@@ -53,14 +53,18 @@ export class ProgramStack implements AsyncDisposable {
     this.token = services.vault.rootToken ?? "";
   }
 
-  /** Starts everything; nothing is declared yet. */
+  /** Starts everything; nothing is declared yet. What was started ends again when something fails. */
   static async start(modelOf: (services: LocalServices) => Model = localModel): Promise<ProgramStack> {
     const home = join(await mkdtemp(join(tmpdir(), "keyplane-providers-")), "home");
+    await using started = new AsyncDisposableStack();
+    started.defer(() => removeHome(home));
     const report = () => {};
     const services = await startServices(home, { report });
     const { address, ca } = services.vault;
     const vault = new Vault({ address, ca, token: services.vault.rootToken ?? "" });
+    started.defer(() => vault.close());
     const provider = await startVaultProvider({ address, ca, token: () => stack.token });
+    started.defer(() => provider.close());
     const engine = await Engine.open({
       home,
       pulumi: await findTool("pulumi", report),
@@ -68,6 +72,7 @@ export class ProgramStack implements AsyncDisposable {
     });
     const stack = new ProgramStack(home, services, modelOf(services), vault, engine, provider);
     await stack.prepareDatabases();
+    started.move();
     return stack;
   }
 
@@ -113,9 +118,13 @@ export class ProgramStack implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#provider.close();
     await this.vault.close();
-    await stopServices(this.home, { deleteData: true, report: () => {} });
-    await rm(join(this.home, ".."), { recursive: true, force: true });
+    await removeHome(this.home);
   }
+}
+
+async function removeHome(home: string): Promise<void> {
+  await stopServices(home, { deleteData: true, report: () => {} });
+  await rm(join(home, ".."), { recursive: true, force: true });
 }
 
 function localModel(services: LocalServices): Model {
