@@ -45,14 +45,7 @@ suite("a malformed catalogue is refused with its position and the fix", () => {
   test("the catalogue that the others are made from is accepted", () => {
     assert.deepEqual(problemsOf(right), []);
   });
-  for (const { name, files, expected } of [
-    ...yaml,
-    ...fields,
-    ...types,
-    ...missing,
-    ...references,
-    ...bounds,
-  ]) {
+  for (const { name, files, expected } of cases) {
     test(`refuses ${name}`, () => {
       assert.deepEqual(problemsOf(files(right)), expected);
     });
