@@ -80,14 +80,18 @@ async function query<T extends pg.QueryResultRow>(
   }
 }
 
+/** SQLSTATEs of a login that meets the end of its credentials: after it, and at two places in its midst. */
+const refused = { password: "28P01", dropped: "28000", ended: "57P01" };
+
 async function untilRefused(connection: pg.ClientConfig): Promise<string | undefined> {
   for (let waited = 0; waited < 20_000; waited += 250) {
     try {
       await query(connection, "select 1");
     } catch (error) {
-      if (error instanceof pg.DatabaseError && error.code === "28P01")
+      if (!(error instanceof pg.DatabaseError)) throw error;
+      if (error.code === refused.password || error.code === refused.dropped)
         return `refused ${waited / 1000} s later (${error.code})`;
-      throw error;
+      if (error.code !== refused.ended) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
