@@ -97,13 +97,6 @@ export function isObject(value: Value | undefined): value is Properties {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether a value holds something that a preview cannot know. */
-export function hasUnknown(value: Value | undefined): boolean {
-  if (value === unknown) return true;
-  if (Array.isArray(value)) return value.some(hasUnknown);
-  return isObject(value) && Object.values(value).some(hasUnknown);
-}
-
 /** What is wrong with a declared value, or undefined. Never repeats the value: it may be a secret. */
 export function misfit(field: Field, value: Value): string | undefined {
   if (value === null || value === unknown) return undefined;

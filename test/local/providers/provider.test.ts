@@ -123,6 +123,15 @@ test("sees a change inside a block, and names its path", () => {
   );
 });
 
+test("sees a difference in what is not known yet: a whole block, an item of a set", () => {
+  const { provider } = world();
+  const outputs = { name: "x", size: 3, members: ["a"], tune: { visibility: "hidden" } };
+  assert.deepEqual(
+    provider.diff(type, { name: "x" }, outputs, { name: "x", members: ["a", unknown], tune: unknown }),
+    { changed: ["members", "tune"], replaced: [] },
+  );
+});
+
 test("replaces what another name means, also when the name is not known yet", () => {
   const { provider } = world();
   const outputs = { name: "x", size: 3 };
