@@ -13,18 +13,18 @@ import { spawnKeyplane } from "./support/keyplane.ts";
 import { crashes, momentsOver } from "./support/seeded.ts";
 
 /**
- * How far a first `up` is, from 0 to 1: by time until Vault answers its first request, then by how much Vault has
- * answered, so that a moment means the same on a busy machine.
+ * How far a first `up` is, from 0 to 1: by the lines that it has said until Vault audits its first request, then by
+ * how much Vault has audited. Not by time, so that a moment means the same on a busy machine.
  */
 const starting = 0.3;
-const whole = { untilFirstRequest: 0, audited: 0 };
+const whole = { linesUntilAudit: 0, audited: 0 };
 
 before(async () => {
   await withHome(async (home) => {
-    const start = Date.now();
     const { child, ended } = spawnKeyplane(home, ["up", "--no-tour"]);
+    const said = linesOf(child);
     while (child.exitCode === null && (await audited(home)) === 0) await sleep(10);
-    whole.untilFirstRequest = Date.now() - start;
+    whole.linesUntilAudit = said.lines;
     const { code, stderr } = await ended;
     assert.equal(code, 0, stderr);
     whole.audited = await audited(home);
@@ -48,7 +48,7 @@ test(`kill -9 of \`up\` at ${crashes} seeded moments of its whole run: the next 
 });
 
 // The moments of issuing credentials are in crash-credentials.test.ts.
-const during = Math.ceil(crashes / 3);
+const during = Math.round(crashes / 3);
 for (const victim of ["vault", "postgres"] as const) {
   test(`kill -9 of ${victim} at ${during} seeded moments of an \`up\`: it says why it ends, and the next one converges`, async (t) => {
     for (const moment of momentsOver(1 - starting, during, victim.length)) {
@@ -87,11 +87,23 @@ async function assertConverges(home: string, seen: string): Promise<void> {
 /** Waits until a run is so far, or has ended. */
 async function reach(moment: number, home: string, child: ChildProcess): Promise<void> {
   if (moment < starting) {
-    await sleep((moment / starting) * whole.untilFirstRequest);
+    const said = linesOf(child);
+    const place = (moment / starting) * whole.linesUntilAudit;
+    while (child.exitCode === null && said.lines < Math.floor(place)) await sleep(2);
+    // Somewhere before the next line, which may come at once or after a second.
+    await sleep((place % 1) * 400);
     return;
   }
   const wanted = ((moment - starting) / (1 - starting)) * whole.audited;
   while (child.exitCode === null && (await audited(home)) < Math.max(1, wanted)) await sleep(5);
+}
+
+function linesOf(child: ChildProcess): { lines: number } {
+  const said = { lines: 0 };
+  child.stderr?.on("data", (text: string) => {
+    said.lines += text.split("\n").length - 1;
+  });
+  return said;
 }
 
 /** Bytes that Vault has audited. */

@@ -66,11 +66,21 @@ export async function assertMadeOnce(home: string, up: UpResult): Promise<void> 
     );
     assert.deepEqual(policies.toSorted(), model.policies.map(({ name }) => name).sort(), "policies");
     const kv = model.vault.mounts.kv;
+    const latest = async (path: string) =>
+      rotate.vault.read<{ data: Record<string, string>; metadata: { version: number } }>(
+        `${kv}/data/${path}`,
+      );
     for (const { id, source, consumers, generator, databaseUser } of model.secrets) {
       if (generator.by !== "machine" || databaseUser !== undefined) continue;
-      for (const path of [source, ...consumers.map((consumer) => consumer.path)]) {
-        const found = await rotate.vault.read<{ current_version: number }>(`${kv}/metadata/${path}`);
-        assert.equal(found?.current_version, 1, `${id}: versions at ${path}`);
+      const made = await latest(source);
+      assert.equal(made?.metadata.version, 1, `${id}: its value is made once`);
+      for (const consumer of consumers) {
+        const delivered = await latest(consumer.path);
+        // Killed before it was noted, a delivery is repeated with the same value.
+        assert.ok(delivered && delivered.metadata.version <= 2, `${id}: versions at ${consumer.path}`);
+        for (const [field, value] of Object.entries(delivered.data)) {
+          if (made.data[field] !== undefined) assert.equal(value, made.data[field], `${id} ${field}`);
+        }
       }
     }
   } finally {
