@@ -3,6 +3,8 @@ import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Vault } from "../../clients/vault.ts";
+import { startServices } from "../../local/services/index.ts";
+import { ProcessTable, stopProcess } from "../../local/services/process-table.ts";
 import { tour } from "../../local/tour/index.ts";
 import type { Model } from "../../model/model.ts";
 import { type AuditEntry, normalise } from "../../operations/audit/normalise.ts";
@@ -239,6 +241,28 @@ describe("a device that fails (R51)", () => {
     await end();
   });
 });
+
+describe("a device that fails while Vault starts (R51)", () => {
+  test("leaves it to the other, and is back after the next start without the fault", async () => {
+    await first.break();
+    await restart();
+    const meanwhile = await lookUp();
+    assert.ok(meanwhile !== undefined && (await second.has(meanwhile)));
+    await first.heal();
+    // Vault opens only what it opened at its start again: without a restart the device stays silent.
+    await restart();
+    const id = await lookUp();
+    assert.ok(id !== undefined);
+    assert.ok((await first.has(id)) && (await second.has(id)));
+  });
+});
+
+async function restart(): Promise<void> {
+  const process = await (await ProcessTable.read(stack.home)).running("vault");
+  assert.ok(process !== undefined);
+  await stopProcess(process, "SIGTERM");
+  await startServices(stack.home, { report: () => {} });
+}
 
 async function entriesOf(log: AuditLog): Promise<AuditEntry[]> {
   return (await log.lines()).flatMap((line) => normalise(JSON.stringify(line)) ?? []);
