@@ -105,7 +105,7 @@ function tourText({ promise, holds, seen, audit }: TourLine): string[] {
     `${mark} ${promise}`,
     `    ${seen}`,
     audit === undefined
-      ? "    audit: no line found"
+      ? "    audit: not in both files. A file that was unusable when Vault started needs: npm run down, npm run up"
       : `    audit: ${audit.time}  ${audit.who}  ${audit.action}  ${audit.path}  ${audit.outcome}`,
   ];
 }

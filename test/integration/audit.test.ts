@@ -248,6 +248,14 @@ describe("a device that fails while Vault starts (R51)", () => {
     await restart();
     const meanwhile = await lookUp();
     assert.ok(meanwhile !== undefined && (await second.has(meanwhile)));
+    const seen = [];
+    for await (const line of tour({ services: stack.first.services, model, vault })) seen.push(line);
+    assert.ok(seen.length >= 5);
+    assert.deepEqual(
+      seen.filter(({ holds, audit }) => !holds || audit !== undefined),
+      [],
+      "the tour holds, and says of each line that it is not in both files",
+    );
     await first.heal();
     // Vault opens only what it opened at its start again: without a restart the device stays silent.
     await restart();
