@@ -8,13 +8,12 @@ export async function previewOfProgram({ full }: Scale): Promise<Row[]> {
   await using bench = await startBenchStack(await loadCatalogue("catalogue"));
   const { changes } = await bench.build();
   const quiet = () => {};
-  const { stack: nothing } = await bench.engine.stack("nothing", async () => {});
+  const nothing = await bench.engine.stack("nothing", async () => {});
   await update(nothing, quiet);
   const { program, empty } = await sideBySide(full ? 9 : 5, {
     program: () => bench.previewUnchanged(),
     empty: async () => {
-      const { stack } = await bench.engine.stack("nothing", async () => {});
-      await preview(stack, quiet);
+      await preview(await bench.engine.stack("nothing", async () => {}), quiet);
     },
   });
   return [

@@ -2,9 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Vault } from "../clients/vault.ts";
-import { platform } from "../infra/index.ts";
 import { type Changes, Engine, preview, update } from "../local/engine.ts";
-import { partsOf } from "../local/parts.ts";
+import { eachPart } from "../local/parts.ts";
 import { startVaultProvider } from "../local/providers/index.ts";
 import {
   environmentOf,
@@ -61,30 +60,25 @@ export async function startBenchStack(
       pulumi: await findTool("pulumi", quiet),
       environment: { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
     });
-    const changes: Changes = {};
-    const eachPart = async (act: typeof update) => {
-      for (const stage of partsOf(model)) {
-        await Promise.all(
-          stage.map(async ({ stack: name, part }) => {
-            const { stack } = await engine.stack(name, async () =>
-              platform(model, { part, bootstrapPasswords }),
-            );
-            for (const [operation, count] of Object.entries(await act(stack, quiet))) {
-              changes[operation as keyof Changes] = (changes[operation as keyof Changes] ?? 0) + (count ?? 0);
-            }
-          }),
-        );
-      }
-    };
+    const all = (act: typeof update) =>
+      eachPart(engine, model, bootstrapPasswords, (opened) => act(opened, quiet));
     return {
       model,
       services,
       vault,
       engine,
-      build: async () => ({ time: await timed(() => eachPart(update)), changes: { ...changes } }),
+      async build() {
+        let changes: Changes = {};
+        const time = await timed(async () => {
+          changes = await all(update);
+        });
+        return { time, changes };
+      },
       previewUnchanged: async () => {
-        for (const name of Object.keys(changes)) delete changes[name as keyof Changes];
-        const time = await timed(() => eachPart(preview));
+        let changes: Changes = {};
+        const time = await timed(async () => {
+          changes = await all(preview);
+        });
         const touched = Object.keys(changes).filter((name) => name !== "same");
         if (touched.length > 0) throw new Error(`The preview is not without changes: ${touched.join(", ")}`);
         return time;

@@ -29,6 +29,12 @@ export interface EngineOptions {
   environment: Record<string, string>;
 }
 
+export interface OpenedStack {
+  stack: Stack;
+  /** It has no resources yet. */
+  fresh: boolean;
+}
+
 /** Resource counts of an update or a preview, by operation ("create", "same", …). */
 export type Changes = OpMap;
 
@@ -59,7 +65,7 @@ export class Engine {
   }
 
   /** Opens a stack and mends what an interrupted update left: its lock and its pending operations. */
-  async stack(name: string, program: PulumiFn): Promise<{ stack: Stack }> {
+  async stack(name: string, program: PulumiFn): Promise<OpenedStack> {
     await this.#endInterruptedUpdate(name);
     const workDir = join(this.#folder, "work", name);
     await mkdir(workDir, { recursive: true, mode: 0o700 });
@@ -83,8 +89,7 @@ export class Engine {
         },
       },
     );
-    await clearPendingOperations(stack);
-    return { stack };
+    return { stack, fresh: await clearPendingOperations(stack) };
   }
 
   /** The update that held the lock was killed; the caller holds the folder's own lock, so it cannot be another's. */
@@ -101,11 +106,14 @@ export class Engine {
 
 /**
  * Applies the program, unless a preview finds nothing to change: what the engine would refuse is refused before
- * anything is touched. Reports resources as they settle; throws `UpdateError` with the engine's diagnostics.
+ * anything is touched (a fresh stack has nothing to lose and is not previewed). Reports resources as they settle.
+ * @throws UpdateError with the engine's diagnostics
  */
-export async function update(stack: Stack, report: Report): Promise<Changes> {
-  const planned = await preview(stack, report);
-  if (changed(planned) === 0) return planned;
+export async function update({ stack, fresh }: OpenedStack, report: Report): Promise<Changes> {
+  if (!fresh) {
+    const planned = await preview({ stack }, report);
+    if (changed(planned) === 0) return planned;
+  }
   const watch = watchEvents(stack.name, report);
   try {
     await stack.up({ onEvent: watch.onEvent, color: "never", suppressProgress: true });
@@ -116,7 +124,7 @@ export async function update(stack: Stack, report: Report): Promise<Changes> {
 }
 
 /** What an update would change. */
-export async function preview(stack: Stack, report: Report): Promise<Changes> {
+export async function preview({ stack }: Pick<OpenedStack, "stack">, report: Report): Promise<Changes> {
   const watch = watchEvents(stack.name, report);
   try {
     return (await stack.preview({ onEvent: watch.onEvent, color: "never", suppressProgress: true }))
@@ -172,14 +180,20 @@ function advice(message: string): string {
   );
 }
 
-/** Takes what was under way when the last update died off the state: the providers take over what is there. */
-async function clearPendingOperations(stack: Stack): Promise<void> {
+/**
+ * Takes what was under way when the last update died off the state: the providers take over what is there.
+ * @returns whether the state holds no resource at all
+ */
+async function clearPendingOperations(stack: Stack): Promise<boolean> {
   const state = await stack.exportStack();
-  const { pending_operations: pending = [] } = (state.deployment ?? {}) as {
+  const { pending_operations, resources } = (state.deployment ?? {}) as {
     pending_operations?: unknown[] | null;
+    resources?: unknown[] | null;
   };
-  if (pending === null || pending.length === 0) return;
+  const fresh = (resources ?? []).length === 0;
+  if ((pending_operations ?? []).length === 0) return fresh;
   await stack.importStack({ ...state, deployment: { ...state.deployment, pending_operations: [] } });
+  return fresh;
 }
 
 function lockedBy(text: string): number | undefined {

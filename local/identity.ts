@@ -44,8 +44,10 @@ export function platformTokens(
 
 export interface Deployer {
   token: string;
-  /** Ends the session; after the first update it also revokes the root token, once the deploy role is proved to work. */
-  finish(): Promise<void>;
+  /** Once the deploy role is proved to work, the root token that may still be there is revoked and forgotten. */
+  retireRoot(): Promise<void>;
+  /** Ends the session; without effect on a root token, which the next run needs when this one failed. */
+  end(): Promise<void>;
 }
 
 /**
@@ -57,33 +59,35 @@ export async function loginForUpdate(services: LocalServices, model: Model, vaul
     const session = await loginAs(services, model, vault, "deploy");
     return {
       token: session.vault.token ?? "",
-      async finish() {
-        await session.end();
-        await revokeRoot(services, vault);
-      },
+      retireRoot: () => revokeRoot(services, vault, services.vault.rootToken),
+      end: () => session.end(),
     };
   } catch (error) {
-    if (!(error instanceof VaultError)) throw error;
+    if (!isWithoutRole(error)) throw error;
   }
   const root = services.vault.rootToken ?? (await regenerateRoot(services));
   return {
     token: root,
-    async finish() {
+    async retireRoot() {
       await (await loginAs(services, model, vault, "deploy")).end();
-      await revoke(vault, root);
-      await forgetRootToken(services.home);
+      await revokeRoot(services, vault, root);
     },
+    async end() {},
   };
 }
 
-async function revokeRoot(services: LocalServices, vault: Vault): Promise<void> {
-  if (services.vault.rootToken === undefined) return;
-  await revoke(vault, services.vault.rootToken).catch((error: unknown) => {
-    if (!(error instanceof VaultError && error.status === 403)) throw error;
-  });
-  await forgetRootToken(services.home);
+/** Vault knows no such login or role yet. A Vault that is busy, sealed or ill is no reason for a root token. */
+function isWithoutRole(error: unknown): boolean {
+  return error instanceof VaultError && [400, 403, 404].includes(error.status);
 }
 
-async function revoke(vault: Vault, token: string): Promise<void> {
-  await vault.with(token).write("auth/token/revoke-self");
+async function revokeRoot(services: LocalServices, vault: Vault, root: string | undefined): Promise<void> {
+  if (root === undefined) return;
+  try {
+    await vault.with(root).write("auth/token/revoke-self");
+  } catch (error) {
+    // An earlier run revoked it and was killed before it could forget it.
+    if (!(error instanceof VaultError && error.status === 403)) throw error;
+  }
+  await forgetRootToken(services.home);
 }

@@ -1,4 +1,7 @@
+import { availableParallelism } from "node:os";
+import { platform } from "../infra/index.ts";
 import type { Model } from "../model/model.ts";
+import type { Changes, Engine, OpenedStack } from "./engine.ts";
 
 /** A stack and the part of the program that it builds. */
 export interface Part {
@@ -17,4 +20,38 @@ export function partsOf(model: Model): Part[][] {
     [{ stack: `${model.environment}.platform`, part: "platform" }],
     parts.map((part) => ({ stack: `${model.environment}.${part}`, part })),
   ];
+}
+
+/**
+ * Opens every stack of the environment and does the same with each: stage after stage, within a stage as many side
+ * by side as the machine has processors.
+ * @returns the resource counts of all together
+ */
+export async function eachPart(
+  engine: Engine,
+  model: Model,
+  bootstrapPasswords: Record<string, string>,
+  act: (opened: OpenedStack, part: Part) => Promise<Changes>,
+): Promise<Changes> {
+  const total: Changes = {};
+  for (const stage of partsOf(model)) {
+    const waiting = [...stage];
+    const worker = async () => {
+      for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
+        const { stack: name, part: which } = part;
+        const opened = await engine.stack(name, async () =>
+          platform(model, { part: which, bootstrapPasswords }),
+        );
+        add(total, await act(opened, part));
+      }
+    };
+    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  }
+  return total;
+}
+
+function add(total: Changes, changes: Changes): void {
+  for (const [op, count] of Object.entries(changes) as [keyof Changes, number][]) {
+    total[op] = (total[op] ?? 0) + count;
+  }
 }

@@ -1,7 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Vault } from "../clients/vault.ts";
-import { platform } from "../infra/index.ts";
 import { loadCatalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
 import type { Model } from "../model/model.ts";
@@ -10,7 +9,7 @@ import { ensureFirstValues } from "../operations/values/first.ts";
 import { type Changes, changed, Engine, preview, update } from "./engine.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
 import { hold } from "./lock.ts";
-import { partsOf } from "./parts.ts";
+import { eachPart } from "./parts.ts";
 import type { Report } from "./progress.ts";
 import { startVaultProvider } from "./providers/index.ts";
 import { environmentOf, type LocalServices, prepareDatabases, startServices } from "./services/index.ts";
@@ -67,9 +66,12 @@ export async function up({
   const vault = new Vault({ address: services.vault.address, ca: services.vault.ca });
   const deployer = await loginForUpdate(services, model, vault);
   const administered = vault.with(deployer.token);
-  const bootstrapPasswords = await prepareDatabases(services, model.databases, {
-    exists: async (connection) => (await administered.read(`database/config/${connection}`)) !== undefined,
-  });
+  const connected = async (connection: string) =>
+    (await administered.read(`${model.vault.mounts.database}/config/${connection}`)) !== undefined;
+  // A dry run makes nothing: the engine only plans with what stands for the passwords.
+  const bootstrapPasswords = dryRun
+    ? Object.fromEntries(await planned(model, connected))
+    : await prepareDatabases(services, model.databases, { exists: connected });
   const provider =
     providers === "local"
       ? await startVaultProvider({
@@ -91,44 +93,52 @@ export async function up({
             }
           : { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
     });
-    const changes: Changes = {};
-    for (const stage of partsOf(model)) {
-      await Promise.all(
-        stage.map(async (part) => {
-          const { stack } = await engine.stack(part.stack, async () =>
-            platform(model, { part: part.part, bootstrapPasswords }),
-          );
-          report({ subject: part.stack, state: "started", text: dryRun ? "previewing" : "updating" });
-          const done = dryRun ? await preview(stack, report) : await update(stack, report);
-          for (const [op, count] of Object.entries(done)) {
-            changes[op as keyof Changes] = (changes[op as keyof Changes] ?? 0) + (count ?? 0);
-          }
-          report(settled(part.stack, done, dryRun));
-        }),
-      );
-    }
-    if (dryRun) return { model, services, changes, changed: changed(changes), unset: [] };
-    await deployer.finish();
-    const rotator = await loginAs(services, model, vault, "rotate");
-    const { unset } = await ensureFirstValues(rotator.vault, model, report);
-    await dropOrphans({
-      vault: rotator.vault,
-      model,
-      connect: ({ database }) =>
-        connectAsSuperuser({
-          home: services.home,
-          port: services.postgres.port,
-          ca: services.issuer.ca,
-          database,
-        }),
-      report,
+    const changes = await eachPart(engine, model, bootstrapPasswords, async (opened, { stack }) => {
+      report({ subject: stack, state: "started", text: dryRun ? "previewing" : "updating" });
+      const done = dryRun ? await preview(opened, report) : await update(opened, report);
+      report(settled(stack, done, dryRun));
+      return done;
     });
-    await rotator.end();
-    return { model, services, changes, changed: changed(changes), unset };
+    const result = { model, services, changes, changed: changed(changes) };
+    if (dryRun) return { ...result, unset: [] };
+    await deployer.retireRoot();
+    return { ...result, unset: await fill(services, model, vault, report) };
   } finally {
+    // Vault may be what failed: the first error matters, and the token ends by itself.
+    await deployer.end().catch(() => {});
     await provider?.close();
     await vault.close();
   }
+}
+
+/** First values of what has none, and no database user without a lease. Returns the ids of what stays unset. */
+async function fill(services: LocalServices, model: Model, vault: Vault, report: Report): Promise<string[]> {
+  const rotator = await loginAs(services, model, vault, "rotate");
+  try {
+    const { unset } = await ensureFirstValues(rotator.vault, model, report);
+    const { home, postgres, issuer } = services;
+    await dropOrphans({
+      vault: rotator.vault,
+      model,
+      connect: ({ database }) => connectAsSuperuser({ home, port: postgres.port, ca: issuer.ca, database }),
+      report,
+    });
+    return unset;
+  } finally {
+    await rotator.end();
+  }
+}
+
+/** Connections that an update would make, with a stand-in for the password that it would be made with. */
+async function planned(
+  { databases }: Model,
+  connected: (connection: string) => Promise<boolean>,
+): Promise<[connection: string, password: string][]> {
+  const entries: [string, string][] = [];
+  for (const { connection } of databases) {
+    if (!(await connected(connection))) entries.push([connection, "dry run"]);
+  }
+  return entries;
 }
 
 function settled(subject: string, changes: Changes, dryRun: boolean) {
