@@ -75,12 +75,32 @@ async function dropOrphansOf(
         connection,
       );
     }
-    for (const lease of leases) await touch(vault, lease);
+    let touchedAll = true;
+    for (const lease of leases) touchedAll = (await touch(vault, lease)) && touchedAll;
+    if (!touchedAll) {
+      // An untouched user may still be that lease's: only what has ended is safe to drop.
+      report({
+        subject: database.id,
+        state: "progress",
+        text: "a lease could not be renewed; its user stays",
+      });
+      return drop(connection, database, revocationStatements, orphans, report);
+    }
     const versions = new Map(
       (await logins(connection, memberOf)).map(({ name, version }) => [name, version]),
     );
     orphans = before.filter(({ name, version, expired }) => expired || versions.get(name) === version);
   }
+  return drop(connection, database, revocationStatements, orphans, report);
+}
+
+async function drop(
+  connection: Connection,
+  database: Database,
+  revocationStatements: string[],
+  orphans: Login[],
+  report: Report,
+): Promise<string[]> {
   for (const { name } of orphans) {
     for (const statement of revocationStatements) {
       await connection.query(statement.replaceAll("{{name}}", name).replaceAll("{{username}}", name));
