@@ -50,7 +50,9 @@ suite("a malformed catalogue is refused with its position and the fix", () => {
       assert.deepEqual(problemsOf(files(right)), expected);
     });
   }
-  test("no two of them have one name", () => {
+  test("at least 60 of them, none lost with a list, no two of one name", () => {
+    // The issue asks for 60; this is how many there are.
+    assert.ok(cases.length >= 182, `${cases.length}`);
     assert.equal(new Set(cases.map(({ name }) => name)).size, cases.length);
   });
   test("names every problem of every file in one run, ordered by position", () => {
