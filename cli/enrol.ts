@@ -28,6 +28,11 @@ export function command(): Command {
         if (name !== undefined || again === true) {
           throw new UsageError("--unwrap takes nothing else: the token comes on standard input");
         }
+        if (invocation.dryRun) {
+          throw new UsageError(
+            "--unwrap cannot be tried with --dry-run: the token opens once, so it would be spent",
+          );
+        }
         return open(invocation);
       }
       if (name === undefined) throw new UsageError("name the person: keyplane enrol NAME");

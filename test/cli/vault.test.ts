@@ -287,6 +287,18 @@ test("enrol --dry-run makes nothing", async () => {
   assert.equal((await staging(["enrol", "dan"])).code, 0);
 });
 
+test("enrol --unwrap --dry-run is refused, and the token still opens afterwards", async () => {
+  const made = await staging(["enrol", "ada", "--again", "--json"]);
+  const { token } = JSON.parse(made.stdout);
+  const refused = await staging(["enrol", "--unwrap", "--dry-run"], `${token}\n`);
+  assert.equal(refused.code, 2, refused.stderr);
+  assert.match(refused.stderr, /--dry-run/);
+  assertSilent(refused, token);
+  const opened = await staging(["enrol", "--unwrap", "--json"], `${token}\n`);
+  assert.equal(opened.code, 0, opened.stderr);
+  assert.equal(JSON.parse(opened.stdout).username, "ada");
+});
+
 test("enrol --unwrap refuses what is no wrapping token, and does not repeat it", async () => {
   const run = await staging(["enrol", "--unwrap"], "hunter2hunter2");
   assert.equal(run.code, 2);
