@@ -69,25 +69,11 @@ async function reach(invocation: Invocation): Promise<Reach> {
     };
   }
   const catalogue = await loadCatalogue(invocation.catalogue);
-  const { connectServices, environmentOf, gitHubClaims, signGitHubToken } = await import(
-    "../local/services/index.ts"
-  );
+  const [{ connectServices, environmentOf }, { platformTokens }] = await Promise.all([
+    import("../local/services/index.ts"),
+    import("../local/identity.ts"),
+  ]);
   const services = await connectServices(invocation.home);
   const model = derive(catalogue, "local", environmentOf(services));
-  const { platform, github } = model;
-  const sign = (role: PlatformRole) =>
-    signGitHubToken(
-      services.home,
-      gitHubClaims({
-        issuer: github.issuer,
-        audience: github.audience,
-        repository: platform.repository.name,
-        repositoryId: platform.repository.id,
-        ownerId: platform.repository.ownerId,
-        ref: `refs/heads/${github.branches[0]}`,
-        environment: github.environment,
-        workflow: `${role}.yml`,
-      }),
-    );
-  return { model, ca: services.vault.ca, sign };
+  return { model, ca: services.vault.ca, sign: platformTokens(services, model) };
 }
