@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { Problem } from "../operations/problem.ts";
+import type { Problem } from "../model/catalogue.ts";
 import { exitCode } from "./exit.ts";
 
 export async function printJson(document: unknown): Promise<void> {

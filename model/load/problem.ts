@@ -11,13 +11,18 @@ export interface Problem extends Position {
   message: string;
 }
 
+/** `file:line:column: message`, which terminals and editors turn into links. */
+export function placed({ file, line, column, message }: Problem): string {
+  return `${file}:${line}:${column}: ${message}`;
+}
+
 /** A catalogue that cannot be used; holds every problem of all its files, ordered by position. */
 export class CatalogueError extends Error {
   override name = "CatalogueError";
   readonly problems: readonly Problem[];
   constructor(problems: Problem[]) {
     const ordered = order(problems);
-    super(ordered.map((p) => `${p.file}:${p.line}:${p.column}: ${p.message}`).join("\n"));
+    super(ordered.map(placed).join("\n"));
     this.problems = ordered;
   }
 }

@@ -1,6 +1,6 @@
 import { distance } from "fastest-levenshtein";
+import type { Problem } from "../../model/catalogue.ts";
 import type { Model } from "../../model/model.ts";
-import type { Problem } from "../problem.ts";
 import { type Content, canBe, contentOf, type Expected, isExpected } from "./content.ts";
 import { type Bootstrap, type Leaf, readBootstrap } from "./document.ts";
 

@@ -1,5 +1,5 @@
 import { isMap, isScalar, LineCounter, type Node, type Pair, parseDocument, visit, type YAMLMap } from "yaml";
-import type { Problem } from "../problem.ts";
+import type { Problem } from "../../model/catalogue.ts";
 
 export const sections = ["defaults", "toggles", "secrets"] as const;
 export type Section = (typeof sections)[number];

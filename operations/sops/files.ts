@@ -1,7 +1,8 @@
 import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
+import type { Problem } from "../../model/catalogue.ts";
 import type { Model } from "../../model/model.ts";
-import { type Problem, ProblemsError } from "../problem.ts";
+import { ProblemsError } from "../problem.ts";
 import { decrypt, encrypt, SopsError, sopsCode } from "./binary.ts";
 import { checkDecrypted, checkEncrypted, lacking } from "./check.ts";
 import { bootstrapFile, folder, sopsConfig } from "./config.ts";

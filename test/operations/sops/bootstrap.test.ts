@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import fc from "fast-check";
 import { parse } from "yaml";
-import type { Problem } from "../../../operations/problem.ts";
+import type { Problem } from "../../../model/catalogue.ts";
 import { ProblemsError } from "../../../operations/problem.ts";
 import { encrypt } from "../../../operations/sops/binary.ts";
 import { checkEncrypted } from "../../../operations/sops/check.ts";
