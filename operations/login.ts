@@ -1,8 +1,8 @@
 import type { Vault, VaultAuth } from "../clients/vault.ts";
+import type { PlatformRole } from "../model/derive/platform.ts";
 import type { Model } from "../model/model.ts";
 
-/** The platform's own roles; each is a workflow of the platform's repository. */
-export type PlatformRole = "deploy" | "rotate" | "drift" | "enrol";
+export type { PlatformRole };
 
 /** There is no way to log in, or GitHub gave no token. Says what to do. */
 export class LoginError extends Error {

@@ -3,17 +3,22 @@ import { handOver, inOrder, type Parts, rule } from "./rules.ts";
 
 /** The platform's own roles; each runs in the workflow of its name. */
 export const platformRoles = ["deploy", "rotate", "drift", "enrol"] as const;
+export type PlatformRole = (typeof platformRoles)[number];
 
 /** The platform's own policies. `sudo` stands only where Vault demands it, at exact paths. */
 export function platformPolicies(parts: Parts): Policy[] {
-  const policy = (name: (typeof platformRoles)[number], purpose: string, rules: PolicyRule[]): Policy => ({
+  const policy = (name: PlatformRole, purpose: string, rules: PolicyRule[]): Policy => ({
     name: `keyplane.${name}`,
     purpose,
     of: { kind: "platform", id: `keyplane.${name}` },
     rules: inOrder(rules),
   });
   return [
-    policy("deploy", "Builds the platform; reads and writes no secret's value.", deploy(parts)),
+    policy(
+      "deploy",
+      "Builds the platform. Who writes policies can take any right: its GitHub environment's reviewers decide.",
+      deploy(parts),
+    ),
     policy("rotate", "Makes, delivers and retires values.", rotate(parts)),
     policy(
       "drift",
@@ -57,7 +62,8 @@ function deploy(parts: Parts): PolicyRule[] {
       rule(`sys/mounts/${mount}/tune`, "read", "update"),
     ]),
     rule("sys/audit", "read", "sudo"),
-    ...vault.audit.map(({ name }) => rule(`sys/audit/${name}`, "create", "update", "delete", "sudo")),
+    // Any name: a device that the catalogue adds or drops is not yet, or no longer, in the policy that is in force.
+    rule("sys/audit/+", "create", "update", "delete", "sudo"),
     rule("sys/policies/acl", "list"),
     rule("sys/policies/acl/*", ...crud),
     rule("sys/quotas/rate-limit", "list"),
@@ -199,8 +205,8 @@ function enrol({ vault, appRoles }: Parts): PolicyRule[] {
     vault.auth.human === "userpass"
       ? [
           rule("auth/userpass/users", "list"),
-          rule("auth/userpass/users/+", "create", "read", "update", "delete"),
-          rule("auth/userpass/users/+/password", "update"),
+          // A password and nothing else: a policy given here would make the job whatever it likes.
+          { ...rule("auth/userpass/users/+", "create", "update", "delete"), parameters: ["password"] },
         ]
       : [];
   return [
