@@ -25,7 +25,9 @@ const commands: Record<string, { summary: string; load: () => Promise<{ command(
 
 async function program(asked: string | undefined): Promise<Command> {
   const keyplane = new Command("keyplane")
-    .description("A secrets platform as code: one typed catalogue builds Vault, AWS and Kubernetes.")
+    .description(
+      "A secrets platform as code: one typed catalogue builds Vault with its policies, logins and database roles.",
+    )
     .usage("<command> [options]")
     .helpCommand("help [command]", "explain a command")
     .addHelpText(
