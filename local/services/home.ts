@@ -55,8 +55,6 @@ export function layout(home: string) {
   };
 }
 
-export type Layout = ReturnType<typeof layout>;
-
 /**
  * Makes the state folder (mode 700) and marks it as ours. Returns its real path.
  * @throws HomeError when it holds files and is not marked: it is someone else's.

@@ -8,9 +8,6 @@ import { allWays, Toolchain, ToolchainError, type Way } from "./toolchain.ts";
 export { ToolchainError } from "./toolchain.ts";
 export type { ToolName };
 
-/** The quick ones first, so that a machine that can build nothing says so early. */
-export const allTools: readonly ToolName[] = ["age", "age-keygen", "sops", "pulumi", "vault"];
-
 let ofProcess: Toolchain<ToolName> | undefined;
 
 /**

@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink, stat } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
@@ -208,12 +208,4 @@ export class Sampler {
 function commandOf(content: Buffer): string {
   const [first = ""] = content.toString("latin1").split("\0");
   return first.includes("=") ? "a process" : (first.split("/").at(-1) ?? "");
-}
-
-export async function modifiedSince(path: string, time: number): Promise<boolean> {
-  try {
-    return (await stat(path)).mtimeMs >= time;
-  } catch {
-    return false;
-  }
 }

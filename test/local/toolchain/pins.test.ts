@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { allTools, waysOf } from "../../../local/toolchain/index.ts";
+import { type ToolName, waysOf } from "../../../local/toolchain/index.ts";
 import { pins } from "../../../local/toolchain/pins.ts";
 
 const moduleOf: Record<string, string> = {
@@ -14,10 +14,20 @@ const moduleOf: Record<string, string> = {
   "kube-apiserver": "k8s.io/kubernetes",
 };
 
-test("no tool has two pins, and every tool that `up` needs has one", () => {
-  const pinned: string[] = pins.flatMap((pin) => Object.keys(pin.executables));
-  assert.equal(new Set(pinned).size, pinned.length);
-  for (const name of allTools) assert.ok(pinned.includes(name), name);
+/** Every name that findTool takes: the compiler sees to that. */
+const names: Record<ToolName, true> = {
+  age: true,
+  "age-keygen": true,
+  etcd: true,
+  "kube-apiserver": true,
+  pulumi: true,
+  sops: true,
+  vault: true,
+};
+
+test("every tool that can be asked for has exactly one pin", () => {
+  const pinned = pins.flatMap((pin) => Object.keys(pin.executables));
+  assert.deepEqual(pinned.toSorted(), Object.keys(names));
 });
 
 for (const pin of pins) {
