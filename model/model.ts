@@ -40,7 +40,7 @@ export interface Model {
   aws?: { account: string; region: string };
 }
 
-/** Durations in the model are whole seconds and say so in their names. */
+/** Durations in the model are whole seconds; their type says so. */
 export type Seconds = number;
 
 export interface VaultSettings {
@@ -321,6 +321,8 @@ export interface PolicyRule {
   capabilities: Capability[];
   /** The answer must be wrapped, for so long at least and at most. */
   wrapping?: { min: Seconds; max: Seconds };
+  /** Ordered names of the only parameters that a request may carry; any value of them is allowed. */
+  parameters?: string[];
 }
 
 export interface JwtRole {

@@ -32,7 +32,7 @@ export class CacheEntry {
     return join(this.folder, name);
   }
 
-  /** "sound", "absent", or what is wrong with it. Reads every byte once: half a second for all five tools. */
+  /** "sound", "absent", or what is wrong with it. Reads every byte once: about a second for all seven tools. */
   async check(names: string[]): Promise<"sound" | "absent" | { damaged: string }> {
     let text: string;
     try {
