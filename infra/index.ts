@@ -51,7 +51,8 @@ export function platform(model: Model, { part, bootstrapPasswords }: PlatformOpt
   if (ours.platform) {
     declareFingerprintKey(mounts.transit, fingerprintKey, on("transit"));
     const people = new HumanLogin("people", model, { dependsOn: audit });
-    declarePeople(model, people, { dependsOn: audit });
+    // Nobody is anyone before their login asks for a second factor, also when the first update is killed.
+    declarePeople(model, people, { dependsOn: [people] });
     // Vault takes a quota only for a path that is mounted.
     declareQuotas(model.quotas, { dependsOn: [people, ...Object.values(made ?? {})] });
   }

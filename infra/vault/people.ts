@@ -63,7 +63,8 @@ export class HumanLogin extends ComponentResource {
     new MfaLoginEnforcement(
       `${name}-mfa`,
       { name: "people", mfaMethodIds: [totp.methodId], authMethodAccessors: [this.mount.accessor] },
-      within,
+      // Without it the login would go on, and ask for a password alone.
+      { ...within, ...dataHolding() },
     );
     this.registerOutputs({});
   }

@@ -148,6 +148,18 @@ test("asks people, and people only, for a second factor (R50)", () => {
   });
 });
 
+test("makes nobody anyone before their login asks for a second factor (R50)", () => {
+  const { urn } = all.one("vault:identity/mfaLoginEnforcement:MfaLoginEnforcement", "people-mfa");
+  const people = all.resources.filter(({ type }) =>
+    ["entity:Entity", "entityAlias:EntityAlias", "group:Group"].includes(type.replace("vault:identity/", "")),
+  );
+  assert.equal(people.length, 5);
+  assert.deepEqual(
+    people.filter(({ dependsOn }) => !dependsOn.includes(urn)).map((person) => person.urn),
+    [],
+  );
+});
+
 test("makes each person an entity whose login is that of the environment (R59)", async () => {
   assert.deepEqual(all.one("vault:identity/entity:Entity", "ada").inputs, {
     name: "ada",

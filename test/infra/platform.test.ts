@@ -14,6 +14,7 @@ const types = {
   key: "vault:transit/secretBackendKey:SecretBackendKey",
   entity: "vault:identity/entity:Entity",
   totp: "vault:identity/mfaTotp:MfaTotp",
+  enforcement: "vault:identity/mfaLoginEnforcement:MfaLoginEnforcement",
 };
 
 const model = smallModel();
@@ -81,6 +82,7 @@ test("protects and retains everything that holds data (safe removal)", () => {
       `${types.key} titan.documents`,
       `${types.key} keyplane.fingerprint`,
       `${types.totp} people-totp`,
+      `${types.enforcement} people-mfa`,
     ].sort(),
   );
 });
