@@ -140,7 +140,10 @@ async function leasesOf(vault: Vault, model: Model, users: DynamicUser[]): Promi
   return leases;
 }
 
-/** Renews a lease for what it has left; one that ends meanwhile is Vault's to clean up. False where Vault cannot. */
+/**
+ * Renews a lease for what it has left. One that has ended owns nobody, nor does one whose user was dropped by hand
+ * (SQLSTATE 42704, undefined_object). False where Vault cannot renew it for any other reason.
+ */
 async function touch(vault: Vault, lease_id: string): Promise<boolean> {
   try {
     const { data } = await vault.write<{ expire_time: string }>("sys/leases/lookup", { lease_id });
@@ -149,7 +152,7 @@ async function touch(vault: Vault, lease_id: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (!(error instanceof VaultError && error.status === 400)) throw error;
-    return /invalid lease|lease not found/.test(error.message);
+    return /invalid lease|lease not found|SQLSTATE 42704/.test(error.message);
   }
 }
 

@@ -35,17 +35,29 @@ test("`up` drops a user that no lease owns and leaves every other one alone (R12
     await issue(service, running.model, user.role),
     await issue(service, running.model, user.role),
   ];
-  const orphan = `v-approle-orphaned-KeyplaneTest00000000-${Math.floor(Date.now() / 1000)}`;
-  await query(
-    running,
-    `create role ${pg.escapeIdentifier(orphan)} login password 'SCRAM-SHA-256$4096:c2FsdA==$AAAA:AAAA' valid until '2100-01-01' in role ${pg.escapeIdentifier(user.memberOf)}`,
-  );
+  await plantOrphan("v-approle-orphaned-KeyplaneTest00000000", user.memberOf);
   const bystander = "v-is-no-user-of-vault-12345";
   await query(running, `create role ${pg.escapeIdentifier(bystander)} login`);
   await stack.up();
   assert.deepEqual(await issuedUsers(running), [...kept.map(({ username }) => username), bystander].sort());
   for (const issued of kept) assert.equal(await refusal(running, database.database, issued), undefined);
   await query(running, `drop role ${pg.escapeIdentifier(bystander)}`);
+  await revokeAll();
+});
+
+test("`up` finds users without a lease also where another lease's user was dropped by hand (R12)", async () => {
+  const { user } = composeUser(running.model);
+  const service = await asService(running, user.service);
+  const [kept, dropped] = [
+    await issue(service, running.model, user.role),
+    await issue(service, running.model, user.role),
+  ];
+  await query(running, `drop role ${pg.escapeIdentifier(dropped.username)}`);
+  for (const name of ["first", "second"]) {
+    await plantOrphan(`v-approle-${name}-KeyplaneTest00000000`, user.memberOf);
+  }
+  await stack.up();
+  assert.deepEqual(await issuedUsers(running), [kept.username]);
   await revokeAll();
 });
 
@@ -116,6 +128,15 @@ test(`kill -9 of Vault or Postgres at ${crashes} seeded moments of issuing leave
   }
   assert.ok(issuedInAll > crashes, `only ${issuedInAll} credentials were issued`);
 });
+
+/** A user as Vault makes them, at this second. */
+async function plantOrphan(name: string, group: string): Promise<void> {
+  const full = pg.escapeIdentifier(`${name}-${Math.floor(Date.now() / 1000)}`);
+  await query(
+    running,
+    `create role ${full} login valid until '2100-01-01' in role ${pg.escapeIdentifier(group)}`,
+  );
+}
 
 async function kill(name: "vault" | "postgres"): Promise<void> {
   const pid = (await servicesStatus(running.services.home)).find((service) => service.name === name)?.pid;
