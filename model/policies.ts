@@ -11,7 +11,11 @@ export function renderPolicy(policy: Policy): string {
       rule.wrapping === undefined
         ? ""
         : `\n  min_wrapping_ttl = "${rule.wrapping.min}s"\n  max_wrapping_ttl = "${rule.wrapping.max}s"`;
-    return `path ${JSON.stringify(rule.path)} {\n  capabilities = [${capabilities}]${wrapping}\n}\n`;
+    const parameters =
+      rule.parameters === undefined
+        ? ""
+        : `\n  allowed_parameters = {\n${rule.parameters.map((name) => `    ${JSON.stringify(name)} = []\n`).join("")}  }`;
+    return `path ${JSON.stringify(rule.path)} {\n  capabilities = [${capabilities}]${wrapping}${parameters}\n}\n`;
   });
   const purpose = policy.purpose.replaceAll(/\s+/g, " ");
   return [`# ${purpose}\n# For ${policy.of.kind} ${policy.of.id}.\n`, ...blocks].join("\n");

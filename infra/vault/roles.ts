@@ -17,6 +17,7 @@ const audited = [
   "repository",
   "repository_owner_id",
   "environment",
+  "event_name",
   "ref",
   "sha",
   "workflow",

@@ -53,6 +53,9 @@ function boundClaims(
 ): Record<string, string[]> {
   return {
     environment: [github.environment],
+    // With these the branch's own workflow runs the branch's own code, for someone who may push to it; a comment or
+    // a stranger's pull request (pull_request_target, workflow_run) would satisfy every other claim.
+    event_name: ["push", "schedule", "workflow_dispatch"],
     job_workflow_ref: github.branches.map(
       (branch) => `${repository.name}/.github/workflows/${workflow}@refs/heads/${branch}`,
     ),

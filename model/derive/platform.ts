@@ -5,7 +5,7 @@ import { handOver, inOrder, type Parts, rule } from "./rules.ts";
 export const platformRoles = ["deploy", "rotate", "drift", "enrol"] as const;
 export type PlatformRole = (typeof platformRoles)[number];
 
-/** The platform's own policies. `sudo` stands only where Vault demands it, at exact paths. */
+/** The platform's own policies. `sudo` stands only where Vault demands it, at exact paths but for the names of audit devices. */
 export function platformPolicies(parts: Parts): Policy[] {
   const policy = (name: PlatformRole, purpose: string, rules: PolicyRule[]): Policy => ({
     name: `keyplane.${name}`,
@@ -14,6 +14,7 @@ export function platformPolicies(parts: Parts): Policy[] {
     rules: inOrder(rules),
   });
   return [
+    defaultPolicy,
     policy(
       "deploy",
       "Builds the platform. Who writes policies can take any right: its GitHub environment's reviewers decide.",
@@ -32,6 +33,31 @@ export function platformPolicies(parts: Parts): Policy[] {
     ),
   ];
 }
+
+/**
+ * Vault gives it to every token that does not refuse it, so what stands in it is declared as well: its own text
+ * without the tools that nobody here uses. https://developer.hashicorp.com/vault/docs/concepts/policies#default-policy
+ */
+const defaultPolicy: Policy = {
+  name: "default",
+  purpose: "What every token may do: look at itself, renew and end itself and its leases, unwrap.",
+  of: { kind: "platform", id: "default" },
+  rules: inOrder([
+    rule("auth/token/lookup-self", "read"),
+    rule("auth/token/renew-self", "update"),
+    rule("auth/token/revoke-self", "update"),
+    rule("sys/capabilities-self", "update"),
+    rule("sys/internal/ui/resultant-acl", "read"),
+    rule("identity/entity/id/{{identity.entity.id}}", "read"),
+    rule("identity/entity/name/{{identity.entity.name}}", "read"),
+    rule("sys/leases/renew", "update"),
+    rule("sys/leases/lookup", "update"),
+    rule("cubbyhole/*", "create", "read", "update", "delete", "list"),
+    rule("sys/wrapping/wrap", "update"),
+    rule("sys/wrapping/lookup", "update"),
+    rule("sys/wrapping/unwrap", "update"),
+  ]),
+};
 
 function authMounts({ vault }: Parts): string[] {
   const { github, approle, kubernetes, human } = vault.auth;

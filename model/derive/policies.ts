@@ -1,4 +1,4 @@
-import type { Policy, PolicyRule, Secret } from "../model.ts";
+import type { AppRole, Policy, PolicyRule, Secret } from "../model.ts";
 import { type Context, compare } from "./context.ts";
 import { administrators, groupPolicy } from "./people.ts";
 import { configuration, platformPolicies } from "./platform.ts";
@@ -62,6 +62,9 @@ function groups({ organization }: Context, parts: Parts): Policy[] {
         ...(sees ? configuration(parts) : []),
         ...(name === administrators ? emergency(parts) : []),
         ...(entry?.operates ?? []).flatMap((system) => operating(parts, system)),
+        ...(entry?.operates ?? [])
+          .filter((system) => entry?.reads?.includes(system))
+          .flatMap((system) => hostsOf(parts, system).flatMap(({ name }) => handOver(name))),
         ...(entry?.reads ?? []).flatMap((system) =>
           secretsOf(parts, system).map(({ source }) => rule(`kv/data/${source}`, "read")),
         ),
@@ -74,17 +77,26 @@ function groups({ organization }: Context, parts: Parts): Policy[] {
  * What an administrator may do at once when something leaks, and for a system that no group operates; everything
  * else goes through a review.
  */
-function emergency({ databases, appRoles }: Parts): PolicyRule[] {
+function emergency({ databases, appRoles, people }: Parts): PolicyRule[] {
   return [
     rule("auth/token/revoke-accessor", "update"),
-    ...appRoles.flatMap(({ name }) => handOver(name)),
+    // Stops a person, whose next login would otherwise undo the revocation; everything else of the entity stays.
+    ...people.map(({ name }) => ({
+      ...rule(`identity/entity/name/${name}`, "update"),
+      parameters: ["disabled"],
+    })),
+    ...appRoles.flatMap(({ name }) => [
+      ...handOver(name),
+      rule(`auth/approle/role/${name}/secret-id`, "list"),
+      rule(`auth/approle/role/${name}/secret-id-accessor/destroy`, "update"),
+    ]),
     ...databases.flatMap(({ users }) =>
       users.map(({ role }) => rule(`sys/leases/revoke-prefix/database/creds/${role}`, "update", "sudo")),
     ),
   ];
 }
 
-/** Sets values without seeing them, and hands hosts their wrapped secret ids. */
+/** Sets values without seeing them. A host's secret id would show them, so only readers hand those over. */
 function operating(parts: Parts, system: string): PolicyRule[] {
   return [
     ...secretsOf(parts, system).flatMap(({ source, journal }) => [
@@ -92,10 +104,11 @@ function operating(parts: Parts, system: string): PolicyRule[] {
       rule(`kv/metadata/${source}`, "read"),
       rule(`kv/data/${journal}`, "read"),
     ]),
-    ...parts.appRoles
-      .filter(({ service }) => service.startsWith(`${system}/`))
-      .flatMap(({ name }) => handOver(name)),
   ];
+}
+
+function hostsOf({ appRoles }: Parts, system: string): AppRole[] {
+  return appRoles.filter(({ service }) => service.startsWith(`${system}/`));
 }
 
 function secretsOf({ secrets }: Parts, system: string): Secret[] {

@@ -8,7 +8,7 @@ export function rule(path: string, ...capabilities: Capability[]): PolicyRule {
   return { path, capabilities };
 }
 
-/** A host's role id and its next secret id, which nobody sees who hands it on: it leaves Vault wrapped. */
+/** A host's role id and its next secret id. It leaves Vault wrapped: a host that cannot open it was not the first. */
 export function handOver(role: string): PolicyRule[] {
   return [
     rule(`auth/approle/role/${role}/role-id`, "read"),

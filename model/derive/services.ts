@@ -132,11 +132,12 @@ export function deriveAppRoles(context: Context): AppRole[] {
     .sort((a, b) => compare(a.name, b.name));
 }
 
-/** The owner, who may hand over secret ids as an operator of the system or an administrator; else an administrator. */
+/** The owner, who may hand over secret ids as an operator who reads or an administrator; else an administrator. */
 function deliverer({ organization }: Context, { system, owner }: System): string {
-  const operates = (organization.people[owner]?.groups ?? []).some((group) =>
-    organization.groups?.[group]?.operates?.includes(system),
-  );
+  const operates = (organization.people[owner]?.groups ?? []).some((name) => {
+    const group = organization.groups?.[name];
+    return group?.operates?.includes(system) && group.reads?.includes(system);
+  });
   const [administrator = owner] = organization.administrators;
   return operates || organization.administrators.includes(owner) ? owner : administrator;
 }

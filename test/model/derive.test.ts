@@ -143,7 +143,7 @@ suite("an environment", () => {
 
 suite("roles for GitHub's tokens bind exactly (R11)", () => {
   const model = derive(catalogue, "production");
-  test("a CI job: repository and owner by id, environment, ref and workflow, in a batch token of minutes", () => {
+  test("a CI job: repository and owner by id, environment, event, ref and workflow, in a batch token of minutes", () => {
     assert.deepEqual(
       model.jwtRoles.find(({ name }) => name === "titan.ci.deploy"),
       {
@@ -153,6 +153,7 @@ suite("roles for GitHub's tokens bind exactly (R11)", () => {
         userClaim: "repository_id",
         boundClaims: {
           environment: ["production"],
+          event_name: ["push", "schedule", "workflow_dispatch"],
           job_workflow_ref: ["acme/titan/.github/workflows/deploy.yml@refs/heads/main"],
           ref: ["refs/heads/main"],
           repository_id: ["790551264"],

@@ -110,16 +110,49 @@ path "transit/encrypt/titan.documents" {
 });
 
 suite("people's policies", () => {
-  test("operators set values without seeing them; the next secret id is handed out wrapped only", () => {
+  test("operators set values without seeing them, also not through a host's secret id", () => {
     const policy = named(local, "keyplane.group.titan-operators");
+    assert.deepEqual(
+      policy.rules.filter(({ path }) => path.startsWith("auth/")),
+      [],
+    );
     assert.equal(may(policy, "kv/data/source/titan/hmac", "update"), true);
     assert.equal(may(policy, "kv/data/source/titan/hmac", "read"), false);
     assert.equal(may(policy, "kv/data/source/soma/openai", "update"), false);
-    const ids = policy.rules.filter(({ path }) => path.endsWith("/secret-id"));
-    assert.ok(ids.length > 0);
+  });
+  test("whoever hands out a secret id gets it wrapped only, and reads that host's values anyway or administers", () => {
+    const handing = local.policies.flatMap(({ of, rules }) =>
+      rules
+        .filter(({ path, capabilities }) => path.endsWith("/secret-id") && capabilities.includes("update"))
+        .map(({ path, wrapping }) => ({ who: of.id, system: path.split("/")[3]?.split(".")[0], wrapping })),
+    );
     assert.deepEqual(
-      ids.filter(({ wrapping }) => wrapping === undefined),
-      [],
+      [...new Set(handing.map(({ wrapping }) => JSON.stringify(wrapping)))],
+      ['{"min":60,"max":3600}'],
+    );
+    assert.deepEqual(
+      [
+        ...new Set(handing.map(({ who, system }) => (who.startsWith("rec-io") ? `${who} ${system}` : who))),
+      ].sort(),
+      ["administrators", "keyplane.enrol", "rec-io-architect rec-io", "rec-io-operators rec-io"],
+    );
+  });
+  test("administrators stop a person and a host's secret id, and change nothing else of them", () => {
+    const { rules } = named(local, "keyplane.group.administrators");
+    assert.deepEqual(
+      rules.find(({ path }) => path === "identity/entity/name/ada"),
+      {
+        path: "identity/entity/name/ada",
+        capabilities: ["update"],
+        parameters: ["disabled"],
+      },
+    );
+    assert.deepEqual(
+      rules.find(({ path }) => path === "auth/approle/role/titan.titan-brain/secret-id-accessor/destroy"),
+      {
+        path: "auth/approle/role/titan.titan-brain/secret-id-accessor/destroy",
+        capabilities: ["update"],
+      },
     );
   });
   test("those who look after rec-io read its values, and nobody else does (R59)", () => {
@@ -152,7 +185,24 @@ suite("the platform's own policies", () => {
     "sys/leases/revoke-prefix/*",
     "auth/token/accessors",
   ];
-  test("sudo stands only where Vault demands it, and at exact paths", () => {
+  test("the default policy is declared: whoever widens it is seen", () => {
+    for (const { path } of named(local, "default").rules) {
+      assert.doesNotMatch(path, /^(kv|database|transit|auth\/(?!token\/[a-z]+-self$))/);
+    }
+  });
+  test("enrol gives a login a password and nothing else: no policy, no token setting", () => {
+    assert.deepEqual(
+      named(local, "keyplane.enrol").rules.filter(({ path }) => path.startsWith("auth/userpass/users/")),
+      [
+        {
+          path: "auth/userpass/users/+",
+          capabilities: ["create", "delete", "update"],
+          parameters: ["password"],
+        },
+      ],
+    );
+  });
+  test("sudo stands only where Vault demands it, and at exact paths but for audit devices' names", () => {
     for (const policy of local.policies) {
       for (const { path, capabilities } of policy.rules.filter((rule) =>
         rule.capabilities.includes("sudo"),
@@ -161,7 +211,7 @@ suite("the platform's own policies", () => {
           root.some((pattern) => matches(pattern, path)),
           `${policy.name} ${path} ${capabilities}`,
         );
-        assert.doesNotMatch(path, /[*+]/);
+        assert.doesNotMatch(path === "sys/audit/+" ? "" : path, /[*+]/);
       }
     }
   });

@@ -41,7 +41,7 @@ const ref = (change: (job: GitHubJob) => string): RefusedClaims["claims"] => {
     };
   };
 };
-const branch = unmatched("ref", "job_workflow_ref");
+const branch = unmatched("ref", "job_workflow_ref", "event_name");
 
 const repositories: RefusedClaims[] = [
   elsewhere(
@@ -207,6 +207,11 @@ const refs: RefusedClaims[] = [
     },
     because: new RegExp(`${branch.source}|${missing("environment").source}`),
   },
+  ...["pull_request_target", "workflow_run", "issue_comment", "repository_dispatch"].map((event) => ({
+    name: `the right branch's workflow, started by ${event}`,
+    claims: (right: Claims) => ({ ...right, event_name: event }),
+    because: unmatched("event_name"),
+  })),
   { name: "a pull request's head", claims: ref(() => "refs/pull/7/head"), because: branch },
   {
     name: "a merge queue",

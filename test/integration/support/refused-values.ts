@@ -17,6 +17,7 @@ export const bound = [
   "environment",
   "ref",
   "job_workflow_ref",
+  "event_name",
 ] as const;
 type Bound = (typeof bound)[number];
 
