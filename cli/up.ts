@@ -1,9 +1,9 @@
-import { styleText } from "node:util";
 import { type Command, Option } from "commander";
 import type { TourLine } from "../local/tour/index.ts";
 import type { UpResult } from "../local/up.ts";
 import { define } from "./command.ts";
-import { exit, UsageError } from "./exit.ts";
+import { UsageError } from "./exit.ts";
+import { tourCode, tourCount, tourText } from "./tour.ts";
 
 export function command(): Command {
   return define({
@@ -43,17 +43,17 @@ export function command(): Command {
         providers: options.providers === "official" ? "official" : "local",
       });
       const lines: TourLine[] = [];
-      if (!dryRun && options.tour !== false) {
+      const guided = !dryRun && options.tour !== false;
+      if (guided) {
         const vault = new Vault({ address: result.services.vault.address, ca: result.services.vault.ca });
         for await (const line of tour({ services: result.services, model: result.model, vault })) {
           lines.push(line);
           report({ subject: "tour", state: "progress", text: line.promise });
         }
-        const holding = lines.filter(({ holds }) => holds).length;
         report({
           subject: "tour",
-          state: holding === lines.length ? "done" : "failed",
-          text: `${holding} of ${lines.length} promises hold`,
+          state: tourCode(lines) === 0 ? "done" : "failed",
+          text: tourCount(lines),
         });
         await vault.close();
       }
@@ -66,7 +66,7 @@ export function command(): Command {
           tour: lines,
         },
         text: summary(result, lines, dryRun),
-        ...(lines.some(({ holds }) => !holds) && { code: exit.finding }),
+        ...(guided && { code: tourCode(lines) }),
       };
     },
   });
@@ -76,7 +76,7 @@ function summary(result: UpResult, lines: TourLine[], dryRun: boolean): string {
   const { services, changed, unset } = result;
   if (dryRun) return changed === 0 ? "Nothing to change." : `${changed} resource(s) would change.`;
   return [
-    ...lines.flatMap(tourText),
+    ...tourText(lines),
     lines.length > 0 ? "" : undefined,
     changed === 0 ? "Nothing to change: no resource was touched." : `${changed} resource(s) changed.`,
     `Vault   ${services.vault.address}   (CA: ${services.vault.caFile})`,
@@ -95,17 +95,4 @@ function summary(result: UpResult, lines: TourLine[], dryRun: boolean): string {
   ]
     .filter((line) => line !== undefined)
     .join("\n");
-}
-
-function tourText({ promise, holds, seen, audit }: TourLine): string[] {
-  const mark = holds
-    ? styleText("green", "✓", { stream: process.stdout })
-    : styleText("red", "✗", { stream: process.stdout });
-  return [
-    `${mark} ${promise}`,
-    `    ${seen}`,
-    audit === undefined
-      ? "    audit: not in both files. A file that was unusable when Vault started needs: npm run down, npm run up"
-      : `    audit: ${audit.time}  ${audit.who}  ${audit.action}  ${audit.path}  ${audit.outcome}`,
-  ];
 }

@@ -1,44 +1,47 @@
-import { VaultError } from "../../clients/vault.ts";
+import { VaultError, type VaultResponse } from "../../clients/vault.ts";
 import type { CiJob, Consumer, Model } from "../../model/model.ts";
 import { gitHubClaims, signGitHubToken } from "../services/index.ts";
-import type { TourContext, TourLine } from "./line.ts";
+import { notShown, type TourContext, type TourLine, tried } from "./line.ts";
 
 /** A CI job logs in by OIDC, reads what its policy lists, and is refused what belongs to another system. */
 export async function* ciJob({ services, model, vault, trail }: TourContext): AsyncGenerator<TourLine> {
   const found = readingJob(model);
-  if (found === undefined) return;
-  const { job, consumer } = found;
-  const subject = `${job.system}'s job ${job.workflow}`;
-  const token = await login();
-  const ci = vault.with(token);
+  if (found === undefined) {
+    const why = "no CI job of the catalogue reads a secret that a machine makes";
+    yield notShown("a CI job logs in by GitHub OIDC and reads what its policy lists", why);
+    yield notShown("the same job is refused another system's secret", why);
+    return;
+  }
+  const { job, consumer, secret } = found;
+  const ci = vault.with(await login());
 
   const own = `${model.vault.mounts.kv}/data/${consumer.path}`;
-  const read = await ci.read<{ data: Record<string, string>; metadata: { version: number } }>(own);
-  yield {
-    promise: `${subject} logs in by GitHub OIDC and reads what its policy lists`,
-    holds: read !== undefined,
-    seen:
-      read === undefined
-        ? `nothing is stored at ${own} yet; write it with: npx keyplane set ${found.secret}`
-        : `version ${read.metadata.version} with ${Object.keys(read.data).length} field(s), valid for ${model.jwtRoles.find(({ name }) => name === job.policy)?.ttl} s`,
-    audit: await trail.latest(own),
-  };
-
-  const foreign = foreignPath(model, job.system);
-  if (foreign === undefined) return;
-  const refusal = await ci.request("GET", foreign).then(
-    () => undefined,
-    (error: unknown) => {
-      if (error instanceof VaultError) return error;
-      throw error;
-    },
+  const read = await answerOf(
+    ci.request<{ data: Record<string, string>; metadata: { version: number } }>("GET", own),
   );
-  yield {
-    promise: `the same job is refused another system's secret`,
-    holds: refusal?.status === 403,
-    seen: `${refusal?.status ?? "allowed"}: its policy ${job.policy} lists ${paths(model, job)} path(s), and ${foreign} is none of them`,
-    audit: await trail.latest(foreign),
-  };
+  yield tried(
+    `${job.system}'s job ${job.workflow} logs in by GitHub OIDC and reads what its policy lists`,
+    !(read instanceof VaultError),
+    read instanceof VaultError
+      ? `${read.status}: ${own} cannot be read; if nothing is stored there: npx keyplane set ${secret}`
+      : `version ${read.data.metadata.version} with ${Object.keys(read.data.data).length} field(s), valid for ${model.jwtRoles.find(({ name }) => name === job.policy)?.ttl} s`,
+    await trail.of(read, job.policy),
+  );
+
+  const refused = "the same job is refused another system's secret";
+  const foreign = foreignPath(model, job.system);
+  if (foreign === undefined) {
+    yield notShown(refused, "no other system of the catalogue has a secret that someone reads");
+    return;
+  }
+  const answer = await answerOf(ci.request("GET", foreign));
+  const status = answer instanceof VaultError ? answer.status : "allowed";
+  yield tried(
+    refused,
+    status === 403,
+    `${status}: its policy ${job.policy} lists ${paths(model, job)} path(s), and ${foreign} is none of them`,
+    await trail.of(answer, job.policy),
+  );
 
   async function login(): Promise<string> {
     const repository = model.systems.find(({ name }) => name === job.system)?.repository;
@@ -59,6 +62,16 @@ export async function* ciJob({ services, model, vault, trail }: TourContext): As
     const { auth } = await vault.write(`auth/${model.vault.auth.github}/login`, { role: job.policy, jwt });
     if (auth === undefined) throw new Error(`Vault answered the login of ${job.id} without a token.`);
     return auth.client_token;
+  }
+}
+
+/** What Vault answered, a refusal too. */
+async function answerOf<T>(request: Promise<VaultResponse<T>>): Promise<VaultResponse<T> | VaultError> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof VaultError) return error;
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import pg from "pg";
+import type { AppRole, Database, DynamicUser, Model } from "../../model/model.ts";
 import { loginAs } from "../identity.ts";
-import type { TourContext, TourLine } from "./line.ts";
+import { notShown, type TourContext, type TourLine, tried } from "./line.ts";
 
 interface Credentials {
   username: string;
@@ -10,14 +11,19 @@ interface Credentials {
 /** A service gets database credentials of its own, uses them for a query, and sees them expire. */
 export async function* databaseCredentials(context: TourContext): AsyncGenerator<TourLine> {
   const { services, model, vault, trail } = context;
-  const database = model.databases.find(({ users, retired }) => users.length > 0 && retired === undefined);
-  const user = database?.users[0];
-  const role = model.appRoles.find(({ service }) => service === user?.service);
-  if (database === undefined || user === undefined || role === undefined) return;
-
+  const expire = "the credentials expire: Postgres refuses them and the role is gone";
+  const found = userWithAppRole(model);
+  if (found === undefined) {
+    const why = "no service of the catalogue that logs in by AppRole uses a database";
+    yield notShown("a service gets database credentials of its own and uses them for a query", why);
+    yield notShown(expire, why);
+    return;
+  }
+  const { database, user, role } = found;
   const service = vault.with(await loginByAppRole(context, role.name));
   const path = `${model.vault.mounts.database}/creds/${user.role}`;
-  const { data: credentials, lease_id, lease_duration } = await service.request<Credentials>("GET", path);
+  const issued = await service.request<Credentials>("GET", path);
+  const { data: credentials, lease_id, lease_duration } = issued;
   const connection = {
     host: services.postgres.host,
     port: services.postgres.port,
@@ -28,23 +34,39 @@ export async function* databaseCredentials(context: TourContext): AsyncGenerator
   const member = await query<{ member: boolean }>(connection, "select pg_has_role($1, 'member') as member", [
     user.memberOf,
   ]);
-  yield {
-    promise: `${user.service} gets database credentials of its own and uses them for a query`,
-    holds: member?.member === true,
-    seen: `member of ${user.memberOf}, valid for ${lease_duration} s of at most ${user.maxTtl} s`,
-    audit: await trail.latest(path),
-  };
+  yield tried(
+    `${user.service} gets database credentials of its own and uses them for a query`,
+    member?.member === true,
+    `member of ${user.memberOf}, valid for ${lease_duration} s of at most ${user.maxTtl} s`,
+    await trail.of(issued, role.name),
+  );
 
   // A renewal may shorten a lease: the same expiry that comes after the whole TTL, without the wait.
-  await service.write("sys/leases/renew", { lease_id, increment: 1 });
+  const shortened = await service.write("sys/leases/renew", { lease_id, increment: 1 });
   const refusal = await untilRefused(connection);
-  yield {
-    promise: "the credentials expire: Postgres refuses them and the role is gone",
-    holds: refusal !== undefined,
-    seen: refusal ?? "Postgres still accepts them 20 s after their lease ended",
-    audit: await trail.latest("sys/leases/renew"),
-  };
+  yield tried(
+    expire,
+    refusal !== undefined,
+    refusal ?? "Postgres still accepts them 20 s after their lease ended",
+    await trail.of(shortened, role.name),
+  );
   await service.write("auth/token/revoke-self");
+}
+
+/** The first database user, in any database, whose service logs in by AppRole: others need a cluster for it. */
+export function userWithAppRole({
+  databases,
+  appRoles,
+}: Pick<Model, "databases" | "appRoles">):
+  | { database: Database; user: DynamicUser; role: AppRole }
+  | undefined {
+  for (const database of databases) {
+    for (const user of database.users) {
+      const role = appRoles.find(({ service }) => service === user.service);
+      if (role !== undefined) return { database, user, role };
+    }
+  }
+  return undefined;
 }
 
 /** The first secret id is handed over response-wrapped, as `keyplane` hands it to whoever installs the host. */

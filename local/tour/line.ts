@@ -12,13 +12,31 @@ export interface TourContext {
   trail: AuditTrail;
 }
 
-/** One thing that the tour showed. Holds no value. */
+/** One promise that the tour looked at. Holds no value. */
 export interface TourLine {
   /** What should be so, as a sentence. */
   promise: string;
-  holds: boolean;
-  /** What was seen. */
+  /** `not shown`: the catalogue has nothing to show it with, which is no failure. */
+  outcome: "holds" | "fails" | "not shown";
+  /** What was seen, or why nothing could be. */
   seen: string;
   /** The audit line of what was done. */
-  audit: AuditEntry | undefined;
+  audit?: AuditEntry;
+}
+
+/** A promise that was put to the test. What leaves no line in every audit file does not hold. */
+export function tried(
+  promise: string,
+  holds: boolean,
+  seen: string,
+  audit: AuditEntry | undefined,
+): TourLine {
+  return audit === undefined
+    ? { promise, outcome: "fails", seen }
+    : { promise, outcome: holds ? "holds" : "fails", seen, audit };
+}
+
+/** @param why what the catalogue lacks for it */
+export function notShown(promise: string, why: string): TourLine {
+  return { promise, outcome: "not shown", seen: why };
 }

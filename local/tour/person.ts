@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { TOTP, URI } from "otpauth";
-import { type Vault, type VaultAuth, VaultError } from "../../clients/vault.ts";
+import { type Vault, type VaultAuth, VaultError, type VaultResponse } from "../../clients/vault.ts";
 import { loginAs } from "../identity.ts";
-import type { TourContext, TourLine } from "./line.ts";
+import { notShown, type TourContext, type TourLine, tried } from "./line.ts";
 
 /** A person is refused without the second factor and let in with it. The person exists for this tour only. */
 export async function* personWithMfa({
@@ -11,35 +11,46 @@ export async function* personWithMfa({
   vault,
   trail,
 }: TourContext): AsyncGenerator<TourLine> {
+  const withoutFactor = "a person with the right password and no second factor gets no token";
+  const withFactor = "with the second factor the person is let in";
   const mount = model.vault.auth.human;
+  if (mount !== "userpass") {
+    const why = "people of this environment log in at the organization's own OIDC provider";
+    yield notShown(withoutFactor, why);
+    yield notShown(withFactor, why);
+    return;
+  }
   const deployer = await loginAs(services, model, vault, "deploy");
   const enroller = await loginAs(services, model, vault, "enrol");
   const visitor = await Visitor.invite(deployer.vault, enroller.vault, mount);
   try {
     const login = `auth/${mount}/login/${visitor.name}`;
-    const { auth } = await vault.write(login, { password: visitor.password });
-    const requirement = auth?.mfa_requirement;
+    const first = await vault.write(login, { password: visitor.password });
+    const requirement = first.auth?.mfa_requirement;
     const refused = requirement
       ? await validate(vault, requirement, "000000").then(
           () => false,
           (error: unknown) => error instanceof VaultError && error.status === 403,
         )
       : false;
-    yield {
-      promise: "a person with the right password and no second factor gets no token",
-      holds: auth?.client_token === "" && refused,
-      seen: `login answers with a demand for TOTP, a wrong code is refused`,
-      audit: await trail.latest("sys/mfa/validate"),
-    };
+    yield tried(
+      withoutFactor,
+      first.auth?.client_token === "" && refused,
+      requirement
+        ? `login answers with a demand for TOTP; a wrong code ${refused ? "is refused" : "is let in"}`
+        : "login demands no second factor",
+      await trail.of(first, visitor.name),
+    );
 
-    const admitted = requirement && (await validate(vault, requirement, visitor.code()));
-    yield {
-      promise: "with the second factor the person is let in",
-      holds: (admitted?.client_token ?? "") !== "",
-      seen: `policies ${admitted?.policies.join(", ")}, valid for ${admitted?.lease_duration} s`,
-      audit: await trail.latest("sys/mfa/validate"),
-    };
-    if (admitted) await vault.with(admitted.client_token).write("auth/token/revoke-self");
+    const second = requirement ? await validate(vault, requirement, visitor.code()) : first;
+    const admitted = second.auth;
+    yield tried(
+      withFactor,
+      (admitted?.client_token ?? "") !== "",
+      `policies ${admitted?.policies.join(", ")}, valid for ${admitted?.lease_duration} s`,
+      await trail.of(second, visitor.name),
+    );
+    if (admitted?.client_token) await vault.with(admitted.client_token).write("auth/token/revoke-self");
   } finally {
     await visitor.leave();
     await deployer.end();
@@ -51,14 +62,12 @@ async function validate(
   vault: Vault,
   requirement: NonNullable<VaultAuth["mfa_requirement"]>,
   code: string,
-): Promise<VaultAuth> {
+): Promise<VaultResponse<unknown>> {
   const methods = Object.values(requirement.mfa_constraints).flatMap(({ any }) => any.map(({ id }) => id));
-  const { auth } = await vault.write("sys/mfa/validate", {
+  return vault.write("sys/mfa/validate", {
     mfa_request_id: requirement.mfa_request_id,
     mfa_payload: Object.fromEntries(methods.map((id) => [id, [code]])),
   });
-  if (auth === undefined) throw new Error("Vault accepted the code and answered without a token.");
-  return auth;
 }
 
 /** A userpass user with an entity and a TOTP secret, removed at the end. */

@@ -1,56 +1,33 @@
-import { setTimeout as wait } from "node:timers/promises";
+import { VaultError, type VaultResponse } from "../../clients/vault.ts";
 import type { AuditEntry } from "../../operations/audit/normalise.ts";
 import { AuditFile } from "../../operations/audit/reader.ts";
 import type { LocalServices } from "../services/index.ts";
 
-interface Followed {
-  file: AuditFile;
-  unread: AuditEntry[];
-}
-
 /** What the audit devices write while the tour goes on. */
 export class AuditTrail {
-  readonly #devices: Followed[];
+  readonly #files: AuditFile[];
 
-  private constructor(devices: Followed[]) {
-    this.#devices = devices;
+  private constructor(files: AuditFile[]) {
+    this.#files = files;
   }
 
-  static async follow({ vault }: LocalServices): Promise<AuditTrail> {
-    return new AuditTrail(
-      await Promise.all(
-        vault.auditDirectories.map(async (folder) => ({
-          file: await AuditFile.fromEnd(`${folder}/audit.log`),
-          unread: [],
-        })),
-      ),
-    );
+  static async follow({ vault }: Pick<LocalServices, "vault">): Promise<AuditTrail> {
+    const paths = vault.auditDirectories.map((folder) => `${folder}/audit.log`);
+    return new AuditTrail(await Promise.all(paths.map((path) => AuditFile.fromEnd(path))));
   }
 
   /**
-   * The newest entry of a path since the last question; undefined when not every device has it within two seconds.
+   * The entry of a request that was answered a moment ago; undefined when not every device has it within two seconds.
    * A device that was unusable when Vault started stays silent until Vault starts again, and nothing else tells.
+   * @param who asked: Vault's refusals carry no request id, so theirs is found by path and role
    */
-  async latest(path: string): Promise<AuditEntry | undefined> {
-    for (const end = Date.now() + 2000; ; await wait(25)) {
-      for (const device of this.#devices) device.unread.push(...(await entriesOf(device)));
-      const [found, ...others] = this.#devices.map(({ unread }) =>
-        unread.findLast((entry) => entry.path === path),
-      );
-      if (found !== undefined && others.every((other) => other?.requestId === found.requestId)) {
-        for (const device of this.#devices) device.unread = [];
-        return found;
-      }
-      if (Date.now() >= end) return undefined;
-    }
-  }
-}
-
-/** None from a file that cannot be read: that is what is found out here. */
-async function entriesOf({ file }: Followed): Promise<AuditEntry[]> {
-  try {
-    return await file.read();
-  } catch {
-    return [];
+  async of(answer: VaultResponse<unknown> | VaultError, who: string): Promise<AuditEntry | undefined> {
+    const wanted =
+      answer instanceof VaultError ? { path: answer.path, who } : { requestId: answer.request_id };
+    const [found, ...others] = await Promise.all(
+      // A file that cannot be read has no entry: that is what is found out here.
+      this.#files.map((file) => file.find(wanted).catch(() => undefined)),
+    );
+    return others.every((other) => other?.requestId === found?.requestId) ? found : undefined;
   }
 }

@@ -25,11 +25,6 @@ export class AuditFile {
     return new AuditFile(path, await size(path));
   }
 
-  /** Where the next read starts, in bytes; to carry on in another process. */
-  get offset(): number {
-    return this.#offset;
-  }
-
   /** The entries that were written since the last read; none where there is no file yet. */
   async read(): Promise<AuditEntry[]> {
     const end = await size(this.path);
@@ -45,27 +40,22 @@ export class AuditFile {
   }
 
   /**
-   * Reads on until an entry matches; for the line of a request that was answered a moment ago. Entries that
-   * an earlier `find` passed over still count.
+   * Reads on until an entry has all that is wanted of it; for the line of a request that was answered a moment ago,
+   * best by the `request_id` of its answer. Entries that an earlier `find` passed over still count.
    * @param timeout milliseconds
    * @returns undefined when the time is over
    */
   async find(
-    matches: (entry: AuditEntry) => boolean,
+    wanted: Partial<AuditEntry>,
     { timeout = 2000 }: { timeout?: number } = {},
   ): Promise<AuditEntry | undefined> {
     const end = Date.now() + timeout;
     for (;;) {
       this.#seen.push(...(await this.read()));
-      const found = this.#seen.find(matches);
+      const found = this.#seen.find((entry) => has(entry, wanted));
       if (found !== undefined || Date.now() >= end) return found;
       await wait(25);
     }
-  }
-
-  /** The entry of one request, by the `request_id` of its answer. */
-  async findRequest(requestId: string, options?: { timeout?: number }): Promise<AuditEntry | undefined> {
-    return this.find((entry) => entry.requestId === requestId, options);
   }
 
   async *#lines(file: FileHandle): AsyncGenerator<string> {
@@ -87,6 +77,10 @@ export class AuditFile {
       }
     }
   }
+}
+
+function has(entry: AuditEntry, wanted: Partial<AuditEntry>): boolean {
+  return Object.entries(wanted).every(([field, value]) => entry[field as keyof AuditEntry] === value);
 }
 
 async function size(path: string): Promise<number> {
