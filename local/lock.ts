@@ -12,7 +12,7 @@ export interface HoldOptions {
 }
 
 /**
- * Holds a lock file of the state folder for one piece of work, so that two runs at once do not trample each other.
+ * Holds a lock file for one piece of work on the folder where it lies, so that two runs at once do not trample each other.
  * The lock is SQLite's, which is the kernel's: it ends with its holder, also with one that is killed.
  * @param subject what is held, for messages
  * @throws HomeError when it is still held after `patience`, or the folder was deleted meanwhile.
@@ -58,10 +58,8 @@ function open(file: string): DatabaseSync {
     return new DatabaseSync(file, { timeout: 0 });
   } catch (cause) {
     throw new HomeError(
-      `${basename(file)} in ${dirname(file)} cannot be opened. Give the state folder back to the user who runs keyplane.`,
-      {
-        cause,
-      },
+      `${basename(file)} in ${dirname(file)} cannot be opened. Give the folder back to the user who runs keyplane.`,
+      { cause },
     );
   }
 }

@@ -8,7 +8,7 @@ export class ServicesDownError extends ServiceError {
   override name = "ServicesDownError";
 }
 
-/** The state folder is not one that keyplane made, or another command holds it. */
+/** The state folder is not one that keyplane made; or another command holds it, or the folder of the tools. */
 export class HomeError extends ServiceError {
   override name = "HomeError";
 }

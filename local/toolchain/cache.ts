@@ -3,9 +3,9 @@ import { createReadStream } from "node:fs";
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { setTimeout as sleep } from "node:timers/promises";
-import { lock } from "proper-lockfile";
 import { z } from "zod";
+import { hold } from "../lock.ts";
+import type { Report } from "../progress.ts";
 
 /** What an entry of the cache says of itself, in its `entry.json`. */
 const EntryRecord = z.object({
@@ -88,43 +88,16 @@ export class CacheEntry {
   }
 
   /**
-   * Runs `work` while no other process works on this entry. `waiting` is told once a second how long it has
-   * waited. A holder that died without a word is overtaken after `stale` milliseconds.
+   * Runs `work` while no other process works on this entry, after one that does, however long it takes. A holder
+   * that dies gives the lock back by dying. `subject` is what is being got, for messages.
    */
-  async locked<T>(
-    work: () => Promise<T>,
-    options: { stale: number; waiting: (seconds: number) => void },
-  ): Promise<T> {
+  async locked<T>(work: () => Promise<T>, options: { subject: string; report: Report }): Promise<T> {
     await mkdir(dirname(this.folder), { recursive: true, mode: 0o700 });
-    const started = Date.now();
-    const release = await this.#acquire(options.stale, () =>
-      options.waiting(Math.round((Date.now() - started) / 1000)),
-    );
-    try {
-      return await work();
-    } finally {
-      // Someone who overtook a lock that looked stale holds it now: nothing to release.
-      await release().catch(() => {});
-    }
-  }
-
-  async #acquire(stale: number, waiting: () => void): Promise<() => Promise<void>> {
-    for (let turn = 0; ; turn++) {
-      try {
-        return await lock(this.folder, {
-          lockfilePath: `${this.folder}.lock`,
-          realpath: false,
-          stale,
-          update: stale / 4,
-          // Losing it (a machine that slept) costs double work at worst: the last rename wins, whole.
-          onCompromised: () => {},
-        });
-      } catch (error) {
-        if (!(error instanceof Error && "code" in error && error.code === "ELOCKED")) throw error;
-      }
-      if (turn % 4 === 0) waiting();
-      await sleep(250);
-    }
+    using _held = await hold(`${this.folder}.lock`, options.subject, {
+      report: options.report,
+      patience: Number.POSITIVE_INFINITY,
+    });
+    return await work();
   }
 }
 

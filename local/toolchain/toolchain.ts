@@ -23,8 +23,6 @@ export interface ToolchainSettings<Name extends string> {
   /** All of them when absent. */
   ways?: readonly Way[];
   limits?: DownloadLimits;
-  /** Milliseconds after which the lock of a run that died is overtaken. */
-  stale?: number;
 }
 
 /** A tool could not be had in any way. Says what was tried, why it failed, and the three ways to get it. */
@@ -105,20 +103,14 @@ export class Toolchain<Name extends string> {
     tried: string[],
     report: Report,
   ): Promise<string | undefined> {
-    const { cache, platform, stale } = this.#settings;
+    const { cache, platform } = this.#settings;
     const entry = new CacheEntry(join(cache, `${wanted.name}-${wanted.version}-${platform}`));
     if ((await entry.check([name])) === "sound") {
       report({ subject: name, state: "unchanged", text: `${wanted.version}, from the cache` });
       return entry.executable(name);
     }
-    const waiting = (seconds: number) =>
-      report({
-        subject: name,
-        state: seconds === 0 ? "started" : "progress",
-        text: `waiting for another run that is getting ${wanted.version}: ${seconds} s`,
-      });
     const put = () => this.#put(entry, name, wanted, tried, report);
-    const turn = this.#last.then(() => entry.locked(put, { stale: stale ?? 20_000, waiting }));
+    const turn = this.#last.then(() => entry.locked(put, { subject: name, report }));
     this.#last = turn.catch(() => {});
     try {
       return (await turn) ? entry.executable(name) : undefined;

@@ -113,7 +113,7 @@ export interface World {
   settings: ToolchainSettings<Fake>;
   steps: Step[];
   report: (step: Step) => void;
-  /** What lies in the cache now, sorted. */
+  /** What lies in the cache now beside its lock, sorted. */
   cached(): Promise<string[]>;
   /** A toolchain as another process would have it: the same cache, nothing remembered. */
   again(changes?: Partial<ToolchainSettings<Fake>>): Toolchain<Fake>;
@@ -132,7 +132,6 @@ export async function world(
     platform,
     environment: { PATH: "/bin:/usr/bin" },
     limits: patient,
-    stale: 20_000,
     ...changes,
   };
   return {
@@ -140,7 +139,7 @@ export async function world(
     settings,
     steps,
     report: (step) => steps.push(step),
-    cached: async () => (await readdir(settings.cache)).sort(),
+    cached: async () => (await readdir(settings.cache)).filter((name) => !name.endsWith(".lock")).sort(),
     again: (more = {}) => new Toolchain({ ...settings, ...more }),
   };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -54,31 +54,34 @@ test("two processes at once download once, and the second waits and uses the fir
   finish();
   assert.deepEqual(await Promise.all([first.ended, second.ended]), [0, 0]);
   assert.equal(paths.length, 1);
-  assert.match(second.stderr(), /^started: waiting for another run that is getting 1\.2\.3: 0 s\n/);
+  assert.match(second.stderr(), /^progress: waiting for another keyplane command to end\n/);
   assert.match(second.stderr(), /done: 1\.2\.3, made by another run\n$/);
   assert.deepEqual(await cached(), [entry]);
 });
 
-test("a run killed in the middle of a download leaves nothing that the next one trusts", async (t) => {
-  let killed = false;
-  const { url, paths } = await vendor(t, (_, response) => {
-    if (killed) response.end(official);
-    else response.write(official.subarray(0, 10));
+for (const signal of ["SIGKILL", "SIGINT"] as const) {
+  test(`a run ended by ${signal} in the middle of a download leaves nothing that the next one trusts or waits for`, async (t) => {
+    let killed = false;
+    const { url, paths } = await vendor(t, (_, response) => {
+      if (killed) response.end(official);
+      else response.write(official.subarray(0, 10));
+    });
+    const { settings, again, report, steps, cached } = await world(t, [gadget(url)]);
+    const run = anotherProcess(t, settings);
+    await until("it has received something", () => run.stderr().includes("downloaded"));
+    run.child.kill(signal);
+    assert.equal(await run.ended, signal);
+    killed = true;
+    const left = await cached();
+    assert.ok(left.some((name) => name.startsWith(`${entry}.new-`)));
+    assert.ok(!left.includes(entry));
+    const file = await again().find("gadget", report);
+    assert.equal(execFileSync(file, { encoding: "utf8" }), "gadget v1.2.3\nofficial\n");
+    assert.equal(paths.length, 2);
+    assert.deepEqual(await cached(), [entry]);
+    assert.ok(steps.every(({ text }) => !text.includes("waiting")));
   });
-  const { settings, again, report, cached } = await world(t, [gadget(url)], { stale: 2_000 });
-  const run = anotherProcess(t, settings);
-  await until("it has received something", () => run.stderr().includes("downloaded"));
-  run.child.kill("SIGKILL");
-  assert.equal(await run.ended, "SIGKILL");
-  killed = true;
-  const left = await readdir(settings.cache);
-  assert.ok(left.some((name) => name.startsWith(`${entry}.new-`)));
-  assert.ok(!left.includes(entry));
-  const file = await again().find("gadget", report);
-  assert.equal(execFileSync(file, { encoding: "utf8" }), "gadget v1.2.3\nofficial\n");
-  assert.equal(paths.length, 2);
-  assert.deepEqual(await cached(), [entry]);
-});
+}
 
 test("a run killed in the middle of a build leaves no build running, and nothing that the next one trusts", async (t) => {
   const pid = join(await folder(t), "pid");
@@ -90,7 +93,6 @@ test("a run killed in the middle of a build leaves no build running, and nothing
   ].join("\n");
   const { settings, again, report, cached } = await world(t, [gadget(await nobody())], {
     ways: ["build"],
-    stale: 2_000,
     environment: { PATH: await pathWithGo(t, half) },
   });
   const run = anotherProcess(t, settings);
@@ -113,14 +115,3 @@ function isRunning(pid: number): boolean {
     return false;
   }
 }
-
-test("a run ended by Ctrl-C gives its lock back at once", async (t) => {
-  const { url } = await vendor(t, (_, response) => response.write(official.subarray(0, 10)));
-  const { settings } = await world(t, [gadget(url)]);
-  const run = anotherProcess(t, settings);
-  await until("it has received something", () => run.stderr().includes("downloaded"));
-  assert.ok((await readdir(settings.cache)).includes(`${entry}.lock`));
-  run.child.kill("SIGINT");
-  assert.equal(await run.ended, "SIGINT");
-  assert.ok(!(await readdir(settings.cache)).includes(`${entry}.lock`));
-});
