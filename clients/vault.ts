@@ -37,7 +37,10 @@ export interface VaultAuth {
   } | null;
 }
 
-/** Vault answered with an error status. Carries the method, path and Vault's own messages; never a body we sent. */
+/**
+ * Vault answered with an error status, or sends us on to another node. Carries the method, path and Vault's own
+ * messages; never a body or a token that we sent.
+ */
 export class VaultError extends Error {
   override name = "VaultError";
   readonly status: number;
@@ -51,7 +54,7 @@ export class VaultError extends Error {
   }
 }
 
-/** Vault could not be reached at all (connection refused, TLS, timeout). */
+/** Vault could not be reached at all (connection refused, TLS, timeout), or something else answers in its place. */
 export class VaultUnreachableError extends Error {
   override name = "VaultUnreachableError";
 }
@@ -113,10 +116,18 @@ export class Vault {
       const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
       throw new VaultUnreachableError(`Vault at ${this.address} could not be reached: ${reason}`, { cause });
     }
-    const answer = parse(text);
-    if (response.statusCode >= 400) {
-      throw new VaultError(method, path, response.statusCode, errorsOf(answer));
+    const { statusCode, headers: answered } = response;
+    if (statusCode >= 300 && statusCode < 400) {
+      throw new VaultError(method, path, statusCode, [sentOn(this.address, answered.location)]);
     }
+    const answer = parse(text);
+    if (answer === undefined) {
+      throw new VaultUnreachableError(
+        `${this.address} answers ${statusCode} with something that is not Vault's JSON (${method} ${path}): ` +
+          "check the address, its scheme, and what stands between here and Vault",
+      );
+    }
+    if (statusCode >= 400) throw new VaultError(method, path, statusCode, errorsOf(answer, this.token));
     return answer as unknown as VaultResponse<T>;
   }
 
@@ -156,15 +167,29 @@ export class Vault {
   }
 }
 
-function parse(text: string): Record<string, unknown> {
+/** The answer as an object, an empty one where there is no content (204); undefined for anything else. */
+function parse(text: string): Record<string, unknown> | undefined {
   if (text === "") return {};
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    const answer: unknown = JSON.parse(text);
+    const isObject = typeof answer === "object" && answer !== null && !Array.isArray(answer);
+    return isObject ? (answer as Record<string, unknown>) : undefined;
   } catch {
-    return {};
+    return undefined;
   }
 }
 
-function errorsOf(answer: Record<string, unknown>): string[] {
-  return Array.isArray(answer.errors) ? answer.errors.map(String) : [];
+/** Not followed: the token was meant for the address that we were given and goes nowhere else. */
+function sentOn(address: string, location: string | string[] | undefined): string {
+  const target = typeof location === "string" ? URL.parse(location, address) : null;
+  const to = target === null ? "" : ` to ${target.origin}`;
+  return `${address} sends us on${to} and did nothing itself: set the address of the active node, or of a load balancer that finds it`;
+}
+
+function errorsOf(answer: Record<string, unknown>, token: string | undefined): string[] {
+  if (!Array.isArray(answer.errors)) return [];
+  const errors = answer.errors.map(String);
+  return token === undefined || token === ""
+    ? errors
+    : errors.map((error) => error.replaceAll(token, "[token]"));
 }
