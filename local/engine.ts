@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -14,6 +14,7 @@ import {
   type Stack,
 } from "@pulumi/pulumi/automation/index.js";
 import type { Report } from "./progress.ts";
+import { writePrivate } from "./services/private-file.ts";
 
 /** The Pulumi update failed. Holds the engine's own diagnostics, one per line. */
 export class UpdateError extends Error {
@@ -55,9 +56,9 @@ export class Engine {
       await mkdir(join(engine.#folder, folder), { recursive: true, mode: 0o700 });
     }
     const passphrase = join(engine.#folder, "passphrase");
-    if (!existsSync(passphrase)) {
-      await writeFile(passphrase, randomBytes(32).toString("hex"), { mode: 0o600, flag: "wx" });
-    }
+    if (!existsSync(passphrase)) await writePrivate(passphrase, randomBytes(32).toString("hex"));
+    // The caller's own would win over our file, and belong to other stacks.
+    delete process.env.PULUMI_CONFIG_PASSPHRASE;
     const command = join(engine.#folder, "bin", "pulumi");
     await rm(command, { force: true });
     await symlink(options.pulumi, command);
@@ -82,6 +83,8 @@ export class Engine {
           backend: { url: `file://${join(this.#folder, "backend")}` },
         },
         envVars: {
+          // Said here as well: a backend in the caller's environment would win over the project's.
+          PULUMI_BACKEND_URL: `file://${join(this.#folder, "backend")}`,
           PULUMI_CONFIG_PASSPHRASE_FILE: join(this.#folder, "passphrase"),
           ...this.#options.environment,
           PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -98,7 +101,7 @@ export class Engine {
     if (!existsSync(locks)) return;
     for (const file of await readdir(locks)) {
       const pid = lockedBy(await readFile(join(locks, file), "utf8"));
-      if (pid !== undefined) await endProcess(pid);
+      if (pid !== undefined) await endProcess(pid, join(this.#folder, "bin", "pulumi"));
       await rm(join(locks, file), { force: true });
     }
   }
@@ -205,8 +208,9 @@ function lockedBy(text: string): number | undefined {
   }
 }
 
-async function endProcess(pid: number): Promise<void> {
-  if (!(await commandOf(pid)).includes("pulumi")) return;
+/** Ends a process, if it is the one that was started as `command`: pids are given out again. */
+async function endProcess(pid: number, command: string): Promise<void> {
+  if (!(await commandOf(pid)).startsWith(command)) return;
   try {
     process.kill(pid, "SIGKILL");
     for (let waited = 0; waited < 5_000; waited += 20) {

@@ -1,6 +1,7 @@
 import { type Vault, VaultError } from "../clients/vault.ts";
 import type { Model } from "../model/model.ts";
-import { login, type PlatformRole, type Session } from "../operations/login.ts";
+import { LoginError, login, type PlatformRole, type Session } from "../operations/login.ts";
+import type { Report } from "./progress.ts";
 import {
   forgetRootToken,
   gitHubClaims,
@@ -54,7 +55,12 @@ export interface Deployer {
  * The token that an update runs with: the deploy role's, or root on the very first update (and after one that was
  * killed before it made the deploy role).
  */
-export async function loginForUpdate(services: LocalServices, model: Model, vault: Vault): Promise<Deployer> {
+export async function loginForUpdate(
+  services: LocalServices,
+  model: Model,
+  vault: Vault,
+  { dryRun, report }: { dryRun: boolean; report: Report },
+): Promise<Deployer> {
   try {
     const session = await loginAs(services, model, vault, "deploy");
     return {
@@ -65,7 +71,20 @@ export async function loginForUpdate(services: LocalServices, model: Model, vaul
   } catch (error) {
     if (!isWithoutRole(error)) throw error;
   }
-  const root = services.vault.rootToken ?? (await regenerateRoot(services));
+  const stored = await liveToken(vault, services.vault.rootToken);
+  if (stored === undefined) {
+    if (dryRun) {
+      throw new LoginError(
+        "keyplane.deploy cannot log in, and a dry run makes no root token: run `keyplane up`, which mends the role",
+      );
+    }
+    report({
+      subject: "vault",
+      state: "progress",
+      text: "keyplane.deploy cannot log in: a root token is made with the unseal key, and revoked after this update",
+    });
+  }
+  const root = stored ?? (await regenerateRoot(services));
   return {
     token: root,
     async retireRoot() {
@@ -79,6 +98,18 @@ export async function loginForUpdate(services: LocalServices, model: Model, vaul
 /** Vault knows no such login or role yet. A Vault that is busy, sealed or ill is no reason for a root token. */
 function isWithoutRole(error: unknown): boolean {
   return error instanceof VaultError && [400, 403, 404].includes(error.status);
+}
+
+/** The token, while Vault knows it: a run may have been killed between revoking and forgetting it. */
+async function liveToken(vault: Vault, token: string | undefined): Promise<string | undefined> {
+  if (token === undefined) return undefined;
+  try {
+    await vault.with(token).read("auth/token/lookup-self");
+    return token;
+  } catch (error) {
+    if (error instanceof VaultError && error.status === 403) return undefined;
+    throw error;
+  }
 }
 
 async function revokeRoot(services: LocalServices, vault: Vault, root: string | undefined): Promise<void> {

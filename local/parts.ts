@@ -45,7 +45,9 @@ export async function eachPart(
         add(total, await act(opened, part));
       }
     };
-    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+    // All end before the first failure counts: a provider must not be closed under an update that still runs.
+    const ended = await Promise.allSettled(Array.from({ length: availableParallelism() }, worker));
+    for (const end of ended) if (end.status === "rejected") throw end.reason;
   }
   return total;
 }

@@ -64,7 +64,7 @@ export async function up({
   }
   const model = derive(catalogue, "local", environment);
   const vault = new Vault({ address: services.vault.address, ca: services.vault.ca });
-  const deployer = await loginForUpdate(services, model, vault);
+  const deployer = await loginForUpdate(services, model, vault, { dryRun, report });
   const administered = vault.with(deployer.token);
   const connected = async (connection: string) =>
     (await administered.read(`${model.vault.mounts.database}/config/${connection}`)) !== undefined;
@@ -90,6 +90,8 @@ export async function up({
               VAULT_ADDR: model.vault.address,
               VAULT_CACERT: services.vault.caFile,
               VAULT_TOKEN: deployer.token,
+              // A child token would need a right that nobody else needs; this one ends with the update.
+              TERRAFORM_VAULT_SKIP_CHILD_TOKEN: "true",
             }
           : { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
     });
