@@ -25,6 +25,8 @@ export interface Field {
   readonly fields?: Fields;
   /** Makes two ways to write the same text (or the same item of a set) equal. */
   readonly normal?: (value: string) => string;
+  /** Why a text is not served, or undefined. */
+  readonly refused?: (value: string) => string | undefined;
 }
 
 /** Every property that is served of a type whose declared arguments are `Args`: the compiler checks the names. */
@@ -102,7 +104,7 @@ export function misfit(field: Field, value: Value): string | undefined {
   if (value === null || value === unknown) return undefined;
   switch (field.kind) {
     case "text":
-      return typeof value === "string" ? undefined : "must be a string";
+      return typeof value === "string" ? field.refused?.(value) : "must be a string";
     case "number":
       return typeof value === "number" ? undefined : "must be a number";
     case "flag":

@@ -137,3 +137,38 @@ test("sends a connection's password when it is new or changed, and never again",
     { ...common, allowed_roles: ["a", "b"], password: "second" },
   ]);
 });
+
+test("a bare write goes to the rotation of a connection's password and nowhere else", async () => {
+  const type = "vault:generic/endpoint:Endpoint";
+  const inputs = { path: "", dataJson: "{}", disableRead: true, disableDelete: true };
+  const reason =
+    "the local provider writes only to <mount>/rotate-root/<connection>: use the type of its own for another object, or run with --providers official";
+  for (const path of [
+    "kv/data/source/titan/hmac",
+    "sys/policies/acl/x",
+    "auth/token/create",
+    "database/rotate-root/",
+    "database/rotate-root/../../sys/policies/acl/x",
+    "database/rotate-root/..",
+    "database/rotate-root/x/y",
+    "../sys/rotate-root/x",
+    "database/rotate-root/x?list=true",
+    "database/rotate-root/%2e%2e",
+    "database/rotate-root/x\n",
+    "kv/data/x/rotate-root/y",
+  ]) {
+    assert.deepEqual(provider.check(type, { ...inputs, path }), [{ property: "path", reason }], path);
+    // Whoever calls without a check before is refused as well.
+    await assert.rejects(provider.create(type, { ...inputs, path }), { message: `path: ${reason}` });
+    await assert.rejects(
+      provider.update(type, path, {}, {}, { ...inputs, path: "database/rotate-root/titan.ledger" }),
+      { message: `path: ${reason}` },
+    );
+  }
+  assert.deepEqual(asked, []);
+  const served = { ...inputs, path: "database/rotate-root/titan.ledger-2" };
+  assert.deepEqual(provider.check(type, served), []);
+  answers = [ok()];
+  assert.equal((await provider.create(type, served)).id, served.path);
+  assert.deepEqual(asked, ["POST /v1/database/rotate-root/titan.ledger-2"]);
+});
