@@ -169,7 +169,7 @@ test("does not repeat its token when the answer does", async () => {
   assert.equal(error.message, "Vault: GET kv/data/x: 400: bad request: X-Vault-Token: [token]");
 });
 
-test("gives up on a server that does not answer in time", async () => {
+test("gives up on a server that does not answer in time", { timeout: 20_000 }, async () => {
   const error = await failure(client({ timeout: 50 }).read("kv/data/x"));
   assert.ok(error instanceof VaultUnreachableError);
   assert.match(error.message, /^Vault at http:\/\/127\.0\.0\.1:\d+ could not be reached: .*timeout/);
