@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { after, before, test } from "node:test";
+import { stripVTControlCharacters } from "node:util";
+import { Vault } from "../../clients/vault.ts";
+import { layout } from "../../local/services/home.ts";
+import { type LocalServices, startServices, stopServices } from "../../local/services/index.ts";
+import { ProcessTable } from "../../local/services/process-table.ts";
+import { keyplane, type Run } from "./support/keyplane.ts";
+import { statusOf } from "./support/login.ts";
+
+// The commands of the local stack, each as a process of its own, on one stack: the tests build on each other.
+
+let folder: string;
+let home: string;
+let services: LocalServices;
+let first: Run;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "keyplane-command-"));
+  home = join(folder, "home");
+});
+after(async () => {
+  await stopServices(home, { deleteData: true, report: () => {} });
+  await rm(folder, { recursive: true, force: true });
+});
+
+test("`up` with a wrong catalogue exits 2 before it starts or makes anything", async () => {
+  const catalogue = join(folder, "catalogue");
+  await mkdir(catalogue);
+  await writeFile(join(catalogue, "organization.yaml"), "organisation: acme\n");
+  const { code, stdout, stderr } = await keyplane(home, ["up", "--catalogue", catalogue]);
+  assert.deepEqual([code, stdout], [2, ""], stderr);
+  assert.match(stderr, /organization\.yaml:1:1: /);
+  assert.equal(existsSync(home), false);
+});
+
+test("`up --environment staging` exits 2 before it makes anything, and says what deploys staging", async () => {
+  const { code, stdout, stderr } = await keyplane(home, ["up", "--environment", "staging"]);
+  assert.deepEqual([code, stdout], [2, ""], stderr);
+  assert.match(stderr, /pulumi up --stack staging/);
+  assert.equal(existsSync(home), false);
+});
+
+test("`status` of what was never started exits 1 and makes nothing", async () => {
+  const { code, stdout } = await keyplane(home, ["status", "--json"]);
+  assert.equal(code, 1);
+  assert.deepEqual(states(stdout), { vault: "stopped", postgres: "stopped", issuer: "stopped" });
+  assert.equal(existsSync(home), false);
+});
+
+test("the first `up` exits 0", async () => {
+  services = await startServices(home, { report: () => {} });
+  first = await keyplane(home, ["up"]);
+  assert.equal(first.code, 0, first.stderr);
+});
+
+test("`up` shows every promise of the tour as kept, with what was seen and its audit line", () => {
+  const lines = stripVTControlCharacters(first.stdout).split("\n");
+  const tour = lines.slice(0, lines.indexOf(""));
+  assert.equal(tour.length, 6 * 3, tour.join("\n"));
+  for (let at = 0; at < tour.length; at += 3) {
+    assert.match(tour[at] ?? "", /^✓ \S/);
+    assert.match(tour[at + 1] ?? "", /^ {4}\S/);
+    assert.match(
+      tour[at + 2] ?? "",
+      /^ {4}audit: \d{4}-\d\d-\d\dT[\d:.]+Z {2}\S+ {2}\w+ {2}[\w-]+\/\S+ {2}(allowed|denied|pending)$/,
+    );
+  }
+});
+
+test("`up` ends with what to try next, each a command", () => {
+  const [, next] = stripVTControlCharacters(first.stdout).split("\nWhat to try next:\n");
+  const commands = next?.trimEnd().split("\n") ?? [];
+  assert.ok(commands.length >= 4, next);
+  for (const command of commands) assert.match(command, /^ {2}(npx keyplane|npm run) \S+ .*\S$/);
+});
+
+test("after the first `up` Vault refuses the root token, and the state folder does not hold it", async () => {
+  const { rootToken, address, ca } = services.vault;
+  assert.ok(rootToken !== undefined, "it was there before");
+  const vault = new Vault({ address, ca, token: rootToken });
+  assert.equal(await statusOf(vault.read("auth/token/lookup-self")), 403);
+  await vault.close();
+  const keys = await readFile(layout(home).vault.keys, "utf8");
+  assert.deepEqual(Object.keys(JSON.parse(keys)), ["unsealKeys"]);
+  assert.ok(!keys.includes(rootToken));
+});
+
+test("`status` exits 0 and says where each service is", async () => {
+  const { code, stdout } = await keyplane(home, ["status"]);
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /^vault +running +https:\/\/127\.0\.0\.1:\d+ +pid \d+$/m);
+  assert.match(stdout, /^postgres +running +\S*127\.0\.0\.1:\d+ +pid \d+$/m);
+  assert.match(stdout, /^issuer +running +https:\/\/127\.0\.0\.1:\d+ +pid \d+$/m);
+});
+
+test("`set` logs in to the local stack by its own issuer", async () => {
+  const { code, stdout, stderr } = await keyplane(home, ["set", "titan/gemini", "--json"], {
+    input: "Zk3v-9Qm7_tR2xWb8LpYc5Ns\n",
+  });
+  assert.equal(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).version, 1);
+});
+
+test("`up --providers official` gives the plugin Vault's address, its CA and the token by its environment", async () => {
+  const seen = join(folder, "plugin.env");
+  const bin = join(folder, "bin");
+  await mkdir(bin);
+  const plugin = join(bin, "pulumi-resource-vault");
+  // Stands in for the official plugin, which would have to be downloaded: it says what it was given, and ends.
+  await writeFile(
+    plugin,
+    `#!/bin/sh\nprintf '%s\\n' "$VAULT_ADDR" "$VAULT_CACERT" "$VAULT_TOKEN" "$PULUMI_DEBUG_PROVIDERS" > '${seen}'\nexit 1\n`,
+  );
+  await chmod(plugin, 0o700);
+  const run = await keyplane(home, ["up", "--providers", "official", "--no-tour"], {
+    environment: { PATH: `${bin}${delimiter}${process.env.PATH}` },
+  });
+  const [address, ca, token, attached] = (await readFile(seen, "utf8")).split("\n");
+  assert.deepEqual([address, ca, attached], [services.vault.address, services.vault.caFile, ""]);
+  assert.match(token ?? "", /^hvs\./);
+  assert.equal(run.code, 4);
+  assert.match(run.stderr, /^error: .*pulumi-resource-vault exited prematurely/m);
+});
+
+test("`up --providers official` where the plugin cannot be had exits 4 and names the plugin and its version", async () => {
+  const run = await keyplane(home, ["up", "--providers", "official", "--no-tour"], {
+    environment: { HTTPS_PROXY: "http://127.0.0.1:9", NO_PROXY: "127.0.0.1" },
+  });
+  assert.equal(run.code, 4);
+  assert.match(
+    run.stderr,
+    /^error: .*Could not automatically download .*'pulumi-resource-vault' at version v7\.8\.0/m,
+  );
+});
+
+test("`status` exits 1 after a service was killed, and says which", async () => {
+  const issuer = await (await ProcessTable.read(home)).running("issuer");
+  assert.ok(issuer !== undefined);
+  process.kill(issuer.pid, "SIGKILL");
+  const { code, stdout } = await keyplane(home, ["status", "--json"]);
+  assert.equal(code, 1);
+  assert.deepEqual(states(stdout), { vault: "running", postgres: "running", issuer: "stopped" });
+});
+
+test("`down --json` stops what runs, says so, and keeps the data", async () => {
+  const { code, stdout, stderr } = await keyplane(home, ["down", "--json"]);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(JSON.parse(stdout), { stopped: ["vault", "postgres"], deleted: false });
+  assert.ok(existsSync(layout(home).vault.raft));
+  const status = await keyplane(home, ["status", "--json"]);
+  assert.deepEqual(states(status.stdout), { vault: "stopped", postgres: "stopped", issuer: "stopped" });
+});
+
+test("`down --delete` removes the state folder, and again is nothing to do", async () => {
+  const run = await keyplane(home, ["down", "--delete"]);
+  assert.deepEqual([run.code, run.stdout], [0, `Nothing was running. Removed ${home}.\n`], run.stderr);
+  assert.equal(existsSync(home), false);
+  assert.equal((await keyplane(home, ["down", "--delete"])).code, 0);
+});
+
+function states(json: string): Record<string, string> {
+  const { services: all }: { services: { name: string; state: string }[] } = JSON.parse(json);
+  return Object.fromEntries(all.map(({ name, state }) => [name, state]));
+}
