@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { VaultError, VaultUnreachableError } from "../../clients/vault.ts";
-import { servicesStatus } from "../../local/services/index.ts";
+import { killService } from "./running-services.ts";
 import { startStack, type TestStack } from "./stack.ts";
 import {
   asRoot,
@@ -24,7 +24,7 @@ let running: Running;
 
 before(async () => {
   stack = await startStack();
-  running = { services: stack.first.services, model: stack.first.model, vault: stack.vault };
+  ({ running } = stack);
 });
 after(() => stack?.[Symbol.asyncDispose]());
 
@@ -76,7 +76,7 @@ test("Postgres itself refuses credentials whose time is up while Vault is dead; 
   const service = await asService(running, user.service);
   const issued = await issue(service, running.model, user.role);
   await service.write("sys/leases/renew", { lease_id: issued.lease, increment: 3 });
-  await kill("vault");
+  await killService(stack.home, "vault");
   assert.equal(await refusal(running, database.database, issued), undefined, "its time is not up yet");
   // Vault gives Postgres five seconds more than the lease.
   await sleep(9_500);
@@ -109,7 +109,7 @@ test(`kill -9 of Vault or Postgres at ${crashes} seeded moments of issuing leave
       }
     });
     await sleep(20 + random() * 180);
-    await kill(victim);
+    await killService(stack.home, victim);
     stopped = true;
     await Promise.all(issuers);
     issuedInAll += issued.length;
@@ -136,17 +136,6 @@ async function plantOrphan(name: string, group: string): Promise<void> {
     running,
     `create role ${full} login valid until '2100-01-01' in role ${pg.escapeIdentifier(group)}`,
   );
-}
-
-async function kill(name: "vault" | "postgres"): Promise<void> {
-  const pid = (await servicesStatus(running.services.home)).find((service) => service.name === name)?.pid;
-  assert.ok(pid, `${name} runs`);
-  process.kill(pid, "SIGKILL");
-  for (const deadline = Date.now() + 5_000; Date.now() < deadline; await sleep(20)) {
-    const status = (await servicesStatus(running.services.home)).find((service) => service.name === name);
-    if (status?.state === "stopped") return;
-  }
-  assert.fail(`${name} has not ended`);
 }
 
 async function revokeAll(): Promise<void> {

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { layout } from "../../local/services/home.ts";
-import { servicesStatus, stopServices } from "../../local/services/index.ts";
+import { stopServices } from "../../local/services/index.ts";
 import { type UpOptions, up } from "../../local/up.ts";
+import { killService } from "./running-services.ts";
 import { assertBootstrapPasswordsAreDead, assertMadeOnce } from "./support/converged.ts";
 import { spawnKeyplane } from "./support/keyplane.ts";
 import { crashes, momentsOver } from "./support/seeded.ts";
@@ -55,7 +56,7 @@ for (const victim of ["vault", "postgres"] as const) {
       await withHome(async (home) => {
         const { child, ended } = spawnKeyplane(home, ["up", "--no-tour"]);
         await reach(starting + moment, home, child);
-        await kill(home, victim);
+        await killService(home, victim);
         const { code, stderr } = await ended;
         const seen = `at ${(starting + moment).toFixed(2)} of the run, which ended with ${code}: ${lastLine(stderr)}`;
         t.diagnostic(seen);
@@ -132,10 +133,4 @@ async function withHome(use: (home: string) => Promise<void>): Promise<void> {
     await stopServices(home, { deleteData: true, report: () => {} });
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function kill(home: string, victim: "vault" | "postgres"): Promise<void> {
-  const pid = (await servicesStatus(home)).find(({ name }) => name === victim)?.pid;
-  assert.ok(pid, `${victim} runs`);
-  process.kill(pid, "SIGKILL");
 }

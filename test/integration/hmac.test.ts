@@ -17,7 +17,7 @@ const consumers: { consumer: Consumer; vault: Vault }[] = [];
 
 before(async () => {
   stack = await startStack();
-  running = { services: stack.first.services, model: stack.first.model, vault: stack.vault };
+  ({ running } = stack);
   const found = running.model.secrets.find(({ id }) => id === "titan/hmac");
   assert.ok(found);
   secret = found;

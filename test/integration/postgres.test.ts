@@ -25,7 +25,7 @@ let running: Running;
 
 before(async () => {
   stack = await startStack();
-  running = { services: stack.first.services, model: stack.first.model, vault: stack.vault };
+  ({ running } = stack);
 });
 after(() => stack?.[Symbol.asyncDispose]());
 

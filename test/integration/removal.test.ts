@@ -16,7 +16,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), "keyplane-removal-"));
   catalogue = join(folder, "catalogue");
   stack = await startStack();
-  running = { services: stack.first.services, model: stack.first.model, vault: stack.vault };
+  ({ running } = stack);
 });
 after(async () => {
   await stack?.[Symbol.asyncDispose]();

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, readlink, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Step } from "../../local/progress.ts";
 import {
@@ -47,15 +48,17 @@ export async function testServices(t: { after(end: () => Promise<void>): void })
       steps.length = 0;
       return startServices(home, { report: (step) => steps.push(step), ...options });
     },
-    async kill(name) {
-      const pid = (await pids())[name];
-      if (pid === undefined) throw new Error(`${name} does not run`);
-      process.kill(pid, "SIGKILL");
-      const table = await ProcessTable.read(home);
-      while ((await table.running(name)) !== undefined)
-        await new Promise((resolve) => setTimeout(resolve, 10));
-    },
+    kill: (name) => killService(home, name),
   };
+}
+
+/** Kills a service of a state folder (SIGKILL) and waits until it is gone. Throws when it does not run. */
+export async function killService(home: string, name: ServiceName): Promise<void> {
+  const table = await ProcessTable.read(home);
+  const found = await table.find(name);
+  if (found === undefined) throw new Error(`${name} does not run`);
+  process.kill(found.pid, "SIGKILL");
+  while ((await table.running(name)) !== undefined) await sleep(10);
 }
 
 /** Kills every process whose arguments name a folder; for what a failed test left behind. */

@@ -8,7 +8,7 @@ import pg from "pg";
 import { Agent, request } from "undici";
 import { Vault, VaultError } from "../../clients/vault.ts";
 import { layout } from "../../local/services/home.ts";
-import { gitHubClaims, signGitHubToken } from "../../local/services/index.ts";
+import { type GitHubJob, gitHubClaims, signGitHubToken } from "../../local/services/index.ts";
 import { processesIn, superuser, testServices } from "./running-services.ts";
 
 const services = await testServices({ after });
@@ -89,6 +89,16 @@ test("Postgres logs every statement where a test asks for it", async () => {
   assert.match(await readFile(running.postgres.logFile, "utf8"), /SELECT 'seen in the log'/);
 });
 
+const deployment: GitHubJob = {
+  issuer: running.issuer.url,
+  audience: "https://github.com/acme",
+  repository: "acme/titan",
+  repositoryId: 821093847,
+  ownerId: 5544123,
+  ref: "refs/heads/main",
+  workflow: "deploy.yml",
+};
+
 test("the issuer's tokens verify against the key that it serves over TLS (R11)", async (t) => {
   const { home, issuer } = running;
   const agent = new Agent({ connect: { ca: issuer.ca } });
@@ -102,17 +112,8 @@ test("the issuer's tokens verify against the key that it serves over TLS (R11)",
   assert.equal(discovery.issuer, issuer.url);
   assert.deepEqual(discovery.id_token_signing_alg_values_supported, ["RS256"]);
   const keys = createLocalJWKSet(await get<JSONWebKeySet>(discovery.jwks_uri));
-  const job = {
-    issuer: issuer.url,
-    audience: "https://github.com/acme",
-    repository: "acme/titan",
-    repositoryId: 821093847,
-    ownerId: 5544123,
-    ref: "refs/heads/main",
-    workflow: "deploy.yml",
-  };
-  const token = await signGitHubToken(home, gitHubClaims(job));
-  const { payload } = await jwtVerify(token, keys, { issuer: issuer.url, audience: job.audience });
+  const token = await signGitHubToken(home, gitHubClaims(deployment));
+  const { payload } = await jwtVerify(token, keys, { issuer: issuer.url, audience: deployment.audience });
   assert.equal(payload.sub, "repo:acme/titan:ref:refs/heads/main");
   assert.equal((await request(`${issuer.url}/`, { dispatcher: agent })).statusCode, 404);
   await assert.rejects(request(discovery.jwks_uri), /unable to verify the first certificate/);
@@ -135,22 +136,14 @@ test("the real Vault logs a job in with the issuer's token (R11)", async (t) => 
     bound_claims: { repository_id: "821093847", environment: "production" },
     token_policies: ["default"],
   });
-  const job = {
-    issuer: issuer.url,
-    audience: "https://github.com/acme",
-    repository: "acme/titan",
-    repositoryId: 821093847,
-    ownerId: 5544123,
-    ref: "refs/heads/main",
-    environment: "production",
-    workflow: "deploy.yml",
-  };
   const login = async (claims: object) =>
     root
       .with(undefined)
       .write("auth/github/login", { role: "deploy", jwt: await signGitHubToken(home, { ...claims }) });
-  assert.deepEqual((await login(gitHubClaims(job))).auth?.policies, ["default"]);
-  await assert.rejects(login(gitHubClaims({ ...job, environment: "staging" })), VaultError);
+  assert.deepEqual((await login(gitHubClaims({ ...deployment, environment: "production" }))).auth?.policies, [
+    "default",
+  ]);
+  await assert.rejects(login(gitHubClaims({ ...deployment, environment: "staging" })), VaultError);
 });
 
 test("Vault may write audit files into both folders (R51)", async (t) => {

@@ -7,6 +7,7 @@ import type { Report } from "../../local/progress.ts";
 import { stopServices } from "../../local/services/index.ts";
 import { type UpOptions, type UpResult, up } from "../../local/up.ts";
 import type { Session } from "../../operations/login.ts";
+import type { Running } from "./support/credentials.ts";
 
 /** A whole local stack of a test's own, in a temporary folder, on ports of its own. */
 export interface TestStack extends AsyncDisposable {
@@ -15,6 +16,8 @@ export interface TestStack extends AsyncDisposable {
   first: UpResult;
   /** A client without a token, trusting the stack's CA. */
   vault: Vault;
+  /** What the tests of credentials need of it, as the first update made it. */
+  running: Running;
   /** The same update again. */
   up(options?: Partial<UpOptions>): Promise<UpResult>;
   /** A session with one of the platform's own roles; whoever asked for it ends it. */
@@ -42,6 +45,7 @@ export async function startStack(options: { catalogue?: string; report?: Report 
       home,
       first,
       vault,
+      running: { services: first.services, model: first.model, vault },
       up: (more = {}) => up({ ...defaults, ...more }),
       as: (role) => loginAs(first.services, first.model, vault, role),
       async [Symbol.asyncDispose]() {
