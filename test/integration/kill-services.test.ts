@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Vault } from "../../clients/vault.ts";
@@ -17,6 +18,7 @@ import {
 import { serviceNames } from "../../local/services/process-table.ts";
 import { startInitialising } from "../../local/services/vault-keys.ts";
 import { processesIn, testServices } from "./running-services.ts";
+import { momentsOver, seeded } from "./support/seeded.ts";
 
 const quiet = () => {};
 const running = ["running", "running", "running"];
@@ -154,39 +156,36 @@ test("a start in another process outlives it: the servers stay when their starte
   await connectServices(services.home);
 });
 
-/** Deterministic numbers in [0, 1) from a seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+test("a first start killed while Vault is being initialised is made good by the next one, also when its keys are lost", async (t) => {
+  let losses = 0;
+  // At once, so that keys are lost on any machine; later; and when they are there.
+  for (const moment of [0, 10, 50, 200, "stored"] as const) {
+    const name = moment === "stored" ? "as soon as its keys are stored" : `${moment} ms after it began`;
+    await t.test(name, async (t) => {
+      const services = await testServices(t);
+      const { keys, initialising } = layout(services.home).vault;
+      const starter = startElsewhere(services.home);
+      t.after(() => starter.kill("SIGKILL"));
+      while (!existsSync(initialising) && starter.exitCode === null) await sleep(1);
+      assert.equal(starter.exitCode, null);
+      if (moment === "stored") while (!existsSync(keys) && starter.exitCode === null) await sleep(1);
+      else if (moment > 0) await sleep(moment);
+      starter.kill("SIGKILL");
+      if (starter.exitCode === null && starter.signalCode === null) await once(starter, "exit");
+      const lost = existsSync(initialising) && !existsSync(keys);
+      if (lost) losses++;
+      t.diagnostic(lost ? "its keys were lost" : "it had stored its keys");
 
-for (const seed of [11, 12, 13, 14, 15]) {
-  test(`a first start killed while Vault is being initialised (seed ${seed}) is made good by the next one`, async (t) => {
-    const services = await testServices(t);
-    const { keys, initialising } = layout(services.home).vault;
-    const starter = startElsewhere(services.home);
-    t.after(() => starter.kill("SIGKILL"));
-    while (!existsSync(initialising) && starter.exitCode === null) await sleep(1);
-    assert.equal(starter.exitCode, null);
-    await sleep(Math.round(seeded(seed)() * 300));
-    starter.kill("SIGKILL");
-    await once(starter, "exit");
-    const lost = existsSync(initialising) && !existsSync(keys);
-    t.diagnostic(lost ? "its keys were lost" : "it had stored its keys");
-
-    await services.start();
-    assert.deepEqual(await states(services.home), running);
-    assert.equal(
-      services.steps.some(({ text }) => /starts anew/.test(text)),
-      lost,
-    );
-  });
-}
+      await services.start();
+      assert.deepEqual(await states(services.home), running);
+      assert.equal(
+        services.steps.some(({ text }) => /starts anew/.test(text)),
+        lost,
+      );
+    });
+  }
+  assert.ok(losses >= 1, "no start was killed before its keys were stored");
+});
 
 const prove = process.env.KEYPLANE_SCALE === "prove";
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
@@ -207,35 +206,59 @@ for (const name of ["vault", "postgres"] as const) {
   }
 }
 
-for (const seed of upTo(prove ? 40 : 10)) {
-  test(`a first start killed at a random moment (seed ${seed}) is made good by the next one`, async (t) => {
-    const services = await testServices(t);
-    const random = seeded(seed);
-    const starter = startElsewhere(services.home);
-    t.after(() => starter.kill("SIGKILL"));
-    // Moments are counted from the first sign of life, so that a slow machine does not kill only the loading of code.
-    await Promise.race([once(starter.stdout ?? starter, "data"), once(starter, "exit")]);
-    const moment = Math.round(random() * 2_000);
-    await sleep(moment);
-    starter.kill("SIGKILL");
-    if (starter.exitCode === null && starter.signalCode === null) await once(starter, "exit");
-
-    const result = await services.start();
-    assert.deepEqual(await states(services.home), running, `killed ${moment} ms after it began`);
-    const root = new Vault({
-      address: result.vault.address,
-      ca: result.vault.ca,
-      token: result.vault.rootToken ?? "",
-    });
-    t.after(() => root.close());
-    assert.deepEqual((await root.read<{ policies: string[] }>("auth/token/lookup-self"))?.policies, ["root"]);
-    const servers = await Promise.all(
-      (await processesIn(services.home)).map((pid) =>
-        readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
-      ),
-    );
-    for (const mark of ["\0server\0-config=", "issuer/server.ts"]) {
-      assert.equal(servers.filter((line) => line.includes(mark)).length, 1, `one server: ${mark}`);
-    }
-  });
+/** Reads lines of a start until there are `count`, or no more: the milliseconds at which each came. */
+async function linesOf(starter: ChildProcess, count = Number.POSITIVE_INFINITY): Promise<number[]> {
+  const times: number[] = [];
+  assert.ok(starter.stdout);
+  for await (const _line of createInterface({ input: starter.stdout })) {
+    times.push(performance.now());
+    if (times.length >= count) break;
+  }
+  return times;
 }
+
+const kills = prove ? 40 : 10;
+
+test(`a first start killed at ${kills} seeded moments of its whole run is made good by the next one`, async (t) => {
+  // Moments are told by what was reported before, so that neither a slow nor a fast machine misses the start.
+  const whole = startElsewhere((await testServices(t)).home);
+  const times = await linesOf(whole);
+  const [began = 0] = times;
+  let unfinished = 0;
+  for (const moment of momentsOver((times.at(-1) ?? 0) - began, kills, 20_260_301)) {
+    const line = times.findLastIndex((time) => time - began <= moment);
+    const after = Math.round(moment - ((times[line] ?? 0) - began));
+    await t.test(`${after} ms after line ${line + 1} of ${times.length}`, async (t) => {
+      const services = await testServices(t);
+      const starter = startElsewhere(services.home);
+      const ended = once(starter, "exit");
+      t.after(() => starter.kill("SIGKILL"));
+      await linesOf(starter, line + 1);
+      await sleep(after);
+      starter.kill("SIGKILL");
+      await ended;
+      if (starter.signalCode === "SIGKILL") unfinished++;
+
+      const result = await services.start();
+      assert.deepEqual(await states(services.home), running);
+      const root = new Vault({
+        address: result.vault.address,
+        ca: result.vault.ca,
+        token: result.vault.rootToken ?? "",
+      });
+      t.after(() => root.close());
+      assert.deepEqual((await root.read<{ policies: string[] }>("auth/token/lookup-self"))?.policies, [
+        "root",
+      ]);
+      const servers = await Promise.all(
+        (await processesIn(services.home)).map((pid) =>
+          readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
+        ),
+      );
+      for (const mark of ["\0server\0-config=", "issuer/server.ts"]) {
+        assert.equal(servers.filter((line) => line.includes(mark)).length, 1, `one server: ${mark}`);
+      }
+    });
+  }
+  assert.ok(unfinished >= kills / 2, `${unfinished} of ${kills} starts were unfinished`);
+});
