@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Model } from "../model/model.ts";
 import type { Handover } from "../operations/enrol.ts";
 import { define, type Invocation, type Result } from "./command.ts";
 import { UsageError } from "./exit.ts";
@@ -11,7 +12,8 @@ export function command(): Command {
     details:
       "Makes the person's TOTP secret (and, where Vault keeps passwords, a new password) and wraps both into one " +
       "token that opens once, within 15 minutes. Give that token to the person; they open it with --unwrap. If it " +
-      "does not open, someone else was first: enrol --again.",
+      "does not open, someone else was first: enrol --again. In GitHub Actions, whose logs many people read, the " +
+      "token is printed encrypted to the person's age recipient.",
     examples: [
       ["keyplane enrol ada", "make them, and print the token to hand over"],
       ["keyplane enrol ada --again", "a lost phone: the second factor there is stops working"],
@@ -54,20 +56,44 @@ async function make(invocation: Invocation, name: string, again: boolean): Promi
     const text = `Would make ${password}a second factor for ${name} <${email}>${again ? ", and destroy the one there is" : ""}.`;
     return { json: { person: name, email, again, dryRun }, text };
   }
+  const seal = process.env.GITHUB_ACTIONS === undefined ? undefined : await sealing(model, name, invocation);
   return withSession(invocation, "enrol", async ({ vault }, live) => {
-    const enrolment = await enrol(vault, live, name, { again, report });
-    const where = environment === "local" ? "" : ` --environment ${environment}`;
+    const made = await enrol(vault, live, name, { again, report });
+    const enrolment = seal === undefined ? made : { ...made, token: await seal(made.token) };
+    const unwrap = `npx keyplane enrol --unwrap${environment === "local" ? "" : ` --environment ${environment}`}`;
     return {
       json: enrolment,
       text: [
         `Hand this to ${name} <${email}>; it opens once, within ${enrolment.ttl / 60} minutes:`,
         "",
-        `  ${enrolment.token}`,
+        enrolment.token.trimEnd().replaceAll(/^/gm, seal === undefined ? "  " : ""),
         "",
-        `They run: npx keyplane enrol --unwrap${where}   (it asks for the token)`,
+        seal === undefined
+          ? `They run: ${unwrap}   (it asks for the token)`
+          : `They save it as token.age and run: age --decrypt -i KEY_FILE token.age | ${unwrap}`,
       ].join("\n"),
     };
   });
+}
+
+/** What stands in a job's log is everybody's: there the token goes out encrypted, or nothing is made at all. */
+async function sealing(
+  model: Pick<Model, "recipients">,
+  name: string,
+  { report }: Invocation,
+): Promise<(token: string) => Promise<string>> {
+  const recipient = model.recipients.find(({ person }) => person === name)?.age;
+  if (recipient === undefined) {
+    throw new UsageError(
+      `${name} has no age recipient, and a job's log is no place for a token: add \`age:\` to people.${name} in the catalogue`,
+    );
+  }
+  const [{ encryptTo }, { findTool }] = await Promise.all([
+    import("../operations/age.ts"),
+    import("../local/toolchain/index.ts"),
+  ]);
+  const age = await findTool("age", report);
+  return (token) => encryptTo(age, recipient, token);
 }
 
 async function open(invocation: Invocation): Promise<Result> {

@@ -15,6 +15,7 @@ export type ExitCode = (typeof exit)[keyof typeof exit];
 
 /** Names rather than classes: this table must not load Vault's client to say that YAML is wrong. */
 export const codes: Record<string, ExitCode> = {
+  AgeError: exit.input,
   CatalogueError: exit.input,
   EnrolmentError: exit.input,
   HomeError: exit.input,

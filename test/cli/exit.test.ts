@@ -5,6 +5,7 @@ import { codes, exitCode, UsageError } from "../../cli/exit.ts";
 import { VaultError, VaultUnreachableError } from "../../clients/vault.ts";
 import { HomeError, ServicesDownError } from "../../local/services/errors.ts";
 import { CatalogueError } from "../../model/catalogue.ts";
+import { AgeError } from "../../operations/age.ts";
 import { EnrolmentError } from "../../operations/enrol.ts";
 import { LoginError } from "../../operations/login.ts";
 import { ProblemsError } from "../../operations/problem.ts";
@@ -20,6 +21,7 @@ const cases: [string, unknown, number][] = [
   ["wrong usage", new UsageError("m"), 2],
   ["an unknown name", new UnknownNameError("m"), 2],
   ["a weak value", new ValueError("m"), 2],
+  ["an age recipient that age refuses", new AgeError("m"), 2],
   ["an enrolment that was done before", new EnrolmentError("m"), 2],
   ["a folder that is not ours", new HomeError("m"), 2],
   ["what Vault refuses", new VaultError("GET", "p", 403, []), 2],

@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { freePort } from "../../local/services/ports.ts";
+import { findTool } from "../../local/toolchain/index.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Model } from "../../model/model.ts";
-import { freePort, makePlatform, startTestVault, type TestVault } from "../operations/vault.ts";
+import { makePlatform, startTestVault, type TestVault } from "../operations/vault.ts";
 import { keyplane, type Run } from "./command.ts";
 
 // The command as CI runs it for staging: the real catalogue with this Vault's address, GitHub's token service
@@ -195,7 +199,7 @@ test("set exits 3 when Vault cannot be reached, and says which", async () => {
   await mkdir(other);
   await cp(catalogue, join(other, "catalogue"), { recursive: true });
   const file = join(other, "catalogue/organization.yaml");
-  const address = `https://127.0.0.1:${await freePort()}`;
+  const address = `https://127.0.0.1:${await freePort([])}`;
   await writeFile(file, (await readFile(file, "utf8")).replace(server.address, address));
   const value = strong();
   const run = await keyplane(
@@ -255,6 +259,35 @@ test("enrol prints one token; opening it on standard input gives the second fact
   assert.equal(again.code, 2);
   assert.match(again.stderr, /does not open/);
   assertSilent(again, token);
+});
+
+test("in a job, whose log many read, enrol prints the token encrypted to the person's age key alone", async () => {
+  const [age, keygen] = [await findTool("age", () => {}), await findTool("age-keygen", () => {})];
+  const key = join(folder, "fay.txt");
+  const { stderr: said } = await promisify(execFile)(keygen, ["-o", key]);
+  const [recipient = ""] = /age1\w+/.exec(said) ?? [];
+  const file = join(catalogue, "organization.yaml");
+  const before = await readFile(file, "utf8");
+  const fays = model.recipients.find(({ person }) => person === "fay")?.age ?? "nobody's";
+  await writeFile(file, before.replace(fays, recipient));
+
+  const made = await staging(["enrol", "fay"], undefined, { GITHUB_ACTIONS: "true" });
+
+  await writeFile(file, before);
+  assert.equal(made.code, 0, made.stderr);
+  assert.doesNotMatch(made.stdout + made.stderr, /hvs\./);
+  const [sealed = ""] = /-----BEGIN AGE[\s\S]*END AGE ENCRYPTED FILE-----/.exec(made.stdout) ?? [];
+  await writeFile(join(folder, "token.age"), `${sealed}\n`);
+  const { stdout: token } = await promisify(execFile)(age, ["-d", "-i", key, join(folder, "token.age")]);
+  const opened = await staging(["enrol", "--unwrap", "--json"], token);
+  assert.equal(JSON.parse(opened.stdout).username, "fay", opened.stderr);
+});
+
+test("in a job, enrol makes nothing for a person without an age key", async () => {
+  const refused = await staging(["enrol", "hana"], undefined, { GITHUB_ACTIONS: "true" });
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /hana has no age recipient.*add `age:` to people\.hana in the catalogue/);
+  assert.equal((await staging(["enrol", "hana"])).code, 0);
 });
 
 test("enrol tells a person who hands over how it is opened", async () => {
