@@ -1,3 +1,4 @@
+import { createServer } from "node:net";
 import {
   type handleUnaryCall,
   Server,
@@ -12,26 +13,39 @@ import messages from "@pulumi/pulumi/proto/provider_pb.js";
 import empties from "google-protobuf/google/protobuf/empty_pb.js";
 import structs, { type Struct } from "google-protobuf/google/protobuf/struct_pb.js";
 import type { Properties } from "./fields.ts";
+import { isOf } from "./peer.ts";
 import type { Provider } from "./provider.ts";
 
 const { ResourceProviderService } = services;
 const { DiffResponse, PropertyDiff } = messages;
 
-/** Puts a provider on a free port of 127.0.0.1, where the engine attaches to it (PULUMI_DEBUG_PROVIDERS). */
+/**
+ * Puts a provider on a free port of 127.0.0.1, where the engine attaches to it (PULUMI_DEBUG_PROVIDERS). Whoever
+ * calls it acts with its token, so a connection of another user than `uid` is closed unread.
+ */
 export async function serve(
   provider: Provider,
   version: string,
+  uid: number | undefined = process.getuid?.(),
 ): Promise<{ port: number; close(): Promise<void> }> {
   const server = new Server();
   server.addService(ResourceProviderService, methods(provider, version));
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
+  const calls = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const listener = createServer((socket) => {
+    if (uid === undefined || isOf(uid, socket)) calls.injectConnection(socket);
+    else socket.destroy();
   });
+  await new Promise<void>((resolve, reject) => {
+    listener.once("error", reject).listen(0, "127.0.0.1", resolve);
+  });
+  const address = listener.address();
   return {
-    port,
-    close: async () => server.forceShutdown(),
+    port: address !== null && typeof address === "object" ? address.port : 0,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+      server.forceShutdown();
+      await closed;
+    },
   };
 }
 
