@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { exportSPKI, generateKeyPair, SignJWT } from "jose";
-import { Vault } from "../../clients/vault.ts";
+import { type RequestOptions, Vault, type VaultResponse } from "../../clients/vault.ts";
+import { freePort } from "../../local/services/ports.ts";
 import { findTool } from "../../local/toolchain/index.ts";
 import { type EnvironmentOverrides, loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
@@ -28,7 +28,7 @@ export interface TestVault {
 export async function startTestVault(): Promise<TestVault> {
   const executable = await findTool("vault", () => {});
   const folder = await mkdtemp(join(tmpdir(), "keyplane-vault-"));
-  const port = await freePort();
+  const port = await freePort([]);
   const rootToken = randomBytes(16).toString("hex");
   const child = spawn(
     executable,
@@ -91,13 +91,22 @@ async function answers(child: ChildProcess, address: string, caFile: string): Pr
   throw new Error("Vault did not come up");
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+/** Fails before or after the request number `at`, as a process that is killed there would. */
+export function dies(vault: Vault, at: number, when: "before" | "after"): Vault {
+  let count = 0;
+  const dying = vault.with(vault.token);
+  dying.request = async <T>(
+    method: string,
+    path: string,
+    options?: RequestOptions,
+  ): Promise<VaultResponse<T>> => {
+    count++;
+    if (count === at && when === "before") throw new Error("killed");
+    const answer = await vault.request<T>(method, path, options);
+    if (count === at) throw new Error("killed");
+    return answer;
+  };
+  return dying;
 }
 
 /** The model of the real catalogue, on this Vault. */
@@ -156,6 +165,7 @@ export async function makePlatform({ root }: TestVault, model: Model): Promise<S
       environment: model.github.environment,
       ref,
       ref_type: "branch",
+      event_name: "workflow_dispatch",
       job_workflow_ref: `${model.platform.repository.name}/.github/workflows/${workflow}@${ref}`,
     };
   };

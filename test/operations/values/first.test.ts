@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import type { RequestOptions, Vault, VaultResponse } from "../../../clients/vault.ts";
+import type { Vault } from "../../../clients/vault.ts";
 import type { Model, Secret } from "../../../model/model.ts";
 import type { Step } from "../../../operations/progress.ts";
 import { deliverTo, writeSource } from "../../../operations/values/deliver.ts";
 import { ensureFirstValues } from "../../../operations/values/first.ts";
 import { type Fields, firstFields } from "../../../operations/values/shape.ts";
-import { localModel, makePlatform, type SignJob, startTestVault, type TestVault } from "../vault.ts";
+import { dies, localModel, makePlatform, type SignJob, startTestVault, type TestVault } from "../vault.ts";
 
 let server: TestVault;
 let model: Model;
@@ -53,24 +53,6 @@ function elsewhere(id: string, name: string): { model: Model; secret: Secret } {
     })),
   };
   return { model: { ...model, secrets: [moved] }, secret: moved };
-}
-
-/** Fails before or after the request number `at`, as a process that is killed there would. */
-function dies(vault: Vault, at: number, when: "before" | "after"): Vault {
-  let count = 0;
-  const dying = vault.with(vault.token);
-  dying.request = async <T>(
-    method: string,
-    path: string,
-    options?: RequestOptions,
-  ): Promise<VaultResponse<T>> => {
-    count++;
-    if (count === at && when === "before") throw new Error("killed");
-    const answer = await vault.request<T>(method, path, options);
-    if (count === at) throw new Error("killed");
-    return answer;
-  };
-  return dying;
 }
 
 async function auditLength(): Promise<number> {

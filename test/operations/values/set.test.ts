@@ -9,7 +9,7 @@ import { ensureFirstValues } from "../../../operations/values/first.ts";
 import { ConflictError } from "../../../operations/values/kv.ts";
 import { planSet, secretNamed, setValue, UnknownNameError } from "../../../operations/values/set.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
-import { localModel, makePlatform, startTestVault, type TestVault } from "../vault.ts";
+import { dies, localModel, makePlatform, startTestVault, type TestVault } from "../vault.ts";
 
 let server: TestVault;
 let model: Model;
@@ -158,7 +158,7 @@ test("killed before or after any request, the same command again completes it wi
     for (let n = 1; died; n++) {
       const secret = elsewhere("titan/binance", `set-killed-${when}-${n}`);
       await setValue(writer(), secret, old, quiet);
-      died = await setValue(writer(dies(n, when)), secret, given, quiet).then(
+      died = await setValue(writer(dies(rotator, n, when)), secret, given, quiet).then(
         () => false,
         () => true,
       );
@@ -261,20 +261,3 @@ test("an operator of one system does not set another's (R7)", async () => {
   const set = setValue(writer(await operator()), secretNamed(model, "soma/openai"), { key: value() }, quiet);
   await assert.rejects(set, (error) => error instanceof VaultError && error.status === 403);
 });
-
-function dies(at: number, when: "before" | "after"): Vault {
-  let count = 0;
-  const dying = rotator.with(rotator.token);
-  dying.request = async <T>(
-    method: string,
-    path: string,
-    options?: RequestOptions,
-  ): Promise<VaultResponse<T>> => {
-    count++;
-    if (count === at && when === "before") throw new Error("killed");
-    const answer = await rotator.request<T>(method, path, options);
-    if (count === at) throw new Error("killed");
-    return answer;
-  };
-  return dying;
-}
