@@ -50,6 +50,7 @@ test("binds a CI job to exact claims, for minutes, with nothing but its policy (
       repository: "repository",
       repository_owner_id: "repository_owner_id",
       environment: "environment",
+      event_name: "event_name",
       ref: "ref",
       sha: "sha",
       workflow: "workflow",
