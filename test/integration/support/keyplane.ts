@@ -15,7 +15,13 @@ export function spawnKeyplane(
   { input = "", environment = {} }: { input?: string; environment?: Record<string, string> } = {},
 ): { child: ChildProcess; ended: Promise<Run> } {
   const child = spawn(process.execPath, [resolve("cli/keyplane.ts"), ...args], {
-    env: { ...process.env, KEYPLANE_HOME: home, NODE_TEST_CONTEXT: undefined, ...environment },
+    env: {
+      ...process.env,
+      KEYPLANE_HOME: home,
+      NODE_TEST_CONTEXT: undefined,
+      GITHUB_ACTIONS: undefined,
+      ...environment,
+    },
     stdio: ["pipe", "pipe", "pipe"],
   });
   const output = { stdout: "", stderr: "" };
