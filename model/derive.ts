@@ -46,7 +46,7 @@ export function derive(catalogue: Catalogue, environment: string, overrides?: En
     jwtRoles: deriveJwtRoles(context, github),
     appRoles: deriveAppRoles(context),
     kubernetesRoles: deriveKubernetesRoles(context),
-    quotas: deriveQuotas(context, vault.auth.human),
+    quotas: deriveQuotas(context, vault.auth),
     recipients: ordered(organization.people).flatMap(([person, { age }]) =>
       age === undefined ? [] : [{ person, age }],
     ),

@@ -226,7 +226,8 @@ export function configuration(parts: Parts): PolicyRule[] {
   ];
 }
 
-function enrol({ vault, appRoles }: Parts): PolicyRule[] {
+function enrol(parts: Parts): PolicyRule[] {
+  const { vault, appRoles } = parts;
   const login =
     vault.auth.human === "userpass"
       ? [
@@ -237,7 +238,7 @@ function enrol({ vault, appRoles }: Parts): PolicyRule[] {
       : [];
   return [
     ...login,
-    ...appRoles.flatMap(({ name }) => handOver(name)),
+    ...appRoles.flatMap(({ name }) => handOver(parts, name)),
     rule("sys/auth", "read"),
     rule("identity/lookup/entity", "update"),
     rule("identity/entity/name/+", "read"),

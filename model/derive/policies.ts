@@ -29,7 +29,8 @@ export function derivePolicies(context: Context, parts: Parts): Policy[] {
 }
 
 /** The rules of each service and CI job, collected in one pass. */
-function rulesByConsumer({ secrets, databases, encryptionKeys }: Parts): Map<string, PolicyRule[]> {
+function rulesByConsumer({ vault, secrets, databases, encryptionKeys }: Parts): Map<string, PolicyRule[]> {
+  const { kv, database, transit } = vault.mounts;
   const rules = new Map<string, PolicyRule[]>();
   const add = (consumer: string, own: PolicyRule) => {
     const before = rules.get(consumer);
@@ -37,20 +38,21 @@ function rulesByConsumer({ secrets, databases, encryptionKeys }: Parts): Map<str
     else before.push(own);
   };
   for (const { consumers } of secrets) {
-    for (const { id, path } of consumers) add(id, rule(`kv/data/${path}`, "read"));
+    for (const { id, path } of consumers) add(id, rule(`${kv}/data/${path}`, "read"));
   }
   for (const { users } of databases) {
-    for (const { service, role } of users) add(service, rule(`database/creds/${role}`, "read"));
+    for (const { service, role } of users) add(service, rule(`${database}/creds/${role}`, "read"));
   }
   for (const { key, consumers } of encryptionKeys) {
     for (const { id, may } of consumers) {
-      for (const operation of may) add(id, rule(`transit/${operation}/${key}`, "update"));
+      for (const operation of may) add(id, rule(`${transit}/${operation}/${key}`, "update"));
     }
   }
   return rules;
 }
 
 function groups({ organization }: Context, parts: Parts): Policy[] {
+  const { kv } = parts.vault.mounts;
   return parts.groups.map(({ name, purpose }): Policy => {
     const entry = name === administrators ? undefined : organization.groups?.[name];
     const sees = name === administrators || entry?.audits === true;
@@ -64,9 +66,9 @@ function groups({ organization }: Context, parts: Parts): Policy[] {
         ...(entry?.operates ?? []).flatMap((system) => operating(parts, system)),
         ...(entry?.operates ?? [])
           .filter((system) => entry?.reads?.includes(system))
-          .flatMap((system) => hostsOf(parts, system).flatMap(({ name }) => handOver(name))),
+          .flatMap((system) => hostsOf(parts, system).flatMap(({ name }) => handOver(parts, name))),
         ...(entry?.reads ?? []).flatMap((system) =>
-          secretsOf(parts, system).map(({ source }) => rule(`kv/data/${source}`, "read")),
+          secretsOf(parts, system).map(({ source }) => rule(`${kv}/data/${source}`, "read")),
         ),
       ]),
     };
@@ -77,7 +79,10 @@ function groups({ organization }: Context, parts: Parts): Policy[] {
  * What an administrator may do at once when something leaks, and for a system that no group operates; everything
  * else goes through a review.
  */
-function emergency({ databases, appRoles, people }: Parts): PolicyRule[] {
+function emergency(parts: Parts): PolicyRule[] {
+  const { vault, databases, appRoles, people } = parts;
+  const { database } = vault.mounts;
+  const { approle } = vault.auth;
   return [
     rule("auth/token/revoke-accessor", "update"),
     // Stops a person, whose next login would otherwise undo the revocation; everything else of the entity stays.
@@ -86,23 +91,24 @@ function emergency({ databases, appRoles, people }: Parts): PolicyRule[] {
       parameters: ["disabled"],
     })),
     ...appRoles.flatMap(({ name }) => [
-      ...handOver(name),
-      rule(`auth/approle/role/${name}/secret-id`, "list"),
-      rule(`auth/approle/role/${name}/secret-id-accessor/destroy`, "update"),
+      ...handOver(parts, name),
+      rule(`auth/${approle}/role/${name}/secret-id`, "list"),
+      rule(`auth/${approle}/role/${name}/secret-id-accessor/destroy`, "update"),
     ]),
     ...databases.flatMap(({ users }) =>
-      users.map(({ role }) => rule(`sys/leases/revoke-prefix/database/creds/${role}`, "update", "sudo")),
+      users.map(({ role }) => rule(`sys/leases/revoke-prefix/${database}/creds/${role}`, "update", "sudo")),
     ),
   ];
 }
 
 /** Sets values without seeing them. A host's secret id would show them, so only readers hand those over. */
 function operating(parts: Parts, system: string): PolicyRule[] {
+  const { kv } = parts.vault.mounts;
   return [
     ...secretsOf(parts, system).flatMap(({ source, journal }) => [
-      rule(`kv/data/${source}`, "create", "update"),
-      rule(`kv/metadata/${source}`, "read"),
-      rule(`kv/data/${journal}`, "read"),
+      rule(`${kv}/data/${source}`, "create", "update"),
+      rule(`${kv}/metadata/${source}`, "read"),
+      rule(`${kv}/data/${journal}`, "read"),
     ]),
   ];
 }

@@ -9,11 +9,12 @@ export function rule(path: string, ...capabilities: Capability[]): PolicyRule {
 }
 
 /** A host's role id and its next secret id. It leaves Vault wrapped: a host that cannot open it was not the first. */
-export function handOver(role: string): PolicyRule[] {
+export function handOver({ vault }: Pick<Parts, "vault">, role: string): PolicyRule[] {
+  const path = `auth/${vault.auth.approle}/role/${role}`;
   return [
-    rule(`auth/approle/role/${role}/role-id`, "read"),
+    rule(`${path}/role-id`, "read"),
     {
-      ...rule(`auth/approle/role/${role}/secret-id`, "update"),
+      ...rule(`${path}/secret-id`, "update"),
       wrapping: { min: minute, max: 60 * minute },
     },
   ];

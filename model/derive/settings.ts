@@ -59,7 +59,10 @@ export function deriveGitHub({ organization, environment, block }: Context): Git
  * Rate limits per client address: a wide one for the whole server, narrow ones where a login can be guessed.
  * Quotas on the number of leases are of Vault Enterprise.
  */
-export function deriveQuotas(context: Context, human: "userpass" | "oidc"): RateLimitQuota[] {
+export function deriveQuotas(
+  context: Context,
+  { approle, github, human }: VaultSettings["auth"],
+): RateLimitQuota[] {
   const given = context.block.vault?.quotas ?? {};
   const quota = (
     name: string,
@@ -74,8 +77,8 @@ export function deriveQuotas(context: Context, human: "userpass" | "oidc"): Rate
     interval: seconds(entry?.per ?? per),
   });
   return [
-    quota("approle", "auth/approle/", given.approle, 600, "1m"),
-    quota("github", "auth/github/", given.github, 600, "1m"),
+    quota("approle", `auth/${approle}/`, given.approle, 600, "1m"),
+    quota("github", `auth/${github}/`, given.github, 600, "1m"),
     quota("global", "", given.global, 5000, "1s"),
     quota("human", `auth/${human}/`, given.human, 60, "1m"),
   ];
