@@ -33,12 +33,14 @@ export interface Field {
 export type Fields<Args = Record<string, unknown>> = { readonly [K in keyof Args]?: Field };
 
 type Options = Omit<Field, "kind" | "fields">;
+/** The kinds of fields, each with the options that set it apart. */
 export const text = (options: Options = {}): Field => ({ ...options, kind: "text" });
 export const number = (options: Options = {}): Field => ({ ...options, kind: "number" });
 export const flag = (options: Options = {}): Field => ({ ...options, kind: "flag" });
 export const list = (options: Options = {}): Field => ({ ...options, kind: "list" });
 export const set = (options: Options = {}): Field => ({ ...options, kind: "set" });
 export const map = (options: Options = {}): Field => ({ ...options, kind: "map" });
+/** A nested object with fields of its own, whose names the compiler checks against `Args`. */
 export const block = <Args>(fields: Fields<Args>, options: Options = {}): Field => ({
   ...options,
   kind: "block",
@@ -50,6 +52,7 @@ export function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** What Vault's API calls a property. */
 export function apiName(name: string, field: Field): string {
   return field.api ?? snake(name);
 }
@@ -59,6 +62,7 @@ export function entriesOf(fields: Fields): [string, Field][] {
   return Object.entries(fields).filter((entry): entry is [string, Field] => entry[1] !== undefined);
 }
 
+/** What Vault assumes of a field that is not declared; its `otherwise`, else the empty value of its kind. */
 export function zero(field: Field): Value {
   if (field.otherwise !== undefined) return field.otherwise;
   switch (field.kind) {
@@ -95,6 +99,7 @@ export function normalised(field: Field, value: Value | undefined): Value {
   return value;
 }
 
+/** Whether a value is an object: neither null nor a list. */
 export function isObject(value: Value | undefined): value is Properties {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -30,6 +30,7 @@ export async function readVaultKeys(home: string): Promise<VaultKeys | undefined
   }
 }
 
+/** Replaces the stored keys (mode 600, whole or not at all); without `rootToken` the one before is forgotten. */
 export async function storeVaultKeys(home: string, keys: VaultKeys): Promise<void> {
   await writePrivate(layout(home).vault.keys, `${JSON.stringify(keys, undefined, 2)}\n`);
 }
@@ -42,10 +43,12 @@ export async function startInitialising(home: string): Promise<void> {
   );
 }
 
+/** Whether the mark of startInitialising is there: an initialisation began and was not finished. */
 export async function wasInitialising(home: string): Promise<boolean> {
   return (await readIfThere(layout(home).vault.initialising)) !== undefined;
 }
 
+/** Takes the mark away; only after the keys were stored. Nothing to do where there is none. */
 export async function finishInitialising(home: string): Promise<void> {
   if (await wasInitialising(home)) await removeFile(layout(home).vault.initialising);
 }

@@ -7,6 +7,10 @@ import { checkAs, checkConsumers, checkTemplates } from "./consumers.ts";
 import { checkPeriod } from "./secrets.ts";
 import type { Subject } from "./subject.ts";
 
+/**
+ * Databases have a host and TLS in the environment (R53), users join groups that exist, dynamic ones end within an hour
+ * (R12), static ones rotate. Problems are reported at their place in the file.
+ */
 export function checkDatabases(subject: Subject): void {
   for (const [name, entry] of Object.entries(subject.system.databases ?? {})) {
     const place = ["databases", name];

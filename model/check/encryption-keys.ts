@@ -3,6 +3,7 @@ import { encryptionKeyBounds } from "../kinds.ts";
 import { duration } from "./secrets.ts";
 import type { Subject } from "./subject.ts";
 
+/** Keys rotate often enough (R17) and keep old versions long enough (R22), for services that exist. Problems are reported. */
 export function checkEncryptionKeys({ file, system, declared }: Subject): void {
   const services = file.names("services");
   for (const [name, entry] of Object.entries(system["encryption-keys"] ?? {})) {

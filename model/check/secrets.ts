@@ -6,6 +6,10 @@ import type { SecretEntry } from "../schema/secret.ts";
 import { checkConsumers, checkTemplates } from "./consumers.ts";
 import type { Subject } from "./subject.ts";
 
+/**
+ * Each secret is of one kind: its rotation, overlap, generator, fields and consumers keep to what the kind and the provider
+ * demand. Problems are reported at their place in the file.
+ */
 export function checkSecrets(subject: Subject): void {
   for (const [name, entry] of Object.entries(subject.system.secrets ?? {})) {
     const place = ["secrets", name];

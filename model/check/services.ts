@@ -23,6 +23,10 @@ const places: Record<DeliveryEntry["to"], RunsOn[]> = {
   "github-actions": [],
 };
 
+/**
+ * A service says what its platform needs (Kubernetes account, PaaS delivery, owner of its files, R45) and is delivered to in
+ * a way that works there. Problems are reported at their place in the file.
+ */
 export function checkServices({ file, system }: Subject): void {
   for (const [name, entry] of Object.entries(system.services ?? {})) {
     const place = ["services", name];

@@ -7,6 +7,10 @@ import type { System } from "../schema/system.ts";
 import { type Context, compare, ordered, physical, retiredOf } from "./context.ts";
 import { joined } from "./paths.ts";
 
+/**
+ * The databases that the environment has (`at`), ordered by id; a retired one, or one of a retired system, has no users.
+ * Times are whole seconds, an hour where none is written (R12).
+ */
 export function deriveDatabases(context: Context): Database[] {
   return context.systems
     .flatMap((system) =>
@@ -78,6 +82,7 @@ export function placeOf(
   };
 }
 
+/** Whether a host's name or IPv4 address is this machine's own. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

@@ -3,6 +3,7 @@ import type { EncryptionKey } from "../model.ts";
 import { type Context, compare, ordered, physical, retiredOf } from "./context.ts";
 import { joined } from "./paths.ts";
 
+/** Every transit key, ordered by id; periods in whole seconds. A retired key stays and nobody may use it. */
 export function deriveEncryptionKeys({ systems }: Context): EncryptionKey[] {
   return systems
     .flatMap((system) =>

@@ -4,6 +4,7 @@ import { type Context, ordered } from "./context.ts";
 /** Name of the group of those whom `administrators` names; no other group can be called so. */
 export const administrators = "administrators";
 
+/** Everybody whom the organization names, ordered, with their groups; `administrators` is one of these. */
 export function derivePeople({ organization }: Context): Person[] {
   const administrating = new Set(organization.administrators);
   return ordered(organization.people).map(([name, { email, groups }]) => ({
@@ -13,6 +14,10 @@ export function derivePeople({ organization }: Context): Person[] {
   }));
 }
 
+/**
+ * The organization's groups and `administrators`, ordered by name, each with its members and its one policy.
+ * @param people as derivePeople gives them
+ */
 export function deriveGroups({ organization }: Context, people: Person[]): Group[] {
   const purposes: [string, string][] = [
     ...ordered(organization.groups).map(([name, { purpose }]): [string, string] => [name, purpose]),
@@ -28,6 +33,7 @@ export function deriveGroups({ organization }: Context, people: Person[]): Group
     }));
 }
 
+/** The name of a group's policy. */
 export function groupPolicy(group: string): string {
   return `keyplane.group.${group}`;
 }

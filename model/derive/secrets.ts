@@ -9,6 +9,10 @@ import { type Context, compare, given, hour, ordered, physical, retiredOf } from
 import { placeOf } from "./databases.ts";
 import { ciPath, journalPath, servicePath, sourcePath } from "./paths.ts";
 
+/**
+ * Every secret, ordered by id: those of `secrets`, and a password per static user of the databases that the environment
+ * has. Retired ones are among them, without consumers. Times are whole seconds.
+ */
 export function deriveSecrets(context: Context): Secret[] {
   return context.systems
     .flatMap((system) => [
@@ -231,6 +235,7 @@ function filesOf(
   );
 }
 
+/** The file that a `_FILE` variable points to when none is written: `DB_PASSWORD_FILE` → `db_password`. */
 export function fileName(variable: string): string {
   return variable.replace(/_+FILE$/, "").toLowerCase();
 }

@@ -17,6 +17,7 @@ function declaredServices({ systems }: Context): Declared[] {
   );
 }
 
+/** Every service, ordered by id, retired ones included, with its policy and how values reach it. */
 export function deriveServices(context: Context): Service[] {
   return declaredServices(context)
     .map(
@@ -78,6 +79,7 @@ function delivery(
   return target;
 }
 
+/** The CI jobs that may log in from the environment, ordered by id, with the ids of the secrets that they read. */
 export function deriveCiJobs(context: Context): CiJob[] {
   return activeJobs(context)
     .map(
@@ -102,6 +104,7 @@ export function activeJobs({ systems, environment }: Context) {
     .filter(({ entry }) => entry.environments?.includes(environment) ?? true);
 }
 
+/** The name of a CI job's policy and role. */
 export function jobName(system: System, name: string): string {
   return joined(physical(system.system, system), "ci", name);
 }
@@ -147,6 +150,10 @@ export function usesAppRole(entry: ServiceEntry): boolean {
   return entry["runs-on"] === "compose" || entry["runs-on"] === "supervisor";
 }
 
+/**
+ * Roles of what runs on Kubernetes, one per service account and not for what is retired, ordered by name; an hour, a day
+ * with renewal.
+ */
 export function deriveKubernetesRoles(context: Context): KubernetesRole[] {
   return declaredServices(context)
     .flatMap(({ system, name, entry }): KubernetesRole[] => {

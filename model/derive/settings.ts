@@ -9,6 +9,7 @@ const localAudit = {
   second: { type: "file", path: "audit-2/audit.log" },
 } as const;
 
+/** The environment's Vault: its address, mounts, login methods and audit devices; the local one where none is named. */
 export function deriveVault({ block }: Context): VaultSettings {
   const { vault } = block;
   return {
@@ -44,6 +45,10 @@ function auditDevice(name: string, device: AuditEntry): AuditDevice {
   return { name, type: "syslog", options: { facility: device.facility } };
 }
 
+/**
+ * Whose tokens the environment takes: GitHub's own issuer, the organization's audience and the branch main, where nothing
+ * else is written. Branches are ordered.
+ */
 export function deriveGitHub({ organization, environment, block }: Context): GitHubSettings {
   const { github } = block;
   return {

@@ -3,6 +3,7 @@ import type { Exception, Setting, System } from "../model.ts";
 import type { SettingEntry, System as SystemEntry } from "../schema/system.ts";
 import { type Context, compare, given, ordered, physical, retiredOf } from "./context.ts";
 
+/** The systems in their order, each with the part that builds it: as written, else by its name among `parts` parts. */
 export function deriveSystems({ systems, block }: Context): System[] {
   return systems.map((system) => ({
     name: system.system,
@@ -35,6 +36,7 @@ export function partOf(system: string, count: number): string {
   return best;
 }
 
+/** Every setting as text, ordered by system and name, with the ids of the services that get it. */
 export function deriveSettings({ systems }: Context): Setting[] {
   return systems
     .flatMap((system) =>
@@ -57,10 +59,12 @@ export function settingOf(entry: SettingEntry | string | number | boolean): Sett
   return typeof entry === "object" ? entry : { value: entry };
 }
 
+/** Names of the services that a setting says that it is for, ordered; all of the system's when it says none. */
 export function servicesOf(system: SystemEntry, said: string[] | undefined): string[] {
   return [...(said ?? Object.keys(system.services ?? {}))].sort();
 }
 
+/** The organization's and the systems' exceptions, ordered by name; expired ones too, since no day is known here. */
 export function deriveExceptions({ organization, systems }: Context): Exception[] {
   return [organization.exceptions, ...systems.map((system) => system.exceptions)]
     .flatMap((entries) =>

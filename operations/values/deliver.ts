@@ -27,6 +27,10 @@ export async function sourceState(writer: Writer, secret: Secret): Promise<PathS
   return { ...state, custom: await describeVersion(writer, secret.source, state.version, fields, {}) };
 }
 
+/**
+ * The fields of a source's latest version; undefined where there is none. They are values: keep them out of messages.
+ * @throws VaultError where the writer may not read it
+ */
 export async function readSource({ vault, model }: Writer, secret: Secret): Promise<Fields | undefined> {
   return readFields(vault, model.vault.mounts.kv, secret.source);
 }
@@ -55,6 +59,10 @@ export async function isRotating({ vault, model }: Writer, secret: Secret): Prom
 /** How a consumer's path stands against the source's version. */
 export type Arrival = "arrived" | "absent" | "behind" | "other-shape" | "gone";
 
+/**
+ * Compares a consumer's path with version `source` of the secret's source, by its metadata alone: no value is read.
+ * @throws VaultError where the writer may not see the metadata
+ */
 export async function arrival(
   { vault, model }: Writer,
   secret: Secret,
