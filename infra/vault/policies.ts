@@ -2,13 +2,21 @@ import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { Policy as VaultPolicy } from "@pulumi/vault/policy.js";
 import type { Policy } from "../../model/model.ts";
 import { renderPolicy } from "../../model/policies.ts";
+import { dataHolding } from "./retention.ts";
 
 /** The ACL policies: one per consumer, with exact paths (R7), and those of groups and of the platform. */
 export function declarePolicies(policies: Policy[], opts: CustomResourceOptions): void {
   for (const policy of policies) {
-    new VaultPolicy(policy.name, { name: policy.name, policy: policyText(policy) }, opts);
+    new VaultPolicy(
+      policy.name,
+      { name: policy.name, policy: policyText(policy) },
+      { ...opts, ...(policy.name === builtIn && dataHolding()) },
+    );
   }
 }
+
+/** Vault's own policy, which nearly every token carries: it was there before us, and Vault refuses to delete it. */
+const builtIn = "default";
 
 /**
  * The policy as Vault reads it, its purpose as a comment.

@@ -79,6 +79,12 @@ export function smallModel(change: Partial<Model> = {}): Model {
     ciJobs: [],
     policies: [
       {
+        name: "default",
+        purpose: "What every token may do.",
+        of: { kind: "platform", id: "default" },
+        rules: [{ path: "auth/token/lookup-self", capabilities: ["read"] }],
+      },
+      {
         name: "group.platform",
         purpose: "What the platform's people do.",
         of: { kind: "group", id: "platform" },

@@ -14,6 +14,7 @@ const types = {
   key: "vault:transit/secretBackendKey:SecretBackendKey",
   entity: "vault:identity/entity:Entity",
   totp: "vault:identity/mfaTotp:MfaTotp",
+  policy: "vault:index/policy:Policy",
   enforcement: "vault:identity/mfaLoginEnforcement:MfaLoginEnforcement",
 };
 
@@ -83,6 +84,7 @@ test("protects and retains everything that holds data (safe removal)", () => {
       `${types.key} keyplane.fingerprint`,
       `${types.totp} people-totp`,
       `${types.enforcement} people-mfa`,
+      `${types.policy} default`,
     ].sort(),
   );
 });
@@ -136,9 +138,9 @@ test("builds the groups' policies with the platform, the systems' with their par
     (await declared(() => platform(model, { part, bootstrapPasswords: {} })))
       .of("vault:index/policy:Policy")
       .map(({ name }) => name);
-  assert.deepEqual(await names("platform"), ["group.platform"]);
+  assert.deepEqual(await names("platform"), ["default", "group.platform"]);
   assert.deepEqual(await names("first"), ["titan.ci.deploy"]);
-  assert.deepEqual(await names("all"), ["group.platform", "soma.gateway", "titan.ci.deploy"]);
+  assert.deepEqual(await names("all"), ["default", "group.platform", "soma.gateway", "titan.ci.deploy"]);
 });
 
 test("builds a system's part without anything of the platform or of another system", async () => {

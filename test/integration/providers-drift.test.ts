@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Vault } from "../../clients/vault.ts";
+import { policyText } from "../../infra/vault/policies.ts";
 import { ProgramStack } from "./providers-stack.ts";
 
 /** A change by hand in Vault, and the resource in which a refresh must see it. */
@@ -23,6 +24,16 @@ const drifts: Drift[] = [
         policy: 'path "kv/data/*" { capabilities = ["read"] }',
       }),
     seen: "update Policy titan.ci.deploy",
+  },
+  {
+    what: "the policy that every token carries gets a path",
+    change: async (vault) => {
+      const live = await vault.read<{ policy: string }>("sys/policies/acl/default");
+      await vault.write("sys/policies/acl/default", {
+        policy: `${live?.policy}\npath "kv/data/*" { capabilities = ["read"] }`,
+      });
+    },
+    seen: "update Policy default",
   },
   {
     what: "a policy is deleted",
@@ -143,7 +154,15 @@ const drifts: Drift[] = [
   },
 ];
 
+/** The declared text of Vault's own policy. */
+function defaultPolicy(): string {
+  const declared = stack.model.policies.find(({ name }) => name === "default");
+  assert.ok(declared);
+  return policyText(declared);
+}
+
 let stack: ProgramStack;
+let taken: string | undefined;
 let untouched: string[];
 let found: string[];
 let repaired: string[];
@@ -152,6 +171,7 @@ let afterwards: string[];
 before(async () => {
   stack = await ProgramStack.start();
   await stack.up();
+  taken = (await stack.vault.read<{ policy: string }>("sys/policies/acl/default"))?.policy;
   untouched = (await stack.drift()).steps;
   for (const { change } of drifts) await change(stack.vault);
   found = (await stack.drift()).steps;
@@ -159,6 +179,14 @@ before(async () => {
   afterwards = (await stack.drift()).steps.concat((await stack.preview()).steps);
 });
 after(() => stack?.[Symbol.asyncDispose]());
+
+test("takes over the policy that Vault brings along, and keeps it when the model has it no more", async () => {
+  assert.equal(taken, defaultPolicy());
+  const { model } = stack;
+  stack.model = { ...model, policies: model.policies.filter(({ name }) => name !== "default") };
+  await assert.rejects(stack.up(), /default" cannot be deleted\s+because it is protected/);
+  stack.model = model;
+});
 
 test("finds nothing right after `up`", () => {
   assert.deepEqual(untouched, []);
@@ -179,6 +207,8 @@ test("an update after the refresh puts everything back", async () => {
   assert.deepEqual(afterwards, []);
   const role = await stack.vault.read<{ max_ttl: number }>("database/roles/titan.ledger.quant");
   assert.equal(role?.max_ttl, 3600);
+  const everyone = await stack.vault.read<{ policy: string }>("sys/policies/acl/default");
+  assert.equal(everyone?.policy, defaultPolicy());
   const approle = await stack.vault.read<{ token_num_uses: number }>("auth/approle/role/titan.quant");
   assert.equal(approle?.token_num_uses, 0);
   assert.deepEqual(Object.keys((await stack.vault.read<Record<string, unknown>>("sys/audit")) ?? {}).sort(), [
