@@ -61,9 +61,7 @@ export async function assertMadeOnce(home: string, up: UpResult): Promise<void> 
     assert.deepEqual(entities.toSorted(), model.people.map(({ name }) => name).sort(), "entities");
     const groups = await drift.vault.list("identity/group/name");
     assert.deepEqual(groups.toSorted(), model.groups.map(({ name }) => name).sort(), "groups");
-    const policies = (await drift.vault.list("sys/policies/acl")).filter(
-      (name) => name !== "root" && name !== "default",
-    );
+    const policies = (await drift.vault.list("sys/policies/acl")).filter((name) => name !== "root");
     assert.deepEqual(policies.toSorted(), model.policies.map(({ name }) => name).sort(), "policies");
     const kv = model.vault.mounts.kv;
     const latest = async (path: string) =>
