@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: ratios, side by side in one run, written into bench/README.md.
- * Arguments: --full (published sizes), --cold (also the first `up` with no tool in the cache), names of sections.
+ * `npm run bench`: ratios, side by side in one run, printed. Arguments: --publish (write the tables into
+ * bench/README.md), --full (the largest sizes), --cold (also the first `up` with no tool in the cache), names of
+ * sections.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
@@ -19,7 +20,11 @@ const sections: Record<string, () => Promise<(scale: Scale) => Promise<Row[]>>> 
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { full: { type: "boolean", default: false }, cold: { type: "boolean", default: false } },
+  options: {
+    publish: { type: "boolean", default: false },
+    full: { type: "boolean", default: false },
+    cold: { type: "boolean", default: false },
+  },
 });
 const unknown = positionals.filter((name) => !(name in sections));
 if (unknown.length > 0) {
@@ -40,7 +45,7 @@ for (const [name, load] of Object.entries(sections)) {
   const rows = await measure(scale);
   const table = tableOf(rows);
   console.log(table);
-  await publish(name, table);
+  if (values.publish) await publish(name, table);
 }
 process.exit();
 

@@ -12,7 +12,7 @@ interface Built {
 
 /** Generated organizations: first update and no-change preview, in one stack and in parts, beside Terraform. */
 export async function organizations({ full, say }: Scale): Promise<Row[]> {
-  const sizes = full ? [100, 1_000, 4_000] : [100, 400];
+  const sizes = full ? [100, 1_000, 4_000] : [100, 1_000];
   const version = await terraformVersion();
   if (version === undefined) say("organizations: terraform is not on PATH, so nothing stands beside them");
   const rows: Row[] = [];
