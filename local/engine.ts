@@ -88,6 +88,10 @@ export class Engine {
           PULUMI_CONFIG_PASSPHRASE_FILE: join(this.#folder, "passphrase"),
           ...this.#options.environment,
           PULUMI_SKIP_UPDATE_CHECK: "true",
+          // Attached by port, a provider needs no plugin; the engine would try to download it at every run.
+          ...(this.#options.environment.PULUMI_DEBUG_PROVIDERS !== undefined && {
+            PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+          }),
           PULUMI_SELF_MANAGED_STATE_NO_LEGACY_WARNING: "true",
         },
       },
