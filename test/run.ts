@@ -3,7 +3,6 @@
  * Arguments narrow it down: `node test/run.ts model integration/oidc`.
  */
 import { globSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { startProgress } from "../cli/progress.ts";
@@ -12,10 +11,7 @@ import { ensureTools } from "../local/toolchain/index.ts";
 const only = process.argv.slice(2);
 const files = globSync("test/**/*.test.ts", { cwd: process.cwd() })
   .filter((file) => only.length === 0 || only.some((part) => file.includes(part)))
-  // The longest first, so that none of them is left over alone at the end.
-  .sort(
-    (a, b) => Number(b.includes("/integration/")) - Number(a.includes("/integration/")) || (a < b ? -1 : 1),
-  );
+  .sort();
 
 if (files.length === 0) {
   console.error(`No test file matches ${only.join(" ")}.`);
@@ -34,7 +30,7 @@ if (files.some((file) => file.includes("kubernetes"))) {
 progress.end();
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
-const stream = run({ files, concurrency: availableParallelism() + 1 });
+const stream = run({ files, concurrency: 2 });
 stream.on("test:pass", ({ details, skip, todo }) => {
   if (details.type === "suite") return;
   if (skip !== undefined || todo !== undefined) counts.skipped++;
