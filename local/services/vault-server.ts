@@ -58,6 +58,9 @@ export function vaultSettings(home: string, ports: { port: number; clusterPort: 
         tls_min_version: "tls12",
       },
     },
+    // A role id is no secret: without this, five wrong guesses by anyone lock a host out for a quarter of an hour. A
+    // secret id is too long to be guessed.
+    user_lockout: { approle: { disable_lockout: true } },
     api_addr: vaultAddress(ports.port),
     cluster_addr: `https://127.0.0.1:${ports.clusterPort}`,
     // Raft maps its file into memory; locking all of it asks for rights that a developer's process has not.

@@ -93,11 +93,21 @@ describe("a host's login", () => {
     assertRefused(await enter(role, "00000000-0000-0000-0000-000000000000"), /invalid role or secret ID/);
     assertRefused(await enter(role, `${secret_id}0`), /invalid role or secret ID/);
     assertRefused(await enter(other, secret_id), /invalid role or secret ID/);
-    assertRefused(await login(vault, loginPath(), { secret_id }), /failed to determine alias name/);
+    assertRefused(await login(vault, loginPath(), { secret_id }), /invalid credentials/);
     assertRefused(
       await login(vault, loginPath(), { role_id: role.name, secret_id }),
       /invalid role or secret ID/,
     );
+    assert.equal((await enter(role, secret_id)).status, 200);
+  });
+
+  test("is not locked by wrong guesses: after ten of them the right secret id is let in", async () => {
+    const role = roleAt();
+    const { secret_id } = await secretId(role);
+    for (let guess = 0; guess < 10; guess++) {
+      const made = `00000000-0000-0000-0000-00000000000${guess}`;
+      assertRefused(await enter(role, made), /invalid role or secret ID/);
+    }
     assert.equal((await enter(role, secret_id)).status, 200);
   });
 
