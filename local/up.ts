@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Vault } from "../clients/vault.ts";
-import { loadCatalogue } from "../model/catalogue.ts";
+import { type Catalogue, loadCatalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
 import type { Model } from "../model/model.ts";
 import { dropOrphans } from "../operations/database/orphans.ts";
@@ -12,7 +12,13 @@ import { hold } from "./lock.ts";
 import { eachPart } from "./parts.ts";
 import type { Report } from "./progress.ts";
 import { startVaultProvider } from "./providers/index.ts";
-import { environmentOf, type LocalServices, prepareDatabases, startServices } from "./services/index.ts";
+import {
+  environmentOf,
+  type LocalServices,
+  orEndedService,
+  prepareDatabases,
+  startServices,
+} from "./services/index.ts";
 import { connectAsSuperuser } from "./services/postgres-server.ts";
 import { findTool } from "./toolchain/index.ts";
 
@@ -44,25 +50,36 @@ export interface UpResult {
  * Nothing is started before the catalogue has been read and accepted.
  * @throws CatalogueError, ToolchainError, ServiceError, UpdateError, each saying what to do.
  */
-export async function up({
-  home,
-  catalogue: folder,
-  dryRun,
-  providers,
-  kubernetes,
-  report,
-}: UpOptions): Promise<UpResult> {
+export async function up(options: UpOptions): Promise<UpResult> {
+  const { home, catalogue: folder, report } = options;
   const catalogue = await loadCatalogue(folder);
   const pulumi = await findTool("pulumi", report);
   await mkdir(home, { recursive: true, mode: 0o700 });
   using _held = await hold(join(home, "up.lock"), "local stack", { report });
   const services = await startServices(home, { report });
+  try {
+    return await build({ ...options, services, declared: catalogue, pulumi });
+  } catch (error) {
+    throw await orEndedService(home, error);
+  }
+}
+
+async function build({
+  home,
+  declared,
+  pulumi,
+  services,
+  dryRun,
+  providers,
+  kubernetes,
+  report,
+}: UpOptions & { services: LocalServices; declared: Catalogue; pulumi: string }): Promise<UpResult> {
   const environment = environmentOf(services);
   if (kubernetes !== undefined) {
     const { host, ca: certificate } = kubernetes;
     environment.vault = { ...environment.vault, kubernetes: { host, certificate } };
   }
-  const model = derive(catalogue, "local", environment);
+  const model = derive(declared, "local", environment);
   const vault = new Vault({ address: services.vault.address, ca: services.vault.ca });
   const deployer = await loginForUpdate(services, model, vault, { dryRun, report });
   const administered = vault.with(deployer.token);

@@ -5,7 +5,7 @@ import type { Database } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { ensureCertificates } from "./certificates.ts";
 import { makeDatabases } from "./databases.ts";
-import { ServicesDownError } from "./errors.ts";
+import { ServiceError, ServicesDownError } from "./errors.ts";
 import { deleteHome, holdServices, isHome, layout, prepareHome, removeLeftovers } from "./home.ts";
 import { issuerUrl, startIssuer } from "./issuer/index.ts";
 import { becomesFree, freePort } from "./ports.ts";
@@ -129,6 +129,24 @@ export async function connectServices(home: string): Promise<LocalServices> {
 /** What each service is doing, and why one is not serving. */
 export async function servicesStatus(home: string): Promise<ServiceStatus[]> {
   return statusOf(home);
+}
+
+/**
+ * What to tell when work on the running services failed: which of them ended meanwhile, where one did, else the error
+ * itself. A service that is gone says more than the request that met nobody.
+ */
+export async function orEndedService(home: string, error: unknown): Promise<unknown> {
+  if (error instanceof ServiceError) return error;
+  const ended = (await statusOf(home)).filter(({ state }) => state === "stopped");
+  if (ended.length === 0) return error;
+  const names = ended.map(({ name }) => name).join(" and ");
+  const logs = ended.map(({ log }) => log).join(" and ");
+  const met = error instanceof Error ? error.message : String(error);
+  return new ServiceError(
+    `${names} was killed or ended by itself while it was needed; ${logs} may say why. Run \`keyplane up\` again: it ` +
+      `starts what is missing and carries on. What failed with it: ${met}`,
+    { cause: error },
+  );
 }
 
 /**
