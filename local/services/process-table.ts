@@ -3,10 +3,10 @@ import { chmod, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { findProcess, startOf } from "../../operations/process-identity.ts";
 import { ServiceError } from "./errors.ts";
 import { layout } from "./home.ts";
 import { readIfThere, writePrivate } from "./private-file.ts";
-import { findProcess, startOf } from "./process-identity.ts";
 
 export const serviceNames = ["vault", "postgres", "issuer"] as const;
 export type ServiceName = (typeof serviceNames)[number];

@@ -5,8 +5,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { layout, prepareHome } from "../../../local/services/home.ts";
-import { eldest, startOf } from "../../../local/services/process-identity.ts";
 import { isAlive, ProcessTable, stopProcess } from "../../../local/services/process-table.ts";
+import { eldest, startOf } from "../../../operations/process-identity.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** Starts a process that does nothing (or what `script` says) and is killed after the test. */
