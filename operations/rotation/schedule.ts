@@ -1,0 +1,237 @@
+import { createHash } from "node:crypto";
+import { kinds } from "../../model/kinds.ts";
+import type { RotationSettings, Seconds, Secret } from "../../model/model.ts";
+import { isUnderWay, type Journal, type State } from "./journal.ts";
+
+const minute: Seconds = 60;
+const hour: Seconds = 3600;
+const day: Seconds = 86_400;
+
+/** What is known about a secret without reading a value: its source's metadata and its journal. */
+export interface Facts {
+  /** Latest version of the source; 0 where there is none. */
+  version: number;
+  /** When each kept version was written. */
+  versions: Record<number, Date>;
+  journal?: Journal;
+}
+
+/** How late a secret is: `due` may rotate, `overdue` is older than its provider or kind lets it be. */
+export type Lateness = "on time" | "due" | "overdue";
+
+export interface Standing {
+  secret: string;
+  /**
+   * `by hand`: a person rotates it at `due`; `on compromise`: nothing but an event does; `held back`: rolled back
+   * lately, tried again at `until`; `not here`: its target has no address in this environment.
+   */
+  state:
+    | "no value"
+    | "on time"
+    | "due"
+    | "overdue"
+    | "by hand"
+    | "on compromise"
+    | "under way"
+    | "stuck"
+    | "held back"
+    | "not here";
+  lateness: Lateness;
+  /** When the value in force was made. */
+  last?: Date;
+  due?: Date;
+  /** When it is older than it may be (R15–R20). */
+  bound?: Date;
+  /** What a person has to know, in words; "" where the state says it all. */
+  why: string;
+  /** When something can go on: of `held back`, `under way` and `stuck`. */
+  until?: Date;
+  step?: State;
+  since?: Date;
+}
+
+/** The longest that a value may be in force: the shorter of its kind's bound and its provider's (R15–R20). */
+export function boundOf({ kind, provider }: Pick<Secret, "kind" | "provider">): Seconds {
+  return Math.min(kinds[kind].atMost.every, provider?.rotateWithin ?? Number.POSITIVE_INFINITY);
+}
+
+/** The part of 1 that a text falls on: the same for the same text, even over many texts. */
+export function fraction(text: string): number {
+  return createHash("sha256").update(text).digest().readUIntBE(0, 6) / 2 ** 48;
+}
+
+/**
+ * When a value made at `last` is to be replaced: after `every`, spread over `jitter` seconds (a quarter of `every` at
+ * most) by a hash of the id. Where `every` leaves no room before the bound, the spread lies before it.
+ */
+export function dueOf(
+  secret: Pick<Secret, "id" | "kind" | "provider">,
+  every: Seconds,
+  last: Date,
+  jitter: Seconds,
+): Date {
+  const spread = Math.min(jitter, every / 4);
+  const earliest = Math.min(every, boundOf(secret) - spread);
+  return after(last, Math.max(earliest, 0) + spread * fraction(secret.id));
+}
+
+/** When the value in force was made; undefined where nobody knows or there is none. */
+export function lastRotation({ version, versions, journal }: Facts): Date | undefined {
+  if (version === 0) return undefined;
+  const known = Math.max(journal?.from ?? 0, journal?.to ?? 0, journal?.final ?? 0);
+  // Someone set a value after the last rotation.
+  if (journal === undefined || version > known) return versions[version];
+  if (journal.state === "done") return new Date(journal.startedAt);
+  const before = journal.history.find(({ outcome }) => outcome === "done");
+  return before !== undefined ? new Date(before.startedAt) : (versions[journal.from] ?? versions[version]);
+}
+
+/**
+ * Where a secret stands at a moment. Pure; retired secrets have no standing and are not asked about.
+ * @param settings jitter and watch, in seconds
+ */
+export function standingOf(
+  secret: Pick<Secret, "id" | "kind" | "provider" | "rotate" | "nats">,
+  facts: Facts,
+  settings: Pick<RotationSettings, "jitter" | "watch">,
+  now: Date,
+): Standing {
+  const { journal } = facts;
+  const last = lastRotation(facts);
+  const { every, by } = secret.rotate;
+  const due =
+    every === undefined || last === undefined ? undefined : dueOf(secret, every, last, settings.jitter);
+  const bound = due === undefined || last === undefined ? undefined : after(last, boundOf(secret));
+  const lateness = latenessOf(due, bound, now);
+  const times = { ...(last && { last }), ...(due && { due }), ...(bound && { bound }) };
+  const standing = (state: Standing["state"], why: string, more: Partial<Standing> = {}): Standing => ({
+    secret: secret.id,
+    state,
+    lateness,
+    why,
+    ...times,
+    ...more,
+  });
+
+  if (journal !== undefined && isUnderWay(journal)) {
+    const reason = stuckBecause(secret, journal, settings.watch, now);
+    const more = {
+      step: journal.state,
+      since: new Date(journal.since),
+      ...(journal.notBefore !== undefined && { until: new Date(journal.notBefore) }),
+    };
+    return reason === undefined
+      ? standing("under way", journal.waiting ?? "", more)
+      : standing("stuck", reason, more);
+  }
+  if (facts.version === 0) return standing("no value", valueless(secret));
+  if (by === "hand") return standing("by hand", every === undefined ? "no due date: on compromise only" : "");
+  if (every === undefined) return standing("on compromise", "");
+  const absent = absentTarget(secret);
+  if (absent !== undefined) return standing("not here", absent);
+  const until = journal === undefined ? undefined : heldBackUntil(journal);
+  if (until !== undefined && until > now && lateness !== "on time") {
+    const failure = journal?.failure === undefined ? "" : `: ${journal.failure}`;
+    return standing("held back", `rolled back${failure}`, { until });
+  }
+  return standing(lateness, "");
+}
+
+function latenessOf(due: Date | undefined, bound: Date | undefined, now: Date): Lateness {
+  if (due === undefined || now < due) return "on time";
+  return bound !== undefined && now > bound ? "overdue" : "due";
+}
+
+function valueless({ rotate }: Pick<Secret, "rotate">): string {
+  return rotate.by === "hand" ? "nobody has set it yet: keyplane set" : "its first value is not made yet";
+}
+
+/** Why a secret that a machine rotates cannot be rotated in this environment. */
+function absentTarget({
+  kind,
+  provider,
+  nats,
+}: Pick<Secret, "kind" | "provider" | "nats">): string | undefined {
+  if (provider?.api === true && provider.address === undefined) {
+    return `${provider.name} has no address here: write providers.${provider.name}.address at the environment`;
+  }
+  return kind === "nats" && nats === undefined
+    ? "it names no NATS server here: write nats at the secret"
+    : undefined;
+}
+
+/** After n rotations in a row that were rolled back, the next one waits an hour, two, four, … a day at most. */
+function heldBackUntil(journal: Journal): Date | undefined {
+  if (journal.state !== "rolled-back") return undefined;
+  const good = journal.history.findIndex(({ outcome }) => outcome === "done");
+  const failures = 1 + (good === -1 ? journal.history.length : good);
+  return after(new Date(journal.since), Math.min(hour * 2 ** (failures - 1), day));
+}
+
+/** Seconds that a state usually needs, with room for a slow target; longer is worth a look. */
+function usual(state: State, { overlap }: Secret["rotate"], watch: Seconds): Seconds {
+  if (state === "observe-listeners" || state === "observe-signers") return hour;
+  if (state === "watch") return watch + 15 * minute;
+  if (state === "migrate") return day;
+  if (state === "drain") return overlap + hour;
+  return 15 * minute;
+}
+
+/** Why a rotation that is under way does not go on; undefined while all is well. */
+function stuckBecause(
+  { rotate }: Pick<Secret, "rotate">,
+  journal: Journal,
+  watch: Seconds,
+  now: Date,
+): string | undefined {
+  const limit = after(new Date(journal.since), usual(journal.state, rotate, watch));
+  const ready =
+    journal.notBefore === undefined ? limit : later(limit, after(new Date(journal.notBefore), hour));
+  if (now <= ready) return undefined;
+  if (journal.waiting !== undefined) return journal.waiting;
+  return new Date(journal.leaseUntil) < now
+    ? `nobody works at it since ${journal.leaseUntil}`
+    : `attempt ${journal.attempt} takes longer than usual`;
+}
+
+/** A window in which nothing begins. */
+export interface Blackout {
+  reason: string;
+  until: Date;
+}
+
+/** The window that a moment lies in, with the end of it and of those that follow without a gap. */
+export function blackoutAt(blackouts: RotationSettings["blackouts"], at: Date): Blackout | undefined {
+  let found: Blackout | undefined;
+  // Windows can meet: the end of one may lie in the next. A week of them never opens.
+  for (let time = at, turn = 0; turn < 7 * Math.max(blackouts.length, 1) + 1; turn++) {
+    const windows = blackouts.flatMap((blackout) => windowAt(blackout, time) ?? []);
+    const longest = windows.toSorted((a, b) => b.until.getTime() - a.until.getTime())[0];
+    if (longest === undefined) break;
+    found = { reason: found?.reason ?? longest.reason, until: longest.until };
+    time = longest.until;
+  }
+  return found;
+}
+
+function windowAt(
+  { days, from, to, reason }: RotationSettings["blackouts"][number],
+  at: Date,
+): Blackout | undefined {
+  for (const back of [0, 1]) {
+    const midnight = Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate() - back);
+    if (!days.includes(new Date(midnight).getUTCDay())) continue;
+    const start = midnight + from * minute * 1000;
+    const end = midnight + (to > from ? to : to + 24 * 60) * minute * 1000;
+    if (at.getTime() >= start && at.getTime() < end) return { reason, until: new Date(end) };
+  }
+  return undefined;
+}
+
+function after(time: Date, seconds: Seconds): Date {
+  return new Date(time.getTime() + Math.round(seconds * 1000));
+}
+
+function later(a: Date, b: Date): Date {
+  return a > b ? a : b;
+}
