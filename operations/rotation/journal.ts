@@ -1,0 +1,84 @@
+import type { Reason } from "./rotator.ts";
+
+/** The steps of a rotation in their order, and how it can end (R26). */
+export const steps = [
+  "generate",
+  "stage",
+  "deliver-listeners",
+  "observe-listeners",
+  "deliver-signers",
+  "observe-signers",
+  "watch",
+  "migrate",
+  "drain",
+  "revoke",
+  "verify",
+  "done",
+] as const;
+export type Step = (typeof steps)[number];
+/** `rolling-back` returns every consumer to the version before; `rolled-back` is its end. */
+export type State = Step | "rolling-back" | "rolled-back";
+
+/** One rotation as any runner finds it. Never holds a value: versions, names and keyed hashes only. */
+export interface Journal {
+  state: State;
+  /** Random; names the rotation. */
+  id: string;
+  reason: Reason;
+  /** Who acts, until when (ISO 8601, Vault's clock). Another runner may take over after that. */
+  owner: string;
+  leaseUntil: string;
+  /** How often the present state was begun. */
+  attempt: number;
+  /**
+   * Source versions: before (0: none), the new one, and the one that ends it: without the old value, or after rolling
+   * back with the content of the one before.
+   */
+  from: number;
+  to?: number;
+  final?: number;
+  startedAt: string;
+  /** When the present state began. */
+  since: string;
+  /** When the signers all had the new value: the overlap counts from here. */
+  switchedAt?: string;
+  /** Not before this time there is something to do (ISO 8601). */
+  notBefore?: string;
+  /** Why it does not go on, in words; names consumers and targets, never a value. */
+  waiting?: string;
+  /** What a short path left out, in words. */
+  skipped: string[];
+  /** What was accepted although it could not be seen, in words: sinks that cannot be read back, idle source none. */
+  notes: string[];
+  /** Someone wants it rolled back: why. Whoever holds the lease does it. */
+  abort?: string;
+  /** Rates before the rotation, by source, per second. */
+  baseline?: Record<string, number>;
+  /** Why it was rolled back. */
+  failure?: string;
+  /** Keyed hashes of the new version's fields. */
+  fingerprints?: Record<string, string>;
+  /** The last rotations before this one, newest first, at most 20. */
+  history: Past[];
+}
+
+export interface Past {
+  id: string;
+  reason: Reason;
+  outcome: "done" | "rolled-back";
+  from: number;
+  to: number;
+  startedAt: string;
+  endedAt: string;
+  failure?: string;
+}
+
+/** Whether the old value may be refused already: there is no way back then. */
+export function isPastReturn({ state }: Pick<Journal, "state">): boolean {
+  return state === "revoke" || state === "verify" || state === "done";
+}
+
+/** Whether a journal's rotation is under way. */
+export function isUnderWay(journal: Pick<Journal, "state"> | undefined): boolean {
+  return journal !== undefined && journal.state !== "done" && journal.state !== "rolled-back";
+}

@@ -1,0 +1,21 @@
+/** Looks at one consumer from outside: its health endpoint, a line of its log, a command (R46). */
+export interface ConsumerProbe {
+  /** For messages, e.g. "http://127.0.0.1:8080/health/hmac". */
+  readonly name: string;
+  /**
+   * The consumer works with what it runs now. Asked again for a while before it is believed to have failed, because
+   * services take their time to start.
+   * @throws ProbeError when it does not; TargetUnavailableError where it cannot be looked at
+   */
+  check(signal: AbortSignal): Promise<void>;
+}
+
+/** Error and authentication-failure counters (R48). */
+export interface Watch {
+  /** Rates by source, per second, before anything is delivered; kept in the journal, so only numbers. */
+  baseline(signal: AbortSignal): Promise<Record<string, number>>;
+  /** Compares the rates since `since` with those; `names` says in words what rose, by how much, where. */
+  judge(baseline: Record<string, number>, since: Date, signal: AbortSignal): Promise<Verdict>;
+}
+
+export type Verdict = { state: "ok" } | { state: "raised"; names: string[] };

@@ -1,0 +1,102 @@
+import type { QueryResult, QueryResultRow } from "pg";
+import type { Vault } from "../../clients/vault.ts";
+import type { Database, Model, Secret } from "../../model/model.ts";
+import type { Report } from "../progress.ts";
+import type { Fields } from "../values/shape.ts";
+
+/** Why a secret is rotated (R21). `compromise` and `leaver` take the shortest safe path. */
+export type Reason = "first" | "scheduled" | "compromise" | "leaver";
+
+/** An open connection to one database. */
+export interface Connection {
+  query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>>;
+  end(): Promise<void>;
+}
+
+/** Every way out to a target, handed in, so that tests can stand in between and count or cut what passes. */
+export interface Reach {
+  /** As `database.rotation.actsAs`, with short credentials from Vault. */
+  manage(database: Database): Promise<Connection>;
+  /** As one login of the database. */
+  login(database: Database, as: { user: string; password: string }): Promise<Connection>;
+  fetch: typeof fetch;
+}
+
+/** What a rotator works with; the same for each of its functions. */
+export interface RotatorContext {
+  /** Logged in as the rotation role. */
+  vault: Vault;
+  model: Model;
+  secret: Secret;
+  /** Names this rotation at the target too, so that what was made there is found again after a lost reply. */
+  rotation: string;
+  reason: Reason;
+  reach: Reach;
+  now(): Date;
+  report: Report;
+  /** Aborted when the runner stops or has lost its lease: nothing may be begun after that. */
+  signal: AbortSignal;
+}
+
+/** Whether an old credential is seen to be unused. `by` names who still uses it: services, hosts, sessions. */
+export type Idleness =
+  | { state: "idle"; evidence: string }
+  | { state: "in use"; by: string[]; evidence: string }
+  | { state: "unknown"; why: string };
+
+/** The new credential does not work, or may not do what the old one may. Rolls the rotation back. */
+export class ProbeError extends Error {
+  override name = "ProbeError";
+}
+
+/** The old credential still works after it was revoked. */
+export class StillAcceptedError extends Error {
+  override name = "StillAcceptedError";
+}
+
+/** The target cannot be reached or asks to wait: the same step is tried again later. */
+export class TargetUnavailableError extends Error {
+  override name = "TargetUnavailableError";
+  /** Seconds after which the target wants to be asked again (Retry-After), where it says so. */
+  readonly retryAfter: number | undefined;
+  constructor(message: string, options: ErrorOptions & { retryAfter?: number } = {}) {
+    super(message, options);
+    this.retryAfter = options.retryAfter;
+  }
+}
+
+/**
+ * What a kind of secret does at its target. Every function may run twice, and after a crash anywhere in its first
+ * run: it looks at what is there and completes it. None of them writes Vault's source or consumers: the engine does.
+ * `Fields` are whole source versions.
+ */
+export interface Rotator {
+  /**
+   * The fields of the next version. Where the target makes the value, it is made here; what an earlier run of the same
+   * rotation made without keeping it is removed first.
+   */
+  create(context: RotatorContext, current: Fields | undefined): Promise<Fields>;
+  /** The target accepts `next` beside `current`. */
+  stage(context: RotatorContext, next: Fields, current: Fields | undefined): Promise<void>;
+  /** `next` works at the target and may do what `current` may. @throws ProbeError */
+  probe(context: RotatorContext, next: Fields, current: Fields | undefined): Promise<void>;
+  /** Whether `old` is still used, by the source that the catalogue names. */
+  idle(context: RotatorContext, old: Fields, kept: Fields): Promise<Idleness>;
+  /** The target refuses `old` from now on and ends its sessions; `kept` goes on working. Also undoes `stage`. */
+  revoke(context: RotatorContext, old: Fields, kept: Fields): Promise<void>;
+  /**
+   * Comes after every consumer has dropped the value before (kinds that keep one) and runs that.
+   * @throws StillAcceptedError when the target still accepts `old`
+   */
+  verify(context: RotatorContext, old: Fields, kept: Fields): Promise<void>;
+  /**
+   * What must be done between the signers' switch and the revocation, in pieces that can be stopped and resumed:
+   * re-encryption. Returns what is left to do; 0 when it is done.
+   */
+  migrate?(context: RotatorContext, next: Fields, old: Fields): Promise<number>;
+  /**
+   * Removes what `create` made at the target in this rotation, where no source version came to hold it (stopped in
+   * between and rolled back). Only for targets that make the value; may find nothing there.
+   */
+  discard?(context: RotatorContext): Promise<void>;
+}
