@@ -27,6 +27,7 @@ if (files.some((file) => !pure.test(file))) {
 if (files.some((file) => file.includes("kubernetes"))) {
   await ensureTools(["etcd", "kube-apiserver"], progress.report);
 }
+if (files.some((file) => file.includes("nats"))) await ensureTools(["nats-server"], progress.report);
 progress.end();
 
 const counts = { passed: 0, failed: 0, skipped: 0 };

@@ -10,7 +10,15 @@
 import { join } from "node:path";
 import type { Download, ToolPackage } from "./package.ts";
 
-export type ToolName = "pulumi" | "vault" | "sops" | "age" | "age-keygen" | "etcd" | "kube-apiserver";
+export type ToolName =
+  | "pulumi"
+  | "vault"
+  | "sops"
+  | "age"
+  | "age-keygen"
+  | "etcd"
+  | "kube-apiserver"
+  | "nats-server";
 
 const modules = import.meta.dirname;
 
@@ -170,6 +178,20 @@ export const pins: ToolPackage<ToolName>[] = [
       packages: ["k8s.io/kubernetes/cmd/kube-apiserver"],
       ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3",
       minutes: 4,
+    },
+  },
+  // For the tests of rotation; nothing that `keyplane up` needs.
+  {
+    name: "nats-server",
+    version: "2.15.2",
+    page: "https://github.com/nats-io/nats-server/releases/tag/v2.15.2",
+    executables: { "nats-server": ["--version"] },
+    downloads: {},
+    build: {
+      folder: join(modules, "nats-server"),
+      packages: ["github.com/nats-io/nats-server/v2"],
+      ldflags: "-s -w",
+      minutes: 1,
     },
   },
 ];

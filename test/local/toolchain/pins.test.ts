@@ -12,6 +12,7 @@ const moduleOf: Record<string, string> = {
   age: "filippo.io/age",
   etcd: "go.etcd.io/etcd/server/v3",
   "kube-apiserver": "k8s.io/kubernetes",
+  "nats-server": "github.com/nats-io/nats-server/v2",
 };
 
 /** Every name that findTool takes: the compiler sees to that. */
@@ -20,6 +21,7 @@ const names: Record<ToolName, true> = {
   "age-keygen": true,
   etcd: true,
   "kube-apiserver": true,
+  "nats-server": true,
   pulumi: true,
   sops: true,
   vault: true,
