@@ -5,6 +5,7 @@ import { deriveEncryptionKeys } from "./derive/encryption-keys.ts";
 import { deriveJwtRoles } from "./derive/jwt-roles.ts";
 import { deriveGroups, derivePeople } from "./derive/people.ts";
 import { derivePolicies } from "./derive/policies.ts";
+import { deriveRotation } from "./derive/rotation.ts";
 import type { Parts } from "./derive/rules.ts";
 import { deriveSecrets } from "./derive/secrets.ts";
 import { deriveAppRoles, deriveCiJobs, deriveKubernetesRoles, deriveServices } from "./derive/services.ts";
@@ -54,6 +55,7 @@ export function derive(catalogue: Catalogue, environment: string, overrides?: En
     settings: deriveSettings(context),
     exceptions: deriveExceptions(context),
     parts: [...new Set(systems.map(({ part }) => part))].sort(),
+    rotation: deriveRotation(context),
     ...given("aws", block.aws),
   };
   return { ...parts, policies: derivePolicies(context, parts) };

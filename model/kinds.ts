@@ -38,7 +38,7 @@ export const kinds: Record<SecretKind, Kind> = {
   "api-key": { ...plain, fields: ["key"], otherFields: true, atMost: yearly, overlap: { usual: hour } },
   token: {
     ...plain,
-    fields: ["token"],
+    fields: ["token", "previous"],
     generator: { bytes: 32, encoding: "base64url" },
     atMost: { every: 180 * day, source: "R18" },
     overlap: { usual: 0 },
@@ -66,7 +66,7 @@ export const kinds: Record<SecretKind, Kind> = {
   },
   jwt: {
     ...plain,
-    fields: ["key"],
+    fields: ["key", "previous", "key-id", "jwks"],
     generator: { bytes: 32, encoding: "base64url" },
     atMost: yearly,
     overlap: { usual: 0 },

@@ -37,6 +37,7 @@ export interface Model {
   exceptions: Exception[];
   /** Names of the stack parts that build the systems, ordered. */
   parts: string[];
+  rotation: RotationSettings;
   aws?: { account: string; region: string };
 }
 
@@ -53,6 +54,20 @@ export interface VaultSettings {
   kubernetes?: { host: string; certificate?: string };
   /** Name of the transit HMAC key that fingerprints values (one per organization). */
   fingerprintKey: string;
+}
+
+/** When and how much may rotate at once, in this environment. */
+export interface RotationSettings {
+  /** Rotations under way at once: those that touch one service, and all of them. */
+  concurrent: { perService: number; total: number };
+  /** A due date is spread over so long a time, by a hash of the secret's id. */
+  jitter: Seconds;
+  /** Nothing begins in these (what is under way goes on); `days` 0 is Sunday, times are minutes after midnight UTC. */
+  blackouts: { days: number[]; from: number; to: number; reason: string }[];
+  /** How long error rates are watched after the signers have the new value. */
+  watch: Seconds;
+  /** How long evidence of a rotation lets the next environment follow (R25). */
+  evidence: Seconds;
 }
 
 export interface Setting {
@@ -137,6 +152,8 @@ export interface Service {
   policy: string;
   /** How its values arrive, in order. */
   deliver: Delivery[];
+  /** Where it can be looked at: base URL of each instance; a path of Prometheus metrics below it; a log file. */
+  observe?: { instances: string[]; metrics?: string; log?: string };
   retired?: Retired;
 }
 
@@ -183,13 +200,25 @@ export interface Secret {
   fields: string[];
   description?: string;
   /** Who issues it, where it is not made here. */
-  provider?: { name: string; rotateWithin?: Seconds; api: boolean };
+  provider?: {
+    name: string;
+    rotateWithin?: Seconds;
+    api: boolean;
+    /** Base URL of its API in this environment; without one it cannot rotate here. */
+    address?: string;
+    /** Id of the secret that the API is called with; the secret itself where absent. */
+    credential?: string;
+  };
+  /** The NATS servers whose users it holds (kind nats). */
+  nats?: NatsTarget;
+  /** Ciphertext under this key (kind fernet), re-encrypted before the old key goes (R23). */
+  stored: StoredCiphertext[];
   /**
    * How a first or next value is made; `hand` has no generator: `keyplane set`; `provider` is made by the
    * provider's API when it rotates, its first value is set by hand.
    */
   generator:
-    | { by: "machine"; bytes: number; encoding: "hex" | "base64" | "base64url" | "fernet" }
+    | { by: "machine"; bytes: number; encoding: "hex" | "base64" | "base64url" | "fernet" | "es256" }
     | { by: "hand" }
     | { by: "provider"; provider: string };
   rotate: {
@@ -207,6 +236,8 @@ export interface Secret {
   source: string;
   /** The rotation's journal, written with check-and-set. */
   journal: string;
+  /** Where evidence of a rotation that stayed healthy is written for the next environment (R25). */
+  evidence: string;
   /**
    * Static database user whose password this is: the database's id, and the login names, of which the first
    * holds the first password; two that take turns where the method is alternating (R31).
@@ -219,6 +250,28 @@ export interface Secret {
   templates: Record<string, string>;
   consumers: Consumer[];
   retired?: Retired;
+}
+
+/** A nats-server whose users stand in a file that its configuration includes. */
+export interface NatsTarget {
+  /** nats:// or tls:// URLs. */
+  servers: string[];
+  /** The included file, which the engine writes: `users = [ … ]` with bcrypt hashes. */
+  usersFile: string;
+  /** The file with the server's process id, which gets SIGHUP to read it again. */
+  pidFile: string;
+  /** Base URL of its monitoring, which lists connections by user. */
+  monitor?: string;
+}
+
+/** A column of ciphertext; batches go by its table's unique, ordered column `key`. */
+export interface StoredCiphertext {
+  /** system/database */
+  database: string;
+  schema: string;
+  table: string;
+  key: string;
+  column: string;
 }
 
 export interface Consumer {
@@ -257,6 +310,11 @@ export interface Database {
   tls: "disable" | "verify-full";
   /** The role that Vault manages users with: CREATEROLE, no superuser. Its bootstrap password dies in the same update. */
   manager: string;
+  /**
+   * How the rotation engine manages static users: it logs in with short credentials of the Vault role `role` and acts
+   * as the Postgres role `actsAs`, which has CREATEROLE, administers the groups and is no superuser.
+   */
+  rotation: { role: string; actsAs: string };
   /** `GRANT <grant> TO "<name>"` is a statement for each. */
   groups: { name: string; grants: string[] }[];
   users: DynamicUser[];
@@ -287,6 +345,8 @@ export interface EncryptionKey {
   autoRotate: Seconds;
   retain: Seconds;
   consumers: { id: string; may: ("encrypt" | "decrypt" | "rewrap")[] }[];
+  /** What is encrypted with it, rewrapped before an old version stops to decrypt (R23). */
+  stored: StoredCiphertext[];
   retired?: Retired;
 }
 

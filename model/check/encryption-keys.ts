@@ -1,6 +1,6 @@
 import { seconds } from "../duration.ts";
 import { encryptionKeyBounds } from "../kinds.ts";
-import { duration } from "./secrets.ts";
+import { checkStored, duration } from "./secrets.ts";
 import type { Subject } from "./subject.ts";
 
 /** Keys rotate often enough (R17) and keep old versions long enough (R22), for services that exist. Problems are reported. */
@@ -22,6 +22,7 @@ export function checkEncryptionKeys({ file, system, declared }: Subject): void {
     if (seconds(entry.retain) < encryptionKeyBounds.retain) {
       file.reportValue([...place, "retain"], `write at least ${duration(encryptionKeyBounds.retain)} (R22)`);
     }
+    checkStored({ file }, [...place, "stored"], entry.stored);
     for (const service of Object.keys(entry.consumers ?? {})) {
       file.checkReference(
         [...place, "consumers", service],

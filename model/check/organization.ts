@@ -17,7 +17,10 @@ export function checkOrganization(organization: Checked<Organization>, systems: 
         "is missing: write https://…, only the environment local goes without",
       );
     }
-    if (block !== null) checkBlock(organization, name, block);
+    if (block === null) continue;
+    checkBlock(organization, name, block);
+    checkProviders(organization, name, block);
+    checkRotation(organization, name, block);
   }
   checkExceptions(organization, data.exceptions, organization.names("people"));
 }
@@ -102,6 +105,26 @@ function checkOrder(organization: Checked<Organization>, data: Organization): vo
       const circle = [...way, name].join(" after ");
       organization.report(["environments", name, "after"], `makes a circle: ${circle}; remove one of them`);
     }
+  }
+}
+
+/** Addresses are of providers with an API: keys of the others are made by hand. */
+function checkProviders(organization: Checked<Organization>, name: string, block: EnvironmentBlock): void {
+  const declared = organization.data?.providers ?? {};
+  for (const provider of Object.keys(block.providers ?? {})) {
+    const place = ["environments", name, "providers", provider];
+    organization.checkReference(place, provider, "a provider", organization.names("providers"), "key");
+    if (declared[provider]?.api === false) {
+      organization.report(place, "has no API: remove it, or write api: true at the provider", "key");
+    }
+  }
+}
+
+function checkRotation(organization: Checked<Organization>, name: string, block: EnvironmentBlock): void {
+  for (const [index, { from, to }] of (block.rotation?.blackouts ?? []).entries()) {
+    if (from !== to) continue;
+    const place = ["environments", name, "rotation", "blackouts", index, "to"];
+    organization.reportValue(place, "write another time than from; one before it is the next day's");
   }
 }
 

@@ -33,8 +33,32 @@ export function checkSecrets(subject: Subject): void {
       );
     }
     checkTemplates(subject, [...place, "templates"], entry.templates, fields, fields);
+    checkTarget(subject, place, entry);
     const assembled = [...fields, ...(subject.file.names(...place, "templates") ?? [])];
     checkConsumers(subject, [...place, "consumers"], entry.consumers, assembled);
+  }
+}
+
+/** What only some kinds have: a NATS server's users, ciphertext in a database. */
+function checkTarget({ file }: Subject, place: Path, { kind, nats, stored }: SecretEntry): void {
+  if (nats !== undefined && kind !== "nats") {
+    file.report([...place, "nats"], `belongs to kind: nats, not ${kind}: remove it`, "key");
+  }
+  if (stored !== undefined && kind !== "fernet") {
+    file.report([...place, "stored"], `belongs to kind: fernet, not ${kind}: remove it`, "key");
+  }
+  checkStored({ file }, [...place, "stored"], stored);
+}
+
+/** Ciphertext lies in databases of the same system. */
+export function checkStored(
+  { file }: Pick<Subject, "file">,
+  place: Path,
+  stored: SecretEntry["stored"],
+): void {
+  for (const [index, { database }] of (stored ?? []).entries()) {
+    const known = file.names("databases");
+    file.checkReference([...place, index, "database"], database, "a database of this system", known);
   }
 }
 

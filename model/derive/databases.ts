@@ -23,6 +23,8 @@ export function deriveDatabases(context: Context): Database[] {
 
 function database(context: Context, system: System, name: string, entry: DatabaseEntry): Database {
   const connection = joined(physical(system.system, system), physical(name, entry));
+  // Names have no "__" of their own, so that a.b_c and a_b.c stay two.
+  const manager = `keyplane_${connection.replaceAll(".", "__").replaceAll("-", "_")}`;
   const retired = retiredOf(entry, system);
   const users = retired.retired ? [] : ordered(entry.users);
   return {
@@ -32,8 +34,12 @@ function database(context: Context, system: System, name: string, entry: Databas
     engine: "postgres",
     connection,
     ...placeOf(context, system, name, entry),
-    // Names have no "__" of their own, so that a.b_c and a_b.c stay two.
-    manager: fit(`keyplane_${connection.replaceAll(".", "__").replaceAll("-", "_")}`, limits.postgres, "_"),
+    manager: fit(manager, limits.postgres, "_"),
+    rotation: {
+      // One segment more than a user's role has: no user can be called so.
+      role: joined(connection, "keyplane", "rotate"),
+      actsAs: fit(`${manager}__rotation`, limits.postgres, "_"),
+    },
     groups: ordered(entry.groups).map(([group, { grants }]) => ({
       name: group,
       grants: grants.flatMap(grantsOf),

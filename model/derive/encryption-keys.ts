@@ -1,7 +1,19 @@
 import { seconds } from "../duration.ts";
-import type { EncryptionKey } from "../model.ts";
+import type { EncryptionKey, StoredCiphertext } from "../model.ts";
+import type { EncryptionKeyEntry, System } from "../schema/system.ts";
 import { type Context, compare, ordered, physical, retiredOf } from "./context.ts";
 import { joined } from "./paths.ts";
+
+/** Where ciphertext lies, ordered as written: batches of one column come after those of another. */
+export function storedOf({ system }: System, entries: EncryptionKeyEntry["stored"]): StoredCiphertext[] {
+  return (entries ?? []).map(({ database, schema, table, key, column }) => ({
+    database: `${system}/${database}`,
+    schema: schema ?? "public",
+    table,
+    key: key ?? "id",
+    column,
+  }));
+}
 
 /** Every transit key, ordered by id; periods in whole seconds. A retired key stays and nobody may use it. */
 export function deriveEncryptionKeys({ systems }: Context): EncryptionKey[] {
@@ -23,6 +35,7 @@ export function deriveEncryptionKeys({ systems }: Context): EncryptionKey[] {
             : ordered(entry.consumers)
                 .filter(([service]) => system.services?.[service]?.retired === undefined)
                 .map(([service, may]) => ({ id: `${system.system}/${service}`, may: [...may].sort() })),
+          stored: storedOf(system, entry.stored),
           ...retired,
         };
       }),

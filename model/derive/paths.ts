@@ -13,6 +13,11 @@ export function journalPath(system: System, secret: string): string {
   return `rotation/${physical(system.system, system)}/${secret}`;
 }
 
+/** What the next environment may read of a rotation that stayed healthy here (R25). */
+export function evidencePath(system: System, secret: string): string {
+  return `evidence/${physical(system.system, system)}/${secret}`;
+}
+
 export function servicePath(
   system: System,
   service: string,

@@ -7,7 +7,8 @@ import type { ConsumerEntry, SecretEntry } from "../schema/secret.ts";
 import type { System } from "../schema/system.ts";
 import { type Context, compare, given, hour, ordered, physical, retiredOf } from "./context.ts";
 import { placeOf } from "./databases.ts";
-import { ciPath, journalPath, servicePath, sourcePath } from "./paths.ts";
+import { storedOf } from "./encryption-keys.ts";
+import { ciPath, evidencePath, journalPath, servicePath, sourcePath } from "./paths.ts";
 
 /**
  * Every secret, ordered by id: those of `secrets`, and a password per static user of the databases that the environment
@@ -50,6 +51,8 @@ function declared(context: Context, system: System, name: string, entry: SecretE
         name: entry.provider ?? "",
         ...given("rotateWithin", optionalSeconds(provider["rotate-within"])),
         api: provider.api,
+        ...given("address", context.block.providers?.[entry.provider ?? ""]?.address),
+        ...given("credential", context.block.providers?.[entry.provider ?? ""]?.credential),
       },
     ),
     generator: generatorOf(entry, by),
@@ -60,8 +63,19 @@ function declared(context: Context, system: System, name: string, entry: SecretE
       onCompromise: true,
     },
     ...shared(entry),
+    ...given(
+      "nats",
+      entry.nats && {
+        servers: [...entry.nats.servers],
+        usersFile: entry.nats["users-file"],
+        pidFile: entry.nats["pid-file"],
+        ...given("monitor", entry.nats.monitor),
+      },
+    ),
+    stored: storedOf(system, entry.stored),
     source: sourcePath(system, stored),
     journal: journalPath(system, stored),
+    evidence: evidencePath(system, stored),
     templates: Object.fromEntries(ordered(entry.templates)),
     consumers: retired.retired ? [] : consumersOf(context, system, name, stored, entry.consumers),
     ...retired,
@@ -116,8 +130,10 @@ function databasePassword(
       ...given("method", rotate?.method),
     },
     ...shared(userEntry),
+    stored: [],
     source: sourcePath(system, stored),
     journal: journalPath(system, stored),
+    evidence: evidencePath(system, stored),
     databaseUser: {
       database: `${system.system}/${database}`,
       user: login,

@@ -31,6 +31,14 @@ export function deriveServices(context: Context): Service[] {
         ...given("kubernetes", kubernetesOf(entry)),
         policy: serviceName(system, name, entry),
         deliver: deliveriesOf(system, name, entry),
+        ...given(
+          "observe",
+          entry.observe && {
+            instances: [...(entry.observe.instances ?? [])],
+            ...given("metrics", entry.observe.metrics),
+            ...given("log", entry.observe.log),
+          },
+        ),
         ...retiredOf(entry, system),
       }),
     )

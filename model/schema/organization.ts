@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   AgeRecipient,
+  BaseUrl,
   Branch,
   Certificate,
   Cidr,
@@ -74,6 +75,10 @@ const Rate = z
   })
   .meta({ description: "Requests of one client address per interval." });
 
+const TimeOfDay = z
+  .string({ error: "write a time such as 22:30" })
+  .regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, { error: "write a time such as 22:30 (UTC)" });
+
 /** One environment: everything that differs between them. The local stack fills in what it learns at run time. */
 export const Environment = z
   .strictObject({
@@ -127,6 +132,55 @@ export const Environment = z
       .strictObject({ host: Host, port: Port.optional() })
       .optional()
       .meta({ description: "Server of the databases that name no host of their own." }),
+    providers: z
+      .record(
+        Name,
+        z.strictObject({
+          address: BaseUrl.meta({ description: "Base URL of its API." }),
+          credential: z
+            .string({ error: "write SYSTEM/SECRET" })
+            .regex(/^[a-z][a-z0-9_-]*\/[a-z][a-z0-9_-]*$/, { error: "write SYSTEM/SECRET" })
+            .optional()
+            .meta({ description: "The secret that its API is called with; each key itself by default." }),
+        }),
+      )
+      .optional()
+      .meta({ description: "Where a provider with an API is reached." }),
+    rotation: z
+      .strictObject({
+        concurrent: z
+          .strictObject({
+            "per-service": z.int().min(1, { error: "write a number from 1" }).optional(),
+            total: z.int().min(1, { error: "write a number from 1" }).optional(),
+          })
+          .optional()
+          .meta({ description: "Rotations under way at once; 1 for each service and 8 in all by default." }),
+        jitter: Duration.optional().meta({ description: "Due dates are spread over it; 1h by default." }),
+        blackouts: z
+          .array(
+            z.strictObject({
+              days: some(
+                z.enum(["sun", "mon", "tue", "wed", "thu", "fri", "sat"], { error: "write mon, tue, …" }),
+                "name at least one day",
+              ).optional(),
+              from: TimeOfDay,
+              to: TimeOfDay,
+              reason: Sentence,
+            }),
+          )
+          .optional()
+          .meta({
+            description: "Times (UTC) in which no scheduled rotation begins; compromise does not wait.",
+          }),
+        watch: Duration.optional().meta({
+          description: "How long error rates are watched after the switch (R48); 5m by default, 2s locally.",
+        }),
+        evidence: Duration.optional().meta({
+          description:
+            "How long a healthy rotation here lets the next environment follow (R25); 14d by default.",
+        }),
+      })
+      .optional(),
     aws: z
       .strictObject({
         account: z

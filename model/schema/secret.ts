@@ -1,14 +1,17 @@
 import { z } from "zod";
 import {
+  BaseUrl,
   Duration,
   Field,
   FileName,
+  FilePath,
   Name,
   perEnvironment,
   Retired,
   renamedFrom,
   Sentence,
   Size,
+  Stored,
   some,
   Variable,
 } from "./values.ts";
@@ -115,6 +118,22 @@ export const Template = z
   .max(500, { error: "write at most 500 characters" })
   .regex(/^[^\p{Cc}]*$/u, { error: "write it on one line, without control characters" });
 
+export const Nats = z
+  .strictObject({
+    servers: z
+      .array(
+        z.string().regex(/^(nats|tls):\/\/[a-z0-9.-]+:[0-9]{1,5}$/i, { error: "write nats://HOST:PORT" }),
+        { error: "write [nats://HOST:PORT]" },
+      )
+      .min(1, { error: "name at least one server" }),
+    "users-file": FilePath.meta({
+      description: "The file of users that the server's configuration includes.",
+    }),
+    "pid-file": FilePath.meta({ description: "The file with the server's process id; it gets SIGHUP." }),
+    monitor: BaseUrl.optional().meta({ description: "Its monitoring, which lists connections by user." }),
+  })
+  .meta({ id: "Nats", description: "The NATS server whose users the secret holds (R33)." });
+
 export const secretShape = {
   class: Class,
   kind: z.enum(secretKinds, { error: `write one of ${secretKinds.join(", ")}` }),
@@ -133,6 +152,8 @@ export const secretShape = {
   idle: Idle.optional(),
   probe: Probe.optional(),
   impact: Sentence.optional().meta({ description: "What a rotation does to people (R49)." }),
+  nats: Nats.optional(),
+  stored: Stored.optional(),
   consumers: z.record(Name, Consumer.nullable()).optional(),
   "renamed-from": renamedFrom,
   retired: Retired.optional(),

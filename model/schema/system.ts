@@ -3,10 +3,12 @@ import { Database } from "./database.ts";
 import { Delivery } from "./delivery.ts";
 import { Secret } from "./secret.ts";
 import {
+  BaseUrl,
   Cidr,
   Duration,
   Exceptions,
   FileName,
+  FilePath,
   KubernetesName,
   list,
   Name,
@@ -15,7 +17,9 @@ import {
   Retired,
   renamedFrom,
   Sentence,
+  Stored,
   some,
+  UrlPath,
   Variable,
 } from "./values.ts";
 
@@ -48,6 +52,16 @@ const serviceShape = {
   deliver: some(Delivery, "name at least one way")
     .optional()
     .meta({ description: "How values arrive; the platform's usual way by default." }),
+  observe: z
+    .strictObject({
+      instances: some(BaseUrl, "name at least one instance").optional().meta({
+        description: "Base URL of each of its instances; probes with a path go to all of them.",
+      }),
+      metrics: UrlPath.optional().meta({ description: "Prometheus metrics of each instance." }),
+      log: FilePath.optional().meta({ description: "Its log on the host where rotations run." }),
+    })
+    .optional()
+    .meta({ description: "Where a rotation sees how it is (R46, R48)." }),
   "renamed-from": renamedFrom,
   retired: Retired.optional(),
 };
@@ -107,6 +121,7 @@ const encryptionKeyShape = {
       ),
     )
     .optional(),
+  stored: Stored.optional(),
   "renamed-from": renamedFrom,
   retired: Retired.optional(),
 };
@@ -147,5 +162,7 @@ export const System = z
 export type System = z.infer<typeof System>;
 const service = z.strictObject(serviceShape);
 export type ServiceEntry = z.infer<typeof service>;
+const encryptionKey = z.strictObject(encryptionKeyShape);
+export type EncryptionKeyEntry = z.infer<typeof encryptionKey>;
 const setting = z.strictObject(settingShape);
 export type SettingEntry = z.infer<typeof setting>;

@@ -82,6 +82,14 @@ export const HttpsUrl = text(
   "write an https:// address without user, query and wildcard, such as https://vault.acme.example",
 );
 
+/** Where a process is looked at: often plain http on a private network. */
+export const BaseUrl = text(
+  /^https?:\/\/[a-z0-9.-]+(:[0-9]{1,5})?(\/[^\s@?#*"'<>]*)?$/i,
+  "write an http:// or https:// address without user, query and wildcard, such as http://10.20.0.5:8080",
+);
+
+export const UrlPath = text(/^\/[^\s?#"'<>]*$/, "write a path such as /metrics");
+
 export const Cidr = text(
   /^((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)\/(3[0-2]|[12]?\d)$/,
   "write an IPv4 range such as 10.20.0.0/24",
@@ -178,6 +186,26 @@ export const Exceptions = z
   )
   .optional()
   .meta({ description: "Secure defaults that are turned off on purpose, by whom, why and until when." });
+
+/** Columns of ciphertext; the rotation re-encrypts them before an old key goes (R23). */
+export const Stored = z
+  .array(
+    z.strictObject({
+      database: Name.meta({ description: "A database of this system." }),
+      schema: SqlName.optional().meta({ description: "public by default." }),
+      table: SqlName,
+      key: SqlName.optional().meta({
+        description: "Unique, ordered column that batches go by; id by default.",
+      }),
+      column: SqlName.meta({ description: "The column of ciphertext." }),
+    }),
+  )
+  .min(1, { error: "name at least one column" })
+  .superRefine(refuseTwice)
+  .meta({
+    id: "Stored",
+    description: "Ciphertext under this key, re-encrypted before an old one goes (R23).",
+  });
 
 /** A list in which nothing stands twice. */
 export function list<S extends z.ZodType>(item: S) {

@@ -47,6 +47,7 @@ export function smallModel(change: Partial<Model> = {}): Model {
         database: "ledger",
         tls: "disable",
         manager: "keyplane_ledger",
+        rotation: { role: "titan.ledger.keyplane.rotate", actsAs: "keyplane_ledger__rotation" },
         groups: [{ name: "ledger_reader", grants: ["CONNECT ON DATABASE ledger"] }],
         users: [
           {
@@ -73,6 +74,7 @@ export function smallModel(change: Partial<Model> = {}): Model {
         owner: "ada",
         autoRotate: 7_776_000,
         retain: 2_592_000,
+        stored: [],
         consumers: [],
       },
     ],
@@ -160,6 +162,13 @@ export function smallModel(change: Partial<Model> = {}): Model {
         maxTtl: 86_400,
       },
     ],
+    rotation: {
+      concurrent: { perService: 1, total: 8 },
+      jitter: 3600,
+      blackouts: [],
+      watch: 300,
+      evidence: 1_209_600,
+    },
     quotas: [{ name: "everyone", path: "", rate: 500, interval: 1 }],
     recipients: [],
     contacts: { security: "security@acme.example", onCall: "oncall@acme.example" },

@@ -20,6 +20,7 @@ const ledger: Database = {
   database: "titan_ledger",
   tls: "disable",
   manager: "keyplane_titan_ledger",
+  rotation: { role: "titan.ledger.keyplane.rotate", actsAs: "keyplane_titan_ledger__rotation" },
   groups: [
     {
       name: "ledger_reader",

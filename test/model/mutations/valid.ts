@@ -13,6 +13,16 @@ import {
   VARIABLE,
 } from "./change.ts";
 
+/** Columns of ciphertext, which name their database. */
+function storedIn(root: Data): Data[] {
+  const entries = [root.secrets, root["encryption-keys"]].flatMap((all) =>
+    isData(all) ? Object.values(all) : [],
+  );
+  return entries
+    .flatMap((entry) => (isData(entry) && Array.isArray(entry.stored) ? entry.stored : []))
+    .filter(isData);
+}
+
 /** Changes that leave the catalogue right. */
 export const valid: [string, Change][] = [
   [
@@ -136,14 +146,34 @@ export const valid: [string, Change][] = [
     ),
   ],
   [
+    "rotates in a narrower way",
+    set(
+      organization("environments/*"),
+      "rotation",
+      (_, draw) => ({
+        concurrent: { total: 1 + draw(20) },
+        jitter: `${1 + draw(60)}m`,
+        blackouts: [{ days: ["sat", "sun"], from: "22:00", to: "06:00", reason: "Nobody is there" }],
+      }),
+      true,
+    ),
+  ],
+  [
     "renames a database",
     (files, draw) => {
-      const data = pick(system("databases")(files), draw);
-      const name = data && pick(Object.keys(data), draw);
-      const entry = name === undefined ? undefined : data?.[name];
-      if (data === undefined || name === undefined || !isData(entry)) return undefined;
+      const root = pick(
+        system("")(files).filter(({ databases }) => isData(databases)),
+        draw,
+      );
+      const data = root?.databases;
+      if (root === undefined || !isData(data)) return undefined;
+      const name = pick(Object.keys(data), draw);
+      const entry = name === undefined ? undefined : data[name];
+      if (name === undefined || !isData(entry)) return undefined;
       entry["renamed-from"] ??= name;
-      rename(data, name, fresh(draw));
+      const next = fresh(draw);
+      rename(data, name, next);
+      for (const column of storedIn(root)) if (column.database === name) column.database = next;
       return "done";
     },
   ],

@@ -25,6 +25,8 @@ const hmac: Secret = {
   rotate: { by: "machine", overlap: 86_400, onCompromise: true },
   source: "source/titan/hmac",
   journal: "rotation/titan/hmac",
+  evidence: "evidence/titan/hmac",
+  stored: [],
   templates: {},
   consumers: [],
 };

@@ -1,0 +1,105 @@
+import { change, type Malformed } from "./case.ts";
+
+const system = "systems/shop.yaml";
+const production = (block: string) =>
+  change(
+    "organization.yaml",
+    "    postgres: { host: db.acme.example }\n",
+    `    postgres: { host: db.acme.example }\n    ${block}\n`,
+  );
+
+export const rotation: Malformed[] = [
+  {
+    name: "ciphertext in a database that is not there",
+    files: change(
+      system,
+      "retain: 30d",
+      "retain: 30d\n    stored: [{ database: order, table: t, column: c }]",
+    ),
+    expected: [
+      'systems/shop.yaml:45:26: encryption-keys.documents.stored[0].database is "order", which is not a database of this system: did you mean "orders"?',
+    ],
+  },
+  {
+    name: "ciphertext under a key that encrypts nothing",
+    files: change(
+      system,
+      "kind: hmac",
+      "kind: hmac\n    stored: [{ database: orders, table: t, column: c }]",
+    ),
+    expected: ["systems/shop.yaml:18:5: secrets.signing.stored belongs to kind: fernet, not hmac: remove it"],
+  },
+  {
+    name: "a NATS server for what is no NATS user",
+    files: change(
+      system,
+      "kind: hmac",
+      'kind: hmac\n    nats: { servers: ["nats://127.0.0.1:4222"], users-file: users.conf, pid-file: nats.pid }',
+    ),
+    expected: ["systems/shop.yaml:18:5: secrets.signing.nats belongs to kind: nats, not hmac: remove it"],
+  },
+  {
+    name: "a table with a quote in its name",
+    files: change(
+      system,
+      "retain: 30d",
+      "retain: 30d\n    stored: [{ database: orders, table: 't\"; --', column: c }]",
+    ),
+    expected: [
+      'systems/shop.yaml:45:41: encryption-keys.documents.stored[0].table is "t\\"; --": write a Postgres name of lower-case letters, digits and _',
+    ],
+  },
+  {
+    name: "the address of a provider that is not there",
+    files: production("providers: { openia: { address: https://api.acme.example } }"),
+    expected: [
+      'organization.yaml:23:18: environments.production.providers.openia is not a provider: did you mean "openai"?',
+    ],
+  },
+  {
+    name: "the address of a provider without an API",
+    files: production("providers: { openai: { address: https://api.acme.example } }"),
+    expected: [
+      "organization.yaml:23:18: environments.production.providers.openai has no API: remove it, or write api: true at the provider",
+    ],
+  },
+  {
+    name: "a credential in a provider's address",
+    files: production('providers: { openai: { address: "https://user:secret@api.acme.example" } }'),
+    expected: [
+      "organization.yaml:23:37: environments.production.providers.openai.address is a text that is not shown: write an http:// or https:// address without user, query and wildcard, such as http://10.20.0.5:8080",
+    ],
+  },
+  {
+    name: "a blackout of no length",
+    files: production('rotation: { blackouts: [{ from: "10:00", to: "10:00", reason: Never }] }'),
+    expected: [
+      'organization.yaml:23:50: environments.production.rotation.blackouts[0].to is "10:00": write another time than from; one before it is the next day\'s',
+    ],
+  },
+  {
+    name: "a blackout at an hour that no clock shows",
+    files: production('rotation: { blackouts: [{ from: "25:00", to: "10:00", reason: Never }] }'),
+    expected: [
+      'organization.yaml:23:37: environments.production.rotation.blackouts[0].from is "25:00": write a time such as 22:30 (UTC)',
+    ],
+  },
+  {
+    name: "no rotation at once",
+    files: production("rotation: { concurrent: { total: 0 } }"),
+    expected: [
+      "organization.yaml:23:38: environments.production.rotation.concurrent.total is 0: write a number from 1",
+    ],
+  },
+  {
+    name: "an instance without a scheme",
+    files: change(
+      system,
+      "    reload: watch\n",
+      "    reload: watch\n    observe: { instances: [worker:9090] }\n",
+    ),
+    expected: [
+      'systems/shop.yaml:12:28: services.worker.observe.instances[0] is "worker:9090": write an http:// or https:// address without user, query and wildcard, such as http://10.20.0.5:8080',
+    ],
+  },
+];
