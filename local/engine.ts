@@ -121,7 +121,7 @@ export async function update({ stack, fresh }: OpenedStack, report: Report): Pro
     const planned = await preview({ stack }, report);
     if (changed(planned) === 0) return planned;
   }
-  const watch = watchEvents(stack.name, report);
+  const watch = watchEvents(stack, report);
   try {
     await stack.up({ onEvent: watch.onEvent, color: "never", suppressProgress: true });
   } catch (cause) {
@@ -132,7 +132,7 @@ export async function update({ stack, fresh }: OpenedStack, report: Report): Pro
 
 /** What an update would change. */
 export async function preview({ stack }: Pick<OpenedStack, "stack">, report: Report): Promise<Changes> {
-  const watch = watchEvents(stack.name, report);
+  const watch = watchEvents(stack, report);
   try {
     return (await stack.preview({ onEvent: watch.onEvent, color: "never", suppressProgress: true }))
       .changeSummary;
@@ -146,7 +146,8 @@ export function changed(changes: Changes): number {
   return Object.entries(changes).reduce((sum, [op, count]) => (op === "same" ? sum : sum + (count ?? 0)), 0);
 }
 
-function watchEvents(subject: string, report: Report) {
+function watchEvents({ name: subject, workspace }: Stack, report: Report) {
+  const engine = { home: workspace.pulumiHome ?? "", command: workspace.pulumiCommand.command };
   let settled = 0;
   let summary: Changes = {};
   const diagnostics = new Set<string>();
@@ -164,7 +165,7 @@ function watchEvents(subject: string, report: Report) {
       if (event.diagnosticEvent?.severity === "error") {
         const { urn, message } = event.diagnosticEvent;
         const of = urn === undefined || urn === "" ? "" : `${urn.split("::").slice(2).join(" ")}: `;
-        diagnostics.add(of + advice(message.replace(/<\{%.*?%\}>/g, "").trim()));
+        diagnostics.add(of + advice(message.replace(/<\{%.*?%\}>/g, "").trim(), engine));
       }
       if (event.summaryEvent) summary = event.summaryEvent.resourceChanges;
     },
@@ -177,14 +178,26 @@ function watchEvents(subject: string, report: Report) {
   };
 }
 
-/** The engine's own advice would take the protection away; ours is the way through the catalogue. */
-function advice(message: string): string {
-  if (!/cannot be (deleted|replaced)[\s\S]*protected/.test(message)) return message;
-  return (
-    "it holds data and is no longer what the catalogue says, so the update is refused and nothing was changed. " +
-    "Put the entry back; to give it up, mark it `retired: { since, reason }` first and delete it by a later change; " +
-    "to rename it, say `renamed-from`."
-  );
+/**
+ * What the engine says, where its own advice would take a protection away, or install a plugin where this engine does
+ * not look: ours is the way through the catalogue, and the same command with this engine's home.
+ * @param engine Its PULUMI_HOME and its executable.
+ */
+export function advice(message: string, engine: { home: string; command: string }): string {
+  if (/cannot be (deleted|replaced)[\s\S]*protected/.test(message)) {
+    return (
+      "it holds data and is no longer what the catalogue says, so the update is refused and nothing was changed. " +
+      "Put the entry back; to give it up, mark it `retired: { since, reason }` first and delete it by a later change; " +
+      "to rename it, say `renamed-from`."
+    );
+  }
+  const command = `PULUMI_HOME=${quoted(engine.home)} ${quoted(engine.command)}`;
+  return message.replace(/`pulumi (plugin install [^`]+)`/g, `\`${command} $1\``);
+}
+
+/** As one word of a shell's command line. */
+function quoted(text: string): string {
+  return /^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /**
