@@ -32,6 +32,7 @@ async function cli(...args: string[]): Promise<string> {
       PULUMI_CONFIG_PASSPHRASE: "only for this test",
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}`,
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     },
   });
   return stdout;
