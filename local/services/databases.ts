@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import type { Database } from "../../model/model.ts";
+import { scramVerifier } from "../../operations/database/scram.ts";
 import { type Grant, parseGrant } from "./grants.ts";
 import { connectAsSuperuser, superuser } from "./postgres-server.ts";
-import { scramVerifier } from "./scram.ts";
 
 const id = pg.escapeIdentifier;
 const text = pg.escapeLiteral;

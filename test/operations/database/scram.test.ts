@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
 import test from "node:test";
-import { scramVerifier } from "../../../local/services/scram.ts";
+import { scramVerifier } from "../../../operations/database/scram.ts";
 
 const hmac = (key: Buffer, text: string) => createHmac("sha256", key).update(text).digest();
 
