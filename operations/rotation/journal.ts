@@ -49,7 +49,7 @@ export interface Journal {
   /** What a short path left out, in words. */
   skipped: string[];
   /** What was accepted although it could not be seen, in words: sinks that cannot be read back, idle source none. */
-  notes: string[];
+  notes?: string[];
   /** Someone wants it rolled back: why. Whoever holds the lease does it. */
   abort?: string;
   /** Rates before the rotation, by source, per second. */

@@ -1,5 +1,6 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { Consumer, Model, Secret } from "../../model/model.ts";
+import { isUnderWay, type Journal } from "../rotation/journal.ts";
 import {
   ConflictError,
   describe,
@@ -37,23 +38,56 @@ export async function readSource({ vault, model }: Writer, secret: Secret): Prom
 
 /**
  * Writes a new source version and what may be known about it.
+ * @param rotation id of the rotation that makes it
  * @throws ConflictError when `after` is not the latest version
  */
 export async function writeSource(
   writer: Writer,
   secret: Secret,
-  { fields, after }: { fields: Fields; after: number },
+  { fields, after, rotation }: { fields: Fields; after: number; rotation?: string },
 ): Promise<number> {
   const { vault, model } = writer;
   const version = await writeFields(vault, model.vault.mounts.kv, secret.source, { fields, after });
-  await describeVersion(writer, secret.source, version, fields, {});
+  await describeSource(writer, secret, version, fields, rotation);
   return version;
 }
 
-/** Whether a rotation of the secret is under way: its journal says in which state, "done" at the end. */
-export async function isRotating({ vault, model }: Writer, secret: Secret): Promise<boolean> {
-  const journal = await readFields(vault, model.vault.mounts.kv, secret.journal);
-  return journal !== undefined && journal.state !== "done";
+/** Writes what may be known about a source version, for one that is there without it. */
+export async function describeSource(
+  writer: Writer,
+  secret: Secret,
+  version: number,
+  fields: Fields,
+  rotation?: string,
+): Promise<void> {
+  await describeVersion(writer, secret.source, version, fields, rotation === undefined ? {} : { rotation });
+}
+
+/** Keyed hashes of fields under the organization's key, by field. */
+export async function fingerprintsOf(
+  { vault, model }: Pick<Writer, "vault" | "model">,
+  fields: Fields,
+): Promise<Record<string, string>> {
+  const { mounts, fingerprintKey } = model.vault;
+  return fingerprints(vault, { transit: mounts.transit, key: fingerprintKey }, fields);
+}
+
+/** Whether a rotation of the secret is under way: one that was rolled back is not. */
+export async function isRotating(writer: Writer, secret: Secret): Promise<boolean> {
+  return isUnderWay(await journalOf(writer, secret));
+}
+
+/** Whether a rotation is under way in which consumers may still hold different versions. */
+export async function isSpreading(writer: Writer, secret: Secret): Promise<boolean> {
+  const journal = await journalOf(writer, secret);
+  return isUnderWay(journal) && (journal?.switchedAt === undefined || journal.state === "rolling-back");
+}
+
+async function journalOf({ vault, model }: Writer, secret: Secret) {
+  const entry = await vault.read<{ data: Pick<Journal, "state" | "switchedAt"> | null }>(
+    `${model.vault.mounts.kv}/data/${secret.journal}`,
+  );
+  return entry?.data ?? undefined;
 }
 
 /** How a consumer's path stands against the source's version. */
@@ -105,38 +139,75 @@ export async function deliver(
   return written;
 }
 
-/** Writes one consumer's path, whatever it holds. */
+/** What a consumer's path is to hold, and for the record which version and phase of a rotation that is. */
+export interface Content {
+  source: number;
+  fields: Fields;
+  phase?: string;
+}
+
+/**
+ * Brings content to one consumer's path. Where the path holds just that already, only its record is renewed: the
+ * version that the consumer runs stays the latest, and nobody restarts for nothing (R34).
+ * @returns the path's version
+ */
 export async function deliverTo(
   writer: Writer,
   secret: Secret,
   consumer: Consumer,
-  { source, fields }: { source: number; fields: Fields },
-): Promise<void> {
+  { source, fields, phase }: Content,
+): Promise<number> {
   const { vault, model } = writer;
   const mount = model.vault.mounts.kv;
   const own = consumerFields(secret, consumer, fields);
-  const { version: after } = await stateOf(vault, mount, consumer.path);
-  const version = await writeFields(vault, mount, consumer.path, { fields: own, after });
-  const shape = shapeOf(secret, consumer);
-  await describeVersion(writer, consumer.path, version, own, { "source-version": String(source), shape });
+  const state = await stateOf(vault, mount, consumer.path);
+  const hashes = await fingerprintsOf(writer, own);
+  const version = holds(state, hashes)
+    ? state.version
+    : await writeFields(vault, mount, consumer.path, { fields: own, after: state.version });
+  const record = { "source-version": String(source), shape: shapeOf(secret, consumer) };
+  await noteVersion(writer, consumer.path, version, { ...hashes, ...record, ...(phase && { phase }) });
+  return version;
+}
+
+/** How a consumer's path stands against content that a rotation wants there, by its metadata alone. */
+export async function hasArrived(
+  { vault, model }: Writer,
+  secret: Secret,
+  consumer: Consumer,
+  { source, phase }: Pick<Content, "source" | "phase">,
+): Promise<{ arrived: boolean; version: number; source: number; phase: string | undefined }> {
+  const state = await stateOf(vault, model.vault.mounts.kv, consumer.path);
+  const { custom, version } = state;
+  const held = described(state) && !state.gone ? Number(custom["source-version"]) : 0;
+  const arrived = held === source && custom.phase === phase && custom.shape === shapeOf(secret, consumer);
+  return { arrived, version, source: held, phase: custom.phase };
+}
+
+function holds(state: PathState, hashes: Record<string, string>): boolean {
+  if (state.version === 0 || state.gone || !described(state)) return false;
+  const held = Object.entries(state.custom).filter(([key]) => key.startsWith("fingerprint-"));
+  return held.length === Object.keys(hashes).length && held.every(([key, hash]) => hashes[key] === hash);
 }
 
 async function describeVersion(
-  { vault, model, by }: Writer,
+  writer: Writer,
   path: string,
   version: number,
   fields: Fields,
   more: Record<string, string>,
 ): Promise<Record<string, string>> {
-  const { mounts, fingerprintKey } = model.vault;
-  const custom = {
-    ...(await fingerprints(vault, { transit: mounts.transit, key: fingerprintKey }, fields)),
-    ...more,
-    version: String(version),
-    "written-at": new Date().toISOString(),
-    by,
-  };
-  await describe(vault, mounts.kv, path, custom);
+  return noteVersion(writer, path, version, { ...(await fingerprintsOf(writer, fields)), ...more });
+}
+
+async function noteVersion(
+  { vault, model, by }: Writer,
+  path: string,
+  version: number,
+  what: Record<string, string>,
+): Promise<Record<string, string>> {
+  const custom = { ...what, version: String(version), "written-at": new Date().toISOString(), by };
+  await describe(vault, model.vault.mounts.kv, path, custom);
   return custom;
 }
 

@@ -1,7 +1,15 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
-import { type Arrival, deliver, isRotating, sourceState, type Writer, writeSource } from "./deliver.ts";
+import {
+  type Arrival,
+  deliver,
+  isRotating,
+  isSpreading,
+  sourceState,
+  type Writer,
+  writeSource,
+} from "./deliver.ts";
 import { ConflictError } from "./kv.ts";
 import { firstFields, isMachineMade } from "./shape.ts";
 
@@ -85,8 +93,8 @@ async function make(writer: Writer, secret: Secret): Promise<number> {
   }
 }
 
-/** A consumer that is behind is the rotation's business while one is under way. */
+/** A consumer that is behind is a rotation's business while one is under way; so is every one until the signers follow. */
 async function completes(writer: Writer, secret: Secret, arrival: Arrival): Promise<boolean> {
-  if (arrival === "absent" || arrival === "other-shape") return true;
+  if (arrival === "absent" || arrival === "other-shape") return !(await isSpreading(writer, secret));
   return arrival !== "gone" && !(await isRotating(writer, secret));
 }

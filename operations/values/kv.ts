@@ -33,9 +33,30 @@ export async function stateOf(vault: Vault, mount: string, path: string): Promis
   };
 }
 
-/** The fields of the latest version; undefined where there is none. */
-export async function readFields(vault: Vault, mount: string, path: string): Promise<Fields | undefined> {
-  return (await vault.read<{ data: Fields | null }>(`${mount}/data/${path}`))?.data ?? undefined;
+/** The fields of the latest version, or of a given one; undefined where there is none, or it was destroyed. */
+export async function readFields(
+  vault: Vault,
+  mount: string,
+  path: string,
+  version?: number,
+): Promise<Fields | undefined> {
+  const query = version === undefined ? undefined : { version };
+  return (await vault.read<{ data: Fields | null }>(`${mount}/data/${path}`, query))?.data ?? undefined;
+}
+
+/** Destroys every version before `keep`; what is destroyed already is left out. Returns how many it destroyed. */
+export async function destroyBefore(
+  vault: Vault,
+  mount: string,
+  path: string,
+  keep: number,
+): Promise<number> {
+  const metadata = await vault.read<Metadata>(`${mount}/metadata/${path}`);
+  const versions = Object.entries(metadata?.versions ?? {})
+    .filter(([version, { destroyed }]) => Number(version) < keep && !destroyed)
+    .map(([version]) => Number(version));
+  if (versions.length > 0) await vault.write(`${mount}/destroy/${path}`, { versions });
+  return versions.length;
 }
 
 /**
