@@ -8,15 +8,19 @@ export function command(): Command {
     summary: "say what of the local stack runs, and where",
     examples: [["keyplane status", "a line per service; exit code 1 when one does not run"]],
     async run({ home }) {
-      const { servicesStatus } = await import("../local/services/index.ts");
-      const services = await servicesStatus(home);
+      const [{ servicesStatus }, { kubernetesStatus }] = await Promise.all([
+        import("../local/services/index.ts"),
+        import("../local/kubernetes/status.ts"),
+      ]);
+      const services = [...(await servicesStatus(home)), ...(await kubernetesStatus(home))];
+      const width = Math.max(...services.map(({ name }) => name.length), 10);
       const down = services.filter(({ state }) => state !== "running");
       return {
         json: { home, services },
         text: services
           .map(({ name, state, address, pid, reason, log }) =>
             [
-              name.padEnd(10),
+              name.padEnd(width),
               state.padEnd(10),
               (address ?? "").padEnd(26),
               pid === undefined ? "" : `pid ${pid}`,

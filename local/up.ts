@@ -8,6 +8,7 @@ import { dropOrphans } from "../operations/database/orphans.ts";
 import { ensureFirstValues } from "../operations/values/first.ts";
 import { type Changes, changed, Engine, preview, update } from "./engine.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
+import type { LocalKubernetes } from "./kubernetes/index.ts";
 import { hold } from "./lock.ts";
 import { eachPart } from "./parts.ts";
 import type { Report } from "./progress.ts";
@@ -29,8 +30,8 @@ export interface UpOptions {
   dryRun: boolean;
   /** `official`: the plugins that the Pulumi CLI has or downloads, instead of ours in process. */
   providers: "local" | "official";
-  /** Whose service accounts log in, where there is one: its address and the PEM of its CA. */
-  kubernetes?: { host: string; ca: string };
+  /** Whose service accounts log in, where there is one. */
+  kubernetes?: LocalKubernetes;
   report: Report;
 }
 
@@ -120,6 +121,7 @@ async function build({
     });
     const result = { model, services, changes, changed: changed(changes) };
     if (dryRun) return { ...result, unset: [] };
+    if (kubernetes !== undefined) await renewReviewer(kubernetes, administered, model);
     await deployer.retireRoot();
     return { ...result, unset: await fill(services, model, vault, report) };
   } finally {
@@ -127,6 +129,17 @@ async function build({
     await deployer.end().catch(() => {});
     await provider?.close();
     await vault.close();
+  }
+}
+
+/** Vault's own token for Kubernetes lasts a day and is dropped by a change of its neighbours: each start gives a new one. */
+async function renewReviewer(kubernetes: LocalKubernetes, vault: Vault, { vault: { auth } }: Model) {
+  const { administrator, reviewLogins } = await import("./kubernetes/index.ts");
+  const api = await administrator(kubernetes);
+  try {
+    await reviewLogins(api, vault, { mount: auth.kubernetes });
+  } finally {
+    await api.close();
   }
 }
 

@@ -25,6 +25,7 @@ export {
 } from "./accounts.ts";
 export { KubernetesApi, KubernetesError, KubernetesUnreachableError } from "./api.ts";
 export { reviewLogins } from "./review.ts";
+export { kubernetesStatus } from "./status.ts";
 
 /**
  * The real Kubernetes API, without a kubelet and without controllers: accounts, tokens, reviews, Secrets and custom

@@ -3,11 +3,11 @@ import { isHome, layout } from "./home.ts";
 import { issuerProblem, issuerUrl } from "./issuer/index.ts";
 import { postgresProblem } from "./postgres-server.ts";
 import { readIfThere } from "./private-file.ts";
-import { ProcessTable, type ServiceName, serviceNames } from "./process-table.ts";
+import { type ProcessName, ProcessTable, type ServiceName, serviceNames } from "./process-table.ts";
 import { vaultAddress, vaultProblem } from "./vault-server.ts";
 
-export interface ServiceStatus {
-  name: ServiceName;
+export interface ServiceStatus<Name extends ProcessName = ServiceName> {
+  name: Name;
   state: "running" | "stopped" | "sealed" | "unhealthy";
   /** Why it is not serving, where it is not. */
   reason?: string;

@@ -10,16 +10,18 @@ import {
   deleteServiceAccount,
   ensureServiceAccount,
   type KubernetesApi,
+  kubernetesStatus,
   type LocalKubernetes,
   requestToken,
-  reviewLogins,
   type ServiceAccount,
   startKubernetes,
   stopKubernetes,
 } from "../../local/kubernetes/index.ts";
 import { layout } from "../../local/services/home.ts";
+import { ProcessTable, stopProcess } from "../../local/services/process-table.ts";
 import type { KubernetesRole, Model } from "../../model/model.ts";
 import { startStack, type TestStack } from "./stack.ts";
+import { keyplane } from "./support/keyplane.ts";
 import { type Login, login, statusOf } from "./support/login.ts";
 
 const quiet = () => {};
@@ -31,8 +33,6 @@ let kubernetes: LocalKubernetes;
 let api: KubernetesApi;
 let model: Model;
 let vault: Vault;
-/** What came of the bot's login before Vault could ask Kubernetes for reviews. */
-let beforeReviewer: Login;
 
 before(async () => {
   stack = await startStack();
@@ -41,20 +41,11 @@ before(async () => {
   api = await administrator(kubernetes);
   ({ model } = await stack.up({ kubernetes }));
   for (const account of [bot, alerter]) await ensureServiceAccount(api, account);
-  beforeReviewer = await loginAs(bot);
-  await connect();
 });
 after(async () => {
   await api?.close();
   await stack?.[Symbol.asyncDispose]();
 });
-
-/** Gives Vault its reviewer's token, as whoever deploys the stack does. */
-async function connect(): Promise<void> {
-  const deployer = await stack.as("deploy");
-  await reviewLogins(api, deployer.vault, { mount: model.vault.auth.kubernetes });
-  await deployer.end();
-}
 
 function roleOf(account: ServiceAccount): KubernetesRole {
   const role = model.kubernetesRoles.find(
@@ -294,17 +285,37 @@ describe("Vault refuses", () => {
     const person = await login(vault, `auth/${human}/login/bot`, { password: token });
     assert.equal(person.admitted, false);
   });
-
-  test("everybody while Vault has no reviewer of its own: a token for Vault alone cannot review itself", () => {
-    assertRefused(beforeReviewer, unconfirmed);
-  });
 });
 
 describe("The connection of Vault and Kubernetes", () => {
-  test("is left as it is by an update without changes, with the reviewer's token in it", async () => {
+  test("gets a new reviewer's token at each start; without one nobody is let in, as a token for Vault alone cannot review itself", async () => {
+    const deployer = await stack.as("deploy");
+    const path = `auth/${model.vault.auth.kubernetes}/config`;
+    // Written whole without the token, as any change of its other fields does.
+    await deployer.vault.write(path, await deployer.vault.read(path));
+    await deployer.end();
+    assertRefused(await loginAs(bot), unconfirmed);
     const again = await stack.up({ kubernetes });
     assert.equal(again.changed, 0);
     assert.equal((await loginAs(bot)).admitted, true);
+  });
+
+  test("shows in the status where it runs, and only there", async () => {
+    const state = async () =>
+      (await kubernetesStatus(stack.home)).map(({ name, state }) => `${name} ${state}`);
+    assert.deepEqual(await state(), ["kube-apiserver running", "etcd running"]);
+    const { stdout } = await keyplane(stack.home, ["status"]);
+    const { host } = kubernetes;
+    assert.match(stdout, new RegExp(`^kube-apiserver +running +${host} +pid \\d+$`, "m"));
+    const table = await ProcessTable.read(stack.home);
+    const running = await table.running("kube-apiserver");
+    assert.ok(running !== undefined);
+    await stopProcess(running, "SIGKILL");
+    assert.deepEqual(await state(), ["kube-apiserver stopped", "etcd running"]);
+    assert.equal((await keyplane(stack.home, ["status"])).code, 1);
+    await stopKubernetes(stack.home, { report: quiet });
+    assert.deepEqual(await state(), []);
+    assert.deepEqual(await startKubernetes(stack.home, { report: quiet }), kubernetes);
   });
 
   test("lets nobody in while Kubernetes is down, and everybody again after it came back", async () => {
