@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Consumer, Secret } from "../../model/model.ts";
 import { generate, keyId } from "./generate.ts";
+import { keySet, type SigningKey } from "./jwks.ts";
 
 /** Field → value. The only type here that holds values; it is never printed, logged or put into an error. */
 export type Fields = Record<string, string>;
@@ -11,8 +12,18 @@ export type Fields = Record<string, string>;
  */
 const pairs: Partial<Record<Secret["kind"], { now: string; before: string }>> = {
   hmac: { now: "primary", before: "secondary" },
+  token: { now: "token", before: "previous" },
+  jwt: { now: "key", before: "previous" },
   fernet: { now: "key", before: "previous" },
 };
+
+/** Of kinds with a pair: the fields that name or publish its keys. */
+const following = ["key-id", "jwks"];
+
+/** Names of the field that changes and of the one that holds the value before; undefined where a kind keeps none. */
+export function pairNames({ kind }: Pick<Secret, "kind">): { now: string; before: string } | undefined {
+  return pairs[kind];
+}
 
 /** Whether a version holds the value before it as well. */
 export function keepsOneBefore({ kind }: Pick<Secret, "kind">): boolean {
@@ -21,7 +32,8 @@ export function keepsOneBefore({ kind }: Pick<Secret, "kind">): boolean {
 
 /** Fields that someone must give when setting a value; the others follow from them. */
 export function givenFields(secret: Pick<Secret, "kind" | "fields" | "templates">): string[] {
-  const derived = [pairs[secret.kind]?.before, secret.kind === "hmac" ? "key-id" : undefined];
+  const pair = pairs[secret.kind];
+  const derived = pair === undefined ? [] : [pair.before, ...following];
   return secret.fields.filter((field) => !derived.includes(field) && !(field in secret.templates));
 }
 
@@ -32,30 +44,67 @@ export function isMachineMade(secret: Secret): boolean {
 
 /** A first value of a machine-made secret, without its assembled fields. */
 export function firstFields(secret: Secret, today: Date): Fields {
+  return freshFields(secret, undefined, today);
+}
+
+/** The next version of a machine-made secret: every field that can be made anew is. */
+export function freshFields(secret: Secret, current: Fields | undefined, today: Date): Fields {
   const { generator } = secret;
-  if (generator.by !== "machine") throw new Error(`${secret.id} is set by hand`);
+  if (generator.by !== "machine") throw new Error(`${secret.id} is not made by a machine`);
   const given = givenFields(secret).map((field) => [
     field,
     field === "user" ? userName(secret) : generate(generator),
   ]);
-  return nextFields(secret, Object.fromEntries(given), undefined, today);
+  return nextFields(secret, Object.fromEntries(given), current, today);
 }
 
 /**
- * The fields of a new source version from those given: the one before moves to its field, and a new HMAC key
- * gets a new id.
+ * The fields of a new source version from those given: the one before moves to its field, a new HMAC or signing key
+ * gets a new id, and the key set of a signing key holds both.
  */
 export function nextFields(secret: Secret, given: Fields, current: Fields | undefined, today: Date): Fields {
   const pair = pairs[secret.kind];
   if (pair === undefined) return { ...given };
   const now = given[pair.now] ?? "";
   // Written a second time, a value must not push out the one before.
-  const before = current?.[pair.now] === now ? current[pair.before] : current?.[pair.now];
+  const again = current?.[pair.now] === now;
+  const before = again ? current[pair.before] : current?.[pair.now];
   const next: Fields = { ...given, [pair.before]: before ?? now };
   if (secret.fields.includes("key-id")) {
-    next["key-id"] = current?.[pair.now] === now && current["key-id"] ? current["key-id"] : keyId(today);
+    next["key-id"] = again && current["key-id"] ? current["key-id"] : keyId(today);
+  }
+  if (secret.fields.includes("jwks")) {
+    const id = next["key-id"] ?? "";
+    const keys: SigningKey[] = [{ id, key: now }];
+    const idBefore = again ? undefined : (current?.["key-id"] ?? keyId(today));
+    if (before !== undefined && before !== now && idBefore !== undefined)
+      keys.push({ id: idBefore, key: before });
+    next.jwks = again && current.jwks ? current.jwks : keySet(keys);
   }
   return next;
+}
+
+/**
+ * The same version after its overlap: the one before is dropped, and only the value itself is accepted. Undefined where
+ * the kind keeps none, or where it was dropped already.
+ */
+export function withoutBefore(secret: Pick<Secret, "kind" | "fields">, fields: Fields): Fields | undefined {
+  const pair = pairs[secret.kind];
+  const now = pair && fields[pair.now];
+  if (pair === undefined || now === undefined || fields[pair.before] === now) return undefined;
+  const alone = { ...fields, [pair.before]: now };
+  return fields.jwks === undefined
+    ? alone
+    : { ...alone, jwks: keySet([{ id: fields["key-id"] ?? "", key: now }]) };
+}
+
+/** The value that changes and the one before it, of kinds that keep one. */
+export function pairOf(
+  secret: Pick<Secret, "kind">,
+  fields: Fields,
+): { now: string | undefined; before: string | undefined } | undefined {
+  const pair = pairs[secret.kind];
+  return pair && { now: fields[pair.now], before: fields[pair.before] };
 }
 
 /** Whether two versions would be the same to whoever reads them. */
@@ -83,7 +132,10 @@ export function consumerFields(secret: Secret, consumer: Consumer, source: Field
 
 function fieldValue(secret: Secret, field: string, source: Fields): string {
   const template = secret.templates[field];
-  const value = template === undefined ? source[field] : assemble(template, source);
+  const pair = pairs[secret.kind];
+  // A version from before its kind kept two holds no such field: it is its own one before.
+  const held = field === pair?.before ? (source[field] ?? source[pair.now]) : source[field];
+  const value = template === undefined ? held : assemble(template, source);
   if (value !== undefined) return value;
   throw new Error(`${secret.id} has no field ${field}: set it again with \`keyplane set ${secret.id}\``);
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { generate, keyId } from "../../../operations/values/generate.ts";
@@ -19,6 +20,13 @@ test("makes Fernet keys as their specification says: 32 bytes, URL-safe, padded 
   for (let i = 0; i < 200; i++) {
     assert.match(generate({ by: "machine", bytes: 48, encoding: "fernet" }), /^[A-Za-z0-9_-]{43}=$/);
   }
+});
+
+test("makes ES256 keys as private keys on P-256 in PEM", () => {
+  const { asymmetricKeyType, asymmetricKeyDetails } = createPrivateKey(
+    generate({ by: "machine", bytes: 32, encoding: "es256" }),
+  );
+  assert.deepEqual([asymmetricKeyType, asymmetricKeyDetails?.namedCurve], ["ec", "prime256v1"]);
 });
 
 test("holds as many random bytes as the catalogue asks for, in every encoding", () => {

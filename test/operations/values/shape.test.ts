@@ -8,7 +8,9 @@ import {
   givenFields,
   inOrder,
   nextFields,
+  pairOf,
   shapeOf,
+  withoutBefore,
 } from "../../../operations/values/shape.ts";
 
 const day = new Date("2026-11-22T12:00:00Z");
@@ -71,9 +73,103 @@ test("a next Fernet key keeps the one before as previous (R22)", () => {
   });
 });
 
+test("a next token keeps the one before as previous, and a first one is its own (R18)", () => {
+  const token = { ...hmac, kind: "token" as const, fields: ["token", "previous"] };
+  const first = firstFields(token, day);
+  assert.equal(first.previous, first.token);
+  assert.deepEqual(nextFields(token, { token: "new" }, { token: "old", previous: "older" }, day), {
+    token: "new",
+    previous: "old",
+  });
+});
+
+const jwt: Secret = {
+  ...hmac,
+  kind: "jwt",
+  fields: ["key", "previous", "key-id", "jwks"],
+  generator: { by: "machine", bytes: 32, encoding: "es256" },
+};
+
+interface Jwk {
+  kid: string;
+  d?: string;
+  k?: string;
+}
+
+function keys(fields: Record<string, string>): Jwk[] {
+  return (JSON.parse(fields.jwks ?? "") as { keys: Jwk[] }).keys;
+}
+
+test("a next signing key is published beside the one before, each by its own key id (R49)", () => {
+  const first = firstFields(jwt, day);
+  const next = nextFields(jwt, { key: firstFields(jwt, day).key ?? "" }, first, day);
+  assert.deepEqual(
+    keys(first).map(({ kid }) => kid),
+    [first["key-id"]],
+  );
+  assert.deepEqual(
+    keys(next).map(({ kid }) => kid),
+    [next["key-id"], first["key-id"]],
+  );
+  assert.notEqual(next["key-id"], first["key-id"]);
+});
+
+test("the same signing key given again changes nothing: both stay published", () => {
+  const first = firstFields(jwt, day);
+  const next = nextFields(jwt, { key: firstFields(jwt, day).key ?? "" }, first, day);
+  assert.deepEqual(nextFields(jwt, { key: next.key ?? "" }, next, day), next);
+});
+
+test("a signing key from before key sets is published under a new id, once another follows", () => {
+  const old = { key: "k".repeat(43) };
+  const next = nextFields(
+    { ...jwt, generator: { by: "machine", bytes: 32, encoding: "base64url" } },
+    { key: "n".repeat(43) },
+    old,
+    day,
+  );
+  assert.deepEqual(
+    keys(next).map(({ k }) => Buffer.from(k ?? "", "base64url").toString()),
+    ["n".repeat(43), old.key],
+  );
+  assert.equal(new Set(keys(next).map(({ kid }) => kid)).size, 2);
+});
+
+test("dropping the one before leaves one value, and one published key (R30)", () => {
+  const before = { primary: "b", secondary: "a", "key-id": "2026-01-01-00000000" };
+  assert.deepEqual(withoutBefore(hmac, before), { ...before, secondary: "b" });
+  const first = firstFields(jwt, day);
+  const next = nextFields(jwt, { key: firstFields(jwt, day).key ?? "" }, first, day);
+  const alone = withoutBefore(jwt, next);
+  assert.ok(alone);
+  assert.equal(alone.previous, next.key);
+  assert.deepEqual(
+    keys(alone).map(({ kid }) => kid),
+    [next["key-id"]],
+  );
+});
+
+test("nothing is dropped twice, and nothing of a kind that keeps one value", () => {
+  assert.equal(withoutBefore(hmac, { primary: "b", secondary: "b", "key-id": "k" }), undefined);
+  assert.equal(withoutBefore({ kind: "password", fields: ["password"] }, { password: "p" }), undefined);
+});
+
+test("the value in force and the one before are told by kind", () => {
+  assert.deepEqual(pairOf(hmac, { primary: "b", secondary: "a", "key-id": "k" }), { now: "b", before: "a" });
+  assert.equal(pairOf({ kind: "password" }, { password: "p" }), undefined);
+});
+
+test("a listener of a version from before its kind kept two gets the value itself as the one before", () => {
+  const token = { ...hmac, kind: "token" as const, fields: ["token", "previous"] };
+  const gateway = consumer("soma/gateway", "listener", { TOKEN: "token", PREVIOUS: "previous" });
+  assert.deepEqual(consumerFields(token, gateway, { token: "t" }), { previous: "t", token: "t" });
+});
+
 test("what follows from other fields is not asked for", () => {
   assert.deepEqual(givenFields(hmac), ["primary"]);
   assert.deepEqual(givenFields({ kind: "fernet", fields: ["key", "previous"], templates: {} }), ["key"]);
+  assert.deepEqual(givenFields(jwt), ["key"]);
+  assert.deepEqual(givenFields({ kind: "token", fields: ["token", "previous"], templates: {} }), ["token"]);
   assert.deepEqual(givenFields({ kind: "api-key", fields: ["key", "secret"], templates: {} }), [
     "key",
     "secret",
