@@ -91,7 +91,8 @@ export interface Rotator {
   verify(context: RotatorContext, old: Fields, kept: Fields): Promise<void>;
   /**
    * What must be done between the signers' switch and the revocation, in pieces that can be stopped and resumed:
-   * re-encryption. Returns what is left to do; 0 when it is done.
+   * re-encryption. Returns what is left to do; 0 when it is done. Rolling back after signers had the new value calls it
+   * with the two exchanged, while every consumer accepts both: what was written with the new value goes back.
    */
   migrate?(context: RotatorContext, next: Fields, old: Fields): Promise<number>;
   /**

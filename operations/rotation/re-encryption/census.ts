@@ -1,0 +1,49 @@
+import type { StoredCiphertext } from "../../../model/model.ts";
+import { type Column, nameOf } from "./column.ts";
+
+/** How many rows of a column are under which key (R62). */
+export interface Census {
+  column: StoredCiphertext;
+  /** Key → rows, e.g. { new: 120, old: 3, neither: 0 }; of transit keys by version, e.g. { v3: 120 }. */
+  rows: Record<string, number>;
+}
+
+/** Ciphertext is left under a key that is to go. Names columns and counts, never a row's content. */
+export class CiphertextRemainsError extends Error {
+  override name = "CiphertextRemainsError";
+}
+
+/**
+ * Looks at every row of a column without changing any.
+ * @param judge names the key that each ciphertext is under
+ * @param enough ends the census early, e.g. when one row of the old key is all that one wants to know
+ */
+export async function census(
+  column: Column,
+  judge: (ciphertext: string) => string,
+  {
+    signal,
+    batch = 5_000,
+    enough = () => false,
+  }: { signal: AbortSignal; batch?: number; enough?: (rows: Record<string, number>) => boolean },
+): Promise<Record<string, number>> {
+  const counted: Record<string, number> = {};
+  for (let after: string | undefined, more = true; more && !enough(counted); ) {
+    signal.throwIfAborted();
+    const rows = await column.after(after, batch);
+    for (const { value } of rows) {
+      const key = judge(value);
+      counted[key] = (counted[key] ?? 0) + 1;
+    }
+    after = rows.at(-1)?.key;
+    more = rows.length === batch;
+  }
+  return counted;
+}
+
+/** "soma/main public.api_keys.ciphertext: 3 old, 120 new", for messages. */
+export function told({ column, rows }: Census): string {
+  const counts = Object.entries(rows).filter(([, count]) => count > 0);
+  const text = counts.map(([key, count]) => `${count.toLocaleString("en")} ${key}`).join(", ");
+  return `${nameOf(column)}: ${text === "" ? "no ciphertext" : text}`;
+}

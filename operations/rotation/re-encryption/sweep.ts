@@ -1,0 +1,102 @@
+import { performance } from "node:perf_hooks";
+import type { Column, Replacement } from "./column.ts";
+
+/** What one ciphertext is under; of one under the old key also the same plaintext under the new one. */
+export type Judged = { under: "new" } | { under: "old"; anew: string } | { under: "neither" };
+
+/** Judges ciphertexts in their order, and puts those of the old key under the new one. Writes nothing itself. */
+export type Recipher = (ciphertexts: string[]) => Promise<Judged[]>;
+
+/** Where a pass through a column stands. All of it may be lost: a new pass finds what is left to do. */
+export interface Position {
+  /** The last key that was looked at; none before the first row. */
+  after?: string;
+  /** Rows looked at in this pass, and rows there were when it began. */
+  seen: number;
+  rows: number;
+  /** Of those: under the old key when they were looked at, and those that open under neither. */
+  old: number;
+  neither: number;
+  /** Rows put under the new key, in all passes. */
+  replaced: number;
+  /** A pass from the first row to the last has met nothing under the old key. */
+  clean: boolean;
+}
+
+export const start: Position = { seen: 0, rows: 0, old: 0, neither: 0, replaced: 0, clean: false };
+
+export interface Pace {
+  /** Milliseconds that a batch should take; it takes at most about twice as long. */
+  batch: number;
+  /** Rows of a batch: the first one's, and bounds. */
+  rows: { first: number; least: number; most: number };
+}
+
+/** Short enough that nobody waits for a row noticeably, long enough that a commit is not what takes the time. */
+export const usualPace: Pace = { batch: 100, rows: { first: 200, least: 10, most: 2_000 } };
+
+/**
+ * Re-encrypts a column in batches from a position on, until `until` (of performance.now()) or the end of a pass that
+ * found nothing under the old key. Rows that were locked or changed under our hands are met again in the next pass.
+ * @param reached is told after every batch, which is one transaction
+ * @throws the signal's reason, between two batches
+ */
+export async function sweep(
+  column: Column,
+  recipher: Recipher,
+  from: Position,
+  {
+    until,
+    signal,
+    pace = usualPace,
+    reached,
+  }: { until: number; signal: AbortSignal; pace?: Pace; reached: (position: Position) => Promise<void> },
+): Promise<Position> {
+  let position = from;
+  let size = pace.rows.first;
+  while (!position.clean && performance.now() < until) {
+    signal.throwIfAborted();
+    const began = performance.now();
+    if (position.seen === 0) position = { ...position, rows: await column.size() };
+    const rows = await column.after(position.after, size);
+    const judged = await recipher(rows.map(({ value }) => value));
+    const replacements: Replacement[] = [];
+    let neither = 0;
+    for (const [index, row] of rows.entries()) {
+      const one = judged[index];
+      if (one === undefined) throw new Error(`${column.name}: a ciphertext was not judged`);
+      if (one.under === "old") replacements.push({ ...row, anew: one.anew });
+      if (one.under === "neither") neither++;
+    }
+    const replaced = await column.replace(replacements);
+    position = {
+      ...position,
+      ...(rows.length > 0 && { after: rows.at(-1)?.key ?? "" }),
+      seen: position.seen + rows.length,
+      old: position.old + replacements.length,
+      neither: position.neither + neither,
+      replaced: position.replaced + replaced,
+    };
+    if (rows.length < size) position = nextPass(position);
+    size = nextSize(size, performance.now() - began, pace);
+    await reached(position);
+  }
+  return position;
+}
+
+/** At the end of a pass: clean, or from the first row on again. */
+function nextPass(position: Position): Position {
+  if (position.old === 0) return { ...position, clean: true };
+  return { ...start, replaced: position.replaced };
+}
+
+function nextSize(size: number, took: number, { batch, rows }: Pace): number {
+  const wanted = took < batch / 2 ? size * 2 : took > batch ? Math.floor((size * batch) / took) : size;
+  return Math.min(rows.most, Math.max(rows.least, wanted));
+}
+
+/** Rows that are still to be looked at; at least 1 until a whole pass was clean. */
+export function leftOf(position: Position): number {
+  if (position.clean) return 0;
+  return Math.max(1, position.rows - position.seen);
+}
