@@ -9,6 +9,7 @@ import {
 import { SecretBackendConnection } from "@pulumi/vault/database/secretBackendConnection.js";
 import { SecretBackendRole } from "@pulumi/vault/database/secretBackendRole.js";
 import { Endpoint } from "@pulumi/vault/generic/endpoint.js";
+import { rotationLogins } from "../../model/derive/databases.ts";
 import type { Database } from "../../model/model.ts";
 import { short, within } from "./lifetime.ts";
 import { dataHolding } from "./retention.ts";
@@ -33,12 +34,13 @@ export class DatabaseCredentials extends ComponentResource {
     opts?: ComponentResourceOptions,
   ) {
     super("keyplane:vault:DatabaseCredentials", name, {}, opts);
+    const roles = [...database.users, ...rotationLogins(database)];
     const connection = new SecretBackendConnection(
       `${name}-connection`,
       {
         backend,
         name: database.connection,
-        allowedRoles: database.users.map(({ role }) => role),
+        allowedRoles: roles.map(({ role }) => role),
         verifyConnection: true,
         postgresql: {
           connectionUrl: connectionUrl(database),
@@ -66,7 +68,7 @@ export class DatabaseCredentials extends ComponentResource {
       },
       { parent: this },
     );
-    for (const user of database.users) {
+    for (const user of roles) {
       new SecretBackendRole(
         `${name}-${user.role}`,
         {

@@ -18,8 +18,8 @@ export interface PostgresServer {
 }
 
 /**
- * Makes what Vault needs to manage a database's users: the database, its group roles with exactly the catalogue's
- * grants (also on later tables), and the manager role. Repeating it changes nothing.
+ * Makes what Vault and rotation need to manage a database's users: the database, its group roles with exactly the
+ * catalogue's grants (also on later tables), the manager, and the role that rotation acts as. Repeating it changes nothing.
  * @param exists Whether Vault has a connection of that name already: its manager's password is Vault's own by then.
  * @returns connection → fresh bootstrap password, for each manager whose password nobody has yet.
  */
@@ -92,9 +92,12 @@ async function runTogether(client: pg.Client, statements: string[]): Promise<voi
   if (statements.length > 0) await client.query(statements.join(";\n"));
 }
 
-/** The manager and the groups; what is found already is not made again, and `found` learns what will be made. */
-function roleStatements({ manager, groups }: Database, found: Existing): string[] {
-  const names = [manager, ...groups.map(({ name }) => name)];
+/**
+ * The manager, the role that rotation acts as, and the groups; what is found already is not made again, and `found`
+ * learns what will be made.
+ */
+function roleStatements({ manager, rotation: { actsAs }, groups }: Database, found: Existing): string[] {
+  const names = [manager, actsAs, ...groups.map(({ name }) => name)];
   const missing = names.filter((name) => !found.roles.has(name));
   for (const name of missing) found.roles.add(name);
   const may = "NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT";
@@ -103,19 +106,24 @@ function roleStatements({ manager, groups }: Database, found: Existing): string[
     `ALTER ROLE ${id(manager)} LOGIN CREATEROLE ${may}`,
     // Revoking a user ends its sessions and hands over what it owns: that takes the rights of the users it made.
     `ALTER ROLE ${id(manager)} SET createrole_self_grant = 'inherit'`,
+    `ALTER ROLE ${id(actsAs)} NOLOGIN CREATEROLE ${may}`,
+    // It makes logins that act as this role, and no role administers itself: so this is not the manager.
+    `GRANT ${id(actsAs)} TO ${id(manager)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`,
     ...groups.flatMap(({ name }) => [
       `ALTER ROLE ${id(name)} NOLOGIN NOCREATEROLE ${may}`,
-      // It hands the group out, and hands a revoked user's things over to it: that takes the group's rights.
-      `GRANT ${id(name)} TO ${id(manager)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`,
+      // They hand the group out, and hand a revoked user's things over to it: that takes the group's rights.
+      ...[manager, actsAs].map(
+        (role) => `GRANT ${id(name)} TO ${id(role)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`,
+      ),
     ]),
   ];
 }
 
 /** Postgres lets everybody into every database; a user of one system has no business in another's (R8). */
-function connectStatements({ database, manager, groups }: Database): string[] {
+function connectStatements({ database, manager, rotation: { actsAs }, groups }: Database): string[] {
   return [
     `REVOKE ALL ON DATABASE ${id(database)} FROM PUBLIC`,
-    ...[manager, ...groups.map(({ name }) => name)].map(
+    ...[manager, actsAs, ...groups.map(({ name }) => name)].map(
       (role) => `GRANT CONNECT ON DATABASE ${id(database)} TO ${id(role)}`,
     ),
   ];

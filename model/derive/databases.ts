@@ -4,7 +4,7 @@ import type { Database, DynamicUser } from "../model.ts";
 import { fit, limits } from "../names.ts";
 import type { DatabaseEntry, GrantEntry } from "../schema/database.ts";
 import type { System } from "../schema/system.ts";
-import { type Context, compare, ordered, physical, retiredOf } from "./context.ts";
+import { type Context, compare, minute, ordered, physical, retiredOf } from "./context.ts";
 import { joined } from "./paths.ts";
 
 /**
@@ -64,6 +64,27 @@ function database(context: Context, system: System, name: string, entry: Databas
     ...retired,
   };
 }
+
+/**
+ * The logins of the rotation engine, short-lived like a service's: a Vault role of its own, whose users act as the
+ * database's rotation role. A retired database has none.
+ */
+export function rotationLogins({ retired, rotation: { role, actsAs } }: Database): VaultLogin[] {
+  if (retired !== undefined) return [];
+  return [
+    {
+      role,
+      memberOf: actsAs,
+      ttl: 10 * minute,
+      maxTtl: longestCredential,
+      creationStatements: creationStatements(actsAs),
+      revocationStatements: revocationStatements(actsAs),
+    },
+  ];
+}
+
+/** What a Vault role makes: a login of one group. */
+export type VaultLogin = Omit<DynamicUser, "service">;
 
 /** Where a database is in the environment. Only one without a host of its own or its environment's is local. */
 export function placeOf(

@@ -1,4 +1,6 @@
 import type { Policy, PolicyRule } from "../model.ts";
+import { rotationLogins } from "./databases.ts";
+import { promotionPolicies, sealing } from "./promotion.ts";
 import { handOver, inOrder, type Parts, rule } from "./rules.ts";
 
 /** The platform's own roles; each runs in the workflow of its name. */
@@ -31,6 +33,7 @@ export function platformPolicies(parts: Parts): Policy[] {
       "Makes a person's login and second factor, and a host's wrapped secret id.",
       enrol(parts),
     ),
+    ...promotionPolicies(parts),
   ];
 }
 
@@ -137,7 +140,8 @@ function deploy(parts: Parts): PolicyRule[] {
 }
 
 /** The engine alone sees sources; it writes each consumer's own path and keeps its journal beside them. */
-function rotate({ vault, databases }: Parts): PolicyRule[] {
+function rotate(parts: Parts): PolicyRule[] {
+  const { vault, databases } = parts;
   const { kv, transit, database } = vault.mounts;
   const metadata = ["create", "read", "update", "patch", "list"] as const;
   return [
@@ -156,13 +160,19 @@ function rotate({ vault, databases }: Parts): PolicyRule[] {
     rule(`${transit}/keys/+/config`, "create", "update"),
     rule(`${transit}/keys/+/trim`, "update"),
     rule(`${transit}/rewrap/+`, "update"),
-    ...databases.flatMap(({ connection, users }) => [
-      rule(`${database}/config/${connection}`, "read"),
-      rule(`${database}/rotate-root/${connection}`, "update"),
-      ...users.flatMap(({ role }) => [
+    ...sealing(parts),
+    ...databases.flatMap((each) => [
+      rule(`${database}/config/${each.connection}`, "read"),
+      rule(`${database}/rotate-root/${each.connection}`, "update"),
+      ...[...each.users, ...rotationLogins(each)].flatMap(({ role }) => [
         rule(`sys/leases/revoke-prefix/${database}/creds/${role}`, "update", "sudo"),
         // A database user that no lease owns is dropped.
         rule(`sys/leases/lookup/${database}/creds/${role}`, "list", "sudo"),
+      ]),
+      // Static users are made and altered with a login that ends with the work.
+      ...rotationLogins(each).flatMap(({ role }) => [
+        rule(`${database}/creds/${role}`, "read"),
+        rule(`sys/leases/revoke/${database}/creds/${role}/+`, "update"),
       ]),
     ]),
     rule("sys/leases/lookup", "update"),

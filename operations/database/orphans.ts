@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { QueryResult, QueryResultRow } from "pg";
 import { type Vault, VaultError } from "../../clients/vault.ts";
-import type { Database, DynamicUser, Model } from "../../model/model.ts";
+import { rotationLogins, type VaultLogin } from "../../model/derive/databases.ts";
+import type { Database, Model } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 
 /** A connection to one database, e.g. a pg.Client, as a role that sees and may drop every user of its groups. */
@@ -39,10 +40,11 @@ interface Login {
 export async function dropOrphans(search: OrphanSearch): Promise<string[]> {
   const dropped: string[] = [];
   for (const database of search.model.databases) {
-    if (database.users.length === 0) continue;
+    const members = [...database.users, ...rotationLogins(database)];
+    if (members.length === 0) continue;
     const connection = await search.connect(database);
     try {
-      for (const users of byGroup(database.users)) {
+      for (const users of byGroup(members)) {
         dropped.push(...(await dropOrphansOf(search, database, users, connection)));
       }
     } finally {
@@ -55,7 +57,7 @@ export async function dropOrphans(search: OrphanSearch): Promise<string[]> {
 async function dropOrphansOf(
   { vault, model, report, settled = 3_000 }: OrphanSearch,
   database: Database,
-  users: [DynamicUser, ...DynamicUser[]],
+  users: [VaultLogin, ...VaultLogin[]],
   connection: Connection,
 ): Promise<string[]> {
   const [{ memberOf, revocationStatements }] = users;
@@ -130,7 +132,7 @@ async function logins(connection: Connection, group: string): Promise<Login[]> {
   return rows;
 }
 
-async function leasesOf(vault: Vault, model: Model, users: DynamicUser[]): Promise<string[]> {
+async function leasesOf(vault: Vault, model: Model, users: VaultLogin[]): Promise<string[]> {
   const leases: string[] = [];
   for (const { role } of users) {
     const prefix = `${model.vault.mounts.database}/creds/${role}`;
@@ -156,8 +158,8 @@ async function touch(vault: Vault, lease_id: string): Promise<boolean> {
   }
 }
 
-function byGroup(users: DynamicUser[]): [DynamicUser, ...DynamicUser[]][] {
-  const groups = new Map<string, [DynamicUser, ...DynamicUser[]]>();
+function byGroup(users: VaultLogin[]): [VaultLogin, ...VaultLogin[]][] {
+  const groups = new Map<string, [VaultLogin, ...VaultLogin[]]>();
   for (const user of users) {
     const group = groups.get(user.memberOf);
     if (group === undefined) groups.set(user.memberOf, [user]);

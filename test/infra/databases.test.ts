@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { platform } from "../../infra/index.ts";
 import { connectionUrl, rotation } from "../../infra/vault/databases.ts";
+import { revocationStatements } from "../../model/derive/databases.ts";
 import { declared } from "./declared.ts";
 import { smallModel } from "./model.ts";
 
@@ -18,7 +19,7 @@ test("connects as the manager, by verifiers, for exactly the catalogue's roles (
   assert.deepEqual(first.one(connectionType, "titan.ledger-connection").inputs, {
     backend: "database",
     name: "titan.ledger",
-    allowedRoles: ["titan.ledger.quant"],
+    allowedRoles: ["titan.ledger.quant", "titan.ledger.keyplane.rotate"],
     verifyConnection: true,
     postgresql: {
       connectionUrl: "postgresql://{{username}}:{{password}}@127.0.0.1:5432/ledger?sslmode=disable",
@@ -72,6 +73,34 @@ test("gives a role the catalogue's statements and lifetimes (R12)", () => {
       maxTtl: 3600,
     },
   );
+});
+
+test("gives rotation a role of minutes, whose logins join the role that it acts as and leave nothing behind", () => {
+  const { inputs } = first.one(
+    "vault:database/secretBackendRole:SecretBackendRole",
+    "titan.ledger-titan.ledger.keyplane.rotate",
+  );
+  assert.deepEqual(inputs, {
+    backend: "database",
+    name: "titan.ledger.keyplane.rotate",
+    dbName: "titan.ledger",
+    creationStatements: [
+      `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE "keyplane_ledger__rotation"`,
+    ],
+    revocationStatements: revocationStatements("keyplane_ledger__rotation"),
+    defaultTtl: 600,
+    maxTtl: 3600,
+  });
+});
+
+test("gives a retired database no role, for services or for rotation", async () => {
+  const retired = { since: "2026-01-01", reason: "moved", delete: false };
+  const databases = [{ ...ledger, users: [], retired }];
+  const later = await declared(() =>
+    platform(smallModel({ databases }), { part: "first", bootstrapPasswords: {} }),
+  );
+  assert.deepEqual(later.of("vault:database/secretBackendRole:SecretBackendRole"), []);
+  assert.deepEqual(later.one(connectionType, "titan.ledger-connection").inputs.allowedRoles, []);
 });
 
 test("refuses a database role whose maximum TTL is over an hour (R12)", async () => {

@@ -44,6 +44,7 @@ const other: Database = {
   connection: "soma.agents",
   database: "soma_agents",
   manager: "keyplane_soma_agents",
+  rotation: { role: "soma.agents.keyplane.rotate", actsAs: "keyplane_soma_agents__rotation" },
   groups: [{ name: "agents_reader", grants: ['SELECT ON ALL TABLES IN SCHEMA "books"'] }],
 };
 const unknown = { exists: async () => false };
@@ -155,6 +156,56 @@ test("a manager makes users and no more: no superuser, no other system's groups,
   await assert.rejects(manager.query("GRANT pg_read_all_data TO ledger_reader"), { code: "42501" });
   await assert.rejects(manager.query(`ALTER ROLE ${other.manager} PASSWORD 'x'`), { code: "42501" });
   await assert.rejects(connected(t, { ...login, database: other.database }), { code: "42501" });
+});
+
+test("the role that rotation acts as makes logins of its database's groups and no more, and leaves the ones it did not make alone (R8)", async (t) => {
+  const services = await (await testServices(t)).start();
+  const passwords = await prepareDatabases(services, [ledger, other], unknown);
+  const login = { port: services.postgres.port, database: ledger.database };
+  const { actsAs } = ledger.rotation;
+  const manager = await connected(t, {
+    ...login,
+    user: ledger.manager,
+    password: passwords["titan.ledger"] ?? "",
+  });
+  await manager.query(`CREATE ROLE engine LOGIN PASSWORD 'engine' IN ROLE "${actsAs}"`);
+  await manager.query("CREATE ROLE dynamic LOGIN PASSWORD 'dynamic' IN ROLE ledger_writer");
+  const engine = await connected(t, { ...login, user: "engine", password: "engine" });
+  await assert.rejects(engine.query("CREATE ROLE static"), { code: "42501" });
+  await engine.query(`SET ROLE "${actsAs}"`);
+  await engine.query("CREATE ROLE static LOGIN PASSWORD 'static' IN ROLE ledger_writer");
+  await engine.query("ALTER ROLE static SET role = 'ledger_writer'");
+  await engine.query("ALTER ROLE static CONNECTION LIMIT 1 PASSWORD 'other'");
+  for (const statement of [
+    "CREATE ROLE evil SUPERUSER",
+    "CREATE ROLE evil CREATEDB",
+    "CREATE ROLE evil IN ROLE agents_reader",
+    `CREATE ROLE evil IN ROLE "${actsAs}"`,
+    `CREATE ROLE evil IN ROLE "${ledger.manager}"`,
+    "GRANT pg_read_all_data TO static",
+    "ALTER ROLE dynamic PASSWORD 'x'",
+    "ALTER ROLE engine VALID UNTIL 'infinity'",
+    `ALTER ROLE "${ledger.manager}" PASSWORD 'x'`,
+    "ALTER ROLE postgres PASSWORD 'x'",
+    "SELECT rolpassword FROM pg_authid",
+    "SELECT pg_read_file('/etc/passwd')",
+    "CREATE DATABASE evil",
+  ]) {
+    await assert.rejects(engine.query(statement), { code: "42501" }, statement);
+  }
+  await assert.rejects(
+    connected(t, { ...login, user: "engine", password: "engine", database: other.database }),
+    {
+      code: "42501",
+    },
+  );
+  await engine.end();
+  for (const statement of revocationStatements(actsAs)) {
+    await manager.query(statement.replaceAll("{{name}}", "engine"));
+  }
+  const admin = await superuser(t, services, ledger.database);
+  const { rows } = await admin.query("SELECT rolname FROM pg_roles WHERE rolname IN ('engine', 'static')");
+  assert.deepEqual(rows, [{ rolname: "static" }]);
 });
 
 test("Vault manages users through the manager, and no password reaches Postgres' log (R12, R54)", async (t) => {
