@@ -1,0 +1,177 @@
+import pg, { type QueryResult, type QueryResultRow } from "pg";
+import { type Vault, VaultError } from "../../clients/vault.ts";
+import type { Database, Model } from "../../model/model.ts";
+import { type Connection, type Reach, TargetUnavailableError } from "./rotator.ts";
+
+export interface DatabaseAccess {
+  /** Logged in as the rotation role. */
+  vault: Vault;
+  model: Pick<Model, "vault">;
+  /** PEM of the CA that signed the servers' certificates, where TLS is on; the system's roots when absent. */
+  ca?: string;
+  /** Milliseconds for a connection, and for one statement; 10 000 and 30 000 by default. */
+  patience?: { connect: number; statement: number };
+}
+
+/**
+ * Connections to the model's databases. `manage` gets a login of its own from Vault, which ends with the connection,
+ * and with its lease where the runner is killed. Both throw TargetUnavailableError for a server that cannot be
+ * reached, has no free connection or answers too late; a login that the server refuses is a pg.DatabaseError.
+ */
+export function databaseReach(access: DatabaseAccess): Pick<Reach, "manage" | "login"> {
+  return {
+    login: async (database, as) => new Session(await open(access, database, as), database),
+    manage: (database) => manage(access, database),
+  };
+}
+
+async function manage(access: DatabaseAccess, database: Database): Promise<Connection> {
+  const lease = await Lease.of(access, database);
+  try {
+    const client = await open(access, database, lease.credentials);
+    const session = new Session(client, database, lease);
+    // Roles are made and altered as this role alone: the attribute CREATEROLE is not inherited.
+    await session.query(`SET ROLE ${pg.escapeIdentifier(database.rotation.actsAs)}`);
+    return session;
+  } catch (error) {
+    await lease.end();
+    throw error;
+  }
+}
+
+async function open(
+  { ca, patience = { connect: 10_000, statement: 30_000 } }: DatabaseAccess,
+  database: Database,
+  { user, password }: { user: string; password: string },
+): Promise<pg.Client> {
+  const client = new pg.Client({
+    host: database.host,
+    port: database.port,
+    database: database.database,
+    user,
+    password,
+    ssl: database.tls === "disable" ? false : { rejectUnauthorized: true, ...(ca !== undefined && { ca }) },
+    application_name: "keyplane",
+    connectionTimeoutMillis: patience.connect,
+    statement_timeout: patience.statement,
+    // A server that is gone without a word is noticed here.
+    query_timeout: patience.statement + 5_000,
+    // Whatever waits for a lock makes others wait behind it: better to come again.
+    lock_timeout: 2_000,
+    // What the database's users have made must not stand in for what is meant.
+    options: "-c search_path=pg_catalog",
+  });
+  // A server that goes away between two queries must not end our process.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw unavailable(error, database) ?? error;
+  }
+}
+
+/** A connection whose errors are told apart, and whose lease is renewed while it is used. */
+class Session implements Connection {
+  readonly #client: pg.Client;
+  readonly #database: Database;
+  readonly #lease: Lease | undefined;
+
+  constructor(client: pg.Client, database: Database, lease?: Lease) {
+    this.#client = client;
+    this.#database = database;
+    this.#lease = lease;
+  }
+
+  async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>> {
+    await this.#lease?.renewInTime();
+    try {
+      return await this.#client.query<Row>(text, values);
+    } catch (error) {
+      throw unavailable(error, this.#database) ?? error;
+    }
+  }
+
+  async end(): Promise<void> {
+    // The server may be gone: then there is nothing to end.
+    await this.#client.end().catch(() => {});
+    await this.#lease?.end();
+  }
+}
+
+/** A login that Vault made for one connection. */
+class Lease {
+  readonly credentials: { user: string; password: string };
+  readonly #vault: Vault;
+  readonly #id: string;
+  #halfway: number;
+
+  private constructor(vault: Vault, id: string, duration: number, credentials: Lease["credentials"]) {
+    this.#vault = vault;
+    this.#id = id;
+    this.#halfway = halfway(duration);
+    this.credentials = credentials;
+  }
+
+  static async of({ vault, model }: DatabaseAccess, database: Database): Promise<Lease> {
+    const path = `${model.vault.mounts.database}/creds/${database.rotation.role}`;
+    try {
+      const { data, lease_id, lease_duration } = await vault.request<{ username: string; password: string }>(
+        "GET",
+        path,
+      );
+      return new Lease(vault, lease_id, lease_duration, { user: data.username, password: data.password });
+    } catch (cause) {
+      if (!(cause instanceof VaultError) || cause.status < 500) throw cause;
+      // Vault says 500 for a database that it cannot reach, or that lets nobody in.
+      throw new TargetUnavailableError(
+        `Vault could not make a login for ${database.id} at ${database.host}:${database.port} (${path}: ${cause.status}): ` +
+          "the database does not answer or has no free connection; the same step is tried again",
+        { cause },
+      );
+    }
+  }
+
+  /** @throws TargetUnavailableError when the lease is at its end: the work goes on over a new connection */
+  async renewInTime(): Promise<void> {
+    if (Date.now() < this.#halfway) return;
+    try {
+      const { lease_duration } = await this.#vault.write(`sys/leases/renew`, { lease_id: this.#id });
+      this.#halfway = halfway(lease_duration);
+    } catch (cause) {
+      if (!(cause instanceof VaultError) || cause.status >= 500) throw cause;
+      throw new TargetUnavailableError(
+        "The login's time is over: the same step is tried again with a new one",
+        { cause },
+      );
+    }
+  }
+
+  async end(): Promise<void> {
+    // Where Vault does not answer, the lease ends by itself within minutes.
+    await this.#vault.write(`sys/leases/revoke/${this.#id}`).catch(() => {});
+  }
+}
+
+function halfway(duration: number): number {
+  return Date.now() + (duration * 1000) / 2;
+}
+
+/**
+ * What Postgres says where the same step may do better later. Classes 08 (connection), 53 (resources, too many
+ * connections) and 57P (shutting down, starting up); deadlock, lock and statement timeouts; two sessions that alter
+ * one role at once have no code of their own. https://www.postgresql.org/docs/18/errcodes-appendix.html
+ */
+function mayPass({ code = "", message }: pg.DatabaseError): boolean {
+  return /^(08|53|57P)|^(40001|40P01|55P03|57014)$/.test(code) || /tuple concurrently/.test(message);
+}
+
+function unavailable(error: unknown, { id, host, port }: Database): TargetUnavailableError | undefined {
+  if (error instanceof pg.DatabaseError && !mayPass(error)) return undefined;
+  const said = error instanceof Error ? error.message || error.name : String(error);
+  return new TargetUnavailableError(
+    `The database ${id} at ${host}:${port} is not there for now (${said}): the same step is tried again`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,290 @@
+import pg from "pg";
+import type { Database } from "../../../model/model.ts";
+import { generate } from "../../values/generate.ts";
+import type { Fields } from "../../values/shape.ts";
+import {
+  type Connection,
+  type Idleness,
+  ProbeError,
+  type Rotator,
+  type RotatorContext,
+  StillAcceptedError,
+} from "../rotator.ts";
+import { rightsDiffer } from "./postgres/rights.ts";
+import { findRole, type Mark, markOf, type Role } from "./postgres/role.ts";
+import { endSessions, seenSessions, sessionsOf } from "./postgres/sessions.ts";
+import {
+  checkOwn,
+  handOver,
+  makeLogin,
+  markSince,
+  replacePassword,
+  shutLogin,
+  type Wanted,
+} from "./postgres/stage.ts";
+
+/**
+ * Static database users. Two logins that take turns overlap (R31): the next one is made beside the current one, with
+ * the same rights, and the current one is shut at the end. A single login (R32) has one password at a time: staging
+ * replaces it, so that whoever starts again works at once with what is delivered next; connections that are open stay.
+ * A field `user` that names none of the catalogue's logins is one that was there before; it is replaced like the other
+ * of two.
+ */
+export const postgres: Rotator = {
+  async create({ secret }, current) {
+    const { logins } = userOf(secret);
+    const user = logins.find((login) => login !== current?.user) ?? logins[0] ?? "";
+    const { generator } = secret;
+    if (generator.by !== "machine") throw new Error(`${secret.id} is not made by machine`);
+    return { user, password: generate(generator) };
+  },
+
+  async stage(context, next, current) {
+    const { user: login = "", password = "" } = next;
+    const { memberOf: group } = userOf(context.secret);
+    const database = databaseOf(context);
+    const wanted: Wanted = { login, password, group, database, mark: ownMark(context) };
+    await managing(context, async (connection) => {
+      const role = await findRole(connection, login);
+      const before = role === undefined ? undefined : markOf(role);
+      const done = before?.rotation === context.rotation && (await accepts(context, next));
+      if (role !== undefined) checkOwn(role, wanted);
+      if (role !== undefined && current?.user !== login && !done) await checkFree(connection, role, database);
+      context.signal.throwIfAborted();
+      try {
+        if (current?.user === login && role !== undefined) {
+          if (!done) await replacePassword(connection, role, wanted);
+          if (!done || before?.since === undefined) await markSince(connection, role, wanted.mark);
+        } else if (!done) {
+          const like =
+            current?.user === undefined || current.user === login
+              ? undefined
+              : await findRole(connection, current.user);
+          // What the current login owns becomes its group's, so that the next one may alter it as well.
+          if (like !== undefined) {
+            checkOwn(like, { ...wanted, login: like.name });
+            await handOver(connection, like.name, group);
+          }
+          await makeLogin(connection, wanted, { role, like });
+        }
+      } catch (error) {
+        if (!(error instanceof pg.DatabaseError)) throw error;
+        throw new ProbeError(`The login ${login} of ${database.id} could not be made: ${error.message}`, {
+          cause: error,
+        });
+      }
+    });
+  },
+
+  async probe(context, next, current) {
+    const { memberOf: group } = userOf(context.secret);
+    const database = databaseOf(context);
+    const login = next.user ?? "";
+    const session = await loginOrRefusal(context, next);
+    if (session instanceof pg.DatabaseError) {
+      throw new ProbeError(`${database.id} refuses the new login ${login}: ${session.message}`, {
+        cause: session,
+      });
+    }
+    try {
+      const inPlace = current?.user === login;
+      const before = current?.user === undefined || inPlace ? undefined : current.user;
+      await checkRights(session, { login, group, before, database, ownsAsGroup: !inPlace });
+    } finally {
+      await session.end();
+    }
+  },
+
+  async idle(context, old, kept): Promise<Idleness> {
+    const { user = "" } = old;
+    if (user === kept.user) {
+      const evidence = `the password before of ${user} has been refused since the new one was staged`;
+      return { state: "idle", evidence };
+    }
+    const by = await managing(context, (connection) =>
+      seenSessions(connection, user, { looks: 5, pause: 50 }),
+    );
+    const evidence = "pg_stat_activity";
+    return by.length === 0
+      ? { state: "idle", evidence: `${evidence}: no session of ${user}` }
+      : { state: "in use", by, evidence: `${evidence}: sessions of ${user}` };
+  },
+
+  async revoke(context, old, kept) {
+    const { user = "" } = old;
+    if (user === "") return;
+    await (user === kept.user ? keepPassword(context, kept) : shut(context, user, kept));
+  },
+
+  async verify(context, old, kept) {
+    const database = databaseOf(context);
+    const { user = "" } = old;
+    if (await accepts(context, old)) {
+      throw new StillAcceptedError(`${database.id} still accepts the old password of ${user}`);
+    }
+    if (user === kept.user) return;
+    const left = await managing(context, (connection) => sessionsOf(connection, user));
+    if (left.length === 0) return;
+    throw new StillAcceptedError(`${database.id} still has sessions of ${user}: ${left.join(", ")}`);
+  },
+};
+
+/**
+ * A login whose turn it is has been shut, or is new. One that somebody uses is not taken over: its users would be
+ * locked out.
+ * @throws ProbeError
+ */
+async function checkFree(connection: Connection, role: Role, database: Database): Promise<void> {
+  if (!role.canLogin) return;
+  if (markOf(role) === undefined) {
+    throw new ProbeError(
+      `The login ${role.name} of ${database.id} was there before: give its present password with \`keyplane set\`, ` +
+        "then rotate; or give the user another name in the catalogue",
+    );
+  }
+  const by = await seenSessions(connection, role.name, { looks: 5, pause: 50 });
+  if (by.length === 0) return;
+  throw new ProbeError(
+    `The login ${role.name} of ${database.id} is in use although its turn has not come: ${by.join(", ")}; ` +
+      "see which login they are delivered, and end these sessions",
+  );
+}
+
+/** Shuts a login for good, until its next turn: no login, no password, no session, nothing that it owns. */
+async function shut(context: RotatorContext, login: string, kept: Fields): Promise<void> {
+  const { memberOf: group } = userOf(context.secret);
+  const database = databaseOf(context);
+  await managing(context, async (connection) => {
+    const role = await findRole(connection, login);
+    if (role === undefined) return;
+    const keptRole = kept.user === undefined ? undefined : await findRole(connection, kept.user);
+    // A staging that was refused is undone as well: then neither is this rotation's, and the login stays whose it is.
+    const marks = [role, keptRole].map((found) => (found === undefined ? undefined : markOf(found)));
+    if (!marks.some((mark) => mark?.rotation === context.rotation)) return;
+    checkOwn(role, { login, database, mark: ownMark(context) });
+    context.signal.throwIfAborted();
+    if (role.canLogin) await shutLogin(connection, login);
+    await endSessions(connection, login);
+    await handOver(connection, login, group);
+  });
+}
+
+/**
+ * The password of a single login that stays: set again where the new one is taken back. Sessions that began with the
+ * other one go on, but not after a compromise.
+ */
+async function keepPassword(context: RotatorContext, kept: Fields): Promise<void> {
+  const { user = "", password = "" } = kept;
+  const { rotation, reason } = context;
+  const accepted = await accepts(context, kept);
+  const endsSessions = reason === "compromise" || reason === "leaver";
+  if (accepted && !endsSessions) return;
+  await managing(context, async (connection) => {
+    const role = await findRole(connection, user);
+    const mark = role === undefined ? undefined : markOf(role);
+    if (role === undefined || mark?.rotation !== rotation) return;
+    context.signal.throwIfAborted();
+    if (!accepted) {
+      // Taken back: the mark says so, or running it again would end sessions that began with this very password.
+      await replacePassword(connection, role, { password, mark: { ...mark, rotation: `${rotation}.back` } });
+    } else if (mark.since !== undefined) await endSessions(connection, user, mark.since);
+  });
+}
+
+/**
+ * The login has exactly its group's rights, and everything that the login before it may do, however that got it.
+ * @throws ProbeError
+ */
+async function checkRights(
+  session: Connection,
+  {
+    login,
+    group,
+    before,
+    database,
+    ownsAsGroup,
+  }: {
+    login: string;
+    group: string;
+    before: string | undefined;
+    database: Database;
+    ownsAsGroup: boolean;
+  },
+): Promise<void> {
+  const fail = (problem: string): never => {
+    throw new ProbeError(`${login} of ${database.id} ${problem}`);
+  };
+  const { rows } = await session.query<{ acts: string }>("select current_user as acts");
+  if (ownsAsGroup && rows[0]?.acts !== group) fail(`acts as ${rows[0]?.acts}, not as its group ${group}`);
+  const role = await findRole(session, login);
+  const { memberOf = [] } = role ?? {};
+  if (memberOf.join() !== group)
+    fail(
+      `is a member of ${memberOf.join(", ") || "no group"}, not of ${group} alone: let a DBA revoke the others`,
+    );
+  const own = await rightsDiffer(session, login, group);
+  if (own.extra.length > 0)
+    fail(`may do more than its group ${group}: ${own.extra.join(", ")}; let a DBA revoke it from ${login}`);
+  if (before === undefined) return;
+  const other = await findRole(session, before);
+  const groups = database.groups.map(({ name }) => name);
+  // The catalogue gave it another group of this database: then it may do what that group says.
+  const moved = other?.memberOf.every((name) => groups.includes(name) && name !== group);
+  if (other === undefined || (moved && other.memberOf.length > 0)) return;
+  const { missing } = await rightsDiffer(session, login, before);
+  if (missing.length > 0)
+    fail(
+      `may not do what ${before} may: ${missing.join(", ")}; grant it to ${group} in the catalogue, or revoke it from ${before}`,
+    );
+}
+
+/** Whether a login with its password gets in. What comes after the password was right (no CONNECT, e.g.) counts as in. */
+async function accepts(context: RotatorContext, fields: Fields): Promise<boolean> {
+  const session = await loginOrRefusal(context, fields);
+  if (session instanceof pg.DatabaseError) return session.code !== "28P01" && session.code !== "28000";
+  await session.end();
+  return true;
+}
+
+async function loginOrRefusal(
+  context: RotatorContext,
+  { user = "", password = "" }: Fields,
+): Promise<Connection | pg.DatabaseError> {
+  context.signal.throwIfAborted();
+  try {
+    return await context.reach.login(databaseOf(context), { user, password });
+  } catch (error) {
+    if (error instanceof pg.DatabaseError) return error;
+    throw error;
+  }
+}
+
+async function managing<T>(
+  context: RotatorContext,
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  context.signal.throwIfAborted();
+  const connection = await context.reach.manage(databaseOf(context));
+  try {
+    return await work(connection);
+  } finally {
+    await connection.end();
+  }
+}
+
+function userOf({ id, databaseUser }: RotatorContext["secret"]) {
+  if (databaseUser === undefined) throw new Error(`${id} is not the password of a database user`);
+  return databaseUser;
+}
+
+function databaseOf({ model, secret }: RotatorContext): Database {
+  const { database: id } = userOf(secret);
+  const found = model.databases.find((database) => database.id === id);
+  if (found === undefined)
+    throw new Error(`${secret.id} belongs to the database ${id}, which the model has not`);
+  return found;
+}
+
+function ownMark({ model, secret, rotation }: RotatorContext): Mark {
+  return { of: `${model.environment} ${secret.id}`, rotation };
+}
