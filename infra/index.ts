@@ -3,7 +3,7 @@ import type { Model } from "../model/model.ts";
 import { partOf } from "./part.ts";
 import { AuditDevices } from "./vault/audit.ts";
 import { DatabaseCredentials } from "./vault/databases.ts";
-import { declareEncryptionKeys, declareFingerprintKey } from "./vault/keys.ts";
+import { declareEncryptionKeys, declareHashingKey } from "./vault/keys.ts";
 import { declareMounts, type Mounts } from "./vault/mounts.ts";
 import { declarePeople, HumanLogin } from "./vault/people.ts";
 import { declarePolicies } from "./vault/policies.ts";
@@ -19,7 +19,7 @@ export interface PlatformOptions {
 
 /** Declares the Vault of an environment, or a part of it, from the model alone. */
 export function platform(model: Model, { part, bootstrapPasswords }: PlatformOptions): void {
-  const { mounts, auth, fingerprintKey } = model.vault;
+  const { mounts, auth, fingerprintKey, evidenceKey } = model.vault;
   const ours = partOf(model, part);
 
   // Audit first, so that everything after it is on record; then the places, and what lies in them.
@@ -49,7 +49,8 @@ export function platform(model: Model, { part, bootstrapPasswords }: PlatformOpt
   declareEncryptionKeys(mounts.transit, ours.encryptionKeys, on("transit"));
 
   if (ours.platform) {
-    declareFingerprintKey(mounts.transit, fingerprintKey, on("transit"));
+    declareHashingKey(mounts.transit, fingerprintKey, on("transit"));
+    if (evidenceKey !== undefined) declareHashingKey(mounts.transit, evidenceKey, on("transit"));
     const people = new HumanLogin("people", model, { dependsOn: audit });
     // Nobody is anyone before their login asks for a second factor, also when the first update is killed.
     declarePeople(model, people, { dependsOn: [people] });

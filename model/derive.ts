@@ -5,6 +5,7 @@ import { deriveEncryptionKeys } from "./derive/encryption-keys.ts";
 import { deriveJwtRoles } from "./derive/jwt-roles.ts";
 import { deriveGroups, derivePeople } from "./derive/people.ts";
 import { derivePolicies } from "./derive/policies.ts";
+import { derivePromotion } from "./derive/promotion.ts";
 import { deriveRotation } from "./derive/rotation.ts";
 import type { Parts } from "./derive/rules.ts";
 import { deriveSecrets } from "./derive/secrets.ts";
@@ -31,6 +32,7 @@ export function derive(catalogue: Catalogue, environment: string, overrides?: En
     organization: organization.organization,
     environment,
     ...given("after", block.after),
+    ...given("promotion", derivePromotion(context)),
     platform: {
       repository: { name: repository.name, id: repository.id, ownerId: repository["owner-id"] },
     },

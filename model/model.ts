@@ -10,6 +10,8 @@ export interface Model {
   environment: string;
   /** The environment whose evidence this one waits for (R25), if any. */
   after?: string;
+  /** How that environment's evidence is read. */
+  promotion?: Promotion;
   /** The repository whose workflows deploy, rotate, check drift and enrol. */
   platform: { repository: Repository };
   vault: VaultSettings;
@@ -54,6 +56,20 @@ export interface VaultSettings {
   kubernetes?: { host: string; certificate?: string };
   /** Name of the transit HMAC key that fingerprints values (one per organization). */
   fingerprintKey: string;
+  /** Name of the transit HMAC key that seals evidence of rotations, where another environment comes after this one. */
+  evidenceKey?: string;
+}
+
+/** Where an earlier environment keeps evidence of its rotations, and the role that may read it and nothing else (R25). */
+export interface Promotion {
+  environment: string;
+  /** Of its Vault. */
+  address: string;
+  mounts: { kv: string; transit: string; github: string };
+  /** Role on its GitHub mount, for this environment's rotate workflow. */
+  role: string;
+  audience: string;
+  evidenceKey: string;
 }
 
 /** When and how much may rotate at once, in this environment. */
@@ -204,6 +220,10 @@ export interface Secret {
     name: string;
     rotateWithin?: Seconds;
     api: boolean;
+    /** How its API is spoken to; `rest` where absent. */
+    adapter?: "rest" | "openai" | "bybit" | "aws";
+    /** How often it may be asked, where it says so. */
+    rate?: { requests: number; per: Seconds };
     /** Base URL of its API in this environment; without one it cannot rotate here. */
     address?: string;
     /** Id of the secret that the API is called with; the secret itself where absent. */

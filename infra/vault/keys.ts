@@ -26,8 +26,8 @@ export function declareEncryptionKeys(
   }
 }
 
-/** The key of the keyed hashes by which values are compared without being read; it never rotates. */
-export function declareFingerprintKey(backend: string, name: string, opts: CustomResourceOptions): void {
+/** A key of keyed hashes: by one values are compared without being read, one seals evidence. It never rotates. */
+export function declareHashingKey(backend: string, name: string, opts: CustomResourceOptions): void {
   new SecretBackendKey(
     name,
     { backend, name, type: "hmac", keySize: 32, autoRotatePeriod: 0, ...closed, deletionAllowed: false },

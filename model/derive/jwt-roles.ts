@@ -1,10 +1,10 @@
 import { seconds } from "../duration.ts";
 import type { GitHubSettings, JwtRole } from "../model.ts";
+import { boundClaims } from "./claims.ts";
 import { type Context, compare, hour, minute } from "./context.ts";
 import { platformRoles } from "./platform.ts";
+import { promotionRoles } from "./promotion.ts";
 import { activeJobs, jobName } from "./services.ts";
-
-type RepositoryEntry = Context["organization"]["platform"]["repository"];
 
 /**
  * Roles for GitHub's OIDC tokens. Names of repositories can be given to someone else, their ids cannot, so
@@ -43,25 +43,7 @@ export function deriveJwtRoles(context: Context, github: GitHubSettings): JwtRol
       maxTtl: 4 * hour,
     }),
   );
-  return [...jobs, ...platform].sort((a, b) => compare(a.name, b.name));
-}
-
-function boundClaims(
-  repository: RepositoryEntry,
-  workflow: string,
-  github: GitHubSettings,
-): Record<string, string[]> {
-  return {
-    environment: [github.environment],
-    // With these the branch's own workflow runs the branch's own code, for someone who may push to it; a comment or
-    // a stranger's pull request (pull_request_target, workflow_run) would satisfy every other claim.
-    event_name: ["push", "schedule", "workflow_dispatch"],
-    job_workflow_ref: github.branches.map(
-      (branch) => `${repository.name}/.github/workflows/${workflow}@refs/heads/${branch}`,
-    ),
-    // The branch of the run as well: another branch could call the workflow as it stands on the right one.
-    ref: github.branches.map((branch) => `refs/heads/${branch}`),
-    repository_id: [String(repository.id)],
-    repository_owner_id: [String(repository["owner-id"])],
-  };
+  return [...jobs, ...platform, ...promotionRoles(context, github.audience)].sort((a, b) =>
+    compare(a.name, b.name),
+  );
 }

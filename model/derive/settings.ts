@@ -1,6 +1,7 @@
 import { seconds } from "../duration.ts";
 import type { AuditDevice, GitHubSettings, RateLimitQuota, VaultSettings } from "../model.ts";
 import { type Context, given, ordered } from "./context.ts";
+import { evidenceKey, followersOf } from "./followers.ts";
 
 /** An environment that names no Vault is the local one: its stack fills in what it learns at run time. */
 const localVault = "https://127.0.0.1:8200";
@@ -10,8 +11,8 @@ const localAudit = {
 } as const;
 
 /** The environment's Vault: its address, mounts, login methods and audit devices; the local one where none is named. */
-export function deriveVault({ block }: Context): VaultSettings {
-  const { vault } = block;
+export function deriveVault(context: Context): VaultSettings {
+  const { vault } = context.block;
   return {
     address: vault?.address ?? localVault,
     mounts: { kv: "kv", transit: "transit", database: "database" },
@@ -34,6 +35,7 @@ export function deriveVault({ block }: Context): VaultSettings {
       },
     ),
     fingerprintKey: "keyplane.fingerprint",
+    ...given("evidenceKey", followersOf(context).length > 0 ? evidenceKey : undefined),
   };
 }
 

@@ -1,0 +1,25 @@
+import type { GitHubSettings } from "../model.ts";
+import type { Context } from "./context.ts";
+
+type RepositoryEntry = Context["organization"]["platform"]["repository"];
+
+/** The exact claims of a workflow of a repository, on the environment's branches and in its GitHub environment. */
+export function boundClaims(
+  repository: RepositoryEntry,
+  workflow: string,
+  github: GitHubSettings,
+): Record<string, string[]> {
+  return {
+    environment: [github.environment],
+    // With these the branch's own workflow runs the branch's own code, for someone who may push to it; a comment or
+    // a stranger's pull request (pull_request_target, workflow_run) would satisfy every other claim.
+    event_name: ["push", "schedule", "workflow_dispatch"],
+    job_workflow_ref: github.branches.map(
+      (branch) => `${repository.name}/.github/workflows/${workflow}@refs/heads/${branch}`,
+    ),
+    // The branch of the run as well: another branch could call the workflow as it stands on the right one.
+    ref: github.branches.map((branch) => `refs/heads/${branch}`),
+    repository_id: [String(repository.id)],
+    repository_owner_id: [String(repository["owner-id"])],
+  };
+}
