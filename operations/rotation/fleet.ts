@@ -151,7 +151,7 @@ export function choose(
     if (turn !== undefined) return turn;
     for (const service of services) {
       if ((touched.get(service) ?? 0) >= perService) return { why: `another rotation touches ${service}` };
-      if (!urgent && promised.has(service)) return { why: `an older rotation waits for ${service}` };
+      if (promised.has(service)) return { why: `an older rotation waits for ${service}` };
     }
     return undefined;
   }

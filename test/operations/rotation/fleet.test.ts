@@ -260,6 +260,8 @@ suite("many that fall due at once are spread", () => {
     assert.equal(seen.ends.length, size.secrets);
     const ratio = peakToMean(seen.starts, prove ? 300_000 : 1_800_000);
     assert.ok(ratio <= 1.2, `peak ÷ mean is ${ratio}`);
+    const lasted = Math.max(...seen.starts) - Math.min(...seen.starts);
+    assert.ok(lasted >= 86_400_000 * 0.9, `all began within ${lasted / 3_600_000} h`);
     assert.ok(seen.longestWait <= 86_400_000, `one waited ${seen.longestWait / 3_600_000} h`);
     assert.ok(seen.most.total <= 50 && seen.most.perService <= 1);
   });
