@@ -17,7 +17,9 @@ export type ExitCode = (typeof exit)[keyof typeof exit];
 export const codes: Record<string, ExitCode> = {
   AgeError: exit.input,
   CatalogueError: exit.input,
+  DeliveryError: exit.input,
   EnrolmentError: exit.input,
+  EnvFileError: exit.input,
   HomeError: exit.input,
   ProblemsError: exit.input,
   UnknownNameError: exit.input,

@@ -8,10 +8,27 @@ export interface Bundle {
   /** File name → content. */
   files: Record<string, string>;
   /**
-   * Secret id → version of the service's own path (not of the source: one source version can reach a consumer in two
-   * steps, and going back to old values is a new version of the path as well).
+   * Secret id → KV version of the service's OWN path. Not the source's: a rotation brings one source version to a reader
+   * in two steps, and renews only the metadata of a path whose content stays the same (the engine counts on it).
    */
   versions: Record<string, number>;
+  /** Where each variable and file comes from. */
+  origins: Origins;
+  /** Secret id → when its path was written, by Vault's clock (ISO 8601). */
+  writtenAt: Record<string, string>;
+  /** What has no value yet. */
+  missing: Missing[];
+}
+
+/** Variable or file name → id of its secret; a variable that is a setting has none. */
+export interface Origins {
+  variables: Record<string, string | undefined>;
+  files: Record<string, string>;
+}
+
+export interface Missing {
+  variable: string;
+  secret: string;
 }
 
 /** Which version of its own path of a secret a consumer runs. */
@@ -28,6 +45,11 @@ export interface Sink {
   write(bundle: Bundle): Promise<boolean>;
   /** Makes the service read it again, the way its `reload` says. Running it twice is harmless. */
   reload(): Promise<void>;
-  /** Whether the service runs so new a version of its own path (or a newer one) of a secret. */
+  /** Whether the service runs so new a version (or a newer one) of its own path of a secret. */
   running(secret: string, version: number): Promise<Running>;
+}
+
+/** A target cannot take what it is to be given, or not safely. Says what stands in the way and what to do. */
+export class DeliveryError extends Error {
+  override name = "DeliveryError";
 }

@@ -1,0 +1,108 @@
+import { parseEnv } from "node:util";
+import type { Service } from "../../model/model.ts";
+import { envText } from "./env-text.ts";
+import { variablesSeen } from "./files.ts";
+import type { Host } from "./host.ts";
+import { entriesOfOthers, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
+import { checkSharedFolder, lookAt } from "./owned-file.ts";
+import { type Owner, ownerOf } from "./owner.ts";
+import { assertKept, type Change, changePlace, manifestOf, type Place, split } from "./place.ts";
+import { runningOf } from "./running.ts";
+import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
+
+export interface EnvFileOptions {
+  /** As the catalogue names it, for messages. */
+  name: string;
+  /** The file, on this machine. */
+  path: string;
+  /** Folder of the service's files as it sees them; undefined where it has none. */
+  filesSeenAs: string | undefined;
+}
+
+/** Every variable of a service in one file of mode 600 (R42). Services may share it: then it holds those of all. */
+export class EnvFileSink implements Sink {
+  readonly name: string;
+  readonly #service: Service;
+  readonly #host: Host;
+  readonly #options: EnvFileOptions;
+  readonly #place: Place;
+  readonly #file: string;
+
+  constructor(service: Service, host: Host, options: EnvFileOptions) {
+    this.name = options.name;
+    this.#service = service;
+    this.#host = host;
+    this.#options = options;
+    const { folder, name } = split(options.path);
+    this.#file = name;
+    this.#place = { folder, manifest: `${name}.keyplane.json` };
+  }
+
+  async write(bundle: Bundle): Promise<boolean> {
+    const owner = await ownerOf(this.#service.user);
+    await checkSharedFolder(this.#place.folder, owner);
+    return changePlace(this.#host, this.#place, this.#service, async (manifest) => {
+      const { content, section } = await this.#change(bundle, manifest, owner);
+      return { files: [{ name: this.#file, content, owner }], section, obsolete: [] };
+    });
+  }
+
+  async reload(): Promise<void> {
+    await this.#host.reload(this.#service);
+  }
+
+  async running(secret: string, version: number): Promise<Running> {
+    const manifest = await manifestOf(this.#place);
+    const section = manifest.services[this.#service.id];
+    const shared = Object.keys(manifest.services).length > 1;
+    const filesOf = () => [{ path: this.#options.path, shared }];
+    return runningOf({ service: this.#service, host: this.#host, section, filesOf }, secret, version);
+  }
+
+  async #change(
+    bundle: Bundle,
+    manifest: Manifest,
+    owner: Owner,
+  ): Promise<Pick<Change, "section"> & { content: string }> {
+    const { id } = this.#service;
+    const before = manifest.services[id];
+    assertKept(bundle, before);
+    if (this.#options.filesSeenAs === undefined && Object.keys(bundle.files).length > 0) {
+      throw new DeliveryError(
+        `${id} reads files (${Object.keys(bundle.files).join(", ")}), and ${this.name} cannot carry them: ` +
+          "add { to: files, folder: … } to its deliver",
+      );
+    }
+    const own = variablesSeen(bundle, this.#options.filesSeenAs ?? "");
+    const there = parseEnv((await lookAt(this.#options.path))?.content ?? "");
+    const others = entriesOfOthers(manifest, id);
+    this.#assertOurs(Object.keys(there), new Set([...others, ...Object.keys(before?.entries ?? {})]), own);
+    const variables: Record<string, string> = {};
+    for (const name of others) {
+      if (there[name] !== undefined) variables[name] = there[name];
+    }
+    const entries: Record<string, string[]> = {};
+    for (const [name, value] of Object.entries(own)) {
+      const secret = bundle.origins.variables[name];
+      entries[name] = secret === undefined ? [] : [secret];
+      const isLater = secret !== undefined && newerElsewhere(manifest, bundle, name, secret);
+      variables[name] = isLater ? (there[name] ?? value) : value;
+    }
+    return {
+      content: envText(variables),
+      section: sectionOf(bundle, before, { entries, uid: owner.uid }, new Date()),
+    };
+  }
+
+  /** A file that someone wrote by hand may hold what the service needs and the catalogue does not know. */
+  #assertOurs(there: string[], known: Set<string>, own: Record<string, string>): void {
+    const foreign = there.filter((name) => !known.has(name) && !(name in own));
+    if (foreign.length === 0) return;
+    // What is no name may be a part of someone's value.
+    const names = foreign.map((name) => (/^[A-Za-z_][A-Za-z0-9_]{0,79}$/.test(name) ? name : "…")).join(", ");
+    throw new DeliveryError(
+      `${this.#options.path} holds variables that the catalogue does not declare (${names}): ` +
+        "declare them as settings or secrets, or take them out of the file",
+    );
+  }
+}

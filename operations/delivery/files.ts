@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import type { Service } from "../../model/model.ts";
+import { envText } from "./env-text.ts";
+import type { Host } from "./host.ts";
+import { entriesOfOthers, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
+import { lookAt, type OwnedFile, prepareFolder } from "./owned-file.ts";
+import { type Owner, ownerOf, ownUid } from "./owner.ts";
+import { assertKept, type Change, changePlace, manifestOf, type Place } from "./place.ts";
+import { runningOf } from "./running.ts";
+import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
+
+export interface FilesOptions {
+  /** As the catalogue names it, for messages. */
+  name: string;
+  /** The folder, on this machine. */
+  folder: string;
+  /** The folder as the service sees it: what its _FILE variables point to. */
+  seenAs: string;
+  /** Who goes through it: the service's user (mode 700), several services' users (711), or whoever runs this (700). */
+  entered: "by its user" | "by several users" | "by us";
+  /** Also write <service>.env with the variables: nothing else brings those that are no files. */
+  withVariables: boolean;
+}
+
+/** A file per _FILE variable in a folder of secrets (R39, R40, R41, R45). */
+export class FilesSink implements Sink {
+  readonly name: string;
+  readonly #service: Service;
+  readonly #host: Host;
+  readonly #options: FilesOptions;
+  readonly #place: Place;
+
+  constructor(service: Service, host: Host, options: FilesOptions) {
+    this.name = options.name;
+    this.#service = service;
+    this.#host = host;
+    this.#options = options;
+    this.#place = { folder: options.folder, manifest: ".keyplane.json" };
+  }
+
+  async write(bundle: Bundle): Promise<boolean> {
+    const owner = await ownerOf(this.#service.user);
+    const { folder, entered } = this.#options;
+    const ours = { uid: ownUid() };
+    await prepareFolder(
+      folder,
+      entered === "by its user" ? owner : ours,
+      entered === "by several users" ? 0o711 : 0o700,
+    );
+    return changePlace(this.#host, this.#place, this.#service, (manifest) =>
+      this.#change(bundle, manifest, owner),
+    );
+  }
+
+  async reload(): Promise<void> {
+    await this.#host.reload(this.#service);
+  }
+
+  async running(secret: string, version: number): Promise<Running> {
+    const manifest = await manifestOf(this.#place);
+    const section = manifest.services[this.#service.id];
+    const others = entriesOfOthers(manifest, this.#service.id);
+    const filesOf = (wanted: string) =>
+      Object.entries(section?.entries ?? {})
+        .filter(([, secrets]) => secrets.includes(wanted))
+        .map(([name]) => ({ path: join(this.#options.folder, name), shared: others.has(name) }));
+    return runningOf({ service: this.#service, host: this.#host, section, filesOf }, secret, version);
+  }
+
+  async #change(bundle: Bundle, manifest: Manifest, owner: Owner): Promise<Change> {
+    const before = manifest.services[this.#service.id];
+    assertKept(bundle, before);
+    const files: OwnedFile[] = [];
+    const entries: Record<string, string[]> = {};
+    for (const [name, content] of Object.entries(bundle.files)) {
+      this.#assertSameUser(manifest, name, owner);
+      const secret = bundle.origins.files[name] ?? "";
+      entries[name] = [secret];
+      const later = newerElsewhere(manifest, bundle, name, secret)
+        ? (await lookAt(join(this.#options.folder, name)))?.content
+        : undefined;
+      files.push({ name, content: later ?? content, owner });
+    }
+    const plain = plainVariables(bundle);
+    if (this.#options.withVariables && Object.keys(plain).length > 0) {
+      const name = `${this.#service.name}.env`;
+      const secrets = Object.keys(plain).map((variable) => bundle.origins.variables[variable]);
+      entries[name] = [...new Set(secrets.filter((secret) => secret !== undefined))].sort();
+      files.push({ name, content: envText(variablesSeen(bundle, this.#options.seenAs)), owner });
+    }
+    const shared = entriesOfOthers(manifest, this.#service.id);
+    const obsolete = Object.keys(before?.entries ?? {}).filter(
+      (name) => !(name in entries) && !shared.has(name),
+    );
+    return { files, section: sectionOf(bundle, before, { entries, uid: owner.uid }, new Date()), obsolete };
+  }
+
+  #assertSameUser(manifest: Manifest, file: string, { uid }: Owner): void {
+    const other = Object.entries(manifest.services).find(
+      ([id, { entries, uid: theirs }]) => id !== this.#service.id && file in entries && theirs !== uid,
+    );
+    if (other === undefined) return;
+    throw new DeliveryError(
+      `${join(this.#options.folder, file)} is read by ${other[0]} (uid ${other[1].uid}) and ${this.#service.id} (uid ${uid}), ` +
+        "and only one can own it: give one of them a file name of its own under `files`",
+    );
+  }
+}
+
+/** The variables that name no file. */
+export function plainVariables({ variables, files, origins }: Bundle): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).filter(([name, value]) => !isFile({ files, origins }, name, value)),
+  );
+}
+
+/** Every variable, those of files with the path that the service sees. */
+export function variablesSeen(bundle: Bundle, folder: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(bundle.variables).map(([name, value]) => [
+      name,
+      isFile(bundle, name, value) ? `${folder.replace(/\/+$/, "")}/${value}` : value,
+    ]),
+  );
+}
+
+function isFile({ files, origins }: Pick<Bundle, "files" | "origins">, name: string, value: string): boolean {
+  return name.endsWith("_FILE") && origins.variables[name] !== undefined && value in files;
+}

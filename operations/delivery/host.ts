@@ -1,0 +1,125 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { isAbsolute, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import type { Service } from "../../model/model.ts";
+import { holdPlace } from "./hold.ts";
+import { type Instance, instancesOf, pokeFile } from "./instances.ts";
+import { markLog } from "./log-mark.ts";
+import { DeliveryError } from "./sink.ts";
+
+/** The machine that a service runs on, as its sinks use it. */
+export interface HostOptions {
+  /** Folder with the descriptions that `keyplane run` keeps of its services; holds locks as well. */
+  runs: string;
+  /** Runs a command of this machine and returns its output; ours where absent. */
+  command?: (argv: string[]) => Promise<string>;
+  /** What stands for the root of the service's host: "/" on the host itself. */
+  root: string;
+  /** Folder of the Compose project, in which relative paths lie; the root where absent. */
+  project?: string;
+}
+
+/** Restarts, signals and looks at the processes of one machine. */
+export class Host {
+  readonly #options: HostOptions;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+  }
+
+  /** Holds a path while it is read and written; see `holdPlace`. */
+  async hold(path: string): Promise<Disposable> {
+    const { runs } = this.#options;
+    await mkdir(runs, { recursive: true, mode: 0o700 });
+    return holdPlace(join(runs, `${createHash("sha256").update(path).digest("hex").slice(0, 16)}.lock`));
+  }
+
+  /** Before a service gets other values: what its log says from here on, it says with those. */
+  async markLog({ id, observe }: Service, isChanging: () => Promise<boolean>): Promise<void> {
+    if (observe?.log !== undefined && (await isChanging())) {
+      await markLog(this.#options.runs, id, this.path(observe.log));
+    }
+  }
+
+  /** A path of the catalogue on this machine: below what stands for the host's root; relative ones in the project. */
+  path(path: string): string {
+    const { root, project } = this.#options;
+    if (isAbsolute(path)) return join(root, path);
+    return project === undefined ? join(root, path) : resolve(project, path);
+  }
+
+  instances(service: string): Promise<Instance[]> {
+    return instancesOf(this.#options.runs, service);
+  }
+
+  /** Makes what `keyplane run` supervises look for new values at once. */
+  async poke(instances: Instance[]): Promise<void> {
+    for (const instance of instances) {
+      await writeFile(join(this.#options.runs, pokeFile(instance)), "", { mode: 0o600 });
+    }
+  }
+
+  /**
+   * Makes a service read its values again, the way it says: nothing for one that watches, a signal, or a restart of
+   * exactly this service (R34, R35).
+   * @throws DeliveryError when the command of the platform fails
+   */
+  async reload(service: Service): Promise<void> {
+    const argv = reloadCommand(service);
+    if (argv !== undefined) await this.#command(argv, `${service.id} could not be reloaded`);
+  }
+
+  /**
+   * When a service's process started, by what supervises it; undefined where it does not run.
+   * @throws DeliveryError when that cannot be asked
+   */
+  async startedAt(service: Service): Promise<Date | undefined> {
+    const why = `it cannot be seen when ${service.id} started`;
+    if (service.runsOn === "supervisor") {
+      const pid = Number.parseInt(await this.#command(["supervisorctl", "pid", service.name], why), 10);
+      if (!(pid > 0)) return undefined;
+      const started = await this.#command(["ps", "-o", "etimes=", "-p", String(pid)], why);
+      // Whole seconds, rounded down: the latest start that fits, less one.
+      return new Date(Date.now() - Number.parseInt(started, 10) * 1000 - 1000);
+    }
+    const id = (await this.#command(["docker", "compose", "ps", "-q", service.name], why)).trim();
+    if (id === "") return undefined;
+    const started = await this.#command(["docker", "inspect", "-f", "{{.State.StartedAt}}", id], why);
+    return new Date(started.trim());
+  }
+
+  async #command(argv: string[], why: string): Promise<string> {
+    const run = this.#options.command ?? ((words: string[]) => runHere(words, this.#options.project));
+    try {
+      return await run(argv);
+    } catch (cause) {
+      const said = cause instanceof Error ? firstLine(cause) : String(cause);
+      throw new DeliveryError(`${why}: \`${argv.join(" ")}\` failed: ${said}`, { cause });
+    }
+  }
+}
+
+/** The platform's own command; none for what watches its files. Holds names only. */
+export function reloadCommand({ runsOn, name, reload }: Service): string[] | undefined {
+  if (reload === "watch") return undefined;
+  if (runsOn === "supervisor") {
+    return reload === "restart"
+      ? ["supervisorctl", "restart", name]
+      : ["supervisorctl", "signal", reload.signal.replace(/^SIG/, ""), name];
+  }
+  return reload === "restart"
+    ? ["docker", "compose", "up", "--detach", "--force-recreate", "--no-deps", name]
+    : ["docker", "compose", "kill", "--signal", reload.signal, name];
+}
+
+async function runHere([program = "", ...rest]: string[], cwd: string | undefined): Promise<string> {
+  const options = { timeout: 120_000, ...(cwd !== undefined && { cwd }) };
+  return (await promisify(execFile)(program, rest, options)).stdout;
+}
+
+function firstLine(error: Error): string {
+  const said = "stderr" in error ? String(error.stderr).trim() : "";
+  return (said || error.message).split("\n")[0] ?? "";
+}

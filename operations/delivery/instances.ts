@@ -1,0 +1,103 @@
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { startOf } from "../process-identity.ts";
+import { placeFiles } from "./owned-file.ts";
+import { ownUid } from "./owner.ts";
+import type { Running } from "./sink.ts";
+
+/** What one `keyplane run` says of its service: processes and versions, never a value. */
+export interface Instance {
+  service: string;
+  /** The supervisor, and when it started in the form of `startOf`: a pid alone is given out again. */
+  pid: number;
+  started: string;
+  /** The service's own process; absent while it is being restarted. */
+  child?: { pid: number; started: string } | undefined;
+  /** Secret id → version of the service's own path that it was started with, or that its files hold since. */
+  versions: Record<string, number>;
+  /** Folder of its files, removed at its end. */
+  folder?: string | undefined;
+  /** Why it is not up to date, where it knows; no value. */
+  problem?: string | undefined;
+}
+
+const Process = z.object({ pid: z.number(), started: z.string() });
+const Instance = Process.extend({
+  service: z.string(),
+  child: Process.optional(),
+  versions: z.record(z.string(), z.number()),
+  folder: z.string().optional(),
+  problem: z.string().optional(),
+});
+
+/** Name of the file in which an instance is described. */
+function fileOf({ service, pid }: Pick<Instance, "service" | "pid">): string {
+  return `${service.replace("/", ".")}.${pid}.json`;
+}
+
+/** Touched to make an instance look for new values now rather than at its next turn. */
+export function pokeFile(instance: Pick<Instance, "service" | "pid">): string {
+  return `${fileOf(instance)}.poke`;
+}
+
+/** Writes what an instance runs, readable by its owner alone. */
+export async function describeInstance(runs: string, instance: Instance): Promise<void> {
+  await mkdir(runs, { recursive: true, mode: 0o700 });
+  const content = `${JSON.stringify(instance, undefined, 2)}\n`;
+  await placeFiles(runs, [{ name: fileOf(instance), content, owner: { uid: ownUid() } }]);
+}
+
+export async function forgetInstance(
+  runs: string,
+  instance: Pick<Instance, "service" | "pid">,
+): Promise<void> {
+  for (const name of [fileOf(instance), pokeFile(instance)]) await rm(join(runs, name), { force: true });
+}
+
+/** Every instance that was ever described here and not forgotten, dead ones included. */
+export async function describedInstances(runs: string): Promise<Instance[]> {
+  const names = await readdir(runs).catch(() => []);
+  const found = await Promise.all(
+    names
+      .filter((name) => name.endsWith(".json"))
+      .map(async (name) => {
+        try {
+          return Instance.parse(JSON.parse(await readFile(join(runs, name), "utf8")));
+        } catch {
+          // It ended while we looked, or is no description.
+          return undefined;
+        }
+      }),
+  );
+  return found.filter((instance) => instance !== undefined);
+}
+
+/** The instances of a service whose supervisor is alive. */
+export async function instancesOf(runs: string, service: string): Promise<Instance[]> {
+  const alive: Instance[] = [];
+  for (const instance of await describedInstances(runs)) {
+    if (instance.service === service && (await startOf(instance.pid)) === instance.started)
+      alive.push(instance);
+  }
+  return alive;
+}
+
+/** Whether every one of a service's instances runs so new a version; names the one that does not. */
+export function runningInstances(instances: Instance[], secret: string, version: number): Running {
+  let least = Number.POSITIVE_INFINITY;
+  for (const { pid, child, versions, problem } of instances) {
+    const has = versions[secret];
+    const who = `keyplane run, process ${pid}`;
+    if (has === undefined || has < version) {
+      const why = `${who} has ${has === undefined ? "no known version" : `version ${has}`}`;
+      return { state: "behind", version: has, why: problem === undefined ? why : `${why}: ${problem}` };
+    }
+    if (child === undefined) {
+      return { state: "behind", version: undefined, why: `${who} is starting the service again` };
+    }
+    least = Math.min(least, has);
+  }
+  const pids = instances.map(({ pid }) => pid).join(", ");
+  return { state: "runs", version: least, how: `keyplane run, process ${pids}` };
+}

@@ -1,0 +1,94 @@
+import { z } from "zod";
+import type { Bundle } from "./sink.ts";
+
+/** What a target on a host holds, by service: names and versions, never a value. */
+export interface Manifest {
+  services: Record<string, Section>;
+}
+
+export interface Section {
+  /** Secret id → what of it is there. */
+  secrets: Record<string, Held>;
+  /** File or variable → ids of the secrets in it. */
+  entries: Record<string, string[]>;
+  /** Whose the files are. */
+  uid: number;
+}
+
+export interface Held {
+  /** Of the service's own path. */
+  version: number;
+  /** When the service's path was written, by Vault's clock. */
+  writtenAt: string;
+  /** When this host first had it, by its own clock. */
+  since: string;
+}
+
+const Manifest = z.object({
+  services: z.record(
+    z.string(),
+    z.object({
+      secrets: z.record(
+        z.string(),
+        z.object({ version: z.number(), writtenAt: z.string(), since: z.string() }),
+      ),
+      entries: z.record(z.string(), z.array(z.string())),
+      uid: z.number(),
+    }),
+  ),
+});
+
+/** An unreadable one tells nothing: the next write makes it anew. */
+export function parseManifest(text: string | undefined): Manifest {
+  try {
+    return Manifest.parse(JSON.parse(text ?? ""));
+  } catch {
+    return { services: {} };
+  }
+}
+
+export function manifestText(manifest: Manifest): string {
+  return `${JSON.stringify(manifest, undefined, 2)}\n`;
+}
+
+/** The section of a service after its bundle was written; `since` moves only with what it speaks of. */
+export function sectionOf(
+  bundle: Bundle,
+  before: Section | undefined,
+  { entries, uid }: Pick<Section, "entries" | "uid">,
+  now: Date,
+): Section {
+  const secrets = Object.entries(bundle.writtenAt).map(([secret, writtenAt]): [string, Held] => {
+    const version = bundle.versions[secret] ?? 0;
+    const held = before?.secrets[secret];
+    const since = held?.version === version ? held.since : now.toISOString();
+    return [secret, { version, writtenAt, since }];
+  });
+  return { secrets: Object.fromEntries(secrets.sort()), entries: sorted(entries), uid };
+}
+
+/**
+ * Whether another service that shares an entry has brought a later value of the same secret: that one stays. Each service
+ * has a path of its own and the paths are written one after another; the later write is the newer value, also when a
+ * rotation is rolled back.
+ */
+export function newerElsewhere(manifest: Manifest, bundle: Bundle, entry: string, secret: string): boolean {
+  const own = Date.parse(bundle.writtenAt[secret] ?? "");
+  return others(manifest, bundle.service.id).some(
+    ({ entries, secrets }) =>
+      entries[entry]?.includes(secret) === true && Date.parse(secrets[secret]?.writtenAt ?? "") > own,
+  );
+}
+
+/** Names of the entries that other services have in the same place. */
+export function entriesOfOthers(manifest: Manifest, service: string): Set<string> {
+  return new Set(others(manifest, service).flatMap(({ entries }) => Object.keys(entries)));
+}
+
+function others({ services }: Manifest, service: string): Section[] {
+  return Object.entries(services).flatMap(([id, section]) => (id === service ? [] : [section]));
+}
+
+function sorted<T>(record: Record<string, T>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

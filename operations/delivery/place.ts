@@ -1,0 +1,77 @@
+import { dirname, join } from "node:path";
+import type { Service } from "../../model/model.ts";
+import type { Host } from "./host.ts";
+import { type Manifest, manifestText, parseManifest, type Section } from "./manifest.ts";
+import { lookAt, type OwnedFile, placeFiles, removeFiles } from "./owned-file.ts";
+import { ownUid } from "./owner.ts";
+import { type Bundle, DeliveryError } from "./sink.ts";
+
+/** Where files of services lie on their host: a folder of secrets, or the folder of an env-file. */
+export interface Place {
+  /** The folder. */
+  folder: string;
+  /** Name of the manifest in it. */
+  manifest: string;
+}
+
+/** What is to be there after a write. */
+export interface Change {
+  files: OwnedFile[];
+  section: Section;
+  /** Names of files of ours that nobody is delivered any more. */
+  obsolete: string[];
+}
+
+/**
+ * Changes a place that services may share: reads what is there, lets `change` decide, puts it there. The manifest is
+ * written last: a service that watches several files watches it, and a run that was killed before it begins again.
+ * @returns whether a file changed
+ */
+export async function changePlace(
+  host: Host,
+  place: Place,
+  service: Service,
+  change: (manifest: Manifest) => Promise<Change>,
+): Promise<boolean> {
+  const { folder, manifest: name } = place;
+  using _held = await host.hold(join(folder, name));
+  const manifest = await manifestOf(place);
+  const { files, section, obsolete } = await change(manifest);
+  await host.markLog(service, () => wouldChange(folder, files));
+  const changed = await placeFiles(folder, files);
+  await removeFiles(folder, obsolete);
+  const content = manifestText({ services: { ...manifest.services, [service.id]: section } });
+  await placeFiles(folder, [{ name, content, owner: { uid: ownUid() } }]);
+  return changed.length > 0 || obsolete.length > 0;
+}
+
+export async function manifestOf({ folder, manifest }: Place): Promise<Manifest> {
+  return parseManifest((await lookAt(join(folder, manifest)))?.content);
+}
+
+async function wouldChange(folder: string, files: OwnedFile[]): Promise<boolean> {
+  for (const { name, content } of files) {
+    if ((await lookAt(join(folder, name)))?.content !== content) return true;
+  }
+  return false;
+}
+
+/**
+ * A value that vanished from Vault is not taken from a service that runs with it.
+ * @throws DeliveryError naming the secrets
+ */
+export function assertKept(bundle: Bundle, before: Section | undefined): void {
+  const lost = bundle.missing.filter(({ secret }) => before?.secrets[secret] !== undefined);
+  if (lost.length === 0) return;
+  const names = [...new Set(lost.map(({ secret }) => secret))].join(", ");
+  throw new DeliveryError(
+    `${bundle.service.id} runs with ${names}, which Vault no longer has at its path: nothing is written; ` +
+      "undelete the version, or set the secret again",
+  );
+}
+
+/** The folder of a file, and its name in it. */
+export function split(path: string): { folder: string; name: string } {
+  const folder = dirname(path);
+  return { folder, name: path.slice(folder === "/" ? 1 : folder.length + 1) };
+}

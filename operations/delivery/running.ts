@@ -1,0 +1,68 @@
+import type { Service } from "../../model/model.ts";
+import type { Host } from "./host.ts";
+import type { Section } from "./manifest.ts";
+import { wasRead } from "./owned-file.ts";
+import { DeliveryError, type Running } from "./sink.ts";
+
+/** What is known of a service on its host, for `runningOf`. */
+export interface Observed {
+  service: Service;
+  host: Host;
+  section: Section | undefined;
+  /** Paths of the files that carry a secret, and whether another service reads the same ones. */
+  filesOf(secret: string): { path: string; shared: boolean }[];
+}
+
+/** Milliseconds by which a process may seem to have started earlier than it did: the kernel counts in hundredths. */
+const tick = 10;
+
+/**
+ * Whether a service runs so new a version of a secret, by what its host shows: a process that restarts must have
+ * started after the file was there; one that watches or is signalled must have read it.
+ */
+export async function runningOf(observed: Observed, secret: string, version: number): Promise<Running> {
+  const { service, section } = observed;
+  const held = section?.secrets[secret];
+  if (held === undefined || held.version < version) {
+    return { state: "behind", version: held?.version, why: "its files do not hold it yet" };
+  }
+  if (service.reload === "restart") return restarted(observed, held.since, held.version);
+  return readAgain(observed, secret, held.version);
+}
+
+async function restarted({ service, host }: Observed, since: string, version: number): Promise<Running> {
+  let started: Date | undefined;
+  try {
+    started = await host.startedAt(service);
+  } catch (error) {
+    if (error instanceof DeliveryError) return { state: "unobservable", why: error.message };
+    throw error;
+  }
+  if (started === undefined) return { state: "behind", version: undefined, why: "it does not run" };
+  if (started.getTime() + tick >= Date.parse(since)) {
+    return {
+      state: "runs",
+      version,
+      how: `started at ${started.toISOString()}, after its files were written`,
+    };
+  }
+  const why = `it has run since ${started.toISOString()}; its files were written at ${since}`;
+  return { state: "behind", version: undefined, why };
+}
+
+async function readAgain(observed: Observed, secret: string, version: number): Promise<Running> {
+  const files = observed.filesOf(secret);
+  const own = files.filter(({ shared }) => !shared);
+  if (own.length === 0) {
+    return { state: "unobservable", why: "other services read the same files, so nobody sees who did" };
+  }
+  for (const { path } of own) {
+    const read = await wasRead(path);
+    if (read === undefined) {
+      return { state: "unobservable", why: `the file system of ${path} keeps no access times (noatime)` };
+    }
+    if (!read)
+      return { state: "behind", version: undefined, why: `it has not read ${path} since it was written` };
+  }
+  return { state: "runs", version, how: `has read ${own.map(({ path }) => path).join(", ")} since` };
+}

@@ -1,0 +1,158 @@
+import type { Delivery, Model, Service } from "../../model/model.ts";
+import { EnvFileSink } from "./env-file.ts";
+import { FilesSink } from "./files.ts";
+import { Host, type HostOptions } from "./host.ts";
+import { runningInstances } from "./instances.ts";
+import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
+
+export interface SinkOptions extends Omit<HostOptions, "root"> {
+  /**
+   * What stands for the root of the services' host: "/" on the host itself, another folder in a test. Without it this
+   * machine is not their host, and nothing is written here.
+   */
+  root?: string;
+}
+
+/**
+ * The places where a service reads its values, as far as this machine reaches them; in the order of its `deliver`. One
+ * that is not reached is among them and says so: nothing is left out silently.
+ */
+export function sinksOf(model: Pick<Model, "services">, service: Service, options: SinkOptions): Sink[] {
+  const { root } = options;
+  const host = new Host({ ...options, root: root ?? "/" });
+  return service.deliver.map(
+    (delivery) => new Supervised(service, host, sinkOf(model, service, delivery, host, root)),
+  );
+}
+
+/** Where a service is delivered files, as the catalogue names them. */
+type Folder = Extract<Delivery, { folder: string }>;
+
+function sinkOf(
+  model: Pick<Model, "services">,
+  service: Service,
+  delivery: Delivery,
+  host: Host,
+  root: string | undefined,
+): Sink {
+  const name = nameOf(delivery);
+  switch (delivery.to) {
+    case "files":
+    case "compose-secrets":
+    case "vault-agent":
+      if (root === undefined) return new Unreached(name, elsewhere, delivery.to === "vault-agent");
+      return new FilesSink(service, host, {
+        name,
+        folder: host.path(delivery.folder),
+        seenAs: seenAs(delivery),
+        entered:
+          delivery.to === "compose-secrets"
+            ? "by us"
+            : isOneUsers(model, service, delivery)
+              ? "by its user"
+              : "by several users",
+        withVariables: !service.deliver.some(({ to }) => to === "env-file"),
+      });
+    case "env-file": {
+      if (root === undefined) return new Unreached(name, elsewhere, false);
+      if (!isOneUsers(model, service, delivery)) return new Unreached(name, severalUsers, false);
+      const files = service.deliver.find((other): other is Folder => "folder" in other);
+      return new EnvFileSink(service, host, {
+        name,
+        path: host.path(delivery.path),
+        filesSeenAs: files && seenAs(files),
+      });
+    }
+    case "vault-secrets-operator":
+      return new Unreached(
+        name,
+        "the operator in the cluster brings it, and is asked by a later version",
+        true,
+      );
+    default:
+      return new Unreached(name, `delivery to ${delivery.to} comes with a later version of keyplane`, false);
+  }
+}
+
+const elsewhere =
+  "this machine is not the service's host: run the same command there (with --root /), or start the service with `keyplane run`";
+
+/** The target and its own names. */
+export function nameOf(delivery: Delivery): string {
+  const { to, ...names } = delivery;
+  const place =
+    "path" in names ? names.path : "folder" in names ? names.folder : Object.values(names).join("/");
+  return `${to} ${place}`;
+}
+
+function seenAs(delivery: Folder): string {
+  return delivery.to === "compose-secrets" ? delivery.mount : delivery.folder;
+}
+
+const severalUsers =
+  "services with different users share it, and a file of mode 600 has one owner: give each a path of its own";
+
+function isOneUsers({ services }: Pick<Model, "services">, { user }: Service, delivery: Delivery): boolean {
+  const place = nameOf(delivery);
+  return services
+    .filter(
+      ({ retired, deliver }) => retired === undefined && deliver.some((other) => nameOf(other) === place),
+    )
+    .every((other) => other.user === user);
+}
+
+/** What `keyplane run` supervises reads nothing else: files are written for a service that runs without it. */
+class Supervised implements Sink {
+  readonly name: string;
+  readonly #service: Service;
+  readonly #host: Host;
+  readonly #otherwise: Sink;
+
+  constructor(service: Service, host: Host, otherwise: Sink) {
+    this.name = otherwise.name;
+    this.#service = service;
+    this.#host = host;
+    this.#otherwise = otherwise;
+  }
+
+  async write(bundle: Bundle): Promise<boolean> {
+    const instances = await this.#host.instances(this.#service.id);
+    return instances.length > 0 ? false : this.#otherwise.write(bundle);
+  }
+
+  async reload(): Promise<void> {
+    const instances = await this.#host.instances(this.#service.id);
+    await (instances.length > 0 ? this.#host.poke(instances) : this.#otherwise.reload());
+  }
+
+  async running(secret: string, version: number): Promise<Running> {
+    const instances = await this.#host.instances(this.#service.id);
+    return instances.length > 0
+      ? runningInstances(instances, secret, version)
+      : this.#otherwise.running(secret, version);
+  }
+}
+
+/** A target that cannot be reached from here. One that fetches for itself is only not seen; others block. */
+class Unreached implements Sink {
+  readonly name: string;
+  readonly #why: string;
+  readonly #fetches: boolean;
+
+  constructor(name: string, why: string, fetches: boolean) {
+    this.name = name;
+    this.#why = why;
+    this.#fetches = fetches;
+  }
+
+  async write(): Promise<boolean> {
+    if (this.#fetches) return false;
+    throw new DeliveryError(`${this.name}: ${this.#why}`);
+  }
+
+  async reload(): Promise<void> {}
+
+  async running(): Promise<Running> {
+    return { state: "unobservable", why: this.#why };
+  }
+}
