@@ -1,4 +1,5 @@
 import type { StoredCiphertext } from "../../../model/model.ts";
+import { TargetUnavailableError } from "../rotator.ts";
 import { type Column, nameOf } from "./column.ts";
 
 /** How many rows of a column are under which key (R62). */
@@ -8,29 +9,28 @@ export interface Census {
   rows: Record<string, number>;
 }
 
-/** Ciphertext is left under a key that is to go. Names columns and counts, never a row's content. */
-export class CiphertextRemainsError extends Error {
+/**
+ * Ciphertext is left under a key that is to go: the same step is tried again later. Names columns and counts, never a
+ * row's content.
+ */
+export class CiphertextRemainsError extends TargetUnavailableError {
   override name = "CiphertextRemainsError";
 }
 
 /**
  * Looks at every row of a column without changing any.
+ * @param length of the ciphertext that the judge needs to see; all of it by default
  * @param judge names the key that each ciphertext is under
- * @param enough ends the census early, e.g. when one row of the old key is all that one wants to know
  */
 export async function census(
   column: Column,
   judge: (ciphertext: string) => string,
-  {
-    signal,
-    batch = 5_000,
-    enough = () => false,
-  }: { signal: AbortSignal; batch?: number; enough?: (rows: Record<string, number>) => boolean },
+  { signal, batch = 5_000, length }: { signal: AbortSignal; batch?: number; length?: number },
 ): Promise<Record<string, number>> {
   const counted: Record<string, number> = {};
-  for (let after: string | undefined, more = true; more && !enough(counted); ) {
+  for (let after: string | undefined, more = true; more; ) {
     signal.throwIfAborted();
-    const rows = await column.after(after, batch);
+    const rows = await column.after(after, batch, length);
     for (const { value } of rows) {
       const key = judge(value);
       counted[key] = (counted[key] ?? 0) + 1;

@@ -1,10 +1,12 @@
 import type { StoredCiphertext } from "../../../model/model.ts";
 import { type Fields, freshFields } from "../../values/shape.ts";
 import { type Census, CiphertextRemainsError, census, told } from "../re-encryption/census.ts";
+import { nameOf } from "../re-encryption/column.ts";
 import { eachColumn, migratePiece, type Surroundings } from "../re-encryption/columns.ts";
 import { FernetKey, FernetKeyError } from "../re-encryption/fernet.ts";
 import type { Judged, Recipher } from "../re-encryption/sweep.ts";
 import { ProbeError, type Rotator, type RotatorContext, StillAcceptedError } from "../rotator.ts";
+import { refused } from "./two-values.ts";
 
 /**
  * A key that services encrypt with in process. Its target is what they stored: that is put under the new key before the
@@ -25,89 +27,96 @@ export const fernet: Rotator = {
     if (opened === undefined || !opened.plaintext.equals(plaintext)) {
       throw new ProbeError("the new Fernet key does not open what it sealed");
     }
-    if (current?.key !== undefined && !previous.made(keyOf(current, "key").seal({ plaintext, time: 0n }))) {
+    if (current?.key === undefined || current.key === next.key) return;
+    if (!previous.made(keyOf(current, "key").seal({ plaintext, time: 0n }))) {
       throw new ProbeError(
         "the new version does not hold the key in force as `previous`: what is stored could not be read with it",
       );
     }
   },
 
-  async migrate(context, next, old) {
-    const { secret, rotation } = context;
-    if (secret.stored.length === 0) return 0;
-    return migratePiece(context, {
-      subject: secret.id,
-      journal: secret.journal,
-      rotation,
-      // Rolled back after the switch, what the new key wrote is put under the old one again.
-      direction: old.previous === next.key ? "back" : "on",
-      stored: secret.stored,
-      recipher: recipher(keyOf(old, "key"), keyOf(next, "key")),
-    });
-  },
+  migrate: reencrypt,
 
+  /** What a straggler still wrote with the old key is re-encrypted at once; that it did is told, and looked at again. */
   async idle(context, old, kept) {
     if (context.secret.stored.length === 0) {
       return { state: "unknown", why: `the catalogue names no stored ciphertext of ${context.secret.id}` };
     }
-    const found = await underOld(context, old, kept, { first: true });
-    const using = found.filter(({ rows }) => (rows.old ?? 0) > 0);
-    const evidence = found.map(told).join("; ");
+    const { using, all } = await underOld(context, old, kept);
+    const evidence = all.map(told).join("; ");
     if (using.length === 0) return { state: "idle", evidence };
-    return { state: "in use", by: using.map(({ column }) => `${column.schema}.${column.table}`), evidence };
+    await reencrypt(context, kept, old);
+    return { state: "in use", by: using.map(({ column }) => nameOf(column)), evidence };
   },
 
+  /** Undone as well: what the new key wrote goes back under the old one before. */
   async revoke(context, old, kept) {
-    const needed = (await underOld(context, old, kept, { first: false })).filter(
-      ({ rows }) => (rows.old ?? 0) > 0,
-    );
-    if (needed.length === 0) return;
+    let found = await underOld(context, old, kept);
+    if (found.using.length > 0) {
+      await reencrypt(context, kept, old);
+      found = await underOld(context, old, kept);
+    }
+    if (found.using.length === 0) return;
     throw new CiphertextRemainsError(
-      `${context.secret.id}: the old key stays, because stored ciphertext needs it (${needed.map(told).join("; ")}): ` +
+      `${context.secret.id}: the old key stays, because stored ciphertext needs it (${found.using.map(told).join("; ")}): ` +
         "a process still writes with it, or its re-encryption has not ended",
+      { retryAfter: 60 },
     );
   },
 
   async verify(context, old, kept) {
-    const late = (await underOld(context, old, kept, { first: false })).filter(
-      ({ rows }) => (rows.old ?? 0) > 0,
-    );
-    if (late.length > 0) {
+    await refused(context, old);
+    const { using } = await underOld(context, old, kept);
+    if (using.length > 0) {
       throw new StillAcceptedError(
-        `${context.secret.id}: something wrote with the old key after it was dropped (${late.map(told).join("; ")})`,
+        `${context.secret.id}: something wrote with the old key after it was dropped (${using.map(told).join("; ")})`,
       );
     }
   },
 };
+
+/** One piece of re-encryption from one version's key to another's. */
+async function reencrypt(context: RotatorContext, next: Fields, old: Fields): Promise<number> {
+  const { secret, rotation } = context;
+  if (secret.stored.length === 0 || next.key === old.key) return 0;
+  return migratePiece(context, {
+    subject: secret.id,
+    journal: secret.journal,
+    rotation,
+    // Rolled back after the switch, what the new key wrote is put under the old one again.
+    direction: old.previous === next.key ? "back" : "on",
+    stored: secret.stored,
+    recipher: recipher(keyOf(old, "key"), keyOf(next, "key")),
+  });
+}
 
 /** How many rows of each column are under the new key, the old one or neither (R62). Changes nothing. */
 export async function fernetCensus(
   context: Surroundings,
   stored: StoredCiphertext[],
   { key, previous }: { key: string; previous: string },
-  { first = false }: { first?: boolean } = {},
 ): Promise<Census[]> {
   const now = new FernetKey(key);
   const before = new FernetKey(previous);
   const judge = (token: string) => (now.made(token) ? "new" : before.made(token) ? "old" : "neither");
   const found: Census[] = [];
   await eachColumn(context, stored, async (column, place) => {
-    const enough = first ? (rows: Record<string, number>) => (rows.old ?? 0) > 0 : () => false;
-    found.push({ column: place, rows: await census(column, judge, { signal: context.signal, enough }) });
+    found.push({ column: place, rows: await census(column, judge, { signal: context.signal }) });
   });
   return found;
 }
 
-/** The keys' own forms and the same key on both sides are no re-encryption: nothing is old then. */
 async function underOld(
   context: RotatorContext,
   old: Fields,
   kept: Fields,
-  { first }: { first: boolean },
-): Promise<Census[]> {
+): Promise<{ using: Census[]; all: Census[] }> {
+  const { stored } = context.secret;
   const [key, previous] = [kept.key ?? "", old.key ?? ""];
-  if (context.secret.stored.length === 0 || key === previous) return [];
-  return fernetCensus(context, context.secret.stored, { key, previous }, { first });
+  // The same key on both sides: nothing is old.
+  if (stored.length === 0 || key === previous) return { using: [], all: [] };
+  const all = await fernetCensus(context, stored, { key, previous });
+  return { using: all.filter(({ rows }) => (rows.old ?? 0) > 0), all };
 }
 
 /** Puts tokens of the old key under the new one. They keep their time: whoever gives them a time to live counts from it. */

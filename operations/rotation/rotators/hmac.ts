@@ -19,7 +19,7 @@ export const hmac: Rotator = {
     if (current !== undefined && !accepts(next, sign(current.primary, message), message)) {
       throw new ProbeError(`${context.secret.id}: a listener would refuse what the key in force signed`);
     }
-    if (current?.["key-id"] !== undefined && current["key-id"] === next["key-id"]) {
+    if (current?.["key-id"] === next["key-id"] && current?.primary !== next.primary) {
       throw new ProbeError(`${context.secret.id}: two keys have one key id`);
     }
   },

@@ -1,6 +1,7 @@
 import { checkValues, ValueError } from "../../values/check.ts";
-import { type Fields, freshFields, givenFields, pairOf } from "../../values/shape.ts";
+import { type Fields, freshFields, givenFields, pairOf, sameFields } from "../../values/shape.ts";
 import { counterIdle } from "../counter.ts";
+import { auditIdle } from "../readers.ts";
 import { type Idleness, ProbeError, type RotatorContext, StillAcceptedError } from "../rotator.ts";
 
 /**
@@ -29,6 +30,8 @@ export async function probe(
     if (error instanceof ValueError) throw new ProbeError(error.message);
     throw error;
   }
+  // Rolled back, the value in force is looked at by itself.
+  if (current !== undefined && sameFields(current, next)) return;
   const { now, before } = pairOf(secret, next) ?? {};
   const inForce = current === undefined ? undefined : pairOf(secret, current)?.now;
   if (inForce === undefined || now === undefined) return;
@@ -42,20 +45,29 @@ export async function probe(
 
 /** By the source that the catalogue names; there is no target of its own to be asked. */
 export async function idle(context: RotatorContext): Promise<Idleness> {
-  const { secret, model, reason } = context;
-  const source = secret.idle;
-  if (source?.source === "metric") {
-    const urgent = reason === "compromise" || reason === "leaver";
-    return counterIdle(
-      context,
-      source.metric,
-      urgent ? Math.min(1, model.rotation.watch) : model.rotation.watch,
-    );
+  const { secret, model } = context;
+  switch (secret.idle?.source) {
+    case "metric":
+      return counterIdle(context, secret.idle.metric, model.rotation.watch);
+    case "audit":
+      return auditIdle(context);
+    case undefined:
+      if (secret.rotate.overlap === 0) {
+        return {
+          state: "idle",
+          evidence: "the catalogue gives it no overlap: both are not meant to be accepted",
+        };
+      }
+      return {
+        state: "unknown",
+        why: `the catalogue names no idle source for ${secret.id}: name one, or idle: none`,
+      };
+    default:
+      return {
+        state: "unknown",
+        why: `idle: ${secret.idle?.source} shows no use of kind ${secret.kind}: name a metric, audit or none`,
+      };
   }
-  return {
-    state: "unknown",
-    why: `the catalogue says idle: ${source?.source ?? "nothing"} for ${secret.id}, which shows no use of a ${secret.kind}`,
-  };
 }
 
 /** Nothing is at a target: the final version, which the engine delivers, is the revocation. */
