@@ -42,6 +42,8 @@ export interface Journal {
   since: string;
   /** When the signers all had the new value: the overlap counts from here. */
   switchedAt?: string;
+  /** When what had to be refused was seen to be; its versions are destroyed after that. */
+  verifiedAt?: string;
   /** Not before this time there is something to do (ISO 8601). */
   notBefore?: string;
   /** Why it does not go on, in words; names consumers and targets, never a value. */

@@ -44,16 +44,17 @@ export async function readFields(
   return (await vault.read<{ data: Fields | null }>(`${mount}/data/${path}`, query))?.data ?? undefined;
 }
 
-/** Destroys every version before `keep`; what is destroyed already is left out. Returns how many it destroyed. */
+/** Destroys every version before `keep`, by default before the latest; what is destroyed already is left out. */
 export async function destroyBefore(
   vault: Vault,
   mount: string,
   path: string,
-  keep: number,
+  keep?: number,
 ): Promise<number> {
   const metadata = await vault.read<Metadata>(`${mount}/metadata/${path}`);
+  const first = keep ?? metadata?.current_version ?? 0;
   const versions = Object.entries(metadata?.versions ?? {})
-    .filter(([version, { destroyed }]) => Number(version) < keep && !destroyed)
+    .filter(([version, { destroyed }]) => Number(version) < first && !destroyed)
     .map(([version]) => Number(version));
   if (versions.length > 0) await vault.write(`${mount}/destroy/${path}`, { versions });
   return versions.length;
@@ -70,9 +71,23 @@ export async function writeFields(
   path: string,
   { fields, after }: { fields: Fields; after: number },
 ): Promise<number> {
+  return (await writeVersion(vault, mount, path, { data: fields, after })).version;
+}
+
+/** The same for any data, with the time by Vault's clock. */
+export async function writeVersion(
+  vault: Vault,
+  mount: string,
+  path: string,
+  { data, after }: { data: object; after: number },
+): Promise<{ version: number; at: Date }> {
   try {
-    const body = { data: fields, options: { cas: after } };
-    return (await vault.write<{ version: number }>(`${mount}/data/${path}`, body)).data.version;
+    const body = { data, options: { cas: after } };
+    const answer = await vault.write<{ version: number; created_time: string }>(
+      `${mount}/data/${path}`,
+      body,
+    );
+    return { version: answer.data.version, at: new Date(answer.data.created_time) };
   } catch (error) {
     if (error instanceof VaultError && error.status === 400 && /check-and-set/.test(error.message)) {
       throw new ConflictError(`${path} was written by someone else meanwhile; run the same command again`);

@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Vault } from "../../clients/vault.ts";
+import { TargetUnavailableError } from "./rotator.ts";
+
+/** What time it is, for everything that runners must agree on. Tests hand in one of their own and move it. */
+export interface Clock {
+  now(): Date;
+  /** @throws the signal's reason */
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+  /** Learns from a time that Vault said in a call that has just ended and took so long (milliseconds). */
+  observe?(vault: Date, took: number): void;
+}
+
+/**
+ * Vault's clock: runners' own may be minutes apart, and leases and overlaps are compared between them. Each write of
+ * the journal sets it right again.
+ * @param local the runner's own clock, milliseconds since 1970
+ * @throws TargetUnavailableError while Vault is sealed; VaultUnreachableError
+ */
+export async function vaultClock(vault: Vault, local: () => number = Date.now): Promise<Clock> {
+  const sent = local();
+  // Whatever the node is, it answers 200 and tells the time: whole seconds, so half a second is added.
+  const query = { sealedcode: 200, standbyok: true, perfstandbyok: true, uninitcode: 200 };
+  const health = (await vault.request<never>("GET", "sys/health", { query })) as unknown as Health;
+  if (health.sealed) throw new TargetUnavailableError(`Vault at ${vault.address} is sealed: unseal it`);
+  let offset = health.server_time_utc * 1000 + 500 - (sent + local()) / 2;
+  return {
+    now: () => new Date(local() + offset),
+    sleep: async (milliseconds, signal) => {
+      signal.throwIfAborted();
+      await sleep(Math.max(0, milliseconds), undefined, { signal }).catch(() => signal.throwIfAborted());
+    },
+    observe(said, took) {
+      offset = said.getTime() - (local() - took / 2);
+    },
+  };
+}
+
+interface Health {
+  sealed: boolean;
+  server_time_utc: number;
+}

@@ -1,0 +1,118 @@
+import { ConflictError } from "../values/kv.ts";
+import { isPastReturn, isUnderWay, type State } from "./journal.ts";
+import { isPassing, retryAfter, withBackoff } from "./retry.ts";
+import { PersonNeededError, ProbeError } from "./rotator.ts";
+import type { Run, Turn } from "./run.ts";
+import {
+  deliverListeners,
+  deliverSigners,
+  observeListeners,
+  observeSigners,
+  stage,
+} from "./steps/deliver.ts";
+import { drain, migrate } from "./steps/drain.ts";
+import { generate } from "./steps/generate.ts";
+import { revoke, verify } from "./steps/revoke.ts";
+import { rollBack } from "./steps/roll-back.ts";
+import { watch } from "./steps/watch.ts";
+
+const turns: Record<Exclude<State, "done" | "rolled-back">, (run: Run) => Promise<Turn>> = {
+  generate,
+  stage,
+  "deliver-listeners": deliverListeners,
+  "observe-listeners": observeListeners,
+  "deliver-signers": deliverSigners,
+  "observe-signers": observeSigners,
+  watch,
+  migrate,
+  drain,
+  revoke,
+  verify,
+  "rolling-back": rollBack,
+};
+
+/** Why a rotation does not go on now. */
+export interface Waits {
+  wait: string;
+  until: Date;
+  /** Time alone will not help: a person has to look. */
+  isStuck: boolean;
+}
+
+/**
+ * Takes a rotation through its states until it ends or has to wait for longer than the lease allows.
+ * @returns why and until when it waits; undefined when it has ended
+ * @throws whatever no step expects; the signal's reason
+ */
+export async function drive(run: Run): Promise<Waits | undefined> {
+  const { lease, clock, signal, report, secret } = run;
+  for (;;) {
+    const { state, abort, waiting } = run.journal;
+    if (state === "done" || state === "rolled-back" || !isUnderWay(run.journal)) return undefined;
+    const turn =
+      abort !== undefined && state !== "rolling-back" && !isPastReturn(run.journal)
+        ? backwards(abort)
+        : await turnOf(run, turns[state]);
+    if ("to" in turn) {
+      const cleared = { waiting: undefined, notBefore: undefined };
+      const since = clock.now().toISOString();
+      await kept(run, () => lease.save({ ...cleared, ...turn.changes, state: turn.to, since, attempt: 1 }));
+      const ends = { done: "done", "rolled-back": "failed" } as const;
+      const said = turn.to === "done" || turn.to === "rolled-back" ? ends[turn.to] : "progress";
+      report({ subject: secret.id, state: said, text: turn.text });
+      continue;
+    }
+    const waits: Waits = { isStuck: false, until: clock.now(), ...turn };
+    const pause = waits.until.getTime() - clock.now().getTime();
+    if (!run.waits || pause > lease.lasts / 3) return waits;
+    if (waiting !== waits.wait) {
+      run.say(waits.wait);
+      await kept(run, () => lease.save({ waiting: waits.wait, notBefore: waits.until.toISOString() }));
+    }
+    await clock.sleep(pause, signal);
+  }
+}
+
+/** A state's turn, tried again while what it needs is away for a moment. */
+async function turnOf(run: Run, turn: (run: Run) => Promise<Turn>): Promise<Turn> {
+  const { clock, signal, patience } = run;
+  const later = (seconds: number) => new Date(clock.now().getTime() + seconds * 1000);
+  try {
+    return await kept(run, () => turn(run));
+  } catch (error) {
+    signal.throwIfAborted();
+    const { state } = run.journal;
+    const isForward = state !== "rolling-back" && !isPastReturn(run.journal);
+    if (error instanceof ProbeError && isForward) return backwards(error.message);
+    if (error instanceof ConflictError) {
+      if (state === "generate") return backwards(error.message);
+      return { wait: error.message, until: later(patience.again / 1000), isStuck: true };
+    }
+    if (error instanceof ProbeError || error instanceof PersonNeededError)
+      return { wait: error.message, until: later(patience.again / 1000), isStuck: true };
+    if (!isPassing(error)) throw error;
+    const seconds = Math.max(retryAfter(error) ?? 0, patience.again / 1000);
+    return { wait: (error as Error).message, until: later(seconds) };
+  }
+}
+
+function kept<T>(run: Run, act: () => Promise<T>): Promise<T> {
+  const { clock, signal, backoff } = run;
+  const said = (error: Error, pause: number) =>
+    run.say(`${error.message}; tried again in ${Math.ceil(pause / 1000)} s`);
+  return withBackoff(act, { clock, signal, backoff, said });
+}
+
+function backwards(failure: string): Turn {
+  return { to: "rolling-back", changes: { failure }, text: `rolls back: ${failure}` };
+}
+
+/** Errors that anything may throw, with anything in their message: a driver's may quote a statement. */
+const foreign =
+  /^(Error|TypeError|RangeError|SyntaxError|ReferenceError|AggregateError|error|DatabaseError)$/;
+
+/** An error in words for the journal: those of our own classes never hold a value, of all others only the name is told. */
+export function inWords(error: unknown): string {
+  if (error instanceof Error && !foreign.test(error.name)) return error.message;
+  return `an unexpected ${error instanceof Error ? error.name : "error"}`;
+}

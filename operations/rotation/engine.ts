@@ -1,0 +1,334 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { sourceState } from "../values/deliver.ts";
+import { ConflictError } from "../values/kv.ts";
+import { type Clock, vaultClock } from "./clock.ts";
+import { drive, inWords, type Waits } from "./drive.ts";
+import { isPastReturn, isUnderWay, type Journal, type Past, type State } from "./journal.ts";
+import { type Kept, readJournal, writeJournal } from "./journal-store.ts";
+import { isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease } from "./lease.ts";
+import { type Backoff, isPassing, usualBackoff, withBackoff } from "./retry.ts";
+import type { Reason } from "./rotator.ts";
+import { isShort, type Manner, type Patience, runOf, type Subject, usualPatience } from "./run.ts";
+
+export interface RotateOptions extends Subject {
+  reason: Reason;
+  by: string;
+  report: Manner["report"];
+  /** Stays until the rotation has ended; otherwise it goes as far as it can go now and says what it waits for. */
+  wait: boolean;
+  signal?: AbortSignal;
+  clock?: Clock;
+  /** Unique to this run; by default the role, the host, the process and something random. */
+  owner?: string;
+  lease?: LeaseTimes;
+  backoff?: Backoff;
+  patience?: Patience;
+}
+
+/** How far a rotation has come. */
+export interface Outcome {
+  secret: string;
+  /** Empty where there was never a rotation. */
+  id: string;
+  reason: Reason;
+  state: State;
+  from: number;
+  to?: number;
+  /** There was nothing to do. */
+  unchanged: boolean;
+  /** Why it does not go on, in words, and when it may. */
+  waiting?: string;
+  notBefore?: string;
+  /** Time alone will not help. */
+  isStuck: boolean;
+  /** Another runner is at it. */
+  busy?: { owner: string; until: string };
+  skipped: string[];
+  notes: string[];
+  failure?: string;
+}
+
+/** The secret cannot be rotated as it is. Says why and what to do. */
+export class RotationError extends Error {
+  override name = "RotationError";
+}
+
+/** The old value is refused already: the rotation can only go forward. */
+export class NoWayBackError extends Error {
+  override name = "NoWayBackError";
+}
+
+/**
+ * Rotates one secret as far as it can go: begins a rotation, or goes on with the one that is under way, whoever began
+ * it. May be killed anywhere and run again anywhere.
+ * @throws RotationError, JournalError, VaultError, VaultUnreachableError; the signal's reason
+ */
+export async function rotate(options: RotateOptions): Promise<Outcome> {
+  return follow(options, "rotate");
+}
+
+/** Goes on with a rotation that is under way, and begins none. */
+export async function resumeRotation(options: Omit<RotateOptions, "reason">): Promise<Outcome> {
+  return follow({ ...options, reason: "scheduled" }, "resume");
+}
+
+/**
+ * Rolls back the rotation that is under way; where another runner is at it, that one is asked to.
+ * @throws NoWayBackError once the old value may be refused
+ */
+export async function abortRotation(
+  options: Omit<RotateOptions, "reason"> & { why: string },
+): Promise<Outcome> {
+  return follow({ ...options, reason: "scheduled" }, "abort", options.why);
+}
+
+type Intent = "rotate" | "resume" | "abort";
+
+const maximumHistory = 20;
+
+/** What a run of this process is about, while it gives the lease back and takes it again. */
+interface Following {
+  options: RotateOptions;
+  intent: Intent;
+  why: string;
+  manner: Manner;
+  owner: string;
+  /** Id of the rotation that is followed to its end. */
+  id?: string;
+  /**
+   * Id of a rotation that had begun before a compromise was told. Its new value may be the one that leaked: another
+   * rotation follows it.
+   */
+  hastened?: string;
+  reloaded: Set<string>;
+}
+
+async function follow(options: RotateOptions, intent: Intent, why = ""): Promise<Outcome> {
+  const signal = options.signal ?? new AbortController().signal;
+  const backoff = options.backoff ?? usualBackoff;
+  const patience = options.patience ?? usualPatience;
+  const clock = options.clock ?? (await vaultClock(options.vault));
+  const reloaded = new Set<string>();
+  const { by, report, wait } = options;
+  const following: Following = {
+    options,
+    intent,
+    why,
+    manner: { by, report, signal, clock, backoff, patience, reloaded, waits: wait },
+    owner:
+      options.owner ?? `${by} on ${hostname()}, process ${process.pid}, ${randomBytes(4).toString("hex")}`,
+    reloaded,
+  };
+  for (let isFirst = true; ; isFirst = false) {
+    const outcome = await onceMore(following, isFirst);
+    if (outcome === "again") continue;
+    if (!wait || !isUnderWay(outcome)) return outcome;
+    report({ subject: options.secret.id, state: "progress", text: outcome.waiting ?? "waits" });
+    const until = outcome.busy === undefined ? outcome.notBefore : undefined;
+    const pause = until === undefined ? 1000 : Date.parse(until) - clock.now().getTime();
+    await clock.sleep(Math.max(pause, patience.poll.first), signal);
+  }
+}
+
+/** One hold of the lease, or a look at who has it. */
+async function onceMore(following: Following, isFirst: boolean): Promise<Outcome | "again"> {
+  const { options, manner } = following;
+  const { clock, signal, backoff, patience } = manner;
+  const { secret, report } = options;
+  const said = (error: Error) => report({ subject: secret.id, state: "progress", text: error.message });
+  try {
+    return await withBackoff(() => hold(following), { clock, signal, backoff, said });
+  } catch (error) {
+    if (error instanceof LeaseLostError) return options.wait ? "again" : seen(following);
+    // Vault is away: what has begun is waited for; what has not is told at once.
+    if (isFirst || !options.wait || !isPassing(error)) throw error;
+    await clock.sleep(patience.again, signal);
+    return "again";
+  }
+}
+
+async function hold(following: Following): Promise<Outcome | "again"> {
+  const { options, manner, owner } = following;
+  const { vault, model, secret } = options;
+  const kept = await readJournal(options, secret);
+  const { journal } = kept;
+  const now = manner.clock.now();
+  if (journal !== undefined && isUnderWay(journal) && isHeld(journal, owner, now)) {
+    following.id ??= journal.id;
+    return askHolder(following, kept, journal);
+  }
+  const begun = await claim(following, journal, now);
+  if ("unchanged" in begun) return begun;
+  const times = options.lease ?? usualLease;
+  const lease = await Lease.take({ vault, model, secret, clock: manner.clock, owner, times }, begun, kept);
+  following.id = begun.id;
+  const run = runOf(options, manner, lease);
+  const text =
+    begun.attempt === 1 ? `rotation begins (${begun.reason})` : `rotation goes on at ${begun.state}`;
+  options.report({ subject: secret.id, state: "started", text });
+  let waits: Waits | undefined;
+  try {
+    waits = await drive(run);
+  } catch (error) {
+    // Whoever comes next need not wait for the lease to run out; why it stopped stands in the journal.
+    const waiting = run.journal.waiting ?? (manner.signal.aborted ? undefined : inWords(error));
+    await lease.release({ waiting }).catch(() => {});
+    throw error;
+  }
+  const said = waits && { waiting: waits.wait, notBefore: waits.until.toISOString() };
+  await lease.release(said ?? {}).catch((error: unknown) => {
+    if (!isPassing(error) && !(error instanceof LeaseLostError)) throw error;
+  });
+  const outcome = { ...outcomeOf(secret.id, { ...run.journal, ...said }), isStuck: waits?.isStuck ?? false };
+  return endsHastened(following, outcome) ? "again" : outcome;
+}
+
+/** The journal to take the rotation over with, or an outcome where there is nothing to do. */
+async function claim(
+  following: Following,
+  journal: Journal | undefined,
+  now: Date,
+): Promise<Journal | Outcome> {
+  const { options, intent, why, owner } = following;
+  const { secret } = options;
+  const lease = { owner, leaseUntil: now.toISOString() };
+  if (journal !== undefined && isUnderWay(journal)) {
+    if (intent === "abort") {
+      refuseAfterReturn(secret.id, journal);
+      return { ...journal, ...lease, attempt: journal.attempt + 1, abort: journal.abort ?? why };
+    }
+    return { ...journal, ...lease, attempt: journal.attempt + 1, reason: hasten(following, journal) };
+  }
+  const isOver = journal !== undefined && journal.id === following.id && following.hastened !== journal.id;
+  if (isOver || intent !== "rotate") {
+    const last = journal ?? noRotation(now);
+    return { ...outcomeOf(secret.id, last), unchanged: !isOver };
+  }
+  return begin(following, journal, now);
+}
+
+async function begin(
+  { options, owner, manner }: Following,
+  journal: Journal | undefined,
+  now: Date,
+): Promise<Journal | Outcome> {
+  const { secret, vault, model, reason } = options;
+  if (secret.retired !== undefined) {
+    throw new RotationError(`${secret.id} is retired (${secret.retired.reason}): it is not rotated any more`);
+  }
+  const state = await sourceState({ vault, model, by: manner.by }, secret);
+  const takenBack =
+    journal?.state === "rolled-back" && journal.reason === "first" && journal.to === state.version;
+  const isFirst = state.version === 0 || (state.gone && takenBack);
+  if (state.gone && !isFirst) {
+    throw new RotationError(
+      `the latest version of ${secret.source} was deleted: undelete it, or set a value with \`keyplane set ${secret.id}\``,
+    );
+  }
+  if (reason === "first" && !isFirst) {
+    const last = journal ?? { ...noRotation(now), from: state.version };
+    return { ...outcomeOf(secret.id, last), unchanged: true };
+  }
+  const at = now.toISOString();
+  return {
+    state: "generate",
+    id: randomUUID(),
+    reason: isFirst ? "first" : reason,
+    owner,
+    leaseUntil: at,
+    attempt: 1,
+    from: state.version,
+    startedAt: at,
+    since: at,
+    skipped: [],
+    history: journal === undefined ? [] : [pastOf(journal), ...journal.history].slice(0, maximumHistory),
+  };
+}
+
+/** Someone else is at it: asked for haste or for an end, which it finds at its next write. */
+async function askHolder(following: Following, { version }: Kept, journal: Journal): Promise<Outcome> {
+  const { options, intent, why } = following;
+  const { secret } = options;
+  if (intent === "abort") refuseAfterReturn(secret.id, journal);
+  const asked: Journal = {
+    ...journal,
+    reason: hasten(following, journal),
+    ...(intent === "abort" && { abort: journal.abort ?? why }),
+  };
+  if (asked.reason !== journal.reason || asked.abort !== journal.abort) {
+    await writeJournal(options, secret, asked, version).catch((error: unknown) => {
+      // It has just written: the next look asks again.
+      if (!(error instanceof ConflictError)) throw error;
+    });
+  }
+  const busy = { owner: journal.owner, until: journal.leaseUntil };
+  const waiting = `${journal.owner} is at it (${journal.state})`;
+  return { ...outcomeOf(secret.id, asked), busy, waiting };
+}
+
+function refuseAfterReturn(secret: string, journal: Journal): void {
+  if (!isPastReturn(journal)) return;
+  throw new NoWayBackError(
+    `the old value of ${secret} is revoked already (${journal.state}): the rotation can only be finished; rotate it again if the new one is wrong`,
+  );
+}
+
+/** The reason with which it goes on: a compromise hastens what is under way, and nothing slows it down again. */
+function hasten(following: Following, { id, reason }: Journal): Reason {
+  const asked = following.options.reason;
+  if (reason !== "scheduled" || !isShort(asked)) return reason;
+  following.hastened = id;
+  return asked;
+}
+
+function endsHastened({ hastened }: Following, { id, state }: Outcome): boolean {
+  return hastened === id && (state === "done" || state === "rolled-back");
+}
+
+async function seen({ options }: Following): Promise<Outcome> {
+  const { journal } = await readJournal(options, options.secret);
+  const { secret } = options;
+  if (journal === undefined) throw new ConflictError(`the journal of ${secret.id} was removed meanwhile`);
+  const busy = { owner: journal.owner, until: journal.leaseUntil };
+  return { ...outcomeOf(secret.id, journal), ...(isUnderWay(journal) && { busy }) };
+}
+
+function outcomeOf(secret: string, journal: Journal): Outcome {
+  const { id, reason, state, from, to, waiting, notBefore, skipped, notes = [], failure } = journal;
+  return {
+    secret,
+    id,
+    reason,
+    state,
+    from,
+    ...(to !== undefined && { to }),
+    unchanged: false,
+    ...(waiting !== undefined && { waiting }),
+    ...(notBefore !== undefined && { notBefore }),
+    isStuck: false,
+    skipped,
+    notes,
+    ...(failure !== undefined && { failure }),
+  };
+}
+
+function pastOf(journal: Journal): Past {
+  const { id, reason, state, from, to, startedAt, since, failure } = journal;
+  return {
+    id,
+    reason,
+    outcome: state === "done" ? "done" : "rolled-back",
+    from,
+    to: to ?? from,
+    startedAt,
+    endedAt: since,
+    ...(failure !== undefined && { failure }),
+  };
+}
+
+function noRotation(now: Date): Journal {
+  const at = now.toISOString();
+  const none = { id: "", owner: "", attempt: 0, from: 0, skipped: [], history: [] };
+  return { ...none, state: "done", reason: "scheduled", leaseUntil: at, startedAt: at, since: at };
+}

@@ -1,0 +1,94 @@
+import { z } from "zod";
+import type { Vault } from "../../clients/vault.ts";
+import type { Model, Secret } from "../../model/model.ts";
+import { stateOf, writeVersion } from "../values/kv.ts";
+import { type Journal, steps } from "./journal.ts";
+
+/** What lies at a journal's path is not a journal. Says where and what to do. */
+export class JournalError extends Error {
+  override name = "JournalError";
+}
+
+/** A journal and the version of its path, which the next write must follow. */
+export interface Kept {
+  journal: Journal | undefined;
+  version: number;
+}
+
+const texts = z.record(z.string(), z.string());
+const past = z.looseObject({
+  id: z.string(),
+  reason: z.enum(["first", "scheduled", "compromise", "leaver"]),
+  outcome: z.enum(["done", "rolled-back"]),
+  from: z.number(),
+  to: z.number(),
+  startedAt: z.string(),
+  endedAt: z.string(),
+  failure: z.string().optional(),
+});
+
+/** What a journal must have for a runner to go on with it; a newer runner's additions are kept. */
+const shape = z.looseObject({
+  state: z.enum([...steps, "rolling-back", "rolled-back"]),
+  id: z.string(),
+  reason: z.enum(["first", "scheduled", "compromise", "leaver"]),
+  owner: z.string(),
+  leaseUntil: z.iso.datetime(),
+  attempt: z.number(),
+  from: z.number(),
+  to: z.number().optional(),
+  final: z.number().optional(),
+  startedAt: z.iso.datetime(),
+  since: z.iso.datetime(),
+  switchedAt: z.iso.datetime().optional(),
+  verifiedAt: z.iso.datetime().optional(),
+  notBefore: z.iso.datetime().optional(),
+  waiting: z.string().optional(),
+  skipped: z.array(z.string()),
+  notes: z.array(z.string()).optional(),
+  abort: z.string().optional(),
+  baseline: z.record(z.string(), z.number()).optional(),
+  failure: z.string().optional(),
+  fingerprints: texts.optional(),
+  history: z.array(past),
+});
+
+type At = { vault: Vault; model: Pick<Model, "vault"> };
+
+/**
+ * The journal of a secret's rotations.
+ * @throws JournalError, VaultError, VaultUnreachableError
+ */
+export async function readJournal({ vault, model }: At, secret: Pick<Secret, "journal">): Promise<Kept> {
+  const mount = model.vault.mounts.kv;
+  const found = await vault.read<{ data: unknown; metadata: { version: number } }>(
+    `${mount}/data/${secret.journal}`,
+  );
+  if (found === undefined || found.data === null) {
+    // Nothing was ever written, or someone deleted it: what follows must come after that version.
+    return { journal: undefined, version: (await stateOf(vault, mount, secret.journal)).version };
+  }
+  const parsed = shape.safeParse(found.data);
+  if (!parsed.success) {
+    const fields = [...new Set(parsed.error.issues.map(({ path }) => path.join(".")))].join(", ");
+    throw new JournalError(
+      `${mount}/${secret.journal} holds no journal that this version understands (${fields}): ` +
+        "was it written by a newer one, or by hand? Restore an older version of the path",
+    );
+  }
+  return { journal: parsed.data as Journal, version: found.metadata.version };
+}
+
+/**
+ * Writes the journal after a version of it (check-and-set).
+ * @returns the new version, and when it was written by Vault's clock
+ * @throws ConflictError when somebody wrote it meanwhile
+ */
+export async function writeJournal(
+  { vault, model }: At,
+  secret: Pick<Secret, "journal">,
+  journal: Journal,
+  after: number,
+): Promise<{ version: number; at: Date }> {
+  return writeVersion(vault, model.vault.mounts.kv, secret.journal, { data: journal, after });
+}

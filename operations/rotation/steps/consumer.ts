@@ -1,0 +1,168 @@
+import type { Consumer } from "../../../model/model.ts";
+import { bundleOf } from "../../delivery/bundle.ts";
+import type { Running, Sink } from "../../delivery/sink.ts";
+import { deliverTo, hasArrived } from "../../values/deliver.ts";
+import { ConflictError } from "../../values/kv.ts";
+import { fieldsAt, type Moment, orderAt, type Phase, phaseAt } from "../../values/phases.ts";
+import { ProbeError } from "../rotator.ts";
+import type { Run, Turn } from "../run.ts";
+
+/** What a consumer is to hold: a source version in one of its phases. */
+export interface Wanted {
+  source: number;
+  phase: Phase;
+}
+
+/** Consumers that a moment reaches, in its order, with what each is to hold. */
+export function reachedAt(
+  run: Run,
+  moment: Moment,
+  source: (phase: Phase) => number,
+): { consumer: Consumer; wanted: Wanted }[] {
+  return orderAt(run.secret.consumers, moment).flatMap((consumer) => {
+    const phase = phaseAt(run.secret, consumer, moment, run.isFirst);
+    return phase === undefined ? [] : [{ consumer, wanted: { source: source(phase), phase } }];
+  });
+}
+
+/**
+ * Brings consumers what they are to hold, one after the other: the path, each sink, and then it has to run it before
+ * the next one gets anything (rolling, R33). What is there already is only looked at.
+ * @returns what blocks, naming the consumer; undefined when all of them run it
+ */
+export async function bringAll(
+  run: Run,
+  reached: { consumer: Consumer; wanted: Wanted }[],
+): Promise<Turn | undefined> {
+  for (const { consumer, wanted } of reached) {
+    const lags = await bring(run, consumer, wanted);
+    if (lags === undefined) continue;
+    return { wait: `${consumer.id} does not run ${words[wanted.phase]}: ${lags}`, until: again(run) };
+  }
+  return undefined;
+}
+
+/** Looks whether all of them still run it, and brings it again to whoever does not: it may be new, or set back. */
+export async function confirmAll(
+  run: Run,
+  reached: { consumer: Consumer; wanted: Wanted }[],
+): Promise<Turn | undefined> {
+  for (const one of reached) {
+    if (await isThere(run, one.consumer, one.wanted)) continue;
+    const lags = await bringAll(run, [one]);
+    if (lags !== undefined) return lags;
+  }
+  return undefined;
+}
+
+async function isThere(run: Run, consumer: Consumer, wanted: Wanted): Promise<boolean> {
+  const { arrived, version } = await hasArrived(run.writer, run.secret, consumer, wanted);
+  if (!arrived) return false;
+  for (const sink of run.sinks(consumer)) {
+    if ((await run.act(() => sink.running(run.secret.id, version))).state === "behind") return false;
+  }
+  return true;
+}
+
+/** When to look again at something that was not so. */
+export function again({ clock, patience }: Run): Date {
+  return new Date(clock.now().getTime() + patience.again);
+}
+
+async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<string | undefined> {
+  const { writer, secret } = run;
+  const before = await hasArrived(writer, secret, consumer, wanted);
+  let { version } = before;
+  if (!before.arrived) {
+    const fields = fieldsAt(secret, wanted.phase, await run.versions());
+    version = await twice(() => deliverTo(writer, secret, consumer, { ...wanted, fields }));
+  }
+  const isNew = version !== before.version;
+  const sinks = run.sinks(consumer);
+  if (sinks.length === 0) run.note(`${consumer.id} reads Vault itself: which version it runs is not seen`);
+  if (isNew) run.say(`${consumer.id} gets ${words[wanted.phase]}`);
+  for (const sink of sinks) {
+    // A crash may have fallen between a sink's new values and its reload, which nothing tells of an unseen consumer.
+    const unsure = isNew || run.journal.attempt > 1;
+    const lags = await settle(run, consumer, sink, { version, unsure });
+    if (lags !== undefined) return `${sink.name}: ${lags}`;
+  }
+  return undefined;
+}
+
+/** Once more where somebody wrote the same path meanwhile: an `up` that gives a new consumer its first values. */
+async function twice<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof ConflictError) return act();
+    throw error;
+  }
+}
+
+const words: Record<Phase, string> = {
+  both: "the new value beside the one it signs with",
+  next: "the new value",
+  dropped: "the new value without the old one",
+  back: "the old value",
+};
+
+/** Writes a sink and reloads until the consumer runs the version, for so long as the run is patient. */
+async function settle(
+  run: Run,
+  consumer: Consumer,
+  sink: Sink,
+  { version, unsure }: { version: number; unsure: boolean },
+): Promise<string | undefined> {
+  const { clock, signal, patience, secret, model, reloaded } = run;
+  const look = (): Promise<Running> => run.act(() => sink.running(secret.id, version));
+  const end = clock.now().getTime() + patience.pickUp;
+  let pause = patience.poll.first;
+  for (let looks = 1; ; looks++) {
+    const seen = await look();
+    if (seen.state === "runs") return undefined;
+    // Written again now and then: another secret's rotation may have written an older bundle of the same service.
+    if (looks === 1 || looks % 8 === 0) {
+      const bundle = await bundleOf(run.vault, model, consumer.id);
+      const changed = await run.act(() => sink.write(bundle));
+      const once = `${consumer.id} ${sink.name} ${version}`;
+      const mayHaveMissed = (seen.state === "behind" || unsure) && !reloaded.has(once);
+      if (changed || mayHaveMissed) {
+        await run.act(() => sink.reload());
+        reloaded.add(once);
+      }
+    }
+    if (seen.state === "unobservable") {
+      run.note(`${consumer.id}, ${sink.name}: which version it runs cannot be seen (${seen.why})`);
+      return undefined;
+    }
+    if (clock.now().getTime() >= end) return seen.why;
+    await clock.sleep(pause, signal);
+    pause = Math.min(pause * 2, patience.poll.longest);
+  }
+}
+
+/**
+ * Asks each probe of each consumer; one that fails is asked again for a while, because services take their time.
+ * @throws ProbeError
+ */
+export async function probeAll(run: Run, consumers: Consumer[]): Promise<void> {
+  const { clock, signal, patience } = run;
+  for (const consumer of consumers) {
+    for (const probe of run.probes(consumer)) {
+      const end = clock.now().getTime() + patience.probe;
+      for (let pause = patience.poll.first; ; pause = Math.min(pause * 2, patience.poll.longest)) {
+        try {
+          await run.act(() => probe.check(signal));
+          break;
+        } catch (error) {
+          if (!(error instanceof ProbeError)) throw error;
+          if (clock.now().getTime() >= end) {
+            throw new ProbeError(`${consumer.id}, ${probe.name}: ${error.message}`, { cause: error });
+          }
+          await clock.sleep(pause, signal);
+        }
+      }
+    }
+  }
+}

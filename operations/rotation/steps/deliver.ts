@@ -1,0 +1,62 @@
+import type { Run, Turn } from "../run.ts";
+import { bringAll, confirmAll, probeAll, reachedAt } from "./consumer.ts";
+
+/** The target accepts the new value, and it works there, before any consumer sees it. */
+export async function stage(run: Run): Promise<Turn> {
+  const { rotator, lease, watch } = run;
+  if (run.journal.to === undefined) throw new Error("nothing was generated to be staged");
+  if (!run.isFirst && !run.isShort && watch !== undefined && run.journal.baseline === undefined) {
+    await lease.save({ baseline: await run.act(() => watch.baseline(run.signal)) });
+  }
+  const { current, next } = await run.versions();
+  await run.act(() => rotator.stage(run.context, next, current));
+  await run.act(() => rotator.probe(run.context, next, current));
+  const to = isReached(run, "listeners") ? "deliver-listeners" : "deliver-signers";
+  return { to, text: "the target accepts the new value, and it works" };
+}
+
+export async function deliverListeners(run: Run): Promise<Turn> {
+  const waits = await bringAll(run, reached(run, "listeners"));
+  return waits ?? { to: "observe-listeners", text: "whoever accepts it has the new value" };
+}
+
+export async function observeListeners(run: Run): Promise<Turn> {
+  const waits = await observe(run, "listeners");
+  return waits ?? { to: "deliver-signers", text: "whoever accepts it runs the new value" };
+}
+
+export async function deliverSigners(run: Run): Promise<Turn> {
+  const waits = await bringAll(run, reached(run, "signers"));
+  return waits ?? { to: "observe-signers", text: "every consumer has the new value" };
+}
+
+export async function observeSigners(run: Run): Promise<Turn> {
+  const waits = await observe(run, "signers");
+  if (waits !== undefined) return waits;
+  const changes = { switchedAt: run.journal.switchedAt ?? run.clock.now().toISOString() };
+  const text = "every consumer runs the new value";
+  return run.isFirst ? { to: "done", changes, text } : { to: "watch", changes, text };
+}
+
+/** Everybody has the new version and runs it: looked at again before anything that cannot be taken back. */
+export async function confirmSwitched(run: Run): Promise<Turn | undefined> {
+  return confirmAll(run, reached(run, "signers"));
+}
+
+async function observe(run: Run, moment: "listeners" | "signers"): Promise<Turn | undefined> {
+  const consumers = reached(run, moment);
+  const waits = await confirmAll(run, consumers);
+  if (waits !== undefined) return waits;
+  const probed = consumers.map(({ consumer }) => consumer);
+  await probeAll(run, probed);
+  return undefined;
+}
+
+function reached(run: Run, moment: "listeners" | "signers") {
+  const { to = 0 } = run.journal;
+  return reachedAt(run, moment, () => to);
+}
+
+function isReached(run: Run, moment: "listeners" | "signers"): boolean {
+  return reached(run, moment).length > 0;
+}

@@ -1,0 +1,72 @@
+import type { Idleness } from "../rotator.ts";
+import type { Run, Turn } from "../run.ts";
+import { again } from "./consumer.ts";
+import { confirmSwitched } from "./deliver.ts";
+
+/** Pieces of a migration after which it is said how much is left, where nothing gets less. */
+const piecesInVain = 3;
+
+/** What the rotator must do before the old value may go: re-encryption, in pieces. */
+export async function migrate(run: Run): Promise<Turn> {
+  const { rotator } = run;
+  const { current, next } = await run.versions();
+  if (rotator.migrate === undefined || current === undefined)
+    return { to: "drain", text: "nothing to migrate" };
+  let least = Number.POSITIVE_INFINITY;
+  for (let inVain = 0; ; ) {
+    const left = await run.act(() => rotator.migrate?.(run.context, next, current) ?? Promise.resolve(0));
+    if (left === 0) return { to: "drain", text: "nothing is left under the old value" };
+    inVain = left < least ? 0 : inVain + 1;
+    least = Math.min(least, left);
+    run.say(`${left} left under the old value`);
+    if (inVain >= piecesInVain) {
+      return { wait: `${left} left under the old value, and they do not get fewer`, until: again(run) };
+    }
+  }
+}
+
+/** The overlap has passed, everybody runs the new value, and the old one is seen to be unused. */
+export async function drain(run: Run): Promise<Turn> {
+  const { journal, clock, secret } = run;
+  const switched = Date.parse(journal.switchedAt ?? journal.since);
+  const end = new Date(switched + secret.rotate.overlap * 1000);
+  if (run.isShort) {
+    if (clock.now() < end) run.skip(`the overlap of ${secret.rotate.overlap} s was cut short`);
+    const lags = await confirmSwitched(run);
+    if (lags !== undefined) return lags;
+    run.skip("the old value was not waited for to be unused: whoever still uses it is refused now");
+    return { to: "revoke", text: "the short path does not wait until the old value is unused" };
+  }
+  if (clock.now() < end) return { wait: `both values are accepted until ${end.toISOString()}`, until: end };
+  const lags = await confirmSwitched(run);
+  if (lags !== undefined) return lags;
+  const { current, next } = await run.versions();
+  if (current === undefined) return { to: "done", text: "there is no old value" };
+  const idleness = await run.act(() => run.rotator.idle(run.context, current, next));
+  return judged(run, idleness);
+}
+
+function judged(run: Run, idleness: Idleness): Turn {
+  const { secret } = run;
+  switch (idleness.state) {
+    case "idle":
+      return { to: "revoke", text: `the old value is unused: ${idleness.evidence}` };
+    case "in use": {
+      const who = idleness.by.length > 0 ? idleness.by.join(", ") : "somebody";
+      return { wait: `${who} still use(s) the old value: ${idleness.evidence}`, until: again(run) };
+    }
+    case "unknown":
+      if (secret.idle?.source === "none") {
+        run.note(`whether the old value was unused is not seen (idle: none, ${secret.owner})`);
+        return {
+          to: "revoke",
+          text: "whether the old value is unused cannot be seen, as the catalogue says",
+        };
+      }
+      return {
+        wait: `whether the old value is unused is not known: ${idleness.why}`,
+        until: again(run),
+        isStuck: true,
+      };
+  }
+}

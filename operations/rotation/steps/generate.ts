@@ -1,0 +1,86 @@
+import { describeSource, fingerprintsOf, writeSource } from "../../values/deliver.ts";
+import { ConflictError, readFields, stateOf } from "../../values/kv.ts";
+import type { Fields } from "../../values/shape.ts";
+import type { Run, Turn } from "../run.ts";
+
+/** A new value, and the source version that holds it. Made once: a crash anywhere finds what it left. */
+export async function generate(run: Run): Promise<Turn> {
+  const { secret, rotator, lease, writer } = run;
+  const { from, id } = run.journal;
+  const left = await versionOfOurs(run);
+  if (left !== undefined) return made(run, left);
+  const current = run.isFirst ? undefined : await run.fields(from);
+  const next = await run.act(() => rotator.create(run.context, current));
+  const missing = secret.fields.filter((field) => next[field] === undefined);
+  if (missing.length > 0) throw new Error(`${secret.id}: the new version lacks ${missing.join(", ")}`);
+  // Before the version itself: they tell it from another's, whenever this run dies.
+  await lease.save({ fingerprints: await fingerprintsOf(writer, next) });
+  try {
+    return made(run, await writeSource(writer, secret, { fields: next, after: from, rotation: id }));
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    const ours = await versionOfOurs(run);
+    if (ours !== undefined) return made(run, ours);
+    throw error;
+  }
+}
+
+function made({ secret }: Run, to: number): Turn {
+  return { to: "stage", changes: { to }, text: `version ${to} of ${secret.id} is made` };
+}
+
+/**
+ * The source version that an earlier run of this rotation wrote, if it did.
+ * @throws ConflictError when somebody else wrote the source since the rotation began
+ */
+export async function versionOfOurs(run: Run): Promise<number | undefined> {
+  const { vault, model, secret, writer } = run;
+  const { from, id, fingerprints } = run.journal;
+  const mount = model.vault.mounts.kv;
+  const state = await stateOf(vault, mount, secret.source);
+  if (state.version === from) return undefined;
+  const version = from + 1;
+  if (state.version === version) {
+    if (state.custom.rotation === id && state.custom.version === String(version)) return version;
+    const fields = await readFields(vault, mount, secret.source, version);
+    if (fields !== undefined && fingerprints !== undefined) {
+      if (same(await fingerprintsOf(writer, fields), fingerprints)) {
+        await describeSource(writer, secret, version, fields, id);
+        return version;
+      }
+    }
+  }
+  throw foreign(run, state.version);
+}
+
+/**
+ * The version that ends a rotation, written after the new one: without the old value, or with it back. Once, whatever
+ * a crash left.
+ * @throws ConflictError when somebody else wrote the source meanwhile
+ */
+export async function finalVersion(run: Run, fields: Fields): Promise<number> {
+  const { vault, model, secret, writer, lease } = run;
+  const { to = 0, final, id: rotation } = run.journal;
+  if (final !== undefined) return final;
+  const { kv } = model.vault.mounts;
+  let { version } = await stateOf(vault, kv, secret.source);
+  if (version === to) version = await writeSource(writer, secret, { fields, after: to, rotation });
+  else {
+    const found = version === to + 1 ? await readFields(vault, kv, secret.source, version) : undefined;
+    if (found === undefined || !same(found, fields)) throw foreign(run, version);
+    await describeSource(writer, secret, version, fields, rotation);
+  }
+  await lease.save({ final: version });
+  return version;
+}
+
+function foreign({ secret }: Run, version: number): ConflictError {
+  return new ConflictError(
+    `somebody else wrote version ${version} of ${secret.source} after the rotation had begun`,
+  );
+}
+
+function same(a: Fields, b: Fields): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}

@@ -1,0 +1,77 @@
+import { destroyBefore } from "../../values/kv.ts";
+import { fieldsAt, orderAt } from "../../values/phases.ts";
+import { withoutBefore } from "../../values/shape.ts";
+import { StillAcceptedError } from "../rotator.ts";
+import type { Run, Turn } from "../run.ts";
+import { again, bringAll } from "./consumer.ts";
+import { confirmSwitched } from "./deliver.ts";
+import { finalVersion } from "./generate.ts";
+
+/** How often what was revoked and is still accepted is revoked again, before a person has to look. */
+const revocations = 3;
+
+/** The target refuses the old value, and the consumers drop it. There is no way back from here. */
+export async function revoke(run: Run): Promise<Turn> {
+  const lags = run.journal.final === undefined ? await confirmSwitched(run) : undefined;
+  if (lags !== undefined) return lags;
+  const { current, next } = await run.versions();
+  if (current === undefined) return { to: "done", text: "there is no old value" };
+  await run.act(() => run.rotator.revoke(run.context, current, next));
+  const waits = await drop(run);
+  return waits ?? { to: "verify", text: "the old value is revoked" };
+}
+
+/** Kinds that keep the value before: a version without it, to listeners first. */
+async function drop(run: Run): Promise<Turn | undefined> {
+  const { secret } = run;
+  const versions = await run.versions();
+  if (withoutBefore(secret, versions.next) === undefined) return undefined;
+  const source = await finalVersion(run, fieldsAt(secret, "dropped", versions));
+  const wanted = { source, phase: "dropped" as const };
+  return bringAll(
+    run,
+    orderAt(secret.consumers, "signers").map((consumer) => ({ consumer, wanted })),
+  );
+}
+
+/** The old value is seen to be refused; then its versions are destroyed. */
+export async function verify(run: Run): Promise<Turn> {
+  const { final, to = 0, verifiedAt } = run.journal;
+  if (verifiedAt === undefined) {
+    const { current, next } = await run.versions();
+    if (current === undefined) return { to: "done", text: "there is no old value" };
+    const accepted = await stillAccepted(run, current, next);
+    if (accepted !== undefined) return accepted;
+    await run.lease.save({ verifiedAt: run.clock.now().toISOString() });
+  }
+  await destroyOld(run, final ?? to);
+  return { to: "done", text: "the old value is refused, and its versions are destroyed" };
+}
+
+/** Verifies that a value is refused, and revokes it again where it is not. */
+export async function stillAccepted(
+  run: Run,
+  old: Record<string, string>,
+  kept: Record<string, string>,
+): Promise<Turn | undefined> {
+  const { rotator, clock, signal, patience } = run;
+  for (let tried = 1; ; tried++) {
+    try {
+      await run.act(() => rotator.verify(run.context, old, kept));
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof StillAcceptedError)) throw error;
+      if (tried >= revocations) return { wait: error.message, until: again(run), isStuck: true };
+      run.say(`revoked again: ${error.message}`);
+      await clock.sleep(patience.poll.first * 2 ** tried, signal);
+      await run.act(() => rotator.revoke(run.context, old, kept));
+    }
+  }
+}
+
+/** Destroys every version before the latest, of the source and of each consumer's path. */
+export async function destroyOld({ vault, model, secret }: Run, latest: number): Promise<void> {
+  const { kv } = model.vault.mounts;
+  await destroyBefore(vault, kv, secret.source, latest);
+  for (const { path } of secret.consumers) await destroyBefore(vault, kv, path);
+}

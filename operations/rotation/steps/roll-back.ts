@@ -1,0 +1,97 @@
+import { hasArrived } from "../../values/deliver.ts";
+import { ConflictError, destroyBefore } from "../../values/kv.ts";
+import type { Fields } from "../../values/shape.ts";
+import { ProbeError } from "../rotator.ts";
+import type { Run, Turn } from "../run.ts";
+import { again, bringAll, reachedAt } from "./consumer.ts";
+import { finalVersion, versionOfOurs } from "./generate.ts";
+import { destroyOld, stillAccepted } from "./revoke.ts";
+
+/** Everybody gets the old value back, signers first; then the new one is revoked and seen to be refused. */
+export async function rollBack(run: Run): Promise<Turn> {
+  if (!(await hasVersion(run))) {
+    await run.act(() => run.rotator.discard?.(run.context) ?? Promise.resolve());
+    return { to: "rolled-back", text: "rolled back before there was a new value" };
+  }
+  if (run.journal.verifiedAt === undefined) {
+    const { current, next } = await run.versions();
+    const waits = current === undefined ? undefined : await giveBack(run, current, next);
+    if (waits !== undefined) return waits;
+    const kept = current ?? {};
+    await run.act(() => run.rotator.revoke(run.context, next, kept));
+    const accepted = await stillAccepted(run, next, kept);
+    if (accepted !== undefined) return accepted;
+    if (current !== undefined) await probeOld(run, current);
+    await run.lease.save({ verifiedAt: run.clock.now().toISOString() });
+  }
+  const { final, to = 0 } = run.journal;
+  if (run.isFirst) await destroyFirst(run, to);
+  else await destroyOld(run, final ?? to);
+  return { to: "rolled-back", text: "rolled back: the new value is refused, and its versions are destroyed" };
+}
+
+/** Whether there is a new source version: known, or left behind by a crash. */
+async function hasVersion(run: Run): Promise<boolean> {
+  if (run.journal.to !== undefined) return true;
+  try {
+    const to = await versionOfOurs(run);
+    if (to !== undefined) await run.lease.save({ to });
+    return to !== undefined;
+  } catch (error) {
+    if (error instanceof ConflictError) return false;
+    throw error;
+  }
+}
+
+async function giveBack(run: Run, current: Fields, next: Fields): Promise<Turn | undefined> {
+  const back = await finalVersion(run, current);
+  const { to = 0 } = run.journal;
+  const source = (phase: string) => (phase === "both" ? to : back);
+  const touched: string[] = [];
+  for (const consumer of run.secret.consumers) {
+    const wanted = { source: back, phase: "back" };
+    const { source: held } = await hasArrived(run.writer, run.secret, consumer, wanted);
+    if (held !== run.journal.from) touched.push(consumer.id);
+  }
+  const signers = reachedAt(run, "signers-back", source).filter(({ consumer }) =>
+    touched.includes(consumer.id),
+  );
+  const waits = (await bringAll(run, signers)) ?? (await migrateBack(run, current, next));
+  // Whoever got nothing new keeps what it runs: only the record of its path follows.
+  return waits ?? bringAll(run, reachedAt(run, "all-back", source));
+}
+
+/** What was re-encrypted already comes back under the old value before the new one goes. */
+async function migrateBack(run: Run, current: Fields, next: Fields): Promise<Turn | undefined> {
+  const { rotator } = run;
+  if (rotator.migrate === undefined) return undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (;;) {
+    const left = await run.act(() => rotator.migrate?.(run.context, current, next) ?? Promise.resolve(0));
+    if (left === 0) return undefined;
+    if (left >= least) return { wait: `${left} are still under the new value`, until: again(run) };
+    least = left;
+    run.say(`${left} still under the new value`);
+  }
+}
+
+/** Rolled back is rolled back; that the old value fails as well is something a person has to know. */
+async function probeOld(run: Run, current: Fields): Promise<void> {
+  try {
+    await run.act(() => run.rotator.probe(run.context, current, undefined));
+  } catch (error) {
+    if (!(error instanceof ProbeError)) throw error;
+    run.note(`the old value fails its probe as well: ${error.message}`);
+  }
+}
+
+/** A first value that was taken back leaves nothing behind. */
+async function destroyFirst(run: Run, to: number): Promise<void> {
+  const { vault, model, secret, writer } = run;
+  const { kv } = model.vault.mounts;
+  await destroyBefore(vault, kv, secret.source, to + 1);
+  for (const consumer of secret.consumers) {
+    const { version } = await hasArrived(writer, secret, consumer, { source: to });
+    await destroyBefore(vault, kv, consumer.path, version + 1);
+  }
+}
