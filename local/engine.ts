@@ -68,6 +68,9 @@ export class Engine {
   /** Opens a stack and mends what an interrupted update left: its lock and its pending operations. */
   async stack(name: string, program: PulumiFn): Promise<OpenedStack> {
     await this.#endInterruptedUpdate(name);
+    // Without the files beside each state file that hold its checksum: they are not replaced whole, and one that a
+    // kill has cut short makes the state unreadable.
+    const backend = `file://${join(this.#folder, "backend")}?metadata=skip`;
     const workDir = join(this.#folder, "work", name);
     await mkdir(workDir, { recursive: true, mode: 0o700 });
     const stack = await LocalWorkspace.createOrSelectStack(
@@ -80,11 +83,11 @@ export class Engine {
         projectSettings: {
           name: "keyplane",
           runtime: "nodejs",
-          backend: { url: `file://${join(this.#folder, "backend")}` },
+          backend: { url: backend },
         },
         envVars: {
           // Said here as well: a backend in the caller's environment would win over the project's.
-          PULUMI_BACKEND_URL: `file://${join(this.#folder, "backend")}`,
+          PULUMI_BACKEND_URL: backend,
           PULUMI_CONFIG_PASSPHRASE_FILE: join(this.#folder, "passphrase"),
           ...this.#options.environment,
           PULUMI_SKIP_UPDATE_CHECK: "true",

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { servicesStatus, stopServices } from "../../local/services/index.ts";
@@ -30,6 +31,15 @@ test("`up` again writes nothing to Vault but logins: no configuration and no val
   );
   const written = entries.filter(({ action }) => !["read", "list", "login"].includes(action));
   assert.deepEqual([...new Set(written.map(({ path }) => path))], ["auth/token/revoke-self"]);
+});
+
+test("the state is written as whole files only: a kill cannot leave half of one (gocloud's .attrs are not replaced whole)", async () => {
+  const files = await readdir(join(stack.home, "pulumi", "backend", ".pulumi"), { recursive: true });
+  assert.ok(files.some((file) => file.endsWith("local.json")));
+  assert.deepEqual(
+    files.filter((file) => file.endsWith(".attrs")),
+    [],
+  );
 });
 
 test("a preview right after `up` has no change, and makes none", async () => {
