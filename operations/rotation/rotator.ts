@@ -66,6 +66,14 @@ export class TargetUnavailableError extends Error {
 }
 
 /**
+ * A person has to do something first, which the message says: the rotation waits there. Its message goes into the journal
+ * as it is and never holds a value.
+ */
+export class PersonNeededError extends Error {
+  override name = "PersonNeededError";
+}
+
+/**
  * What a kind of secret does at its target. Every function may run twice, and after a crash anywhere in its first
  * run: it looks at what is there and completes it. None of them writes Vault's source or consumers: the engine does.
  * `Fields` are whole source versions.
