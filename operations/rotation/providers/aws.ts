@@ -1,0 +1,210 @@
+import { AwsV4Signer } from "aws4fetch";
+import { XMLParser } from "fast-xml-parser";
+import type { Fields } from "../../values/shape.ts";
+import { isObject, objectsIn, textIn } from "./http.ts";
+import { type Adapter, type KeyApi, type ListedKey, ProviderError, QuotaError } from "./provider.ts";
+
+/**
+ * Access keys of one IAM user, by AWS' query APIs
+ * (https://docs.aws.amazon.com/IAM/latest/APIReference: ListAccessKeys, GetAccessKeyLastUsed, CreateAccessKey,
+ * UpdateAccessKey, DeleteAccessKey, ListUserTags, TagUser; and GetCallerIdentity of STS), signed with version 4. Also
+ * what speaks the same: the address is IAM's endpoint, and that of STS where it is not AWS' own.
+ *
+ * Access keys have no labels and all that a user has may do the same. So before a key is made, the user's tags say for
+ * which rotation and which keys there were: another one that is there afterwards is that rotation's.
+ */
+export const aws: Adapter = {
+  // No bound is published; IAM answers Throttling to fast clients.
+  bound: { requests: 4, per: 1, concurrent: 1 },
+  // IAM is eventually consistent.
+  settles: 60,
+  tellsWithin: 900,
+  longestLabel: 256,
+  open({ http, address, credential, fields }): KeyApi {
+    const [idField = "", secretField = ""] = fields;
+    const call = async (what: string, as: Fields, endpoint: Endpoint, parameters: Record<string, string>) => {
+      const [accessKeyId = "", secretAccessKey = ""] = Object.values(as);
+      const signer = new AwsV4Signer({
+        url: `${endpoint.url}/`,
+        method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded; charset=utf-8" },
+        body: new URLSearchParams({ ...parameters, Version: endpoint.version }).toString(),
+        accessKeyId,
+        secretAccessKey,
+        service: endpoint.service,
+        region: "us-east-1",
+      });
+      const { url, headers, body } = await signer.sign();
+      const answer = await http.ask(what, url, {
+        method: "POST",
+        headers: Object.fromEntries(headers),
+        body: String(body),
+      });
+      const document = read(answer.text);
+      if (answer.status === 200) {
+        const result = resultOf(document, parameters.Action ?? "");
+        if (result === undefined) http.object(what, { ...answer, text: "" });
+        return { code: undefined, result: result ?? {}, answer };
+      }
+      const code = codeOf(document);
+      if (code.startsWith("Throttling")) throw http.unavailable(what, "asks to wait", 1);
+      return { code, result: {}, answer };
+    };
+    const iam = { url: address, service: "iam", version: "2010-05-08" };
+    const ask = (what: string, parameters: Record<string, string>) => call(what, credential, iam, parameters);
+    const userOf = async (id: string) => {
+      const what = "find the user of a key";
+      const { code, result, answer } = await ask(what, { Action: "GetAccessKeyLastUsed", AccessKeyId: id });
+      if (code === "NoSuchEntity") return undefined;
+      if (code !== undefined) throw http.refused(what, answer.status, code);
+      return {
+        user: textIn(result.UserName),
+        used: isObject(result.AccessKeyLastUsed) ? result.AccessKeyLastUsed : {},
+      };
+    };
+    const userBeside = async (key: Fields) => {
+      const user = (await userOf(Object.values(key)[0] ?? ""))?.user ?? "";
+      if (user === "")
+        throw new ProviderError("IAM does not know the access key: set one of a user that lives");
+      return user;
+    };
+    const idsOf = async (user: string) => {
+      const what = "list the keys";
+      const { code, result, answer } = await ask(what, { Action: "ListAccessKeys", UserName: user });
+      if (code !== undefined) throw http.refused(what, answer.status, code);
+      const metadata = membersOf(result.AccessKeyMetadata);
+      return { ids: metadata.map(({ AccessKeyId }) => textIn(AccessKeyId)), at: answer.at };
+    };
+    const tagsOf = async (user: string) => {
+      const what = "read the user's tags";
+      const { code, result, answer } = await ask(what, { Action: "ListUserTags", UserName: user });
+      if (code !== undefined) throw http.refused(what, answer.status, code);
+      const tags = membersOf(result.Tags).map(({ Key, Value }) => [textIn(Key), textIn(Value)]);
+      return new Map(tags as [string, string][]);
+    };
+    return {
+      async idOf(key) {
+        const id = Object.values(key)[0] ?? "";
+        return (await userOf(id)) === undefined ? undefined : id;
+      },
+      async rights(key) {
+        const what = "say whose a key is";
+        const host = new URL(address).hostname;
+        const url = host.endsWith(".amazonaws.com") ? "https://sts.amazonaws.com" : address;
+        const sts = { url, service: "sts", version: "2011-06-15" };
+        const { code, result, answer } = await call(what, key, sts, { Action: "GetCallerIdentity" });
+        if (code === undefined) return [textIn(result.Arn)];
+        if (refusals.has(code)) return undefined;
+        throw http.refused(what, answer.status, code);
+      },
+      async list(beside) {
+        const user = await userBeside(beside);
+        const { ids, at } = await idsOf(user);
+        const tags = await tagsOf(user);
+        const before = tags.get(beforeTag)?.split(" ");
+        const keys: ListedKey[] = [];
+        for (const id of ids) {
+          const used = (await userOf(id))?.used;
+          const mine = before !== undefined && !before.includes(id);
+          keys.push({
+            id,
+            label: mine ? (tags.get(rotationTag) ?? "") : "",
+            ...(used !== undefined && { lastUsed: lastUse(textIn(used.LastUsedDate)) }),
+            ...(textIn(used?.ServiceName) !== "" &&
+              used?.ServiceName !== "N/A" && { usedBy: textIn(used?.ServiceName) }),
+          });
+        }
+        return { keys, at };
+      },
+      async create(label, { id }) {
+        const user = (await userOf(id))?.user ?? "";
+        const { ids } = await idsOf(user);
+        const tag = "note the keys that there are";
+        const tagged = await ask(tag, {
+          Action: "TagUser",
+          UserName: user,
+          "Tags.member.1.Key": rotationTag,
+          "Tags.member.1.Value": label,
+          "Tags.member.2.Key": beforeTag,
+          "Tags.member.2.Value": ids.join(" "),
+        });
+        if (tagged.code !== undefined) throw http.refused(tag, tagged.answer.status, tagged.code);
+        const what = "make a key";
+        const { code, result, answer } = await ask(what, { Action: "CreateAccessKey", UserName: user });
+        if (code === "LimitExceeded") throw new QuotaError(http.refused(what, answer.status, code).message);
+        if (code !== undefined) throw http.refused(what, answer.status, code);
+        const made = isObject(result.AccessKey) ? result.AccessKey : {};
+        const [key, secret] = [textIn(made.AccessKeyId), textIn(made.SecretAccessKey)];
+        if (key === "" || secret === "") {
+          throw new ProviderError("IAM made a key without an id or secret: nothing can be kept of it");
+        }
+        return { id: key, fields: { [idField]: key, [secretField]: secret } };
+      },
+      async revoke(id, beside) {
+        const user = await userBeside(beside);
+        const { ids } = await idsOf(user);
+        if (!ids.includes(id)) return;
+        // Inactive first: where deleting it fails, it is refused all the same.
+        for (const parameters of [
+          { Action: "UpdateAccessKey", Status: "Inactive" },
+          { Action: "DeleteAccessKey" },
+        ]) {
+          const what = "revoke a key";
+          const { code, answer } = await ask(what, { ...parameters, AccessKeyId: id, UserName: user });
+          if (code === "NoSuchEntity") return;
+          if (code !== undefined) throw http.refused(what, answer.status, code);
+        }
+      },
+    };
+  },
+};
+
+interface Endpoint {
+  url: string;
+  service: string;
+  version: string;
+}
+
+const rotationTag = "keyplane-rotation";
+const beforeTag = "keyplane-keys-before";
+
+/** https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html */
+const refusals = new Set([
+  "InvalidClientTokenId",
+  "InvalidAccessKeyId",
+  "SignatureDoesNotMatch",
+  "UnrecognizedClientException",
+]);
+
+const parser = new XMLParser({ parseTagValue: false, isArray: (name) => name === "member" });
+
+function read(text: string): Record<string, unknown> {
+  try {
+    const document: unknown = parser.parse(text);
+    return isObject(document) ? document : {};
+  } catch {
+    return {};
+  }
+}
+
+/** What stands in <…Response><…Result>; undefined where the answer is not the action's. */
+function resultOf(document: Record<string, unknown>, action: string): Record<string, unknown> | undefined {
+  const response = document[`${action}Response`];
+  if (!isObject(response)) return undefined;
+  const result = response[`${action}Result`];
+  return isObject(result) ? result : {};
+}
+
+function codeOf({ ErrorResponse: response }: Record<string, unknown>): string {
+  const error = isObject(response) ? response.Error : undefined;
+  return (isObject(error) && textIn(error.Code)) || "Unknown";
+}
+
+function membersOf(list: unknown): Record<string, unknown>[] {
+  return isObject(list) ? objectsIn(list.member) : [];
+}
+
+function lastUse(said: string): Date | "never" {
+  const at = Date.parse(said);
+  return Number.isNaN(at) ? "never" : new Date(at);
+}

@@ -1,0 +1,87 @@
+import type { Seconds } from "../../../model/model.ts";
+import type { Fields } from "../../values/shape.ts";
+import { PersonNeededError } from "../rotator.ts";
+import type { ProviderHttp } from "./http.ts";
+
+/** A provider refuses what it was asked, in words that hold no value. */
+export class ProviderError extends PersonNeededError {
+  override name = "ProviderError";
+}
+
+/** The provider lets no further key live beside those there are. */
+export class QuotaError extends ProviderError {
+  override name = "QuotaError";
+}
+
+/** A key as its provider lists it: never its value. */
+export interface ListedKey {
+  id: string;
+  /** As given when it was made; "" where it has none. */
+  label: string;
+  /** Undefined where the provider does not say. */
+  lastUsed?: Date | "never";
+  /** Who used it last, where the provider says: an address or a name. */
+  usedBy?: string;
+  /** Undefined where only the key itself can ask. */
+  rights?: string[];
+}
+
+export interface KeyList {
+  keys: ListedKey[];
+  /** The provider's own time of the answer; the times of last use are told by that clock. */
+  at: Date;
+}
+
+/**
+ * What one provider can do with keys. `Fields` are the fields that the secret declares, in their order. Every function
+ * may be called again after its answer was lost. They throw TargetUnavailableError where the provider cannot be
+ * reached, answers 5xx or asks to wait, and ProviderError where it refuses.
+ */
+export interface KeyApi {
+  /** The id of a key; undefined where the provider does not know it (any more). */
+  idOf(key: Fields): Promise<string | undefined>;
+  /** What a key may do, asked with the key itself; undefined where it is refused. Such a call may count as a use. */
+  rights(key: Fields): Promise<string[] | undefined>;
+  /** The keys beside which `beside` lives, itself included. */
+  list(beside: Fields): Promise<KeyList>;
+  /** A new key that may do what `like` may. @throws QuotaError */
+  create(label: string, like: { key: Fields; id: string; rights: string[] }): Promise<IssuedKey>;
+  /** Does nothing where there is no such key. */
+  revoke(id: string, beside: Fields): Promise<void>;
+}
+
+export interface IssuedKey {
+  id: string;
+  fields: Fields;
+}
+
+/** How much a provider lets one client ask. */
+export interface RateBound {
+  requests: number;
+  per: Seconds;
+  /** Requests under way at once. */
+  concurrent: number;
+}
+
+export interface Access {
+  http: ProviderHttp;
+  /** Base URL, without a slash at the end. */
+  address: string;
+  /** What the API is called with. */
+  credential: Fields;
+  /** Names of the fields that a new key must fill. */
+  fields: string[];
+  now(): Date;
+}
+
+/** One provider's API, or one that several share. */
+export interface Adapter {
+  bound: RateBound;
+  /** So long a new key may still be refused, and a revoked one accepted. */
+  settles: Seconds;
+  /** So long after a use the provider may not tell of it yet. */
+  tellsWithin: Seconds;
+  /** Longest label that it takes. */
+  longestLabel: number;
+  open(access: Access): KeyApi;
+}

@@ -1,0 +1,282 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { fit } from "../../../model/names.ts";
+import { readSource } from "../../values/deliver.ts";
+import { type Fields, pairNames } from "../../values/shape.ts";
+import { ProviderHttp } from "../providers/http.ts";
+import { adapters } from "../providers/index.ts";
+import { type Adapter, type KeyApi, type KeyList, ProviderError, QuotaError } from "../providers/provider.ts";
+import { ProbeError, type Rotator, type RotatorContext, StillAcceptedError } from "../rotator.ts";
+
+/**
+ * Beside the fields that the secret declares, a version holds which key of the provider it is and which one it took the
+ * place of: what a key's id is can otherwise only be asked with the key itself, which counts as a use.
+ */
+const idField = "issued-id";
+const replacedField = "replaces-id";
+
+/** Keys that a provider makes: API keys (R15, R16, R19, R20) and access keys of S3. */
+export const provider: Rotator = {
+  async create(context, current) {
+    const { secret } = context;
+    if (current === undefined) {
+      throw new ProviderError(
+        `${secret.id} has no value yet: give its first key with \`keyplane set ${secret.id}\``,
+      );
+    }
+    const { api, own, label, prefix } = await open(context, current);
+    const id = await idOf(api, own, current);
+    const rights = id === undefined ? undefined : await rightsFor(api, own, current, id);
+    if (id === undefined || rights === undefined) {
+      throw new ProviderError(
+        `${secret.id}: the provider refuses the key that is in force, so nobody can say what the next one may do: give one with \`keyplane set ${secret.id}\``,
+      );
+    }
+    await removeOthers(context, api, own(current), { label, except: [id] });
+    const like = { key: own(current), id, rights };
+    const made = await createBeside(context, api, like, { label, prefix });
+    return { ...made.fields, [idField]: made.id, [replacedField]: id };
+  },
+
+  async stage(context, next, current) {
+    const { api, own, label } = await open(context, next, current);
+    // A request to make one that was given up may have been served later.
+    await removeOthers(context, api, own(current ?? next), { label, except: idsIn(next, current) });
+  },
+
+  async probe(context, next, current) {
+    const { adapter, api, own } = await open(context, next, current);
+    const what = `${context.secret.id}: the new key`;
+    const now = await accepted(context, adapter, () => api.rights(own(next)));
+    if (now === undefined) throw new ProbeError(`${what} is refused by ${context.secret.provider?.name}`);
+    if (current === undefined) return;
+    const id = current[idField] ?? (current === next ? undefined : next[replacedField]);
+    const before = await rightsFor(api, own, current, id);
+    if (before === undefined) return;
+    const lacks = before.filter((right) => !now.includes(right));
+    const exceeds = now.filter((right) => !before.includes(right));
+    if (lacks.length > 0) throw new ProbeError(`${what} may not: ${few(lacks)}`);
+    if (exceeds.length > 0) throw new ProbeError(`${what} may do more than the one before: ${few(exceeds)}`);
+  },
+
+  async idle(context, old, kept) {
+    const { adapter, api, own } = await open(context, kept, old);
+    const id = replaced(old, kept);
+    const { keys, at } = await api.list(own(kept));
+    const key = keys.find((one) => one.id === id);
+    if (id === undefined || key === undefined) {
+      return { state: "idle", evidence: "the provider does not know the old key any more" };
+    }
+    if (key.lastUsed === undefined) {
+      return {
+        state: "unknown",
+        why: `${context.secret.provider?.name} does not say when a key was last used`,
+      };
+    }
+    if (key.lastUsed === "never")
+      return { state: "idle", evidence: "the provider has never seen the old key used" };
+    const window = Math.max(context.model.rotation.watch, adapter.tellsWithin);
+    const ago = Math.max(0, (at.getTime() - key.lastUsed.getTime()) / 1000);
+    const evidence = `the provider saw the old key used ${Math.round(ago)} s ago${key.usedBy === undefined ? "" : `, by ${key.usedBy}`}`;
+    return ago >= window
+      ? { state: "idle", evidence }
+      : { state: "in use", by: [key.usedBy ?? `a user of the key ${key.id}`], evidence };
+  },
+
+  async revoke(context, old, kept) {
+    const { adapter, api, own, label } = await open(context, kept, old);
+    if ((await accepted(context, adapter, () => api.rights(own(kept)))) === undefined) {
+      throw new ProviderError(
+        `${context.secret.id}: the key that would be kept is refused, so the other one is not revoked: give a good one with \`keyplane set\``,
+      );
+    }
+    const id = replaced(old, kept) ?? (await api.idOf(own(old)));
+    if (id !== undefined && id !== kept[idField]) await api.revoke(id, own(kept));
+    await removeOthers(context, api, own(kept), { label, except: idsIn(kept, old) });
+  },
+
+  async verify(context, old, kept) {
+    const { adapter, api, own } = await open(context, kept, old);
+    for (const end = Date.now() + adapter.settles * 1000; ; ) {
+      if ((await api.rights(own(old))) === undefined) return;
+      if (Date.now() >= end) break;
+      await sleep(1000, undefined, { signal: context.signal });
+    }
+    throw new StillAcceptedError(
+      `${context.secret.id}: ${context.secret.provider?.name} still accepts the old key`,
+    );
+  },
+
+  async discard(context) {
+    const { vault, model, secret } = context;
+    const current = await readSource({ vault, model, by: "" }, secret);
+    if (current === undefined) return;
+    const { api, own, label } = await open(context, current);
+    await removeOthers(context, api, own(current), { label, except: idsIn(current) });
+  },
+};
+
+interface Opened {
+  adapter: Adapter;
+  api: KeyApi;
+  /** The fields of a version that the provider knows. */
+  own(fields: Fields): Fields;
+  label: string;
+  /** What the labels of all rotations of this secret begin with. */
+  prefix: string;
+}
+
+/** @param self versions of the secret, of which the first is the one to call with where no credential is named */
+async function open(context: RotatorContext, ...self: (Fields | undefined)[]): Promise<Opened> {
+  const { secret, model } = context;
+  const { provider: target } = secret;
+  if (target?.address === undefined) {
+    throw new ProviderError(
+      `${secret.id} cannot rotate in ${model.environment}: give its provider's address below environments.${model.environment}.providers`,
+    );
+  }
+  const adapter = await adapters[secret.kind === "s3" ? "aws" : (target.adapter ?? "rest")]();
+  const bound = { ...adapter.bound, ...target.rate };
+  const http = new ProviderHttp({
+    provider: target.name,
+    fetch: context.reach.fetch,
+    bound,
+    signal: context.signal,
+  });
+  const fields = secret.fields.filter((field) => !(field in secret.templates));
+  const own = (version: Fields) => pick(version, fields);
+  const credential =
+    target.credential === undefined
+      ? own(self.find((version) => version !== undefined) ?? {})
+      : await credentialOf(context, target.credential);
+  const address = target.address.replace(/\/+$/, "");
+  const api = adapter.open({ http, address, credential, fields, now: () => context.now() });
+  const place = `keyplane/${model.organization}/${model.environment}/${secret.id}`;
+  const prefix = `${fit(place, adapter.longestLabel - context.rotation.length - 1)}/`;
+  return { adapter, api, own, label: `${prefix}${context.rotation}`, prefix };
+}
+
+/** The value in force of the secret that the API is called with. */
+async function credentialOf({ vault, model, secret }: RotatorContext, id: string): Promise<Fields> {
+  const other = model.secrets.find((one) => one.id === id);
+  const fields = other && (await readSource({ vault, model, by: "" }, other));
+  if (other === undefined || fields === undefined) {
+    throw new ProviderError(
+      `${secret.id} is rotated with ${id}, which has no value in ${model.environment}: give it with \`keyplane set ${id}\``,
+    );
+  }
+  const pair = pairNames(other);
+  return pick(
+    fields,
+    pair === undefined ? other.fields.filter((field) => !(field in other.templates)) : [pair.now],
+  );
+}
+
+function pick(fields: Fields, names: string[]): Fields {
+  return Object.fromEntries(names.map((name) => [name, fields[name] ?? ""]));
+}
+
+/** The id of the key in force, which was noted when it was made here. */
+async function idOf(api: KeyApi, own: Opened["own"], current: Fields): Promise<string | undefined> {
+  return current[idField] ?? (await api.idOf(own(current)));
+}
+
+/** What a key may do, without using it where the provider lists it. Undefined where it is refused. */
+async function rightsFor(
+  api: KeyApi,
+  own: Opened["own"],
+  key: Fields,
+  id: string | undefined,
+): Promise<string[] | undefined> {
+  const { keys } = await api.list(own(key));
+  return keys.find((one) => one.id === id)?.rights ?? (await api.rights(own(key)));
+}
+
+/** Ids of keys that versions are, and that they took the place of. */
+function idsIn(...versions: (Fields | undefined)[]): string[] {
+  return versions
+    .flatMap((version) => [version?.[idField], version?.[replacedField]])
+    .filter((id) => id !== undefined);
+}
+
+/** The id of the old key: its own note, or that of the key which took its place. */
+function replaced(old: Fields, kept: Fields): string | undefined {
+  return old[idField] ?? kept[replacedField];
+}
+
+/** Revokes what this rotation made and nobody keeps. */
+async function removeOthers(
+  context: RotatorContext,
+  api: KeyApi,
+  beside: Fields,
+  { label, except }: { label: string; except: string[] },
+): Promise<void> {
+  const { keys } = await api.list(beside);
+  for (const key of keys.filter((one) => one.label === label && !except.includes(one.id))) {
+    await api.revoke(key.id, beside);
+    context.report({
+      subject: context.secret.id,
+      state: "progress",
+      text: `revoked the key ${key.id}, which this rotation had made without keeping it`,
+    });
+  }
+}
+
+/**
+ * Makes a key; where the provider lets no further one live, a key goes first that an earlier rotation of this secret
+ * left behind and nobody uses. Never the one in force, and never one that was not made here.
+ */
+async function createBeside(
+  context: RotatorContext,
+  api: KeyApi,
+  like: { key: Fields; id: string; rights: string[] },
+  { label, prefix }: { label: string; prefix: string },
+) {
+  try {
+    return await api.create(label, like);
+  } catch (error) {
+    if (!(error instanceof QuotaError)) throw error;
+    const listed = await api.list(like.key);
+    const left = leftBehind(listed, { prefix, except: like.id, unused: context.model.rotation.watch });
+    if (left === undefined) {
+      const others = listed.keys.filter(({ id }) => id !== like.id).map(({ id }) => id);
+      throw new QuotaError(
+        `${error.message}; beside the one in force there is ${few(others) || "none that it lists"}: revoke the one that nobody uses, by hand`,
+        { cause: error },
+      );
+    }
+    await api.revoke(left.id, like.key);
+    return api.create(label, like);
+  }
+}
+
+function leftBehind(
+  { keys, at }: KeyList,
+  { prefix, except, unused }: { prefix: string; except: string; unused: number },
+) {
+  return keys.find(
+    ({ id, label, lastUsed }) =>
+      id !== except &&
+      label.startsWith(prefix) &&
+      lastUsed !== undefined &&
+      (lastUsed === "never" || at.getTime() - lastUsed.getTime() >= unused * 1000),
+  );
+}
+
+/** What a good key answers; one that was made a moment ago may need its time. */
+async function accepted<T>(
+  { signal }: RotatorContext,
+  { settles }: Adapter,
+  ask: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  for (const end = Date.now() + settles * 1000; ; ) {
+    const answer = await ask();
+    if (answer !== undefined || Date.now() >= end) return answer;
+    await sleep(1000, undefined, { signal });
+  }
+}
+
+/** At most five of many. */
+function few(names: string[]): string {
+  const rest = names.length - 5;
+  return rest > 0 ? `${names.slice(0, 5).join(", ")} and ${rest} more` : names.join(", ");
+}
