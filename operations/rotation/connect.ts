@@ -13,6 +13,23 @@ export interface DatabaseAccess {
   patience?: { connect: number; statement: number };
 }
 
+/** The database, or Vault's role in it, is not as rotation needs it. Says what is missing and who can mend it. */
+export class DatabaseRefusedError extends Error {
+  override name = "DatabaseRefusedError";
+}
+
+/** What a database says to something that its rotation role must be able to do. */
+export function refused(
+  { id, rotation: { actsAs } }: Database,
+  cause: pg.DatabaseError,
+): DatabaseRefusedError {
+  return new DatabaseRefusedError(
+    `${id} refuses what rotation does as "${actsAs}": ${cause.message} (${cause.code}): let a DBA run the statements ` +
+      'of "Static database users" in infra/README.md again',
+    { cause },
+  );
+}
+
 /**
  * Connections to the model's databases. `manage` gets a login of its own from Vault, which ends with the connection,
  * and with its lease where the runner is killed. Both throw TargetUnavailableError for a server that cannot be
@@ -35,7 +52,7 @@ async function manage(access: DatabaseAccess, database: Database): Promise<Conne
     return session;
   } catch (error) {
     await lease.end();
-    throw error;
+    throw error instanceof pg.DatabaseError ? refused(database, error) : error;
   }
 }
 

@@ -2,6 +2,7 @@ import pg from "pg";
 import type { Database } from "../../../model/model.ts";
 import { generate } from "../../values/generate.ts";
 import type { Fields } from "../../values/shape.ts";
+import { refused } from "../connect.ts";
 import {
   type Connection,
   type Idleness,
@@ -69,9 +70,10 @@ export const postgres: Rotator = {
         }
       } catch (error) {
         if (!(error instanceof pg.DatabaseError)) throw error;
-        throw new ProbeError(`The login ${login} of ${database.id} could not be made: ${error.message}`, {
-          cause: error,
-        });
+        throw new ProbeError(
+          `The login ${login} of ${database.id} could not be made: ${error.message}; see "Static database users" in infra/README.md`,
+          { cause: error },
+        );
       }
     });
   },
@@ -87,9 +89,9 @@ export const postgres: Rotator = {
       });
     }
     try {
-      const inPlace = current?.user === login;
-      const before = current?.user === undefined || inPlace ? undefined : current.user;
-      await checkRights(session, { login, group, before, database, ownsAsGroup: !inPlace });
+      // A new password changes no rights.
+      if (current?.user === login) return;
+      await checkRights(session, { login, group, before: current?.user, database });
     } finally {
       await session.end();
     }
@@ -202,20 +204,13 @@ async function checkRights(
     group,
     before,
     database,
-    ownsAsGroup,
-  }: {
-    login: string;
-    group: string;
-    before: string | undefined;
-    database: Database;
-    ownsAsGroup: boolean;
-  },
+  }: { login: string; group: string; before: string | undefined; database: Database },
 ): Promise<void> {
   const fail = (problem: string): never => {
     throw new ProbeError(`${login} of ${database.id} ${problem}`);
   };
   const { rows } = await session.query<{ acts: string }>("select current_user as acts");
-  if (ownsAsGroup && rows[0]?.acts !== group) fail(`acts as ${rows[0]?.acts}, not as its group ${group}`);
+  if (rows[0]?.acts !== group) fail(`acts as ${rows[0]?.acts}, not as its group ${group}`);
   const role = await findRole(session, login);
   const { memberOf = [] } = role ?? {};
   if (memberOf.join() !== group)
@@ -264,9 +259,12 @@ async function managing<T>(
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
   context.signal.throwIfAborted();
-  const connection = await context.reach.manage(databaseOf(context));
+  const database = databaseOf(context);
+  const connection = await context.reach.manage(database);
   try {
     return await work(connection);
+  } catch (error) {
+    throw error instanceof pg.DatabaseError ? refused(database, error) : error;
   } finally {
     await connection.end();
   }

@@ -1,0 +1,162 @@
+import { readFile } from "node:fs/promises";
+import pg from "pg";
+import { Vault } from "../../../clients/vault.ts";
+import { environmentOf, type LocalServices, prepareDatabases } from "../../../local/services/index.ts";
+import { connectAsSuperuser } from "../../../local/services/postgres-server.ts";
+import { loadCatalogue } from "../../../model/catalogue.ts";
+import { rotationLogins } from "../../../model/derive/databases.ts";
+import { derive } from "../../../model/derive.ts";
+import type { Database, Model, Secret } from "../../../model/model.ts";
+import { renderPolicy } from "../../../model/policies.ts";
+import { databaseReach } from "../../../operations/rotation/connect.ts";
+import type { Reach, Reason, RotatorContext } from "../../../operations/rotation/rotator.ts";
+import type { Fields } from "../../../operations/values/shape.ts";
+import { type TestServices, testServices } from "../../integration/running-services.ts";
+
+/** Postgres and Vault as rotation meets them: the catalogue's databases, and nothing else of the platform. */
+export interface DatabaseServer {
+  test: TestServices;
+  services: LocalServices;
+  model: Model;
+  /** With the rotation role's policy. */
+  rotator: Vault;
+  root: Vault;
+  reach: Reach;
+  secret(id: string): Secret;
+  database(secret: Secret): Database;
+  context(secret: Secret, given?: { rotation?: string; reason?: Reason; reach?: Reach }): RotatorContext;
+  /** Asks as the superuser, inside a secret's database. */
+  query<Row extends pg.QueryResultRow>(secret: Secret, text: string, values?: unknown[]): Promise<Row[]>;
+  /** Logs in as a client would. The caller ends it. */
+  connect(secret: Secret, fields: Fields, application?: string): Promise<pg.Client>;
+  /** The SQLSTATE with which a login is refused; undefined where it gets in. */
+  refusal(secret: Secret, fields: Fields): Promise<string | undefined>;
+  /** Logins that Vault made for the engine and that are there now. */
+  engineLogins(): Promise<string[]>;
+  log(): Promise<string>;
+}
+
+const statements = { log_statement: "all", log_min_duration_statement: "0" };
+
+export async function startDatabaseServer(t: {
+  after(end: () => Promise<void>): void;
+}): Promise<DatabaseServer> {
+  const test = await testServices(t);
+  const services = await test.start({ postgresSettings: statements });
+  const model = derive(await loadCatalogue("catalogue"), "local", environmentOf(services));
+  const root = new Vault({
+    address: services.vault.address,
+    ca: services.vault.ca,
+    token: services.vault.rootToken ?? "",
+  });
+  t.after(() => root.close());
+  const passwords = await prepareDatabases(services, model.databases, { exists: async () => false });
+  const rotator = await prepareVault(root, model, passwords);
+  const reach: Reach = { ...databaseReach({ vault: rotator, model, ca: services.issuer.ca }), fetch };
+  const database = (secret: Secret) => {
+    const found = model.databases.find(({ id }) => id === secret.databaseUser?.database);
+    if (found === undefined) throw new Error(`${secret.id} has no database`);
+    return found;
+  };
+  const connect = async (secret: Secret, { user, password }: Fields, application = "client") => {
+    const { host, port, database: name } = database(secret);
+    const client = new pg.Client({
+      ...{ host, port, database: name },
+      user: user ?? "",
+      password: password ?? "",
+      application_name: application,
+    });
+    client.on("error", () => {});
+    await client.connect();
+    return client;
+  };
+  const asSuperuser = async <Row extends pg.QueryResultRow>(
+    name: string,
+    text: string,
+    values: unknown[] = [],
+  ) => {
+    const { home, postgres, issuer } = services;
+    const client = await connectAsSuperuser({ home, port: postgres.port, ca: issuer.ca, database: name });
+    try {
+      return (await client.query<Row>(text, values)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  return {
+    test,
+    services,
+    model,
+    rotator,
+    root,
+    reach,
+    database,
+    connect,
+    secret(id) {
+      const found = model.secrets.find((secret) => secret.id === id);
+      if (found === undefined) throw new Error(`no secret ${id}`);
+      return found;
+    },
+    context: (secret, given = {}) => ({
+      vault: rotator,
+      model,
+      secret,
+      rotation: "first-rotation",
+      reason: "scheduled",
+      reach,
+      now: () => new Date(),
+      report: () => {},
+      signal: new AbortController().signal,
+      ...given,
+    }),
+    query: (secret, text, values) => asSuperuser(database(secret).database, text, values),
+    async refusal(secret, fields) {
+      try {
+        await (await connect(secret, fields)).end();
+        return undefined;
+      } catch (error) {
+        if (error instanceof pg.DatabaseError) return error.code;
+        throw error;
+      }
+    },
+    async engineLogins() {
+      const rows = await asSuperuser<{ rolname: string }>(
+        "postgres",
+        "select rolname from pg_roles where rolname like 'v-%' order by 1",
+      );
+      return rows.map(({ rolname }) => rolname);
+    },
+    log: () => readFile(services.postgres.logFile, "utf8"),
+  };
+}
+
+/** The same connections, roles and policy as the program makes. */
+async function prepareVault(root: Vault, model: Model, passwords: Record<string, string>): Promise<Vault> {
+  const { database: mount } = model.vault.mounts;
+  await root.write(`sys/mounts/${mount}`, { type: "database" });
+  for (const database of model.databases) {
+    const { connection, host, port, manager } = database;
+    await root.write(`${mount}/config/${connection}`, {
+      plugin_name: "postgresql-database-plugin",
+      connection_url: `postgresql://{{username}}:{{password}}@${host}:${port}/${database.database}?sslmode=disable`,
+      username: manager,
+      password: passwords[connection],
+      password_authentication: "scram-sha-256",
+      allowed_roles: ["*"],
+    });
+    for (const login of rotationLogins(database)) {
+      await root.write(`${mount}/roles/${login.role}`, {
+        db_name: connection,
+        creation_statements: login.creationStatements,
+        revocation_statements: login.revocationStatements,
+        default_ttl: login.ttl,
+        max_ttl: login.maxTtl,
+      });
+    }
+  }
+  for (const policy of model.policies.filter(({ name }) => ["default", "keyplane.rotate"].includes(name))) {
+    await root.write(`sys/policies/acl/${policy.name}`, { policy: renderPolicy(policy) });
+  }
+  const { auth } = await root.write("auth/token/create", { policies: ["keyplane.rotate"], no_parent: true });
+  return root.with(auth?.client_token);
+}

@@ -1,0 +1,500 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import pg from "pg";
+import type { Secret } from "../../../model/model.ts";
+import { ProbeError, type Reason, StillAcceptedError } from "../../../operations/rotation/rotator.ts";
+import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
+import type { Fields } from "../../../operations/values/shape.ts";
+import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
+
+let server: DatabaseServer;
+const ends: (() => Promise<void>)[] = [];
+/** Every password of this file, to be looked for in the log at its end. */
+const passwords = new Set<string>();
+
+before(async () => {
+  server = await startDatabaseServer({ after: (end) => ends.push(end) });
+});
+after(async () => {
+  for (const end of ends.reverse()) await end();
+});
+
+let rotations = 0;
+
+/** The next rotation of a secret, up to where the target accepts both values. */
+async function staged(secret: Secret, current: Fields | undefined, reason: Reason = "scheduled") {
+  const context = server.context(secret, { rotation: `rotation-${++rotations}`, reason });
+  const next = await postgres.create(context, current);
+  passwords.add(next.password ?? "");
+  await postgres.stage(context, next, current);
+  await postgres.probe(context, next, current);
+  return { context, next };
+}
+
+/** A whole rotation; returns what is in force afterwards. */
+async function rotated(secret: Secret, current: Fields | undefined, reason?: Reason): Promise<Fields> {
+  const { context, next } = await staged(secret, current, reason);
+  if (current === undefined) return next;
+  await postgres.revoke(context, current, next);
+  await postgres.verify(context, current, next);
+  return next;
+}
+
+const titan = () => server.secret("titan/ledger-titan-brain");
+const solo = () => server.secret("solo/main-solo-app");
+const recIo = () => server.secret("rec-io/trading-rec_trading_user");
+
+/** A secret of its own user beside the catalogue's, so that no test meets another one's logins. */
+function likeSecret(secret: Secret, user: string): Secret {
+  const { databaseUser } = secret;
+  assert.ok(databaseUser);
+  const logins = databaseUser.logins.length === 2 ? [`${user}_a`, `${user}_b`] : [user];
+  return { ...secret, id: `${secret.system}/${user}`, databaseUser: { ...databaseUser, user, logins } };
+}
+
+async function ask(secret: Secret, fields: Fields, ...statements: string[]) {
+  const client = await server.connect(secret, fields);
+  try {
+    let rows: pg.QueryResultRow[] = [];
+    for (const statement of statements) rows = (await client.query(statement)).rows;
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
+
+function sqlState(work: Promise<unknown>): Promise<string | undefined> {
+  return work.then(
+    () => undefined,
+    (error: unknown) => (error instanceof pg.DatabaseError ? error.code : String(error)),
+  );
+}
+
+test("titan's ledger user: the two logins take turns, both work until the old one is shut (R31)", async () => {
+  const secret = titan();
+  const first = await rotated(secret, undefined, "first");
+  assert.equal(first.user, "titan-brain_a");
+  const { context, next } = await staged(secret, first);
+  assert.equal(next.user, "titan-brain_b");
+  assert.equal(await server.refusal(secret, first), undefined);
+  assert.equal(await server.refusal(secret, next), undefined);
+  const client = await server.connect(secret, first, "titan-brain");
+  assert.deepEqual(await postgres.idle(context, first, next), {
+    state: "in use",
+    by: ["titan-brain at 127.0.0.1 (1)"],
+    evidence: "pg_stat_activity: sessions of titan-brain_a",
+  });
+  await assert.rejects(postgres.verify(context, first, next), StillAcceptedError);
+  await postgres.revoke(context, first, next);
+  await postgres.verify(context, first, next);
+  await assert.rejects(client.query("select 1"));
+  assert.equal(await server.refusal(secret, first), "28P01");
+  assert.equal(await server.refusal(secret, next), undefined);
+  assert.deepEqual(await postgres.idle(context, first, next), {
+    state: "idle",
+    evidence: "pg_stat_activity: no session of titan-brain_a",
+  });
+  const third = await rotated(secret, next);
+  assert.equal(third.user, "titan-brain_a");
+  assert.equal(
+    await server.refusal(secret, first),
+    "28P01",
+    "the first password of a login is gone for good",
+  );
+});
+
+test("solo's app user: what either login makes belongs to the group, so that rights and ownership outlive it (R31)", async () => {
+  const secret = solo();
+  let fields = await rotated(secret, undefined, "first");
+  await ask(secret, fields, "create table kept (id bigint generated always as identity, note text)");
+  for (let turn = 0; turn < 3; turn++) {
+    const { context, next } = await staged(secret, fields);
+    // Both at once, each on what the other one made.
+    await ask(secret, next, `alter table kept add column c${turn} int`, `create table t${turn} (id int)`);
+    await ask(
+      secret,
+      fields,
+      `alter table t${turn} add column note text`,
+      "insert into kept (note) values ('x')",
+    );
+    await postgres.revoke(context, fields, next);
+    await postgres.verify(context, fields, next);
+    fields = next;
+  }
+  const [rows] = await ask(secret, fields, "select count(*)::int from kept");
+  assert.deepEqual(rows, { count: 3 });
+  const owners = await server.query(
+    secret,
+    "select distinct tableowner from pg_tables where tablename in ('kept', 't0', 't1', 't2')",
+  );
+  assert.deepEqual(owners, [{ tableowner: "solo_app" }]);
+});
+
+test("what the old login owns itself is handed to the group before the new one needs it (R31)", async () => {
+  const secret = likeSecret(solo(), "owner");
+  const first = await rotated(secret, undefined, "first");
+  await ask(secret, first, "set role none", "create table own (id int)", "insert into own values (1)");
+  const { context, next } = await staged(secret, first);
+  await ask(secret, next, "alter table own add column note text");
+  await ask(
+    secret,
+    first,
+    "set role none",
+    "create table later (id int)",
+    "alter table own add column more text",
+  );
+  await postgres.revoke(context, first, next);
+  assert.deepEqual(await ask(secret, next, "alter table later add column note text", "select id from own"), [
+    { id: 1 },
+  ]);
+  assert.deepEqual(
+    await server.query(secret, "select count(*)::int from pg_tables where tableowner like 'owner%'"),
+    [{ count: 0 }],
+  );
+});
+
+test("the next login has the settings of the current one, everywhere (R31)", async () => {
+  const secret = likeSecret(titan(), "settings");
+  const first = await rotated(secret, undefined, "first");
+  const second = await rotated(secret, first);
+  for (const statement of [
+    "alter role settings_b connection limit 7",
+    `alter role settings_b set search_path = "$user", public, "a b"`,
+    "alter role settings_b set statement_timeout = '5s'",
+    "alter role settings_b in database titan set work_mem = '9MB'",
+    `alter role settings_b set app.name = 'it''s; DROP ROLE settings_b'`,
+    "alter role settings_a set lock_timeout = '1s'",
+    "alter role settings_a in database titan set idle_session_timeout = '1h'",
+  ]) {
+    await server.query(secret, statement);
+  }
+  // A name that no part of Postgres knows is the DBA's to give.
+  const context = server.context(secret, { rotation: `settings-${++rotations}` });
+  const next = await postgres.create(context, second);
+  await assert.rejects(postgres.stage(context, next, second), {
+    name: "ProbeError",
+    message:
+      'The login settings_a of titan/ledger could not be made: permission denied to set parameter "app.name"; see "Static database users" in infra/README.md',
+  });
+  await server.query(secret, `grant set on parameter app.name to "keyplane_titan__ledger__rotation"`);
+  const third = await rotated(secret, second);
+  assert.equal(third.user, "settings_a");
+  const rows = await server.query(
+    secret,
+    `select rolconnlimit as limit, datname as database, setconfig as config
+       from pg_db_role_setting s join pg_roles r on r.oid = setrole left join pg_database d on d.oid = setdatabase
+      where rolname = 'settings_a' order by datname nulls first`,
+  );
+  assert.deepEqual(rows, [
+    {
+      limit: 7,
+      database: null,
+      config: [
+        "app.name=it's; DROP ROLE settings_b",
+        `search_path="$user", public, "a b"`,
+        "statement_timeout=5s",
+        "role=ledger_writer",
+      ],
+    },
+    { limit: 7, database: "titan", config: ["work_mem=9MB"] },
+  ]);
+});
+
+test("a login can put no statement of its own into its successor's making", async () => {
+  const secret = likeSecret(titan(), "hostile");
+  const first = await rotated(secret, undefined, "first");
+  // What a taken-over service can do: its own search_path, which Postgres keeps as it stands.
+  await ask(
+    secret,
+    first,
+    "select set_config('search_path', 'public;alter/**/role/**/hostile_a/**/createdb', false)",
+    "set role none",
+    "alter role hostile_a set search_path from current",
+  );
+  await rotated(secret, first);
+  const [row] = await server.query(
+    secret,
+    "select rolcreatedb as a, (select rolconfig[1] from pg_roles where rolname = 'hostile_b') as b from pg_roles where rolname = 'hostile_a'",
+  );
+  assert.deepEqual(row, {
+    a: false,
+    b: "search_path=public;alter/**/role/**/hostile_a/**/createdb",
+  });
+});
+
+test("rec-io's shared user: new connections need the new password at once, open ones go on (R32)", async () => {
+  const secret = recIo();
+  const first = await rotated(secret, undefined, "first");
+  assert.equal(first.user, "rec_trading_user");
+  const open = await server.connect(secret, first, "trade_executor");
+  const { context, next } = await staged(secret, first);
+  assert.equal(next.user, "rec_trading_user");
+  assert.equal(await server.refusal(secret, first), "28P01");
+  assert.equal(await server.refusal(secret, next), undefined);
+  assert.deepEqual(await postgres.idle(context, first, next), {
+    state: "idle",
+    evidence: "the password before of rec_trading_user has been refused since the new one was staged",
+  });
+  await postgres.revoke(context, first, next);
+  await postgres.verify(context, first, next);
+  assert.equal((await open.query("select 1 as one")).rows[0]?.one, 1);
+  await open.end();
+});
+
+test("rec-io's shared user, taken back: the old password works again, and the new one no more (R32)", async () => {
+  const secret = likeSecret(recIo(), "taken_back");
+  const first = await rotated(secret, undefined, "first");
+  const open = await server.connect(secret, first);
+  const { context, next } = await staged(secret, first, "compromise");
+  for (let run = 0; run < 2; run++) await postgres.revoke(context, next, first);
+  assert.equal((await open.query("select 1 as one")).rows[0]?.one, 1);
+  await open.end();
+  await postgres.verify(context, next, first);
+  assert.equal(await server.refusal(secret, first), undefined);
+  assert.equal(await server.refusal(secret, next), "28P01");
+});
+
+for (const reason of ["compromise", "leaver"] as const) {
+  test(`a single user after a ${reason}: the sessions of the old password are ended, those of the new one go on (R21, R67)`, async () => {
+    const secret = likeSecret(recIo(), `after_${reason}`);
+    const first = await rotated(secret, undefined, "first");
+    const stolen = await server.connect(secret, first, "thief");
+    const { context, next } = await staged(secret, first, reason);
+    const fresh = await server.connect(secret, next, "trade_executor");
+    await postgres.revoke(context, first, next);
+    await assert.rejects(stolen.query("select 1"));
+    assert.equal((await fresh.query("select 1 as one")).rows[0]?.one, 1);
+    await fresh.end();
+  });
+}
+
+test("taking a staged login back shuts it and leaves the current one alone", async () => {
+  const secret = likeSecret(titan(), "undone");
+  const first = await rotated(secret, undefined, "first");
+  const open = await server.connect(secret, first);
+  const { context, next } = await staged(secret, first);
+  const early = await server.connect(secret, next);
+  for (let run = 0; run < 2; run++) await postgres.revoke(context, next, first);
+  await postgres.verify(context, next, first);
+  await assert.rejects(early.query("select 1"));
+  assert.equal((await open.query("select 1 as one")).rows[0]?.one, 1);
+  await open.end();
+  assert.equal(await server.refusal(secret, first), undefined);
+});
+
+test("staging again changes nothing, and sessions of the new value live through it", async () => {
+  for (const secret of [likeSecret(titan(), "again"), likeSecret(recIo(), "again_single")]) {
+    const first = await rotated(secret, undefined, "first");
+    const { context, next } = await staged(secret, first);
+    const open = await server.connect(secret, next);
+    const state = () =>
+      server.query(
+        secret,
+        "select * from pg_authid a left join pg_shdescription on objoid = a.oid where rolname = $1",
+        [next.user],
+      );
+    const before = await state();
+    await postgres.stage(context, next, first);
+    assert.deepEqual(await state(), before);
+    await open.query("select 1");
+    await open.end();
+  }
+});
+
+test("refuses a login that is another system's, a stranger's, privileged, or in use, and leaves it as it is (R8)", async () => {
+  const mine = likeSecret(titan(), "held");
+  await rotated(likeSecret(server.secret("solo/main-solo-app"), "held"), undefined, "first");
+  await server.query(mine, "create role stranger_a login password 'stranger'");
+  await server.query(mine, "create role mighty_a nologin createdb");
+  await server.query(mine, `grant mighty_a to "keyplane_titan__ledger__rotation" with admin true`);
+  await server.query(mine, "create role before_a login password 'before'");
+  await server.query(mine, `grant before_a to "keyplane_titan__ledger__rotation" with admin true`);
+  const sameRole = { ...likeSecret(titan(), "held"), id: "titan/other" };
+  await rotated(likeSecret(titan(), "busy"), undefined, "first");
+  await server.query(mine, "alter role busy_a password 'busy'");
+  const busy = await server.connect(mine, { user: "busy_a", password: "busy" }, "cron");
+  const everyRole = () => server.query(mine, "select * from pg_authid order by oid");
+  const before = await everyRole();
+  for (const [secret, message] of [
+    [
+      mine,
+      /^The login held_a of titan\/ledger belongs to local solo\/held: give the user of .* another name/,
+    ],
+    [sameRole, /belongs to local solo\/held/],
+    [
+      likeSecret(titan(), "stranger"),
+      /stranger_a of titan\/ledger was made by someone else: .* GRANT "stranger_a" TO "keyplane_titan__ledger__rotation" WITH ADMIN TRUE/,
+    ],
+    [likeSecret(titan(), "mighty"), /mighty_a of titan\/ledger has CREATEDB/],
+    [
+      likeSecret(titan(), "before"),
+      /before_a of titan\/ledger was there before: give its present password with `keyplane set`/,
+    ],
+    [
+      likeSecret(titan(), "busy"),
+      /busy_a of titan\/ledger is in use although its turn has not come: cron at 127\.0\.0\.1 \(1\)/,
+    ],
+  ] as const) {
+    const context = server.context(secret, { rotation: `refused-${++rotations}`, reason: "first" });
+    const next = await postgres.create(context, undefined);
+    await assert.rejects(postgres.stage(context, next, undefined), (error) => {
+      assert.ok(error instanceof ProbeError);
+      assert.match(error.message, message);
+      return true;
+    });
+    // What a roll back does then.
+    await postgres.revoke(context, next, {});
+  }
+  assert.deepEqual(await everyRole(), before);
+  await busy.end();
+});
+
+test("a login that was there before, with its password in Vault, gives its place to the first of two (R31)", async () => {
+  const secret = likeSecret(solo(), "successor");
+  await server.query(secret, "create role grown login password 'grown'");
+  await server.query(secret, "create table grown_table (id int); alter table grown_table owner to grown");
+  await server.query(
+    secret,
+    'grant grown to "keyplane_solo__main__rotation" with admin true, inherit true, set false; grant connect on database solo to grown',
+  );
+  const grown = { user: "grown", password: "grown" };
+  const open = await server.connect(secret, grown);
+  const { context, next } = await staged(secret, grown);
+  assert.equal(next.user, "successor_a");
+  await ask(secret, next, "alter table grown_table add column note text");
+  await open.query("alter table grown_table add column more text");
+  await postgres.revoke(context, grown, next);
+  await postgres.verify(context, grown, next);
+  await assert.rejects(open.query("select 1"));
+});
+
+test("a single login that was there before keeps everything but its password (R32)", async () => {
+  const secret = likeSecret(recIo(), "veteran");
+  await server.query(
+    secret,
+    "create role veteran login password 'veteran' in role rec_trading connection limit 3",
+  );
+  await server.query(secret, "comment on role veteran is 'ask cleo'");
+  await server.query(
+    secret,
+    'create table veterans (id int); alter table veterans owner to veteran; grant veteran to "keyplane_rec_io__trading__rotation" with admin true, inherit true, set false',
+  );
+  const next = await rotated(secret, { user: "veteran", password: "veteran" });
+  assert.deepEqual(
+    await server.query(
+      secret,
+      `select rolconnlimit as limit, rolconfig as config, split_part(shobj_description(oid, 'pg_authid'), '[', 1) as comment
+         from pg_roles where rolname = 'veteran'`,
+    ),
+    [{ limit: 3, config: null, comment: "ask cleo " }],
+  );
+  await ask(secret, next, "alter table veterans add column note text");
+});
+
+test("a new login that may do less than the current one, or more than its group, does not pass the probe (R8, R31)", async () => {
+  const secret = likeSecret(titan(), "rights");
+  const first = await rotated(secret, undefined, "first");
+  const refusals = async (grant: string, taken: string, message: RegExp) => {
+    const { context, next } = await staged(secret, first);
+    await server.query(secret, grant);
+    await assert.rejects(postgres.probe(context, next, first), (error) => {
+      assert.ok(error instanceof ProbeError);
+      assert.match(error.message, message);
+      return true;
+    });
+    await server.query(secret, taken);
+    await postgres.probe(context, next, first);
+    await postgres.revoke(context, next, first);
+  };
+  const table = "public.keyplane_sample";
+  await refusals(
+    `grant delete, truncate on ${table} to rights_a`,
+    `revoke delete, truncate on ${table} from rights_a`,
+    /^rights_b of titan\/ledger may not do what rights_a may: DELETE on table public\.keyplane_sample, TRUNCATE on table public\.keyplane_sample; grant it to ledger_writer in the catalogue/,
+  );
+  await refusals(
+    `grant update (note) on ${table} to rights_a; revoke update on ${table} from ledger_writer`,
+    `revoke update (note) on ${table} from rights_a; grant update on ${table} to ledger_writer`,
+    /UPDATE on column public\.keyplane_sample\.note/,
+  );
+  await refusals(
+    `grant delete on ${table} to rights_b`,
+    `revoke delete on ${table} from rights_b`,
+    /^rights_b of titan\/ledger may do more than its group ledger_writer: DELETE on table public\.keyplane_sample; let a DBA/,
+  );
+  await refusals(
+    "grant create on schema public to rights_b",
+    "revoke create on schema public from rights_b",
+    /CREATE on schema public/,
+  );
+  await refusals(
+    "grant pg_read_all_settings to rights_b",
+    "revoke pg_read_all_settings from rights_b",
+    /is a member of ledger_writer, pg_read_all_settings, not of ledger_writer alone/,
+  );
+  await refusals(
+    "alter role rights_b nologin",
+    "alter role rights_b login",
+    /refuses the new login rights_b/,
+  );
+  await refusals(
+    "alter role rights_b reset role",
+    "alter role rights_b set role = 'ledger_writer'",
+    /acts as rights_b, not as its group ledger_writer/,
+  );
+});
+
+test("a user that the catalogue gives another group has that group's rights from its next turn on (R8)", async () => {
+  const writer = likeSecret(titan(), "moved");
+  const first = await rotated(writer, undefined, "first");
+  const second = await rotated(writer, first);
+  assert.ok(writer.databaseUser);
+  const reader = { ...writer, databaseUser: { ...writer.databaseUser, memberOf: "ledger_reader" } };
+  const third = await rotated(reader, second);
+  assert.equal(third.user, "moved_a");
+  const insert = "insert into public.keyplane_sample (note) values ('x')";
+  assert.equal(await sqlState(ask(reader, third, insert)), "42501");
+  assert.equal(await sqlState(ask(reader, third, "select * from public.keyplane_sample")), undefined);
+});
+
+test("a wrong password does not pass the probe, and is called what it is", async () => {
+  const secret = likeSecret(titan(), "truncated");
+  const first = await rotated(secret, undefined, "first");
+  const { context, next } = await staged(secret, first);
+  const truncated = { ...next, password: next.password?.slice(0, -1) ?? "" };
+  await assert.rejects(postgres.probe(context, truncated, first), {
+    name: "ProbeError",
+    message:
+      'titan/ledger refuses the new login truncated_b: password authentication failed for user "truncated_b"',
+  });
+});
+
+test("a database that was not prepared for rotation is told apart, with what to do", async () => {
+  const secret = likeSecret(titan(), "unprepared");
+  await server.query(secret, `alter role "keyplane_titan__ledger__rotation" nocreaterole`);
+  try {
+    const context = server.context(secret, { rotation: `unprepared-${++rotations}` });
+    const next = await postgres.create(context, undefined);
+    await assert.rejects(postgres.stage(context, next, undefined), {
+      name: "ProbeError",
+      message:
+        'The login unprepared_a of titan/ledger could not be made: permission denied to create role; see "Static database users" in infra/README.md',
+    });
+  } finally {
+    await server.query(secret, `alter role "keyplane_titan__ledger__rotation" createrole`);
+  }
+});
+
+test("no login of the engine's own is left behind, and no password is in Postgres' log (R54)", async () => {
+  assert.deepEqual(await server.engineLogins(), []);
+  const log = await server.log();
+  assert.match(
+    log,
+    /CREATE ROLE "titan-brain_a" LOGIN PASSWORD 'SCRAM-SHA-256\$4096:/,
+    "statements are logged",
+  );
+  assert.match(log, /duration: /, "durations are logged");
+  assert.match(log, /ERROR: {2}permission denied to create role/, "errors are logged with their statements");
+  assert.ok(passwords.size > 30);
+  for (const password of passwords) assert.ok(password.length >= 43 && !log.includes(password));
+});
