@@ -43,7 +43,9 @@ export async function census(
 
 /** "soma/main public.api_keys.ciphertext: 3 old, 120 new", for messages. */
 export function told({ column, rows }: Census): string {
-  const counts = Object.entries(rows).filter(([, count]) => count > 0);
+  const counts = Object.entries(rows)
+    .filter(([, count]) => count > 0)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   const text = counts.map(([key, count]) => `${count.toLocaleString("en")} ${key}`).join(", ");
   return `${nameOf(column)}: ${text === "" ? "no ciphertext" : text}`;
 }

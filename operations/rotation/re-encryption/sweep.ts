@@ -14,8 +14,9 @@ export interface Position {
   /** Rows looked at in this pass, and rows there were when it began. */
   seen: number;
   rows: number;
-  /** Of those: under the old key when they were looked at, and those that open under neither. */
+  /** Of those: under the old key when they were looked at, left so because somebody else held them, under neither. */
   old: number;
+  missed: number;
   neither: number;
   /** Rows put under the new key, in all passes. */
   replaced: number;
@@ -23,7 +24,15 @@ export interface Position {
   clean: boolean;
 }
 
-export const start: Position = { seen: 0, rows: 0, old: 0, neither: 0, replaced: 0, clean: false };
+export const start: Position = {
+  seen: 0,
+  rows: 0,
+  old: 0,
+  missed: 0,
+  neither: 0,
+  replaced: 0,
+  clean: false,
+};
 
 export interface Pace {
   /** Milliseconds that a batch should take; it takes at most about twice as long. */
@@ -37,7 +46,7 @@ export const usualPace: Pace = { batch: 100, rows: { first: 200, least: 10, most
 
 /**
  * Re-encrypts a column in batches from a position on, until `until` (of performance.now()) or the end of a pass that
- * found nothing under the old key. Rows that were locked or changed under our hands are met again in the next pass.
+ * found nothing under the old key, or nothing that it could replace. Rows that were locked or changed under our hands are met again in the next pass.
  * @param reached is told after every batch, which is one transaction
  * @throws the signal's reason, between two batches
  */
@@ -74,12 +83,17 @@ export async function sweep(
       ...(rows.length > 0 && { after: rows.at(-1)?.key ?? "" }),
       seen: position.seen + rows.length,
       old: position.old + replacements.length,
+      missed: position.missed + replacements.length - replaced,
       neither: position.neither + neither,
       replaced: position.replaced + replaced,
     };
-    if (rows.length < size) position = nextPass(position);
+    const ended = rows.length < size;
+    const inVain = ended && position.old > 0 && position.missed === position.old;
+    if (ended) position = nextPass(position);
     size = nextSize(size, performance.now() - began, pace);
     await reached(position);
+    // What others hold for long is better met later than again and again.
+    if (inVain) break;
   }
   return position;
 }
