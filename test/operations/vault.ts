@@ -121,8 +121,8 @@ export async function localModel({ address, auditFile }: TestVault): Promise<Mod
   return derive(await loadCatalogue("catalogue"), "local", overrides);
 }
 
-/** Signs what GitHub would sign for a workflow of the platform's repository. */
-export type SignJob = (workflow: string) => Promise<string>;
+/** Signs what GitHub would sign for a workflow of the platform's repository; `changed` claims are others. */
+export type SignJob = (workflow: string, changed?: Record<string, string>) => Promise<string>;
 
 /**
  * Makes by hand what operations stand on: mounts, the platform's policies and roles, people with MFA. The same
@@ -169,8 +169,8 @@ export async function makePlatform({ root }: TestVault, model: Model): Promise<S
       job_workflow_ref: `${model.platform.repository.name}/.github/workflows/${workflow}@${ref}`,
     };
   };
-  return (workflow) =>
-    new SignJWT(claims(workflow))
+  return (workflow, changed = {}) =>
+    new SignJWT({ ...claims(workflow), ...changed })
       .setProtectedHeader({ alg: "RS256" })
       .setIssuer(model.github.issuer)
       .setAudience(model.github.audience)

@@ -1,0 +1,183 @@
+import { z } from "zod";
+import type { Seconds, Secret } from "../../model/model.ts";
+import type { Journal } from "./journal.ts";
+import type { Reason } from "./rotator.ts";
+
+/**
+ * What an environment says of a rotation of its own, for the environment that comes after it (R25). Bound to the
+ * catalogue's commit and the source's version; holds no value.
+ */
+export interface Evidence {
+  /** Of this shape. */
+  format: 1;
+  environment: string;
+  secret: string;
+  /** Id of the rotation. */
+  rotation: string;
+  /** Git commit of the catalogue by which it ran. */
+  commit: string;
+  /** Version of the source that it ended with. */
+  version: number;
+  outcome: "done" | "rolled-back";
+  startedAt: string;
+  /** From when until when every consumer ran the new value and all was well; the same where it never was. */
+  healthyFrom: string;
+  healthyUntil: string;
+  expires: string;
+  /** The role that rotated. */
+  by: string;
+  /** Keyed hashes of the fields. */
+  fingerprints: Record<string, string>;
+}
+
+const moment = z.iso.datetime();
+
+/** What lies at an evidence path: the evidence and its seal. */
+export const SealedEvidence = z.strictObject({
+  evidence: z.strictObject({
+    format: z.literal(1),
+    environment: z.string(),
+    secret: z.string(),
+    rotation: z.string(),
+    commit: z.string(),
+    version: z.int(),
+    outcome: z.enum(["done", "rolled-back"]),
+    startedAt: moment,
+    healthyFrom: moment,
+    healthyUntil: moment,
+    expires: moment,
+    by: z.string(),
+    fingerprints: z.record(z.string(), z.string()),
+  }),
+  seal: z.string(),
+});
+
+/** The evidence of a rotation that has ended; undefined for one that is under way, or that only made a first value. */
+export function evidenceOf(
+  journal: Journal,
+  context: { environment: string; secret: Pick<Secret, "id">; commit: string; lasts: Seconds; by: string },
+): Evidence | undefined {
+  const { state, since, switchedAt, startedAt, id, to, final, from } = journal;
+  if (state !== "done" && state !== "rolled-back") return undefined;
+  const isDone = state === "done";
+  return {
+    format: 1,
+    environment: context.environment,
+    secret: context.secret.id,
+    rotation: id,
+    commit: context.commit,
+    version: final ?? to ?? from,
+    outcome: state,
+    startedAt,
+    healthyFrom: isDone ? (switchedAt ?? since) : since,
+    healthyUntil: since,
+    expires: new Date(Date.parse(since) + context.lasts * 1000).toISOString(),
+    by: context.by,
+    fingerprints: journal.fingerprints ?? {},
+  };
+}
+
+/** Why evidence does not let the next environment follow. */
+export type RefusalCase =
+  | "absent"
+  | "another role"
+  | "another secret"
+  | "unhealthy"
+  | "another version"
+  | "expired"
+  | "another commit"
+  | "used";
+
+export interface Refusal {
+  case: RefusalCase;
+  /** In words, with what to do. */
+  why: string;
+}
+
+/** What evidence is held against. */
+export interface Expected {
+  secret: string;
+  /** The environment that it has to come from. */
+  environment: string;
+  /** The commit that is about to rotate. */
+  commit: string;
+  /** Version of the earlier environment's source that is in force now; 0 where there is none. */
+  version: number;
+  /** When this environment's value was made, where it has one. */
+  last?: Date;
+  /** Seconds for which the new value has to have been in use there. */
+  healthyFor: Seconds;
+  now: Date;
+}
+
+/** The rotation role, which alone makes seals. */
+const writer = "keyplane.rotate";
+/** Milliseconds by which the clocks of two environments may differ. */
+const clockError = 5 * 60_000;
+
+/**
+ * Whether evidence lets a rotation begin: undefined, or the first thing that is wrong with it. Pure.
+ * @param evidence undefined where there is none
+ * @param isSealed whether the seal is the rotation role's
+ */
+export function refusal(
+  evidence: Evidence | undefined,
+  isSealed: boolean,
+  expected: Expected,
+): Refusal | undefined {
+  const { environment, secret, now } = expected;
+  const again = `rotate it there: keyplane rotate ${secret} --environment ${environment}`;
+  const refuse = (name: RefusalCase, why: string, fix = again): Refusal => ({
+    case: name,
+    why: `${why}; ${fix}`,
+  });
+  if (evidence === undefined) return refuse("absent", `${environment} has no evidence of a rotation`);
+  if (!isSealed || evidence.by !== writer) {
+    return refuse("another role", `the evidence was not written by ${environment}'s ${writer}`);
+  }
+  if (evidence.secret !== secret || evidence.environment !== environment) {
+    return refuse("another secret", `the evidence is of ${evidence.secret} in ${evidence.environment}`);
+  }
+  if (evidence.outcome !== "done") {
+    return refuse("unhealthy", `${environment} rolled its rotation ${evidence.rotation} back`);
+  }
+  const healthy = (Date.parse(evidence.healthyUntil) - Date.parse(evidence.healthyFrom)) / 1000;
+  if (healthy < expected.healthyFor) {
+    return refuse(
+      "unhealthy",
+      `${environment} has seen the new value healthy for ${Math.floor(healthy)} s, and ${expected.healthyFor} s are asked for`,
+    );
+  }
+  if (evidence.version !== expected.version) {
+    return refuse(
+      "another version",
+      `the evidence is of version ${evidence.version}, and ${environment} has version ${expected.version} now`,
+    );
+  }
+  if (Date.parse(evidence.expires) + clockError < now.getTime()) {
+    return refuse("expired", `the evidence expired at ${evidence.expires}`);
+  }
+  if (evidence.commit !== expected.commit) {
+    return refuse(
+      "another commit",
+      `the evidence is of commit ${shortened(evidence.commit)}, and this is ${shortened(expected.commit)}`,
+      `check that one out here, or ${again}`,
+    );
+  }
+  if (expected.last !== undefined && Date.parse(evidence.startedAt) <= expected.last.getTime()) {
+    return refuse(
+      "used",
+      `the evidence is older than the last rotation here (${expected.last.toISOString()})`,
+    );
+  }
+  return undefined;
+}
+
+/** Whether a rotation for a reason asks for evidence: what has leaked, or never had a value, cannot wait for any. */
+export function asksForEvidence(reason: Reason): boolean {
+  return reason === "scheduled";
+}
+
+function shortened(commit: string): string {
+  return commit.slice(0, 12);
+}
