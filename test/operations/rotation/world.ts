@@ -99,7 +99,7 @@ export class World {
   }
 
   /** The value that a consumer signs or logs in with. */
-  valueOf(id: string): string | undefined {
+  usedBy(id: string): string | undefined {
     const fields = this.actors.get(id)?.runs?.fields;
     return fields?.primary ?? fields?.password;
   }

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { auditLog, type Demo, openBench, type RotationBench } from "./bench.ts";
+import { type Crashes, killEverywhere } from "./crash.ts";
+import type { FakeData } from "./fake-scenario.ts";
+import type { World } from "./world.ts";
+
+let bench: RotationBench;
+before(async () => {
+  bench = await openBench();
+});
+after(() => bench.close());
+
+const made = new Set<string>();
+
+/** Values of this file's worlds that stand in a text. */
+function valuesIn(text: string): string[] {
+  assert.ok(made.size > 0);
+  return [...made].filter((value) => text.includes(value));
+}
+
+/** Crashes of rotations in worlds of their own. */
+function inWorlds(
+  t: { after(end: () => Promise<void>): void },
+  kind: World["kind"],
+  converged: (demo: Demo, data: FakeData, at: string) => Promise<void>,
+  prepared: (demo: Demo) => void = () => {},
+): Crashes<FakeData> {
+  const demos = new Map<string, Demo>();
+  const demoOf = ({ address }: FakeData): Demo => {
+    const demo = demos.get(address);
+    if (demo === undefined) throw new Error("no such world");
+    return demo;
+  };
+  return {
+    scenario: import.meta.resolve("./fake-scenario.ts"),
+    async prepare() {
+      const demo = await bench.demo(t, kind, ["signer", "reader", "listener"]);
+      prepared(demo);
+      demos.set(demo.address, demo);
+      const { model, secret, address } = demo;
+      const { ca, address: vaultAddress } = bench.server;
+      return { vault: { address: vaultAddress, ca, token: bench.vault.token ?? "" }, model, secret, address };
+    },
+    async held(data, at) {
+      assert.deepEqual(demoOf(data).world.violations, [], at);
+    },
+    async converged(data, _outcome, at) {
+      assert.deepEqual(demoOf(data).world.violations, [], at);
+      await converged(demoOf(data), data, at);
+    },
+    values(data) {
+      for (const value of demoOf(data).world.values) made.add(value);
+      return demoOf(data).world.values;
+    },
+  };
+}
+
+for (const kind of ["hmac", "password"] as const) {
+  test(`kill -9 before and after every call of a rotation (${kind}): another runner converges, nothing is left over`, async (t) => {
+    const crashes = inWorlds(t, kind, async (demo, _data, at) => {
+      const { world } = demo;
+      const fields = await demo.fields();
+      const used = fields.primary ?? fields.password;
+      assert.equal((await demo.journal()).state, "done", at);
+      assert.deepEqual([...world.accepted.keys()], [used], at);
+      for (const [id, { runs }] of world.actors)
+        assert.equal(world.usedBy(id), used, `${at}: ${id} ${runs?.version}`);
+      for (const [path, versions] of Object.entries(await demo.left())) {
+        assert.equal(versions.length, 1, `${at}: ${path} holds the versions ${versions}`);
+      }
+    });
+    const { calls, killed } = await killEverywhere(t, crashes);
+    assert.ok(calls > 60, `only ${calls} calls were counted`);
+    assert.ok(killed >= 10, `only ${killed} were killed`);
+    assert.deepEqual(valuesIn(await auditLog(bench.server)), []);
+  });
+}

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { type Clock, vaultClock } from "../../../operations/rotation/clock.ts";
+import { type Outcome, resumeRotation, rotate } from "../../../operations/rotation/engine.ts";
+import type { Reason } from "../../../operations/rotation/rotator.ts";
+import type { Subject } from "../../../operations/rotation/run.ts";
+import { seeded } from "../../integration/support/seeded.ts";
+import { quick } from "./bench.ts";
+import type { Call, Count } from "./counted.ts";
+
+/**
+ * A harness that kills a runner (`kill -9`) immediately before and after every call that it makes to the outside, and
+ * lets another runner go on. For every rotator with its real target:
+ *
+ * 1. A module whose default export is a `Scenario`: `open(data, count)` builds the `Subject` (Vault, model, secret,
+ *    rotator, reach, sinks, probes) from data that went through JSON. It runs in the killed process, and in the test
+ *    for the runner that goes on. Counted by themselves are Vault's requests, `reach`, sinks, probes, rates and the
+ *    rotator's own functions; wrap anything else that acts (a file, a signal) in `count("name", () => …)`.
+ * 2. `killEverywhere(t, { scenario: import.meta.resolve("./my-scenario.ts"), prepare, converged, … })`: `prepare` makes
+ *    a secret of its own with a first value for each crash, `converged` checks what must be true in the end: the outcome
+ *    is `done`, the current credential works, nothing is left over. `held`, where given, looks right after the kill,
+ *    before anybody goes on: the current credential works.
+ *
+ * Without `KEYPLANE_SCALE=prove` one seeded point of each state is taken, otherwise all of them. A value that `values`
+ * names must not stand in anything that the killed runner printed.
+ */
+export interface Scenario<Data> {
+  open(data: Data, count: Count): Promise<{ subject: Subject; close(): Promise<void> }>;
+}
+
+export interface Crashes<Data> {
+  /** URL of the scenario's module. */
+  scenario: string;
+  prepare(): Promise<Data>;
+  held?(data: Data, at: string): Promise<void>;
+  converged(data: Data, outcome: Outcome, at: string): Promise<void>;
+  /** Every value that was made for it. */
+  values(data: Data): Promise<Iterable<string>> | Iterable<string>;
+  reason?: Reason;
+  /** Narrows the points down, e.g. to one state. */
+  only?(call: Call): boolean;
+}
+
+export interface CrashInput {
+  scenario: string;
+  data: unknown;
+  reason: Reason;
+  at?: { index: number; when: "before" | "after" };
+}
+
+export interface Killed {
+  /** Calls of an undisturbed run. */
+  calls: number;
+  /** Points at which a runner was killed. */
+  killed: number;
+  states: string[];
+}
+
+const isWhole = process.env.KEYPLANE_SCALE === "prove";
+
+/** Kills at every point (or at one of each state), each time with a secret of its own; all of them converge. */
+export async function killEverywhere<Data>(
+  t: { diagnostic(message: string): void },
+  crashes: Crashes<Data>,
+): Promise<Killed> {
+  const { calls } = await undisturbed(crashes);
+  const points = pointsOf(calls, crashes.only ?? (() => true));
+  const states = new Set<string>();
+  let killed = 0;
+  for (const point of points) {
+    const call = calls[point.index];
+    const at = `killed ${point.when} call ${point.index} (${call?.name}, ${call?.state})`;
+    if (await killAt(crashes, point, at)) {
+      killed++;
+      states.add(call?.state ?? "");
+    }
+  }
+  t.diagnostic(
+    `${killed} of ${points.length} points killed and converged; ${calls.length} calls in a rotation`,
+  );
+  return { calls: calls.length, killed, states: [...states] };
+}
+
+async function undisturbed<Data>(crashes: Crashes<Data>): Promise<{ calls: Call[] }> {
+  const data = await crashes.prepare();
+  const { code, stdout, stderr } = await run(crashes, data);
+  assert.equal(code, 0, stderr);
+  const { outcome, calls } = JSON.parse(stdout) as { outcome: Outcome; calls: Call[] };
+  await crashes.converged(data, outcome, "not killed");
+  return { calls };
+}
+
+type Point = { index: number; when: "before" | "after" };
+
+function pointsOf(calls: Call[], only: (call: Call) => boolean): Point[] {
+  const indexes = calls.flatMap((call, index) => (only(call) ? [index] : []));
+  if (isWhole) {
+    return indexes.flatMap((index) => [
+      { index, when: "before" as const },
+      { index, when: "after" as const },
+    ]);
+  }
+  const random = seeded(4);
+  const next = (below: number) => Math.floor(random() * below);
+  const states = [...new Set(indexes.map((index) => calls[index]?.state))];
+  return states.map((state) => {
+    const of = indexes.filter((index) => calls[index]?.state === state);
+    return { index: of[next(of.length)] ?? 0, when: next(2) === 0 ? "before" : "after" };
+  });
+}
+
+/** Whether it was killed at all: waits differ from run to run, and with them the number of calls. */
+async function killAt<Data>(crashes: Crashes<Data>, point: Point, at: string): Promise<boolean> {
+  const data = await crashes.prepare();
+  const before = await goOn(crashes, data, "look");
+  const { signal, stdout, stderr } = await run(crashes, data, point);
+  await crashes.held?.(data, at);
+  let outcome = await goOn(crashes, data, "resume");
+  // Killed before the rotation stood in the journal: nothing had begun.
+  if (outcome.id === before.id) outcome = await goOn(crashes, data, "rotate");
+  await crashes.converged(data, outcome, at);
+  for (const value of await crashes.values(data)) {
+    assert.ok(!`${stdout}${stderr}`.includes(value), `${at}: a value stands in the runner's log`);
+  }
+  return signal === "SIGKILL";
+}
+
+/** Another runner, a lease later. */
+async function goOn<Data>(
+  crashes: Crashes<Data>,
+  data: Data,
+  what: "look" | "resume" | "rotate",
+): Promise<Outcome> {
+  const module = (await import(crashes.scenario)) as { default: Scenario<Data> };
+  const { subject, close } = await module.default.open(data, (_, call) => call());
+  try {
+    const clock = later(await vaultClock(subject.vault), what === "look" ? 0 : 70_000);
+    const by = "keyplane.rotate";
+    const options = { ...subject, ...quick, by, wait: true, report: () => {}, clock };
+    return what === "rotate"
+      ? await rotate({ ...options, reason: crashes.reason ?? "scheduled" })
+      : await resumeRotation(options);
+  } finally {
+    await close();
+  }
+}
+
+/** A clock that is ahead of another: what was leased by then has run out. */
+export function later(clock: Clock, milliseconds: number): Clock {
+  return {
+    now: () => new Date(clock.now().getTime() + milliseconds),
+    sleep: (pause, signal) => clock.sleep(pause, signal),
+    observe: (vault, took) => clock.observe?.(vault, took),
+  };
+}
+
+async function run<Data>({ scenario, reason = "scheduled" }: Crashes<Data>, data: Data, at?: Point) {
+  const input: CrashInput = { scenario, data, reason, ...(at !== undefined && { at }) };
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve("./crash-runner.ts"))], {
+    stdio: "pipe",
+    timeout: 120_000,
+  });
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
+    child.once("exit", (code, signal) => resolve({ code, signal })),
+  );
+  child.stdin.on("error", () => {});
+  child.stdin.end(JSON.stringify(input));
+  const [stdout, stderr, end] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  return { stdout, stderr, ...end };
+}
