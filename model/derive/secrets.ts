@@ -51,6 +51,11 @@ function declared(context: Context, system: System, name: string, entry: SecretE
         name: entry.provider ?? "",
         ...given("rotateWithin", optionalSeconds(provider["rotate-within"])),
         api: provider.api,
+        ...given("adapter", provider.adapter),
+        ...given(
+          "rate",
+          provider.rate && { requests: provider.rate.requests, per: seconds(provider.rate.per) },
+        ),
         ...given("address", context.block.providers?.[entry.provider ?? ""]?.address),
         ...given("credential", context.block.providers?.[entry.provider ?? ""]?.credential),
       },

@@ -47,6 +47,17 @@ const Provider = z
     api: z
       .boolean({ error: "write true or false" })
       .meta({ description: "Whether keys can be made and revoked by machine." }),
+    adapter: z
+      .enum(["rest", "openai", "bybit", "aws"], { error: "write rest, openai, bybit or aws" })
+      .optional()
+      .meta({ description: "How its API is spoken to; rest by default; see operations/rotation/providers." }),
+    rate: z
+      .strictObject({
+        requests: z.int().min(1, { error: "write a number of requests" }),
+        per: Duration,
+      })
+      .optional()
+      .meta({ description: "How often it may be asked." }),
   })
   .meta({ description: "Who issues keys, and what they demand of them." });
 
