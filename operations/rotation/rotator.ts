@@ -98,6 +98,11 @@ export interface Rotator {
    */
   verify(context: RotatorContext, old: Fields, kept: Fields): Promise<void>;
   /**
+   * Whether the target accepts one of the two at a time: staging `next` puts it in the place of `current`. Its consumers
+   * then get it all at once, and on the way back only after the target accepts the old one again.
+   */
+  replaces?(next: Fields, current: Fields | undefined): boolean;
+  /**
    * What must be done between the signers' switch and the revocation, in pieces that can be stopped and resumed:
    * re-encryption. Returns what is left to do; 0 when it is done. Rolling back after signers had the new value calls it
    * with the two exchanged, while every consumer accepts both: what was written with the new value goes back.

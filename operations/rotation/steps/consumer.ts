@@ -27,19 +27,41 @@ export function reachedAt(
 
 /**
  * Brings consumers what they are to hold, one after the other: the path, each sink, and then it has to run it before
- * the next one gets anything (rolling, R33). What is there already is only looked at.
+ * the next one gets anything (rolling, R33). Where the target accepts one value at a time nobody waits for another: who
+ * has not got it yet is refused. What is there already is only looked at.
  * @returns what blocks, naming the consumer; undefined when all of them run it
  */
 export async function bringAll(
   run: Run,
   reached: { consumer: Consumer; wanted: Wanted }[],
 ): Promise<Turn | undefined> {
+  const { current, next } = await run.versions();
+  if (run.rotator.replaces?.(next, current)) return bringTogether(run, reached);
   for (const { consumer, wanted } of reached) {
     const lags = await bring(run, consumer, wanted);
-    if (lags === undefined) continue;
-    return { wait: `${consumer.id} does not run ${words[wanted.phase]}: ${lags}`, until: again(run) };
+    if (lags !== undefined) return lagging(run, consumer, wanted, lags);
   }
   return undefined;
+}
+
+async function bringTogether(
+  run: Run,
+  reached: { consumer: Consumer; wanted: Wanted }[],
+): Promise<Turn | undefined> {
+  // All come to an end before a failure is told, so that nothing is done behind it.
+  const ends = await Promise.allSettled(reached.map(({ consumer, wanted }) => bring(run, consumer, wanted)));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  for (const [index, { consumer, wanted }] of reached.entries()) {
+    const end = ends[index];
+    if (end?.status === "fulfilled" && end.value !== undefined) {
+      return lagging(run, consumer, wanted, end.value);
+    }
+  }
+  return undefined;
+}
+
+function lagging(run: Run, { id }: Consumer, { phase }: Wanted, lags: string): Turn {
+  return { wait: `${id} does not run ${words[phase]}: ${lags}`, until: again(run) };
 }
 
 /** Looks whether all of them still run it, and brings it again to whoever does not: it may be new, or set back. */

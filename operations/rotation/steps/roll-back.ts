@@ -15,9 +15,12 @@ export async function rollBack(run: Run): Promise<Turn> {
   }
   if (run.journal.verifiedAt === undefined) {
     const { current, next } = await run.versions();
+    const kept = current ?? {};
+    const { rotator } = run;
+    // A consumer that got the old value before the target accepts it again would not come up.
+    if (rotator.replaces?.(next, current)) await run.act(() => rotator.revoke(run.context, next, kept));
     const waits = current === undefined ? undefined : await giveBack(run, current, next);
     if (waits !== undefined) return waits;
-    const kept = current ?? {};
     await run.act(() => run.rotator.revoke(run.context, next, kept));
     const accepted = await stillAccepted(run, next, kept);
     if (accepted !== undefined) return accepted;
