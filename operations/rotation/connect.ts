@@ -1,7 +1,7 @@
 import pg, { type QueryResult, type QueryResultRow } from "pg";
 import { type Vault, VaultError } from "../../clients/vault.ts";
 import type { Database, Model } from "../../model/model.ts";
-import { type Connection, type Reach, TargetUnavailableError } from "./rotator.ts";
+import { type Connection, PersonNeededError, type Reach, TargetUnavailableError } from "./rotator.ts";
 
 export interface DatabaseAccess {
   /** Logged in as the rotation role. */
@@ -13,17 +13,9 @@ export interface DatabaseAccess {
   patience?: { connect: number; statement: number };
 }
 
-/** The database, or Vault's role in it, is not as rotation needs it. Says what is missing and who can mend it. */
-export class DatabaseRefusedError extends Error {
-  override name = "DatabaseRefusedError";
-}
-
 /** What a database says to something that its rotation role must be able to do. */
-export function refused(
-  { id, rotation: { actsAs } }: Database,
-  cause: pg.DatabaseError,
-): DatabaseRefusedError {
-  return new DatabaseRefusedError(
+export function refused({ id, rotation: { actsAs } }: Database, cause: pg.DatabaseError): PersonNeededError {
+  return new PersonNeededError(
     `${id} refuses what rotation does as "${actsAs}": ${cause.message} (${cause.code}): let a DBA run the statements ` +
       'of "Static database users" in infra/README.md again',
     { cause },

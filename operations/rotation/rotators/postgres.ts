@@ -6,6 +6,7 @@ import { refused } from "../connect.ts";
 import {
   type Connection,
   type Idleness,
+  PersonNeededError,
   ProbeError,
   type Rotator,
   type RotatorContext,
@@ -19,6 +20,7 @@ import {
   handOver,
   makeLogin,
   markSince,
+  notAdministered,
   replacePassword,
   shutLogin,
   type Wanted,
@@ -97,6 +99,8 @@ export const postgres: Rotator = {
     }
   },
 
+  replaces: (next, current) => next.user === current?.user,
+
   async idle(context, old, kept): Promise<Idleness> {
     const { user = "" } = old;
     if (user === kept.user) {
@@ -163,7 +167,7 @@ async function shut(context: RotatorContext, login: string, kept: Fields): Promi
     // A staging that was refused is undone as well: then neither is this rotation's, and the login stays whose it is.
     const marks = [role, keptRole].map((found) => (found === undefined ? undefined : markOf(found)));
     if (!marks.some((mark) => mark?.rotation === context.rotation)) return;
-    checkOwn(role, { login, database, mark: ownMark(context) });
+    if (!role.administered) throw new PersonNeededError(notAdministered(role.name, database));
     context.signal.throwIfAborted();
     if (role.canLogin) await shutLogin(connection, login);
     await endSessions(connection, login);

@@ -34,13 +34,15 @@ export function checkOwn(role: Role, { login, database, mark }: Pick<Wanted, "lo
         `take them away, or give the user another name in the catalogue`,
     );
   }
-  if (!role.administered) {
-    const { actsAs } = database.rotation;
-    throw new ProbeError(
-      `The login ${login} of ${database.id} was made by someone else: give the user another name in the catalogue, ` +
-        `or, if it is its own, let a DBA run: GRANT ${id(login)} TO ${id(actsAs)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`,
-    );
-  }
+  if (!role.administered) throw new ProbeError(notAdministered(login, database));
+}
+
+/** What to do with a login that rotation may not alter. */
+export function notAdministered(login: string, { id: database, rotation: { actsAs } }: Database): string {
+  return (
+    `The login ${login} of ${database} was made by someone else: give the user another name in the catalogue, ` +
+    `or, if it is its own, let a DBA run: GRANT ${id(login)} TO ${id(actsAs)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`
+  );
 }
 
 /**
