@@ -18,6 +18,7 @@ export interface Invocation {
   report: Report;
   /** Aborted by the first Ctrl-C, when the command is `interruptible`. */
   signal: AbortSignal;
+  /** Those of a variadic one are among them, each by itself. */
   arguments: string[];
   options: Record<string, unknown>;
 }
@@ -27,8 +28,8 @@ export interface Result {
   json: unknown;
   /** Printed on standard output; "" prints nothing. */
   text: string;
-  /** `finding` where the answer is one; clean when absent. */
-  code?: ExitCode;
+  /** `finding` where the answer is one, the exit code of what was run; clean when absent. */
+  code?: ExitCode | number;
 }
 
 export interface CommandSpec {
@@ -43,6 +44,8 @@ export interface CommandSpec {
   configure?: (command: Command) => void;
   /** The command watches `signal` and stops between two steps; otherwise Ctrl-C ends it at once. */
   interruptible?: boolean;
+  /** The command deals with signals itself. */
+  ownSignals?: boolean;
   run(invocation: Invocation): Promise<Result>;
 }
 
@@ -65,15 +68,17 @@ export function define(spec: CommandSpec): Command {
     .option("--dry-run", "say what would be done, and change nothing", false)
     .addHelpText("after", examples(spec.examples))
     .action(async () => {
+      const takesMore = command.registeredArguments.at(-1)?.variadic === true;
       const excess = command.args.length - command.registeredArguments.length;
-      if (excess > 0) {
+      if (excess > 0 && !takesMore) {
         throw new UsageError(
           `keyplane ${name} takes ${command.registeredArguments.length || "no"} argument(s), but got ${command.args.length}; see keyplane ${name} --help`,
         );
       }
       const options = command.opts();
       const progress = startProgress(process.stderr);
-      const interrupted = interruption(spec.interruptible === true, process.stderr);
+      const interrupted =
+        spec.ownSignals === true ? unwatched : interruption(spec.interruptible === true, process.stderr);
       try {
         const result = await spec.run({
           catalogue: String(options.catalogue),
@@ -83,7 +88,10 @@ export function define(spec: CommandSpec): Command {
           home: resolve(process.env.KEYPLANE_HOME ?? ".keyplane"),
           report: progress.report,
           signal: interrupted.signal,
-          arguments: command.processedArgs.filter((value) => value !== undefined).map(String),
+          arguments: command.processedArgs
+            .flat()
+            .filter((value) => value !== undefined)
+            .map(String),
           options,
         });
         progress.end();
@@ -96,6 +104,8 @@ export function define(spec: CommandSpec): Command {
     });
   return command;
 }
+
+const unwatched = { signal: new AbortController().signal, end() {} };
 
 function examples(list: [line: string, purpose: string][]): string {
   const lines = list.map(([line, purpose]) => `  $ ${line}\n      ${purpose}`);

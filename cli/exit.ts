@@ -21,6 +21,7 @@ export const codes: Record<string, ExitCode> = {
   EnrolmentError: exit.input,
   EnvFileError: exit.input,
   HomeError: exit.input,
+  MissingValuesError: exit.input,
   ProblemsError: exit.input,
   UnknownNameError: exit.input,
   UsageError: exit.input,

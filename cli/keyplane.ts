@@ -20,6 +20,7 @@ const commands: Record<string, { summary: string; load: () => Promise<{ command(
   },
   set: { summary: "give a secret the value on standard input", load: () => import("./set.ts") },
   enrol: { summary: "hand a person their second factor, once", load: () => import("./enrol.ts") },
+  run: { summary: "start a process with what its service is delivered", load: () => import("./run.ts") },
   sops: { summary: "make the files of the Git bootstrap", load: () => import("./sops.ts") },
 };
 
@@ -42,8 +43,9 @@ async function program(asked: string | undefined): Promise<Command> {
 }
 
 async function main(argv: string[]): Promise<void> {
-  const json = argv.includes("--json");
-  const words = argv.filter((word) => !word.startsWith("-"));
+  const own = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  const json = own.includes("--json");
+  const words = own.filter((word) => !word.startsWith("-"));
   const keyplane = await program(words[0] === "help" ? words[1] : words[0]);
   for (const command of withSubcommands(keyplane)) {
     command.exitOverride();

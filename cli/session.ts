@@ -39,7 +39,7 @@ export async function withSession<T>(
 /** The same without logging in. */
 export async function withVault<T>(
   invocation: Invocation,
-  work: (vault: Vault, reached: Reach) => Promise<T>,
+  work: (vault: Vault, reached: Reached) => Promise<T>,
 ): Promise<T> {
   const { Vault } = await import("../clients/vault.ts");
   const reached = await reach(invocation);
@@ -52,14 +52,14 @@ export async function withVault<T>(
   }
 }
 
-interface Reach {
+export interface Reached {
   model: Model;
   ca?: string;
   sign?: (role: PlatformRole) => Promise<string>;
 }
 
 /** The local stack tells where it is and signs its own tokens; elsewhere the catalogue says where Vault is. */
-async function reach(invocation: Invocation): Promise<Reach> {
+async function reach(invocation: Invocation): Promise<Reached> {
   if (invocation.environment !== "local") {
     const { readFile } = await import("node:fs/promises");
     const { VAULT_CACERT } = process.env;

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { startOf } from "../process-identity.ts";
-import { placeFiles } from "./owned-file.ts";
+import { placeFiles, wasRead } from "./owned-file.ts";
 import { ownUid } from "./owner.ts";
 import type { Running } from "./sink.ts";
 
@@ -16,6 +16,8 @@ export interface Instance {
   child?: { pid: number; started: string } | undefined;
   /** Secret id → version of the service's own path that it was started with, or that its files hold since. */
   versions: Record<string, number>;
+  /** Secret id → its files, of a service that reads them again while it runs; it has a version once it has read them. */
+  files?: Record<string, string[]> | undefined;
   /** Folder of its files, removed at its end. */
   folder?: string | undefined;
   /** Why it is not up to date, where it knows; no value. */
@@ -27,6 +29,7 @@ const Instance = Process.extend({
   service: z.string(),
   child: Process.optional(),
   versions: z.record(z.string(), z.number()),
+  files: z.record(z.string(), z.array(z.string())).optional(),
   folder: z.string().optional(),
   problem: z.string().optional(),
 });
@@ -84,17 +87,31 @@ export async function instancesOf(runs: string, service: string): Promise<Instan
 }
 
 /** Whether every one of a service's instances runs so new a version; names the one that does not. */
-export function runningInstances(instances: Instance[], secret: string, version: number): Running {
+export async function runningInstances(
+  instances: Instance[],
+  secret: string,
+  version: number,
+): Promise<Running> {
   let least = Number.POSITIVE_INFINITY;
-  for (const { pid, child, versions, problem } of instances) {
+  for (const { pid, child, versions, files, problem } of instances) {
     const has = versions[secret];
     const who = `keyplane run, process ${pid}`;
     if (has === undefined || has < version) {
-      const why = `${who} has ${has === undefined ? "no known version" : `version ${has}`}`;
+      const why = `${who} has ${has === undefined ? "none of it" : `version ${has}`}`;
       return { state: "behind", version: has, why: problem === undefined ? why : `${why}: ${problem}` };
     }
     if (child === undefined) {
       return { state: "behind", version: undefined, why: `${who} is starting the service again` };
+    }
+    for (const path of files?.[secret] ?? []) {
+      const read = await wasRead(path);
+      if (read === undefined) {
+        return { state: "unobservable", why: `the file system of ${path} keeps no access times (noatime)` };
+      }
+      if (!read) {
+        const why = `the service of ${who} has not read ${path} since it was written`;
+        return { state: "behind", version: undefined, why };
+      }
     }
     least = Math.min(least, has);
   }

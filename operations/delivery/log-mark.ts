@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -16,28 +15,27 @@ export interface LogMark {
 const Mark = z.object({ inode: z.number(), position: z.number() });
 
 /** Remembers where a log ends, for whoever looks later for what was written after. */
-export async function markLog(runs: string, service: string, log: string): Promise<void> {
+export async function markLog(runs: string, service: string, path: string): Promise<void> {
   await mkdir(runs, { recursive: true, mode: 0o700 });
-  const content = JSON.stringify(await endOf(log));
-  await placeFiles(runs, [{ name: nameOf(service, log), content, owner: { uid: ownUid() } }]);
+  const content = JSON.stringify(await endOf(path));
+  await placeFiles(runs, [{ name: nameOf(service), content, owner: { uid: ownUid() } }]);
 }
 
 /** The place that was remembered last; undefined where none was. */
-export async function logMark(runs: string, service: string, log: string): Promise<LogMark | undefined> {
+export async function logMark(runs: string, service: string): Promise<LogMark | undefined> {
   try {
-    return Mark.parse(JSON.parse(await readFile(join(runs, nameOf(service, log)), "utf8")));
+    return Mark.parse(JSON.parse(await readFile(join(runs, nameOf(service)), "utf8")));
   } catch {
     return undefined;
   }
 }
 
-/** Where a log ends now; at nothing where there is no file yet. */
-export async function endOf(log: string): Promise<LogMark> {
-  const found = await stat(log).catch(() => undefined);
+/** Where a log ends now; nowhere where there is no file yet. */
+export async function endOf(path: string): Promise<LogMark> {
+  const found = await stat(path).catch(() => undefined);
   return { inode: found?.ino ?? 0, position: found?.size ?? 0 };
 }
 
-function nameOf(service: string, log: string): string {
-  const digest = createHash("sha256").update(log).digest("hex").slice(0, 16);
-  return `${service.replace("/", ".")}.${digest}.log-mark`;
+function nameOf(service: string): string {
+  return `${service.replace("/", ".")}.log-mark`;
 }

@@ -22,6 +22,9 @@ export interface TestVault {
   rootToken: string;
   folder: string;
   auditFile: string;
+  /** It answers nobody until it is resumed. */
+  pause(): void;
+  resume(): void;
   stop(): Promise<void>;
 }
 
@@ -65,6 +68,8 @@ export async function startTestVault(): Promise<TestVault> {
     rootToken,
     folder,
     auditFile,
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
     async stop() {
       await root.close();
       const ended = new Promise((resolve) => child.once("exit", resolve));
