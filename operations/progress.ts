@@ -3,6 +3,8 @@ export interface Step {
   subject: string;
   state: "started" | "progress" | "done" | "failed" | "unchanged";
   text: string;
+  /** The state that long work is in now, where it has states with names. */
+  step?: string;
 }
 
 export type Report = (step: Step) => void;

@@ -59,7 +59,7 @@ export async function drive(run: Run): Promise<Waits | undefined> {
       await kept(run, () => lease.save({ ...cleared, ...turn.changes, state: turn.to, since, attempt: 1 }));
       const ends = { done: "done", "rolled-back": "failed" } as const;
       const said = turn.to === "done" || turn.to === "rolled-back" ? ends[turn.to] : "progress";
-      report({ subject: secret.id, state: said, text: turn.text });
+      report({ subject: secret.id, state: said, text: turn.text, step: turn.to });
       continue;
     }
     const waits: Waits = { isStuck: false, until: clock.now(), ...turn };

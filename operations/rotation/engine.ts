@@ -13,6 +13,8 @@ import { isShort, type Manner, type Patience, runOf, type Subject, usualPatience
 
 export interface RotateOptions extends Subject {
   reason: Reason;
+  /** Git commit of the catalogue, for the evidence that a later environment asks for. */
+  commit?: string;
   by: string;
   report: Manner["report"];
   /** Stays until the rotation has ended; otherwise it goes as far as it can go now and says what it waits for. */
@@ -240,6 +242,7 @@ async function begin(
     attempt: 1,
     from: state.version,
     startedAt: at,
+    ...(options.commit !== undefined && { commit: options.commit }),
     since: at,
     skipped: [],
     history: journal === undefined ? [] : [pastOf(journal), ...journal.history].slice(0, maximumHistory),

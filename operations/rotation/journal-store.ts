@@ -39,6 +39,7 @@ const shape = z.looseObject({
   to: z.number().optional(),
   final: z.number().optional(),
   startedAt: z.iso.datetime(),
+  commit: z.string().optional(),
   since: z.iso.datetime(),
   switchedAt: z.iso.datetime().optional(),
   verifiedAt: z.iso.datetime().optional(),

@@ -38,6 +38,8 @@ export interface Journal {
   to?: number;
   final?: number;
   startedAt: string;
+  /** Git commit of the catalogue by which it began, where one is known: evidence is bound to it (R25). */
+  commit?: string;
   /** When the present state began. */
   since: string;
   /** When the signers all had the new value: the overlap counts from here. */
