@@ -1,5 +1,6 @@
 import { ConflictError } from "../values/kv.ts";
 import { isPastReturn, isUnderWay, type State } from "./journal.ts";
+import type { Changes } from "./lease.ts";
 import { isPassing, retryAfter, withBackoff } from "./retry.ts";
 import { PersonNeededError, ProbeError } from "./rotator.ts";
 import type { Run, Turn } from "./run.ts";
@@ -54,12 +55,9 @@ export async function drive(run: Run): Promise<Waits | undefined> {
         ? backwards(abort)
         : await turnOf(run, turns[state]);
     if ("to" in turn) {
-      const cleared = { waiting: undefined, notBefore: undefined };
-      const since = clock.now().toISOString();
-      await kept(run, () => lease.save({ ...cleared, ...turn.changes, state: turn.to, since, attempt: 1 }));
-      const ends = { done: "done", "rolled-back": "failed" } as const;
-      const said = turn.to === "done" || turn.to === "rolled-back" ? ends[turn.to] : "progress";
-      report({ subject: secret.id, state: said, text: turn.text, step: turn.to });
+      await kept(run, () => enter(run, turn));
+      const said = turn.to === "done" ? "done" : turn.to === "rolled-back" ? "failed" : "progress";
+      report({ subject: secret.id, state: said, text: turn.text });
       continue;
     }
     const waits: Waits = { isStuck: false, until: clock.now(), ...turn };
@@ -71,6 +69,19 @@ export async function drive(run: Run): Promise<Waits | undefined> {
     }
     await clock.sleep(pause, signal);
   }
+}
+
+/** Writes the next state; the last one gives the lease back. */
+async function enter({ lease, clock }: Run, turn: Extract<Turn, { to: State }>): Promise<void> {
+  const changes: Changes = {
+    waiting: undefined,
+    notBefore: undefined,
+    ...turn.changes,
+    state: turn.to,
+    since: clock.now().toISOString(),
+    attempt: 1,
+  };
+  await (turn.to === "done" || turn.to === "rolled-back" ? lease.release(changes) : lease.save(changes));
 }
 
 /** A state's turn, tried again while what it needs is away for a moment. */

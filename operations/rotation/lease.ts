@@ -52,6 +52,7 @@ export class Lease {
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #version: number;
+  #isReleased = false;
   #writing: Promise<void> | undefined;
 
   private constructor(where: Where, journal: Journal, version: number) {
@@ -110,11 +111,13 @@ export class Lease {
     }
   }
 
-  /** Writes changes and lets the next runner in at once. Nothing may be done after that. */
+  /** Writes changes and lets the next runner in at once. Nothing may be done after that; once is enough. */
   async release(changes: Changes = {}): Promise<void> {
     this.end();
     while (this.#writing !== undefined) await this.#writing.catch(() => {});
+    if (this.#isReleased) return;
     await this.#write(changes, -clockError);
+    this.#isReleased = true;
   }
 
   /** Stops renewing. */

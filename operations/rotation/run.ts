@@ -75,9 +75,13 @@ export interface Run extends Subject, Manner {
   /** The fields of a source version. They are values. */
   fields(version: number): Promise<Fields>;
   versions(): Promise<Versions>;
+  /** Saves reading a version that was just written. */
+  remember(version: number, fields: Fields): void;
   /** Calls the outside with enough of the lease left for it. */
   act<T>(does: () => Promise<T>): Promise<T>;
   say(text: string): void;
+  /** For the journal, written with the next state: what a later run would find out again. */
+  change(changes: Partial<Journal>): void;
   /** For the journal: what the short path leaves out, what was accepted unseen. Written with the next state. */
   skip(text: string): void;
   note(text: string): void;
@@ -135,6 +139,8 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
       return { vault, model, secret, rotation, reason, reach, now: () => clock.now(), report, signal };
     },
     fields,
+    remember: (version, fields) => void kept.set(version, fields),
+    change,
     async versions() {
       const { from, to } = lease.journal;
       const current = lease.journal.reason === "first" ? undefined : await fields(from);

@@ -38,18 +38,28 @@ export async function readSource({ vault, model }: Writer, secret: Secret): Prom
 
 /**
  * Writes a new source version and what may be known about it.
- * @param rotation id of the rotation that makes it
  * @throws ConflictError when `after` is not the latest version
  */
 export async function writeSource(
   writer: Writer,
   secret: Secret,
-  { fields, after, rotation }: { fields: Fields; after: number; rotation?: string },
+  { fields, after, rotation, hashes }: NewVersion,
 ): Promise<number> {
   const { vault, model } = writer;
   const version = await writeFields(vault, model.vault.mounts.kv, secret.source, { fields, after });
-  await describeSource(writer, secret, version, fields, rotation);
+  const known = hashes ?? (await fingerprintsOf(writer, fields));
+  await noteVersion(writer, secret.source, version, { ...known, ...(rotation && { rotation }) });
   return version;
+}
+
+export interface NewVersion {
+  fields: Fields;
+  /** The latest version until now. */
+  after: number;
+  /** Id of the rotation that makes it. */
+  rotation?: string;
+  /** Its fingerprints, where they are known already. */
+  hashes?: Record<string, string>;
 }
 
 /** Writes what may be known about a source version, for one that is there without it. */
@@ -149,6 +159,7 @@ export interface Content {
 /**
  * Brings content to one consumer's path. Where the path holds just that already, only its record is renewed: the
  * version that the consumer runs stays the latest, and nobody restarts for nothing (R34).
+ * @param known the path's state, where it was just read
  * @returns the path's version
  */
 export async function deliverTo(
@@ -156,11 +167,12 @@ export async function deliverTo(
   secret: Secret,
   consumer: Consumer,
   { source, fields, phase }: Content,
+  known?: PathState,
 ): Promise<number> {
   const { vault, model } = writer;
   const mount = model.vault.mounts.kv;
   const own = consumerFields(secret, consumer, fields);
-  const state = await stateOf(vault, mount, consumer.path);
+  const state = known ?? (await stateOf(vault, mount, consumer.path));
   const hashes = await fingerprintsOf(writer, own);
   const version = holds(state, hashes)
     ? state.version
@@ -176,12 +188,21 @@ export async function hasArrived(
   secret: Secret,
   consumer: Consumer,
   { source, phase }: Pick<Content, "source" | "phase">,
-): Promise<{ arrived: boolean; version: number; source: number; phase: string | undefined }> {
+): Promise<Stand> {
   const state = await stateOf(vault, model.vault.mounts.kv, consumer.path);
   const { custom, version } = state;
   const held = described(state) && !state.gone ? Number(custom["source-version"]) : 0;
   const arrived = held === source && custom.phase === phase && custom.shape === shapeOf(secret, consumer);
-  return { arrived, version, source: held, phase: custom.phase };
+  return { arrived, version, source: held, state };
+}
+
+export interface Stand {
+  arrived: boolean;
+  /** Of the path. */
+  version: number;
+  /** Source version that the path holds; 0 where that is not known. */
+  source: number;
+  state: PathState;
 }
 
 function holds(state: PathState, hashes: Record<string, string>): boolean {

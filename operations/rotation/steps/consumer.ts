@@ -97,7 +97,14 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
   let { version } = before;
   if (!before.arrived) {
     const fields = fieldsAt(secret, wanted.phase, await run.versions());
-    version = await twice(() => deliverTo(writer, secret, consumer, { ...wanted, fields }));
+    const content = { ...wanted, fields };
+    try {
+      version = await deliverTo(writer, secret, consumer, content, before.state);
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+      // Somebody wrote the same path meanwhile: an `up` that gives a new consumer its first values.
+      version = await deliverTo(writer, secret, consumer, content);
+    }
   }
   const isNew = version !== before.version;
   const sinks = run.sinks(consumer);
@@ -110,16 +117,6 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
     if (lags !== undefined) return `${sink.name}: ${lags}`;
   }
   return undefined;
-}
-
-/** Once more where somebody wrote the same path meanwhile: an `up` that gives a new consumer its first values. */
-async function twice<T>(act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (error instanceof ConflictError) return act();
-    throw error;
-  }
 }
 
 const words: Record<Phase, string> = {

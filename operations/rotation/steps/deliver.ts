@@ -3,10 +3,10 @@ import { bringAll, confirmAll, probeAll, reachedAt } from "./consumer.ts";
 
 /** The target accepts the new value, and it works there, before any consumer sees it. */
 export async function stage(run: Run): Promise<Turn> {
-  const { rotator, lease, watch } = run;
+  const { rotator, watch } = run;
   if (run.journal.to === undefined) throw new Error("nothing was generated to be staged");
   if (!run.isFirst && !run.isShort && watch !== undefined && run.journal.baseline === undefined) {
-    await lease.save({ baseline: await run.act(() => watch.baseline(run.signal)) });
+    run.change({ baseline: await run.act(() => watch.baseline(run.signal)) });
   }
   const { current, next } = await run.versions();
   await run.act(() => rotator.stage(run.context, next, current));

@@ -14,9 +14,12 @@ export async function generate(run: Run): Promise<Turn> {
   const missing = secret.fields.filter((field) => next[field] === undefined);
   if (missing.length > 0) throw new Error(`${secret.id}: the new version lacks ${missing.join(", ")}`);
   // Before the version itself: they tell it from another's, whenever this run dies.
-  await lease.save({ fingerprints: await fingerprintsOf(writer, next) });
+  const hashes = await fingerprintsOf(writer, next);
+  await lease.save({ fingerprints: hashes });
   try {
-    return made(run, await writeSource(writer, secret, { fields: next, after: from, rotation: id }));
+    const to = await writeSource(writer, secret, { fields: next, after: from, rotation: id, hashes });
+    run.remember(to, next);
+    return made(run, to);
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
     const ours = await versionOfOurs(run);
@@ -59,7 +62,7 @@ export async function versionOfOurs(run: Run): Promise<number | undefined> {
  * @throws ConflictError when somebody else wrote the source meanwhile
  */
 export async function finalVersion(run: Run, fields: Fields): Promise<number> {
-  const { vault, model, secret, writer, lease } = run;
+  const { vault, model, secret, writer } = run;
   const { to = 0, final, id: rotation } = run.journal;
   if (final !== undefined) return final;
   const { kv } = model.vault.mounts;
@@ -70,7 +73,7 @@ export async function finalVersion(run: Run, fields: Fields): Promise<number> {
     if (found === undefined || !same(found, fields)) throw foreign(run, version);
     await describeSource(writer, secret, version, fields, rotation);
   }
-  await lease.save({ final: version });
+  run.change({ final: version });
   return version;
 }
 

@@ -12,7 +12,9 @@ const revocations = 3;
 
 /** The target refuses the old value, and the consumers drop it. There is no way back from here. */
 export async function revoke(run: Run): Promise<Turn> {
-  const lags = run.journal.final === undefined ? await confirmSwitched(run) : undefined;
+  // Time has passed where another run goes on here; draining has just seen it otherwise.
+  const { attempt, final } = run.journal;
+  const lags = attempt > 1 && final === undefined ? await confirmSwitched(run) : undefined;
   if (lags !== undefined) return lags;
   const { current, next } = await run.versions();
   if (current === undefined) return { to: "done", text: "there is no old value" };
