@@ -20,8 +20,12 @@ export function declareEncryptionKeys(
         ...closed,
         deletionAllowed: retired?.delete === true,
       },
-      // The rotation engine raises it when everything is encrypted anew (R24).
-      { ...opts, ...dataHolding(retired), ignoreChanges: ["minDecryptionVersion"] },
+      // The rotation engine raises them when everything is encrypted anew (R24).
+      {
+        ...opts,
+        ...dataHolding(retired),
+        ignoreChanges: ["minDecryptionVersion", "minEncryptionVersion"],
+      },
     );
   }
 }

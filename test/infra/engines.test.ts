@@ -42,7 +42,7 @@ test("rotates encryption keys by itself and never lets one out (R17)", () => {
     allowPlaintextBackup: false,
     deletionAllowed: false,
   });
-  assert.deepEqual(key.ignoreChanges, ["minDecryptionVersion"]);
+  assert.deepEqual(key.ignoreChanges, ["minDecryptionVersion", "minEncryptionVersion"]);
 });
 
 test("has one fingerprint key that never changes", () => {
