@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Vault } from "../../../../clients/vault.ts";
 import { CiphertextRemainsError } from "../../../../operations/rotation/re-encryption/census.ts";
 import { ColumnError } from "../../../../operations/rotation/re-encryption/column.ts";
 import { migratePiece } from "../../../../operations/rotation/re-encryption/columns.ts";
@@ -10,6 +9,7 @@ import { type Reach, StillAcceptedError } from "../../../../operations/rotation/
 import { fernet, recipher } from "../../../../operations/rotation/rotators/fernet.ts";
 import { type DatabaseServer, startDatabaseServer } from "../postgres-server.ts";
 import { type ApiKeys, apiKeys, fernetKey, migrateAll } from "./api-keys.ts";
+import { Death } from "./death.ts";
 
 let server: DatabaseServer;
 const ends: (() => Promise<void>)[] = [];
@@ -299,49 +299,4 @@ function cut(
       };
     },
   };
-}
-
-/** A runner that is killed right before or after one of its statements and requests, and does nothing any more. */
-class Death {
-  happened = false;
-  #moment = 0;
-  readonly #at: number;
-
-  constructor(at: number) {
-    this.#at = at;
-  }
-
-  vault(vault: Vault): Vault {
-    const dying = vault.with(vault.token);
-    dying.request = (...request) => this.#act(() => vault.request(...request));
-    return dying;
-  }
-
-  reach(reach: Reach): Reach {
-    return {
-      ...reach,
-      manage: async (database) => {
-        const connection = await this.#act(() => reach.manage(database));
-        return {
-          query: (text, values) => this.#act(() => connection.query(text, values)),
-          // The server sees that a killed runner is gone.
-          end: () => connection.end(),
-        };
-      },
-    };
-  }
-
-  async #act<T>(call: () => Promise<T>): Promise<T> {
-    this.#pass();
-    const answer = await call();
-    this.#pass();
-    return answer;
-  }
-
-  #pass(): void {
-    if (this.happened || ++this.#moment === this.#at) {
-      this.happened = true;
-      throw new Error("killed");
-    }
-  }
 }

@@ -1,0 +1,330 @@
+import { randomUUID } from "node:crypto";
+import type { Vault } from "../../clients/vault.ts";
+import type { EncryptionKey, Model } from "../../model/model.ts";
+import type { Report } from "../progress.ts";
+import { ConflictError } from "../values/kv.ts";
+import { type Clock, vaultClock } from "./clock.ts";
+import { isUnderWay, type Journal, type Past, type State } from "./journal.ts";
+import { readJournal } from "./journal-store.ts";
+import {
+  acceptFrom,
+  addVersion,
+  deleteBefore,
+  keyVersions,
+  refuseBefore,
+  verifyRetired,
+} from "./key-versions.ts";
+import { type Changes, isHeld, Lease, type LeaseTimes, usualLease } from "./lease.ts";
+import { told } from "./re-encryption/census.ts";
+import { migratePiece } from "./re-encryption/columns.ts";
+import { rewrapping, rowsBefore, transitCensus } from "./re-encryption/transit-ciphertext.ts";
+import { isPassing, retryAfter } from "./retry.ts";
+import type { Reach, Reason } from "./rotator.ts";
+
+export interface EncryptionKeyOptions {
+  /** Logged in as the rotation role. */
+  vault: Vault;
+  model: Model;
+  key: EncryptionKey;
+  reach: Pick<Reach, "manage">;
+  reason: Reason;
+  /** Makes a version even where none is due; a compromise and a leaver always do. */
+  anew?: boolean;
+  /** Unique to this run. */
+  owner: string;
+  report: Report;
+  signal: AbortSignal;
+  clock?: Clock;
+  lease?: LeaseTimes;
+}
+
+/** How far the rotation of an encryption key has come. */
+export interface KeyOutcome {
+  key: string;
+  state: State;
+  /** There was nothing to do. */
+  unchanged: boolean;
+  from: number;
+  to?: number;
+  /** Why it does not go on, in words, and when it may (ISO 8601). */
+  waiting?: string;
+  notBefore?: string;
+  skipped: string[];
+  notes: string[];
+}
+
+/** Milliseconds after which what was not so is looked at again. */
+const again = 60_000;
+const maximumHistory = 20;
+
+/** Where the journal of a transit key lies: its name has a "." and no secret's has. */
+export function keyJournal({ key }: Pick<EncryptionKey, "key">): { journal: string } {
+  return { journal: `rotation/${key}` };
+}
+
+/**
+ * Takes an encryption key as far as it can go now: a new version (Vault makes one by itself every `autoRotate`), stored
+ * ciphertext rewrapped to it, the old versions kept for `retain`, then refused and deleted, and never while one row needs
+ * them (R17, R22–R24). May be killed anywhere and run again anywhere; two runners never both act.
+ * @throws JournalError, VaultError, VaultUnreachableError; the signal's reason
+ */
+export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promise<KeyOutcome> {
+  const { vault, model, key, owner, report } = options;
+  const where = { id: key.id, ...keyJournal(key) };
+  const clock = options.clock ?? (await vaultClock(vault));
+  const kept = await readJournal({ vault, model }, where);
+  const now = clock.now();
+  if (kept.journal !== undefined && isUnderWay(kept.journal) && isHeld(kept.journal, owner, now)) {
+    return { ...outcomeOf(key, kept.journal), waiting: `${kept.journal.owner} is at it` };
+  }
+  const begun = await begin(options, kept.journal, now);
+  if (begun === undefined) return unchanged(key, kept.journal);
+  const times = options.lease ?? usualLease;
+  const lease = await Lease.take({ vault, model, secret: where, clock, owner, times }, begun, kept);
+  report({ subject: key.id, state: "started", text: `${begun.state} (${begun.reason})` });
+  const run: Run = { ...options, clock, lease, signal: AbortSignal.any([options.signal, lease.signal]) };
+  try {
+    const waits = await drive(run);
+    await lease.release(waits ?? {});
+    return outcomeOf(key, { ...lease.journal, ...waits });
+  } catch (error) {
+    await lease.release().catch(() => {});
+    throw error;
+  }
+}
+
+interface Run extends Omit<EncryptionKeyOptions, "lease"> {
+  clock: Clock;
+  lease: Lease;
+}
+
+type Turn = { to: State; changes?: Changes; text: string } | { wait: string; until: Date };
+
+/** What is under way, hastened where someone says so; else a new rotation, where one is due. */
+async function begin(
+  options: EncryptionKeyOptions,
+  journal: Journal | undefined,
+  now: Date,
+): Promise<Journal | undefined> {
+  const { key, owner, reason, model } = options;
+  const lease = { owner, leaseUntil: now.toISOString() };
+  if (journal !== undefined && isUnderWay(journal)) {
+    const hastened = isShort(reason) ? reason : journal.reason;
+    return { ...journal, ...lease, reason: hastened, attempt: journal.attempt + 1 };
+  }
+  const versions = await keyVersions({ vault: options.vault, model }, key);
+  const made = versions.made.get(versions.latest) ?? now;
+  const isLate = now.getTime() - made.getTime() > key.autoRotate * 1000;
+  const isAsked = options.anew === true || isShort(reason) || isLate;
+  const hasOld = versions.latest > versions.available && key.stored.length > 0;
+  if (!isAsked && !hasOld) return undefined;
+  const at = now.toISOString();
+  return {
+    ...lease,
+    state: "generate",
+    id: randomUUID(),
+    reason,
+    attempt: 1,
+    from: isAsked ? versions.latest : versions.available,
+    // Vault has made a version by itself: what is left is to leave the ones before.
+    ...(!isAsked && { to: versions.latest }),
+    startedAt: at,
+    since: at,
+    skipped: [],
+    history: journal === undefined ? [] : [pastOf(journal), ...journal.history].slice(0, maximumHistory),
+  };
+}
+
+async function drive(run: Run): Promise<{ waiting: string; notBefore: string } | undefined> {
+  const { lease, clock, report, key, signal } = run;
+  while (isUnderWay(lease.journal)) {
+    signal.throwIfAborted();
+    await lease.ready();
+    const turn = await turnOf(run);
+    if ("wait" in turn) return { waiting: turn.wait, notBefore: turn.until.toISOString() };
+    const since = clock.now().toISOString();
+    const cleared = { waiting: undefined, notBefore: undefined };
+    await lease.save({ ...cleared, ...turn.changes, state: turn.to, since, attempt: 1 });
+    report({ subject: key.id, state: turn.to === "done" ? "done" : "progress", text: turn.text });
+  }
+  return undefined;
+}
+
+async function turnOf(run: Run): Promise<Turn> {
+  try {
+    switch (run.lease.journal.state) {
+      case "generate":
+        return await generate(run);
+      case "migrate":
+        return await migrate(run);
+      case "drain":
+        return await drain(run);
+      case "revoke":
+        return await revoke(run);
+      default:
+        return await verify(run);
+    }
+  } catch (error) {
+    run.signal.throwIfAborted();
+    if (!isPassing(error) || error instanceof ConflictError) throw error;
+    const pause = (retryAfter(error) ?? 0) * 1000;
+    return { wait: (error as Error).message, until: later(run, Math.max(pause, again / 4)) };
+  }
+}
+
+async function generate(run: Run): Promise<Turn> {
+  const { key, lease } = run;
+  const { from } = lease.journal;
+  let to = lease.journal.to;
+  if (to === undefined) {
+    let { latest } = await keyVersions(run, key);
+    if (latest === from) {
+      await addVersion(run, key);
+      ({ latest } = await keyVersions(run, key));
+    }
+    to = latest;
+  }
+  const switchedAt = (await madeAt(run, to)).toISOString();
+  if (key.stored.length === 0) {
+    const note = `the catalogue names no stored ciphertext of ${key.id}: its old versions stay, because something may need them`;
+    return {
+      to: "done",
+      changes: { to, switchedAt, notes: [note] },
+      text: `version ${to} encrypts; ${note}`,
+    };
+  }
+  return { to: "migrate", changes: { to, switchedAt }, text: `version ${to} encrypts` };
+}
+
+async function migrate(run: Run): Promise<Turn> {
+  const left = await rewrapAll(run);
+  if (left === 0) return { to: "drain", text: "no stored ciphertext is left under an older version" };
+  return {
+    wait: `${left} rows are left under older versions, and others hold them`,
+    until: later(run, again / 4),
+  };
+}
+
+/** Rewraps until nothing is left, or nothing gets less. */
+async function rewrapAll(run: Run): Promise<number> {
+  const { key, lease } = run;
+  const version = lease.journal.to ?? 0;
+  let least = Number.POSITIVE_INFINITY;
+  for (let inVain = 0; ; ) {
+    run.signal.throwIfAborted();
+    await lease.ready();
+    const left = await migratePiece(run, {
+      subject: key.id,
+      ...keyJournal(key),
+      rotation: lease.journal.id,
+      direction: `v${version}`,
+      stored: key.stored,
+      recipher: rewrapping(run, key, version),
+    });
+    if (left === 0) return 0;
+    inVain = left < least ? 0 : inVain + 1;
+    least = Math.min(least, left);
+    if (inVain === 3) return left;
+  }
+}
+
+/** The old versions decrypt for `retain` after they were superseded, and for as long as one row needs them. */
+async function drain(run: Run): Promise<Turn> {
+  const { key, clock, lease } = run;
+  const { to = 0, reason, skipped } = lease.journal;
+  const end = new Date((await madeAt(run, to)).getTime() + key.retain * 1000);
+  let changes: Changes = {};
+  if (clock.now() < end) {
+    if (!isShort(reason)) {
+      return { wait: `versions before ${to} decrypt until ${end.toISOString()}`, until: end };
+    }
+    changes = { skipped: [...skipped, `the ${key.retain} s for which old versions are kept were cut short`] };
+  }
+  const remaining = await remains(run, to);
+  if (remaining === undefined) return { to: "revoke", changes, text: "no row needs an older version" };
+  // A straggler: rewrapped now, and looked at again before anything is refused.
+  await rewrapAll(run);
+  return { wait: remaining, until: later(run, again / 4) };
+}
+
+/** Refused first and looked at once more: until the old versions are deleted, refusing them can be taken back. */
+async function revoke(run: Run): Promise<Turn> {
+  const { key, lease } = run;
+  const { to = 0 } = lease.journal;
+  const { available, decrypts } = await keyVersions(run, key);
+  if (available < to) {
+    const before = decrypts < to ? await remains(run, to) : undefined;
+    if (before === undefined) await refuseBefore(run, key, to);
+    const remaining = before ?? (await remains(run, to));
+    if (remaining !== undefined) {
+      await acceptFrom(run, key, available);
+      await rewrapAll(run);
+      return { wait: remaining, until: later(run, again / 4) };
+    }
+    await lease.ready();
+    await deleteBefore(run, key, to);
+  }
+  return { to: "verify", text: `versions before ${to} are refused and deleted` };
+}
+
+async function verify(run: Run): Promise<Turn> {
+  const { key, lease } = run;
+  const { to = 0 } = lease.journal;
+  await verifyRetired(run, key, to);
+  return { to: "done", text: `Vault refuses every version before ${to}` };
+}
+
+/** What still needs a version before one, in words; undefined where nothing does. */
+async function remains(run: Run, version: number): Promise<string | undefined> {
+  const found = await transitCensus(run, run.key);
+  if (rowsBefore(found, version) === 0) return undefined;
+  return `stored ciphertext needs versions before ${version}: ${found.map(told).join("; ")}`;
+}
+
+async function madeAt(run: Run, version: number): Promise<Date> {
+  const { made } = await keyVersions(run, run.key);
+  const time = made.get(version);
+  if (time === undefined)
+    throw new Error(`${run.key.id}: Vault says of no version ${version} when it was made`);
+  return time;
+}
+
+function later({ clock }: Run, milliseconds: number): Date {
+  return new Date(clock.now().getTime() + milliseconds);
+}
+
+function isShort(reason: Reason): boolean {
+  return reason === "compromise" || reason === "leaver";
+}
+
+function outcomeOf({ id }: EncryptionKey, journal: Journal): KeyOutcome {
+  const { state, from, to, waiting, notBefore, skipped, notes = [] } = journal;
+  return {
+    key: id,
+    state,
+    unchanged: false,
+    from,
+    ...(to !== undefined && { to }),
+    ...(waiting !== undefined && { waiting }),
+    ...(notBefore !== undefined && { notBefore }),
+    skipped,
+    notes,
+  };
+}
+
+function unchanged(key: EncryptionKey, journal: Journal | undefined): KeyOutcome {
+  if (journal !== undefined) return { ...outcomeOf(key, journal), unchanged: true };
+  return { key: key.id, state: "done", unchanged: true, from: 0, skipped: [], notes: [] };
+}
+
+function pastOf({ id, reason, state, from, to, startedAt, since }: Journal): Past {
+  return {
+    id,
+    reason,
+    outcome: state === "done" ? "done" : "rolled-back",
+    from,
+    to: to ?? from,
+    startedAt,
+    endedAt: since,
+  };
+}
