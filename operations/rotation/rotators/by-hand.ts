@@ -35,15 +35,7 @@ export function byHand({ given, confirmedBy }: Hand = {}): Rotator {
           `${secret.owner} gives the next value of ${secret.id}: make it at ${issuer(secret)}, then run \`keyplane set ${secret.id}\``,
         );
       }
-      const names = givenFields(secret);
-      const lacking = names.filter((name) => given[name] === undefined && current?.[name] === undefined);
-      if (lacking.length > 0) throw new ValueError(`${secret.id}: give ${lacking.join(", ")} as well`);
-      checkValues(secret, given);
-      if (names.every((name) => given[name] === undefined || given[name] === current?.[name])) {
-        throw new ValueError(`${secret.id}: the value that was given is the one in force`);
-      }
-      const whole = Object.fromEntries(names.map((name) => [name, given[name] ?? current?.[name] ?? ""]));
-      return { ...nextFields(secret, whole, current, now()), [givenField]: rotation };
+      return { ...nextGiven(secret, given, current, now()), [givenField]: rotation };
     },
 
     async stage() {},
@@ -92,6 +84,26 @@ export function byHand({ given, confirmedBy }: Hand = {}): Rotator {
   };
 }
 
+/**
+ * The version that follows when a person gives fields; those that are not given stay.
+ * @throws ValueError where a field is missing or cannot be right, or nothing would change
+ */
+export function nextGiven(secret: Secret, given: Fields, current: Fields | undefined, today: Date): Fields {
+  const names = givenFields(secret);
+  const unknown = Object.keys(given).filter((name) => !names.includes(name));
+  if (unknown.length > 0 || Object.keys(given).length === 0) {
+    throw new ValueError(`${secret.id} takes the field(s) ${names.join(", ")}`);
+  }
+  const lacking = names.filter((name) => given[name] === undefined && current?.[name] === undefined);
+  if (lacking.length > 0) throw new ValueError(`${secret.id}: give ${lacking.join(", ")} as well`);
+  checkValues(secret, given);
+  if (names.every((name) => given[name] === undefined || given[name] === current?.[name])) {
+    throw new ValueError(`${secret.id}: what was given is the value in force`);
+  }
+  const whole = Object.fromEntries(names.map((name) => [name, given[name] ?? current?.[name] ?? ""]));
+  return nextFields(secret, whole, current, today);
+}
+
 /** What the owner is asked to do, and how to say that it is done. */
 function request({ secret, rotation }: RotatorContext, old: Fields): string {
   const which =
@@ -113,7 +125,8 @@ async function rightsOf(
   const http = new ProviderHttp({
     provider: provider.name,
     fetch: reach.fetch,
-    bound: { requests: 1, per: 1, concurrent: 1 },
+    // https://docs.slack.dev/apis/web-api/rate-limits: one message a second for each webhook.
+    bound: { requests: 1, per: 1, concurrent: 1, ...provider.rate },
     signal,
   });
   const own = Object.fromEntries(secret.fields.map((name) => [name, fields[name] ?? ""]));

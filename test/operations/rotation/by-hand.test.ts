@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, test } from "node:test";
+import type { Secret } from "../../../model/model.ts";
+import { resumeByHand, rotateToGiven } from "../../../operations/rotation/by-hand.ts";
+import { vaultClock } from "../../../operations/rotation/clock.ts";
+import { abortRotation, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import { ProbeError, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import { byHand } from "../../../operations/rotation/rotators/by-hand.ts";
+import { readFields, stateOf } from "../../../operations/values/kv.ts";
+import { secretNamed, setValue } from "../../../operations/values/set.ts";
+import type { Fields } from "../../../operations/values/shape.ts";
+import { openBench, quick, type RotationBench } from "./bench.ts";
+import { contextOf } from "./rotator-context.ts";
+import { SlackServer } from "./slack-server.ts";
+
+let bench: RotationBench;
+before(async () => {
+  bench = await openBench();
+});
+after(() => bench.close());
+
+const value = () => randomBytes(24).toString("base64url");
+
+interface Place {
+  secret: Secret;
+  options: Omit<RotateOptions, "rotator">;
+  source(): Promise<Fields | undefined>;
+  /** What each consumer's path holds. */
+  held(): Promise<Fields[]>;
+}
+
+/** A secret of the real catalogue at paths of the test's own, with a first value that was set. */
+async function place(
+  name: string,
+  first: Fields,
+  fetching: typeof fetch = fetch,
+  change: Partial<Secret> = {},
+): Promise<Place> {
+  const own = `by-hand-${randomBytes(4).toString("hex")}`;
+  const declared = secretNamed(bench.model, name);
+  // Runners whose clocks differ by Vault's whole seconds wait for each other; this is about something else.
+  const clock = await vaultClock(bench.vault);
+  const secret: Secret = {
+    ...declared,
+    rotate: { ...declared.rotate, overlap: 0 },
+    ...(declared.provider !== undefined && {
+      provider: { ...declared.provider, rate: { requests: 1000, per: 1 } },
+    }),
+    source: `source/${own}/it`,
+    journal: `rotation/${own}/it`,
+    consumers: declared.consumers
+      .filter(({ kind }) => kind === "service")
+      .map((consumer) => ({ ...consumer, path: `services/${own}/${consumer.name}/it` })),
+    ...change,
+  };
+  const { vault, model } = bench;
+  const kv = model.vault.mounts.kv;
+  await setValue({ vault, model, by: "userpass-gus" }, secret, first, () => {});
+  const none = async (): Promise<never> => assert.fail("no database is reached");
+  return {
+    secret,
+    options: {
+      vault,
+      model,
+      secret,
+      reach: { fetch: fetching, manage: none, login: none },
+      sinks: () => [],
+      probes: () => [],
+      reason: "scheduled",
+      by: "gus",
+      report: () => {},
+      wait: false,
+      clock,
+      ...quick,
+    },
+    source: () => readFields(vault, kv, secret.source),
+    held: async () => {
+      const found = await Promise.all(
+        secret.consumers.map(({ path }) => readFields(bench.server.root, kv, path)),
+      );
+      return found.map((fields) => fields ?? {});
+    },
+  };
+}
+
+test("trading-bot's webhook reaches its consumers, then gus is asked to remove the old one, and Slack's word ends it (R16)", async () => {
+  await using slack = await SlackServer.start();
+  const [old, next] = [slack.addWebhook(), slack.addWebhook()];
+  const at = await place("trading-bot/slack-webhook", { url: old }, slack.fetch);
+  const waits = await rotateToGiven(at.options, { url: next });
+  assert.deepEqual(await at.held(), [{ url: next }, { url: next }]);
+  assert.deepEqual(
+    [waits.state, waits.isStuck, waits.waiting],
+    [
+      "revoke",
+      true,
+      "gus is asked to revoke the value before of trading-bot/slack-webhook at slack's dashboard, once it shows no use of it, then to run `keyplane rotations resume trading-bot/slack-webhook`",
+    ],
+  );
+  slack.webhooks.delete(old);
+  const done = await rotate({ ...at.options, rotator: byHand() });
+  assert.equal(done.state, "done");
+  assert.deepEqual(slack.messages, []);
+});
+
+test("where no API can be asked, the owner's word ends it, and the old versions are destroyed", async () => {
+  const [first, next] = [
+    { key: value(), secret: value() },
+    { key: value(), secret: value() },
+  ];
+  const at = await place("titan/binance", first);
+  const waits = await rotateToGiven(at.options, next);
+  assert.deepEqual([waits.state, waits.isStuck], ["drain", true]);
+  assert.match(
+    waits.waiting ?? "",
+    /ada is asked to revoke the value before of titan\/binance at binance's dashboard/,
+  );
+  assert.equal((await rotate({ ...at.options, rotator: byHand() })).state, "drain");
+  const done = await resumeByHand(at.options, "ada");
+  assert.equal(done.state, "done");
+  assert.deepEqual(await at.held(), [next, next]);
+  assert.equal(await readFields(bench.vault, bench.model.vault.mounts.kv, at.secret.source, 1), undefined);
+});
+
+test("one field that is given keeps the others", async () => {
+  const first = { key: value(), secret: value() };
+  const at = await place("titan/binance", first);
+  const secret = value();
+  await rotateToGiven(at.options, { secret });
+  assert.deepEqual((await at.held())[0], { key: first.key, secret });
+});
+
+test("a webhook that Slack refuses is rolled back before a consumer sees it", async () => {
+  await using slack = await SlackServer.start();
+  const [old, next] = [slack.addWebhook(), slack.addWebhook()];
+  slack.webhooks.delete(next);
+  const at = await place("trading-bot/slack-webhook", { url: old }, slack.fetch);
+  const outcome = await rotateToGiven(at.options, { url: next });
+  assert.deepEqual(
+    [outcome.state, outcome.failure],
+    ["rolled-back", "trading-bot/slack-webhook: the new value is refused by slack's dashboard"],
+  );
+  assert.deepEqual(await at.held(), [{ url: old }, { url: old }]);
+});
+
+for (const [what, given, message] of [
+  ["the value in force", (first: Fields) => first, /what was given is the value in force/],
+  ["a placeholder", () => ({ key: "changeme" }), /field key: is a placeholder/],
+  ["an unknown field", () => ({ token: value() }), /takes the field\(s\) key, secret/],
+] as const)
+  test(`given ${what}, nothing begins`, async () => {
+    const first = { key: value(), secret: value() };
+    const at = await place("titan/binance", first);
+    await assert.rejects(rotateToGiven(at.options, given(first)), { name: "ValueError", message });
+    const { kv } = bench.model.vault.mounts;
+    assert.equal((await stateOf(bench.vault, kv, at.secret.journal)).version, 0);
+    assert.equal((await stateOf(bench.vault, kv, at.secret.source)).version, 1);
+  });
+
+test("what is given while another rotation is under way is not taken, and says how to end that one", async () => {
+  const at = await place("titan/binance", { key: value(), secret: value() });
+  await rotateToGiven(at.options, { key: value() });
+  const before = await at.source();
+  await assert.rejects(rotateToGiven(at.options, { key: value() }), {
+    name: "ConflictError",
+    message: /`keyplane rotations resume titan\/binance` or `keyplane rotations abort titan\/binance`/,
+  });
+  assert.deepEqual(await at.source(), before);
+});
+
+test("begun by a schedule, it waits for the owner to give a value, and `set` goes on with it", async () => {
+  const at = await place("titan/binance", { key: value(), secret: value() });
+  const waits = await rotate({ ...at.options, rotator: byHand() });
+  assert.deepEqual(
+    [waits.state, waits.isStuck, waits.waiting],
+    [
+      "generate",
+      true,
+      "ada gives the next value of titan/binance: make it at binance's dashboard, then run `keyplane set titan/binance`",
+    ],
+  );
+  const next = { key: value(), secret: value() };
+  const outcome = await rotateToGiven(at.options, next);
+  assert.deepEqual([outcome.id, outcome.state], [waits.id, "drain"]);
+  assert.deepEqual(await at.held(), [next, next]);
+});
+
+test("given up, the old value is back everywhere, and the owner is asked to revoke the one that was given", async () => {
+  const first = { key: value(), secret: value() };
+  const at = await place("titan/binance", first);
+  await rotateToGiven(at.options, { key: value(), secret: value() });
+  const outcome = await abortRotation({ ...at.options, rotator: byHand(), why: "hana took it back" });
+  assert.match(
+    outcome.waiting ?? "",
+    /^ada is asked to revoke the value that was given for this rotation of titan\/binance/,
+  );
+  assert.deepEqual(await at.held(), [first, first]);
+  assert.equal((await resumeByHand(at.options, "ada")).state, "rolled-back");
+});
+
+test("a Slack token with fewer scopes than the old one fails its probe, one with all of them does not", async () => {
+  await using slack = await SlackServer.start();
+  const [old, poor, good] = [value(), value(), value()];
+  slack.tokens.set(old, ["chat:write", "users:read"]);
+  slack.tokens.set(poor, ["chat:write"]);
+  slack.tokens.set(good, ["chat:write", "users:read", "files:write"]);
+  const none = async (): Promise<never> => assert.fail("no database is reached");
+  const context = contextOf(bench.model, "trading-bot/alert-token", {
+    change: {
+      kind: "api-key",
+      fields: ["token"],
+      provider: { name: "slack", api: false, rate: { requests: 1000, per: 1 } },
+    },
+    reach: { fetch: slack.fetch, manage: none, login: none },
+  });
+  const rotator = byHand();
+  await assert.rejects(rotator.probe(context, { token: poor }, { token: old }), (error: Error) => {
+    assert.ok(error instanceof ProbeError);
+    assert.match(error.message, /the new value may not: users:read$/);
+    return true;
+  });
+  await rotator.probe(context, { token: good }, { token: old });
+  await assert.rejects(rotator.verify(context, { token: old }, { token: good }), {
+    name: "StillAcceptedError",
+  });
+  slack.tokens.delete(old);
+  await rotator.verify(context, { token: old }, { token: good });
+});
+
+test("a Slack that is down or asks to wait is asked again later, and no error holds a webhook's address", async () => {
+  await using slack = await SlackServer.start();
+  const url = slack.addWebhook();
+  const none = async (): Promise<never> => assert.fail("no database is reached");
+  const reach = { fetch: slack.fetch, manage: none, login: none };
+  const provider = { name: "slack", api: false, rate: { requests: 1000, per: 1 } };
+  const context = contextOf(bench.model, "trading-bot/slack-webhook", { reach, change: { provider } });
+  for (const status of [500, 429]) {
+    slack.status = status;
+    await assert.rejects(byHand().probe(context, { url }, undefined), (error: Error) => {
+      assert.ok(error instanceof TargetUnavailableError);
+      assert.ok(!`${error.stack}${String(error.cause)}`.includes(url.slice(-20)));
+      return true;
+    });
+  }
+});
