@@ -57,7 +57,7 @@ export async function drive(run: Run): Promise<Waits | undefined> {
     if ("to" in turn) {
       await kept(run, () => enter(run, turn));
       const said = turn.to === "done" ? "done" : turn.to === "rolled-back" ? "failed" : "progress";
-      report({ subject: secret.id, state: said, text: turn.text });
+      report({ subject: secret.id, state: said, text: turn.text, step: turn.to });
       continue;
     }
     const waits: Waits = { isStuck: false, until: clock.now(), ...turn };

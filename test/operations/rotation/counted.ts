@@ -76,7 +76,7 @@ async function die(): Promise<never> {
 
 /** The functions themselves count as well: not every target is reached by what is counted. */
 function rotator(inner: Rotator, count: Count): Rotator {
-  const { migrate, discard } = inner;
+  const { migrate, discard, replaces } = inner;
   return {
     create: (...given) => count("create", () => inner.create(...given)),
     stage: (...given) => count("stage", () => inner.stage(...given)),
@@ -84,6 +84,7 @@ function rotator(inner: Rotator, count: Count): Rotator {
     idle: (...given) => count("idle", () => inner.idle(...given)),
     revoke: (...given) => count("revoke", () => inner.revoke(...given)),
     verify: (...given) => count("verify", () => inner.verify(...given)),
+    ...(replaces !== undefined && { replaces: (...given) => replaces.apply(inner, given) }),
     ...(migrate !== undefined && {
       migrate: (...given) => count("migrate", () => migrate.apply(inner, given)),
     }),

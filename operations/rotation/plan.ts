@@ -1,0 +1,151 @@
+import type { Consumer, Model, Seconds, Secret, Service } from "../../model/model.ts";
+import type { Sink } from "../delivery/sink.ts";
+import { type Moment, orderAt, phaseAt } from "../values/phases.ts";
+import { pairNames } from "../values/shape.ts";
+import type { ConsumerProbe } from "./observer.ts";
+import type { Reason } from "./rotator.ts";
+import { isShort } from "./run.ts";
+
+/** What one consumer gets at one moment. */
+export interface PlannedDelivery {
+  consumer: string;
+  role: Consumer["role"];
+  moment: "listeners" | "signers" | "revocation";
+  /** In words: what it signs with and accepts afterwards. */
+  gets: string;
+  /** Names of the places where it reads its values. */
+  sinks: string[];
+  /** How it takes them up; undefined where it is no service of ours. */
+  reload: Service["reload"] | undefined;
+  /** Asked before the next moment. */
+  probes: string[];
+}
+
+/** A rotation as it would be, and nothing of it done. */
+export interface RotationPlan {
+  secret: string;
+  kind: Secret["kind"];
+  reason: Reason;
+  /** What it does to people (R49). */
+  impact?: string;
+  /** In their order. */
+  deliveries: PlannedDelivery[];
+  /** Ids of the services that restart, each as often as it does, in order: exactly the dependent ones (R34). */
+  restarts: string[];
+  times: {
+    /** Both values are accepted so long. */
+    overlap: Seconds;
+    /** Error rates are watched so long. */
+    watch: Seconds;
+    earliestEnd: Date;
+  };
+  /** How the old value is seen to be unused; undefined where the catalogue names nothing, which stops before revoking. */
+  idle: Secret["idle"];
+  /** Consumer and place of which nobody can say what they run, and why. */
+  unobservable: string[];
+  /** What the short path leaves out. */
+  skipped: string[];
+}
+
+export interface PlanOptions {
+  reason: Reason;
+  now: Date;
+  /** Looked at, never written. */
+  sinks?(consumer: Consumer): Sink[];
+  probes?(consumer: Consumer): ConsumerProbe[];
+}
+
+/** The dry run of a rotation. Reads no value, and nothing of Vault; sinks are only asked whether they can be seen. */
+export async function planRotation(
+  model: Pick<Model, "services" | "rotation">,
+  secret: Secret,
+  { reason, now, sinks = () => [], probes = () => [] }: PlanOptions,
+): Promise<RotationPlan> {
+  const short = isShort(reason);
+  const deliveries = (["listeners", "signers", "revocation"] as const).flatMap((moment) =>
+    deliveriesAt(secret, moment, reason).map(({ consumer, gets }): PlannedDelivery => {
+      const service = model.services.find(({ id }) => id === consumer.id);
+      return {
+        consumer: consumer.id,
+        role: consumer.role,
+        moment,
+        gets,
+        sinks: sinks(consumer).map(({ name }) => name),
+        reload: service?.reload,
+        probes: moment === "revocation" ? [] : probes(consumer).map(({ name }) => name),
+      };
+    }),
+  );
+  const overlap = short || reason === "first" ? 0 : secret.rotate.overlap;
+  const watch = short || reason === "first" ? 0 : model.rotation.watch;
+  return {
+    secret: secret.id,
+    kind: secret.kind,
+    reason,
+    ...(secret.impact !== undefined && { impact: secret.impact }),
+    deliveries,
+    restarts: deliveries.flatMap(({ consumer, reload }) => (reload === "restart" ? [consumer] : [])),
+    times: { overlap, watch, earliestEnd: new Date(now.getTime() + Math.max(overlap, watch) * 1000) },
+    idle: secret.idle,
+    unobservable: await unobservable(secret, sinks),
+    skipped: short ? skipped(secret, model.rotation.watch) : [],
+  };
+}
+
+function deliveriesAt(
+  secret: Secret,
+  moment: PlannedDelivery["moment"],
+  reason: Reason,
+): { consumer: Consumer; gets: string }[] {
+  const isFirst = reason === "first";
+  if (moment === "revocation") {
+    if (isFirst || pairNames(secret) === undefined) return [];
+    return orderAt(secret.consumers, "signers")
+      .filter((consumer) => holdsOneBefore(secret, consumer))
+      .map((consumer) => ({ consumer, gets: "the new value without the old one" }));
+  }
+  return orderAt(secret.consumers, moment).flatMap((consumer) => {
+    const phase = phaseAt(secret, consumer, moment, isFirst);
+    const before: Moment | undefined = moment === "signers" ? "listeners" : undefined;
+    const has = before && phaseAt(secret, consumer, before, isFirst);
+    if (phase === undefined || phase === has) return [];
+    return [{ consumer, gets: words(secret, consumer, phase) }];
+  });
+}
+
+function words(secret: Secret, { role }: Consumer, phase: string): string {
+  if (phase === "both") return "the new value to accept, beside the one it signs with";
+  const accepts = pairNames(secret) !== undefined && role !== "signer";
+  return accepts ? "the new value, beside the old one" : "the new value";
+}
+
+/** Whether what a consumer reads changes when the value before is dropped. */
+function holdsOneBefore(secret: Secret, consumer: Consumer): boolean {
+  const pair = pairNames(secret);
+  if (pair === undefined) return false;
+  const named = Object.values(consumer.as);
+  const read = named.length > 0 ? named : [...secret.fields, ...Object.keys(secret.templates)];
+  const parts = read.flatMap((field) => secret.templates[field]?.match(/(?<=\{)[^{}]+(?=\})/g) ?? [field]);
+  return parts.some((field) => field === pair.before || field === "jwks");
+}
+
+async function unobservable(secret: Secret, sinks: (consumer: Consumer) => Sink[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const consumer of secret.consumers) {
+    const places = sinks(consumer);
+    if (places.length === 0) found.push(`${consumer.id}: reads Vault itself`);
+    for (const sink of places) {
+      const seen = await sink.running(secret.id, 0);
+      if (seen.state === "unobservable") found.push(`${consumer.id}, ${sink.name}: ${seen.why}`);
+    }
+  }
+  return found;
+}
+
+function skipped(secret: Secret, watch: Seconds): string[] {
+  return [
+    `error rates are not watched (${watch} s)`,
+    `the overlap of ${secret.rotate.overlap} s is cut short`,
+    "the old value is not waited for to be unused",
+  ];
+}
