@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { createHmac, randomBytes } from "node:crypto";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { before, test } from "node:test";
+import type { Model } from "../../../model/model.ts";
+import { ProbeError, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import { provider } from "../../../operations/rotation/rotators/provider.ts";
+import type { Fields } from "../../../operations/values/shape.ts";
+import { catalogueModel, contextOf, type TestContext } from "./rotator-context.ts";
+
+let model: Model;
+before(async () => {
+  model = await catalogueModel();
+});
+
+interface Key {
+  apiKey: string;
+  secret: string;
+  note: string;
+  userID: number;
+  readOnly: number;
+  permissions: Record<string, string[]>;
+  ips: string[];
+}
+
+const trading = { ContractTrade: ["Order", "Position"], Spot: ["SpotTrade"], NFT: [] };
+
+/** A sub account of Bybit's V5 API as documented, with checked signatures. */
+class BybitServer implements AsyncDisposable {
+  readonly keys: Key[] = [];
+  retCode: number | undefined;
+  lost = false;
+  readonly #server = createServer((request, response) => void this.#serve(request, response));
+
+  static async start(): Promise<BybitServer> {
+    const made = new BybitServer();
+    await new Promise<void>((resolve) => made.#server.listen(0, "127.0.0.1", resolve));
+    return made;
+  }
+
+  get address(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  issue(more: Partial<Key> = {}): Key {
+    const [apiKey, secret] = [randomBytes(9).toString("hex"), randomBytes(18).toString("hex")];
+    const key = {
+      apiKey,
+      secret,
+      note: "",
+      userID: 4711,
+      readOnly: 0,
+      permissions: trading,
+      ips: ["10.0.0.7"],
+      ...more,
+    };
+    this.keys.push(key);
+    return key;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = "";
+    for await (const part of request) body += part;
+    const url = new URL(request.url ?? "/", "http://bybit");
+    const [code, result] = this.retCode === undefined ? this.#answer(request, url, body) : [this.retCode, {}];
+    if (this.lost && url.pathname.endsWith("create-sub-api")) return void response.destroy();
+    response.setHeader("x-bapi-limit-reset-timestamp", Date.now() + 3000);
+    response.end(JSON.stringify({ retCode: code, retMsg: "", result, time: Date.now() }));
+  }
+
+  #answer(request: IncomingMessage, url: URL, body: string): [number, object] {
+    const header = (name: string) => String(request.headers[`x-bapi-${name}`]);
+    const caller = this.keys.find(({ apiKey }) => apiKey === header("api-key"));
+    if (caller === undefined) return [10003, {}];
+    const text = `${header("timestamp")}${caller.apiKey}${header("recv-window")}${url.search.slice(1)}${body}`;
+    if (createHmac("sha256", caller.secret).update(text).digest("hex") !== header("sign")) return [10004, {}];
+    if (Math.abs(Number(header("timestamp")) - Date.now()) > Number(header("recv-window")))
+      return [10002, {}];
+    const { secret: _, ...shown } = caller;
+    if (url.pathname === "/v5/user/query-api") return [0, shown];
+    if (caller.userID !== 1) return [10005, {}];
+    const asked = body === "" ? {} : (JSON.parse(body) as Record<string, unknown>);
+    switch (url.pathname) {
+      case "/v5/user/sub-apikeys": {
+        const mine = this.keys.filter(({ userID }) => String(userID) === url.searchParams.get("subMemberId"));
+        const start = Number(url.searchParams.get("cursor") ?? 0);
+        const next = start + 2 < mine.length ? String(start + 2) : "";
+        return [
+          0,
+          {
+            result: mine.slice(start, start + 2).map(({ apiKey, note }) => ({ apiKey, note })),
+            nextPageCursor: next,
+          },
+        ];
+      }
+      case "/v5/user/create-sub-api": {
+        const { note, readOnly, permissions, ips, subuid } = asked as {
+          ips?: string;
+          subuid: number;
+        } & Partial<Key>;
+        const made = this.issue({
+          note: String(note),
+          readOnly: Number(readOnly),
+          userID: subuid,
+          permissions: permissions ?? {},
+          ips: ips === undefined ? ["*"] : String(ips).split(","),
+        });
+        return [0, { apiKey: made.apiKey, secret: made.secret, note: made.note }];
+      }
+      case "/v5/user/delete-sub-api": {
+        const at = this.keys.findIndex(({ apiKey }) => apiKey === asked.apikey);
+        if (at < 0) return [10001, {}];
+        this.keys.splice(at, 1);
+        return [0, {}];
+      }
+      default:
+        return [10017, {}];
+    }
+  }
+}
+
+interface World extends AsyncDisposable {
+  server: BybitServer;
+  context: TestContext;
+  current: Fields;
+}
+
+async function world(): Promise<World> {
+  const server = await BybitServer.start();
+  const main = server.issue({ userID: 1 });
+  const own = server.issue();
+  const target = {
+    name: "bybit",
+    adapter: "bybit" as const,
+    api: true,
+    address: server.address,
+    credential: "titan/binance",
+    rate: { requests: 1000, per: 1 },
+  };
+  const sources = { "titan/binance": { key: main.apiKey, secret: main.secret } };
+  const context = contextOf(model, "titan/bybit", { change: { provider: target }, sources });
+  const current = { key: own.apiKey, secret: own.secret };
+  return { server, context, current, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+const account = ({ server }: World) => server.keys.filter(({ userID }) => userID === 4711);
+
+test("titan's Bybit key is followed by one with the same permissions from the same addresses, and deleted", async () => {
+  await using w = await world();
+  const next = await provider.create(w.context, w.current);
+  const [, made] = account(w);
+  assert.deepEqual(
+    [made?.permissions, made?.ips, made?.readOnly, made?.note],
+    [trading, ["10.0.0.7"], 0, "keyplane/acme/local/titan/bybit/0b4ea4b4-6a4f-4e2b-8a35-1c2d3e4f5a6b"],
+  );
+  await provider.stage(w.context, next, w.current);
+  await provider.probe(w.context, next, w.current);
+  await provider.revoke(w.context, w.current, next);
+  await provider.verify(w.context, w.current, next);
+  assert.deepEqual(
+    account(w).map(({ apiKey, secret }) => [apiKey, secret]),
+    [[next.key, next.secret]],
+  );
+});
+
+test("a key whose answer was lost is found by its note and deleted, also where the account has pages of keys", async () => {
+  await using w = await world();
+  for (let index = 0; index < 3; index++) w.server.issue({ note: "somebody else's" });
+  w.server.lost = true;
+  await assert.rejects(provider.create(w.context, w.current), TargetUnavailableError);
+  w.server.lost = false;
+  const next = await provider.create(w.context, w.current);
+  assert.deepEqual(
+    account(w).map(({ apiKey, note }) => (note === "somebody else's" ? note : apiKey)),
+    [w.current.key, ...Array(3).fill("somebody else's"), next.key],
+  );
+});
+
+test("a key that is not bound to the old one's addresses fails its probe", async () => {
+  await using w = await world();
+  const next = await provider.create(w.context, w.current);
+  Object.assign(account(w)[1] ?? {}, { ips: ["*"] });
+  await assert.rejects(provider.probe(w.context, next, w.current), ProbeError);
+});
+
+test("when Bybit does not say when a key was used, whether it is idle is unknown", async () => {
+  await using w = await world();
+  const next = await provider.create(w.context, w.current);
+  assert.deepEqual(await provider.idle(w.context, w.current, next), {
+    state: "unknown",
+    why: "bybit does not say when a key was last used",
+  });
+});
+
+test("revoking twice ends with the same keys", async () => {
+  await using w = await world();
+  const next = await provider.create(w.context, w.current);
+  await provider.revoke(w.context, w.current, next);
+  await provider.revoke(w.context, w.current, next);
+  assert.deepEqual(
+    account(w).map(({ apiKey }) => apiKey),
+    [next.key],
+  );
+});
+
+test("Bybit's own way to ask for patience is understood", async () => {
+  await using w = await world();
+  w.server.retCode = 10006;
+  const error = await provider.create(w.context, w.current).catch((caught: unknown) => caught);
+  assert.ok(error instanceof TargetUnavailableError);
+  assert.ok(error.retryAfter !== undefined && error.retryAfter >= 2 && error.retryAfter <= 4);
+});

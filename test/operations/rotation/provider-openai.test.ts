@@ -1,0 +1,231 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { before, test } from "node:test";
+import type { Model } from "../../../model/model.ts";
+import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import { provider } from "../../../operations/rotation/rotators/provider.ts";
+import type { Fields } from "../../../operations/values/shape.ts";
+import { catalogueModel, contextOf, type TestContext } from "./rotator-context.ts";
+
+let model: Model;
+before(async () => {
+  model = await catalogueModel();
+});
+
+interface Key {
+  id: string;
+  name: string;
+  value: string;
+  owner:
+    | { type: "user"; user: { id: string } }
+    | { type: "service_account"; service_account: { id: string; name: string } };
+  last_used_at: number | null;
+}
+
+/** One project of OpenAI's administration API, and its models, as documented. */
+class OpenAiServer implements AsyncDisposable {
+  readonly admin = `sk-admin-${randomBytes(20).toString("base64url")}`;
+  readonly keys: Key[] = [];
+  readonly accounts = new Map<string, string>();
+  readonly served: string[] = [];
+  fault: (request: string) => number | "lost" | undefined = () => undefined;
+  #count = 0;
+  readonly #server = createServer((request, response) => void this.#serve(request, response));
+
+  static async start(): Promise<OpenAiServer> {
+    const made = new OpenAiServer();
+    await new Promise<void>((resolve) => made.#server.listen(0, "127.0.0.1", resolve));
+    return made;
+  }
+
+  get address(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/v1/organization/projects/proj_solo`;
+  }
+
+  issue(owner: Key["owner"], name: string): Key {
+    const value = `sk-proj-${randomBytes(30).toString("base64url")}`;
+    const key = { id: `key_${++this.#count}`, name, value, owner, last_used_at: null };
+    this.keys.push(key);
+    return key;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let body = "";
+    for await (const part of request) body += part;
+    const url = new URL(request.url ?? "/", "http://openai");
+    const bearer = (request.headers.authorization ?? "").replace("Bearer ", "");
+    const name = `${request.method} ${url.pathname
+      .replace(/(key|svc_acct)_[a-z0-9]+/, "ID")
+      .split("/")
+      .slice(-2)
+      .join("/")}`;
+    const fault = this.fault(name);
+    if (typeof fault === "number") return void response.writeHead(fault).end("{}");
+    this.served.push(name);
+    const [status, answer] = this.#answer(request.method ?? "", url, bearer, body);
+    if (fault === "lost") return void response.destroy();
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer));
+  }
+
+  #answer(method: string, url: URL, bearer: string, body: string): [number, object] {
+    if (url.pathname === "/v1/models") {
+      const isKey = this.keys.some(({ value }) => value === bearer);
+      const data = [{ id: "gpt-a" }, { id: "gpt-b" }];
+      return isKey ? [200, { object: "list", data }] : [401, { error: { code: "invalid_api_key" } }];
+    }
+    if (bearer !== this.admin) return [401, { error: { code: "invalid_api_key" } }];
+    const [resource, id, below] = url.pathname.split("/").slice(5);
+    if (resource === "api_keys" && method === "GET") {
+      const after = url.searchParams.get("after");
+      const start = after === null ? 0 : this.keys.findIndex((key) => key.id === after) + 1;
+      const data = this.keys.slice(start, start + 2).map(({ value, ...key }) => ({
+        ...key,
+        redacted_value: `${value.slice(0, 10)}***${value.slice(-4)}`,
+      }));
+      return [
+        200,
+        { object: "list", data, has_more: this.keys.length > start + 2, last_id: data.at(-1)?.id },
+      ];
+    }
+    if (resource === "api_keys" && method === "DELETE") {
+      const at = this.keys.findIndex((key) => key.id === id);
+      if (at < 0) return [404, { error: { code: "not_found" } }];
+      this.keys.splice(at, 1);
+      return [200, { deleted: true }];
+    }
+    const { name = "" } = body === "" ? {} : (JSON.parse(body) as { name?: string });
+    if (resource === "service_accounts" && method === "POST" && id === undefined) {
+      const account = { id: `svc_acct_${++this.#count}`, name };
+      this.accounts.set(account.id, name);
+      const key = this.issue({ type: "service_account", service_account: account }, "Secret Key");
+      return [200, { ...account, role: "member", api_key: { id: key.id, name: key.name, value: key.value } }];
+    }
+    if (
+      resource === "service_accounts" &&
+      method === "POST" &&
+      below === "api_keys" &&
+      this.accounts.has(id ?? "")
+    ) {
+      const account = { id: id ?? "", name: this.accounts.get(id ?? "") ?? "" };
+      const key = this.issue({ type: "service_account", service_account: account }, name);
+      return [200, { id: key.id, name: key.name, value: key.value }];
+    }
+    if (resource === "service_accounts" && method === "DELETE" && this.accounts.delete(id ?? "")) {
+      return [200, { deleted: true }];
+    }
+    return [404, { error: { code: "not_found" } }];
+  }
+}
+
+interface World extends AsyncDisposable {
+  server: OpenAiServer;
+  context: TestContext;
+}
+
+async function world(): Promise<World> {
+  const server = await OpenAiServer.start();
+  const target = {
+    name: "openai",
+    adapter: "openai" as const,
+    api: true,
+    address: server.address,
+    credential: "titan/gemini",
+    rate: { requests: 1000, per: 1 },
+  };
+  const sources = { "titan/gemini": { key: server.admin } };
+  const context = contextOf(model, "solo/openai", { change: { provider: target }, sources });
+  return { server, context, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
+const person = { type: "user", user: { id: "user_ben" } } as const;
+
+test("solo's OpenAI key of a person is followed by one of a service account, and refused afterwards (R20)", async () => {
+  await using w = await world();
+  w.server.issue(person, "somebody else's");
+  w.server.issue(person, "the frontend's");
+  const current: Fields = { key: w.server.issue(person, "solo").value };
+  const next = await provider.create(w.context, current);
+  assert.deepEqual(
+    [next["replaces-id"], [...w.server.accounts.values()]],
+    ["key_3", ["keyplane/acme/local/solo/openai/0b4ea4b4-6a4f-4e2b-8a35-1c2d3e4f5a6b"]],
+  );
+  await provider.stage(w.context, next, current);
+  await provider.probe(w.context, next, current);
+  assert.equal((await provider.idle(w.context, current, next)).state, "idle");
+  await provider.revoke(w.context, current, next);
+  await provider.verify(w.context, current, next);
+  assert.deepEqual(
+    w.server.keys.map(({ id }) => id),
+    ["key_1", "key_2", next["issued-id"]],
+  );
+});
+
+test("the next key belongs to the service account of the one before, which stays", async () => {
+  await using w = await world();
+  const first: Fields = { key: w.server.issue(person, "solo").value };
+  const second = await provider.create(w.context, first);
+  await provider.revoke(w.context, first, second);
+  const later = { ...w.context, rotation: "the-second-rotation" };
+  const third = await provider.create(later, second);
+  await provider.probe(later, third, second);
+  await provider.revoke(later, second, third);
+  assert.equal(w.server.accounts.size, 1);
+  assert.deepEqual(
+    w.server.keys.map(({ id, name }) => [id, name]),
+    [[third["issued-id"], "keyplane/acme/local/solo/openai/the-second-rotation"]],
+  );
+});
+
+test("rolled back, the service account that was made for the new key goes with it", async () => {
+  await using w = await world();
+  const current: Fields = { key: w.server.issue(person, "solo").value };
+  const next = await provider.create(w.context, current);
+  await provider.revoke(w.context, next, current);
+  await provider.verify(w.context, next, current);
+  assert.deepEqual([w.server.keys.length, w.server.accounts.size], [1, 0]);
+});
+
+test("a key whose answer was lost is found by its service account's name and deleted", async () => {
+  await using w = await world();
+  const current: Fields = { key: w.server.issue(person, "solo").value };
+  w.server.fault = (name) => (name === "POST proj_solo/service_accounts" ? "lost" : undefined);
+  await assert.rejects(provider.create(w.context, current), TargetUnavailableError);
+  w.server.fault = () => undefined;
+  assert.equal(w.server.keys.length, 2);
+  const next = await provider.create(w.context, current);
+  assert.deepEqual(
+    [w.server.keys.map(({ id }) => id), w.server.accounts.size],
+    [["key_1", next["issued-id"]], 1],
+  );
+});
+
+test("the old key is in use while OpenAI's last use of it is younger than OpenAI may take to tell", async () => {
+  await using w = await world();
+  const current: Fields = { key: w.server.issue(person, "solo").value };
+  const next = await provider.create(w.context, current);
+  const [old] = w.server.keys;
+  assert.ok(old !== undefined);
+  old.last_used_at = Math.floor(Date.now() / 1000) - 60;
+  assert.equal((await provider.idle(w.context, current, next)).state, "in use");
+  old.last_used_at -= 3600;
+  assert.equal((await provider.idle(w.context, current, next)).state, "idle");
+});
+
+test("an address that is no project's is refused before anything is asked", async () => {
+  await using w = await world();
+  const { provider: target } = w.context.secret;
+  assert.ok(target !== undefined);
+  const secret = { ...w.context.secret, provider: { ...target, address: new URL(w.server.address).origin } };
+  await assert.rejects(provider.create({ ...w.context, secret }, { key: "sk-proj-none" }), {
+    name: "ProviderError",
+    message: "OpenAI's address must be a project's: …/v1/organization/projects/<id>",
+  });
+  assert.deepEqual(w.server.served, []);
+});
