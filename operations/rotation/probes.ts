@@ -1,0 +1,191 @@
+import { spawn } from "node:child_process";
+import { isAbsolute, join, resolve } from "node:path";
+import type { Secret, Service } from "../../model/model.ts";
+import { endOf, type LogMark, logMark } from "../delivery/log-mark.ts";
+import { linesSince } from "./log-lines.ts";
+import type { ConsumerProbe } from "./observer.ts";
+import { ProbeError, TargetUnavailableError } from "./rotator.ts";
+
+export interface ProbeOptions {
+  fetch: typeof fetch;
+  /** Where sinks and `keyplane run` remember how far a service's log was when it got its values. */
+  runs: string;
+  /** What stands for the root of the service's host, as for its sinks; without it its log is not read here. */
+  root?: string;
+  /** Folder of the Compose project, in which relative paths lie; the root where absent. */
+  project?: string;
+  /** Milliseconds for one answer or command; 5 s where absent. */
+  timeout?: number;
+}
+
+/**
+ * How a consumer is seen to work with the new value of a secret (R46): each instance's endpoint answers 2xx; a text stands
+ * in its log after it got the value; a command ends with 0. Empty where the catalogue names no probe, or nothing to ask:
+ * `unprobed` says why.
+ */
+export function probesOf(
+  { probe }: Pick<Secret, "probe">,
+  service: Service,
+  options: ProbeOptions,
+): ConsumerProbe[] {
+  if (probe === undefined || unprobed({ probe }, service, options) !== undefined) return [];
+  const { timeout = 5000 } = options;
+  if ("http" in probe) {
+    return endpointsOf(probe.http, service).map((url) => new HttpProbe(url, options.fetch, timeout));
+  }
+  if ("command" in probe) return [new CommandProbe(probe.command, service.id, timeout)];
+  const log = service.observe?.log ?? "";
+  return [new LogProbe(probe.log, onHost(log, options), () => logMark(options.runs, service.id))];
+}
+
+/** Why a service cannot be probed here for a secret that asks for it; undefined where it can, or needs none. */
+export function unprobed(
+  { probe }: Pick<Secret, "probe">,
+  { id, observe }: Service,
+  { root }: Pick<ProbeOptions, "root">,
+): string | undefined {
+  if (probe === undefined || "command" in probe) return undefined;
+  if ("http" in probe) {
+    return URL.canParse(probe.http) || (observe?.instances.length ?? 0) > 0
+      ? undefined
+      : `${id} has no observe.instances in this environment: ${probe.http} is not asked`;
+  }
+  if (observe?.log === undefined) return `${id} has no observe.log: "${probe.log}" is not looked for`;
+  return root === undefined ? `the log of ${id} is not on this machine` : undefined;
+}
+
+function endpointsOf(http: string, { observe }: Service): string[] {
+  if (URL.canParse(http)) return [http];
+  return (observe?.instances ?? []).map((base) => `${base.replace(/\/+$/, "")}/${http.replace(/^\/+/, "")}`);
+}
+
+function onHost(path: string, { root = "/", project }: ProbeOptions): string {
+  if (isAbsolute(path)) return join(root, path);
+  return project === undefined ? join(root, path) : resolve(project, path);
+}
+
+/** One instance answers 2xx; another answer's body is never looked at. */
+class HttpProbe implements ConsumerProbe {
+  readonly name: string;
+  readonly #url: string;
+  readonly #fetch: typeof fetch;
+  readonly #timeout: number;
+
+  constructor(url: string, fetcher: typeof fetch, timeout: number) {
+    this.name = `GET ${withoutCredentials(url)}`;
+    this.#url = url;
+    this.#fetch = fetcher;
+    this.#timeout = timeout;
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    let response: Response;
+    try {
+      response = await this.#fetch(this.#url, {
+        redirect: "manual",
+        signal: AbortSignal.any([signal, AbortSignal.timeout(this.#timeout)]),
+      });
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new ProbeError(`does not answer (${reasonOf(cause)})`, { cause });
+    }
+    await response.body?.cancel().catch(() => {});
+    if (!response.ok) throw new ProbeError(`answers ${response.status}`);
+  }
+}
+
+/** A text that the service logs once it works with what it got. */
+class LogProbe implements ConsumerProbe {
+  readonly name: string;
+  readonly #text: string;
+  readonly #path: string;
+  readonly #mark: () => Promise<LogMark | undefined>;
+  readonly #end: Promise<LogMark>;
+
+  constructor(text: string, path: string, mark: () => Promise<LogMark | undefined>) {
+    this.name = `"${text}" in ${path}`;
+    this.#text = text;
+    this.#path = path;
+    this.#mark = mark;
+    this.#end = endOf(path);
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    // Where nobody wrote down when the service got its values, only what comes from now on counts.
+    const mark = (await this.#mark()) ?? (await this.#end);
+    let lines = 0;
+    try {
+      for await (const line of linesSince(this.#path, mark)) {
+        signal.throwIfAborted();
+        if (line.includes(this.#text)) return;
+        lines++;
+      }
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new TargetUnavailableError(`${this.#path} cannot be read (${reasonOf(cause)})`, { cause });
+    }
+    throw new ProbeError(
+      `is not there: ${lines} line${lines === 1 ? "" : "s"} since it got the new value, none with it`,
+    );
+  }
+}
+
+/** A command that ends with 0. It gets no value and no credential of ours: an empty environment but for the path. */
+class CommandProbe implements ConsumerProbe {
+  readonly name: string;
+  readonly #command: string[];
+  readonly #service: string;
+  readonly #timeout: number;
+
+  constructor(command: string[], service: string, timeout: number) {
+    this.name = `\`${command.join(" ")}\``;
+    this.#command = command;
+    this.#service = service;
+    this.#timeout = timeout;
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    const [program = "", ...rest] = this.#command;
+    const child = spawn(program, rest, {
+      stdio: "ignore",
+      env: { PATH: process.env.PATH, LANG: "C", KEYPLANE_SERVICE: this.#service },
+      signal,
+      killSignal: "SIGKILL",
+      timeout: this.#timeout,
+    });
+    const end = await new Promise<string | undefined>((settle, reject) => {
+      child.once("error", (cause: NodeJS.ErrnoException) => {
+        if (signal.aborted) reject(signal.reason);
+        else reject(new TargetUnavailableError(`${program} cannot be started (${cause.code})`, { cause }));
+      });
+      child.once("exit", (code, killed) => {
+        if (code === 0) settle(undefined);
+        else
+          settle(
+            killed === "SIGKILL"
+              ? `did not end within ${this.#timeout / 1000} s`
+              : `ended with ${code ?? killed}`,
+          );
+      });
+    });
+    signal.throwIfAborted();
+    if (end !== undefined) throw new ProbeError(end);
+  }
+}
+
+function withoutCredentials(url: string): string {
+  const parsed = new URL(url);
+  parsed.username = "";
+  parsed.password = "";
+  parsed.search = "";
+  return parsed.href;
+}
+
+/** The code of a failure: its message may quote what was sent. */
+function reasonOf(error: unknown): string {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && typeof cause.code === "string") return cause.code;
+    if (cause.name === "TimeoutError") return "no answer in time";
+  }
+  return error instanceof Error ? error.name : "unknown";
+}

@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Verdict, Watch } from "./observer.ts";
+import { type Count, isRaised, rateOf } from "./raised-rate.ts";
+import { TargetUnavailableError } from "./rotator.ts";
+
+/** Something that counts errors. Marks are numbers, because they are kept in the journal. */
+export interface ErrorSource {
+  /** For people, e.g. "auth failures of titan/titan-brain at http://10.0.0.1:8080". */
+  readonly name: string;
+  /** Where it stands now. */
+  mark(signal: AbortSignal): Promise<Record<string, number>>;
+  /** Errors since a mark, and the requests that they were among where it knows; else they are measured by time. */
+  since(mark: Record<string, number>, signal: AbortSignal): Promise<{ events: number; requests?: number }>;
+}
+
+export interface WatchOptions {
+  /** Seconds for which errors are counted before a rotation begins. */
+  window: number;
+  now?: () => number;
+  /** Milliseconds. @throws the signal's reason */
+  wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** When the baseline ended, milliseconds since 1970. */
+const ended = "ended at";
+
+/**
+ * Watches sources while a rotation goes on (R48). The baseline is their own: errors in a window before it. Afterwards two
+ * spans are compared with it, as `isRaised` says: all since the baseline, and the last that is as long as it (as far as
+ * this process has looked since the switch), in which a long quiet time hides nothing. A source that does not answer is not judged by.
+ */
+export class ErrorWatch implements Watch {
+  readonly #sources: ErrorSource[];
+  readonly #window: number;
+  readonly #now: () => number;
+  readonly #wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Source → its marks at each look after the switch, oldest first. */
+  readonly #marks = new Map<string, { mark: Record<string, number>; at: number }[]>();
+
+  constructor(sources: ErrorSource[], { window, now = Date.now, wait = waiting }: WatchOptions) {
+    this.#sources = sources;
+    this.#window = window;
+    this.#now = now;
+    this.#wait = wait;
+  }
+
+  /** Rate per second (or per request) of each source, with what a later comparison needs beside it. */
+  async baseline(signal: AbortSignal): Promise<Record<string, number>> {
+    const begun = this.#now();
+    const marks = await this.#each((source) => source.mark(signal), signal);
+    if (marks.size === 0) return {};
+    await this.#wait(this.#window * 1000, signal);
+    const found: Record<string, number> = {};
+    const results = await this.#each(async (source) => {
+      const mark = marks.get(source);
+      if (mark === undefined) return undefined;
+      return { seen: await source.since(mark, signal), mark: await source.mark(signal) };
+    }, signal);
+    found[ended] = this.#now();
+    for (const [{ name }, result] of results) {
+      if (result === undefined) continue;
+      const count = countOf(result.seen, (found[ended] - begun) / 1000);
+      found[name] = rateOf(count);
+      found[`${name}: events`] = count.events;
+      found[`${name}: exposure`] = count.exposure;
+      for (const [key, value] of Object.entries(result.mark)) found[`${name}: mark ${key}`] = value;
+    }
+    return found;
+  }
+
+  /** @throws TargetUnavailableError where none of the sources of the baseline answers any more */
+  async judge(baseline: Record<string, number>, since: Date, signal: AbortSignal): Promise<Verdict> {
+    const known = this.#sources.filter(({ name }) => baseline[`${name}: events`] !== undefined);
+    if (known.length === 0) return { state: "ok" };
+    const names: string[] = [];
+    const answered = await this.#each(async (source) => {
+      if (!known.includes(source)) return undefined;
+      const raised = await this.#raised(source, baseline, since, signal);
+      if (raised !== undefined) names.push(raised);
+      return true;
+    }, signal);
+    if (![...answered.values()].includes(true)) {
+      throw new TargetUnavailableError(
+        `nothing counts errors any more: ${known.map(({ name }) => name).join(", ")}`,
+      );
+    }
+    return names.length === 0 ? { state: "ok" } : { state: "raised", names: names.sort() };
+  }
+
+  async #raised(
+    source: ErrorSource,
+    baseline: Record<string, number>,
+    since: Date,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { name } = source;
+    const before = { events: baseline[`${name}: events`] ?? 0, exposure: baseline[`${name}: exposure`] ?? 0 };
+    const all = await source.since(markIn(baseline, name), signal);
+    const now = this.#now();
+    const spans = [countOf(all, (now - (baseline[ended] ?? now)) / 1000)];
+    const marks = this.#marks.get(name) ?? [];
+    const from = marks.findLast(({ at }) => now - at >= this.#window * 1000) ?? marks[0];
+    if (from !== undefined) {
+      spans.push(countOf(await source.since(from.mark, signal), (now - from.at) / 1000));
+    }
+    if (now >= since.getTime()) {
+      this.#marks.set(name, [...marks, { mark: await source.mark(signal), at: now }]);
+    }
+    const raised = spans.find((span) => isRaised(before, span));
+    const unit = all.requests === undefined ? "s" : "requests";
+    return raised && `${name}: ${shown(raised, unit)}, before it was ${shown(before, unit)}`;
+  }
+
+  /** Asks all at once; one that fails is left out. */
+  async #each<T>(
+    ask: (source: ErrorSource) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<Map<ErrorSource, T>> {
+    const answers = await Promise.allSettled(this.#sources.map(ask));
+    signal.throwIfAborted();
+    const found = new Map<ErrorSource, T>();
+    for (const [index, source] of this.#sources.entries()) {
+      const answer = answers[index];
+      if (answer?.status === "fulfilled") found.set(source, answer.value);
+    }
+    return found;
+  }
+}
+
+function countOf({ events, requests }: { events: number; requests?: number }, seconds: number): Count {
+  return { events, exposure: requests ?? Math.max(seconds, 0) };
+}
+
+function markIn(baseline: Record<string, number>, name: string): Record<string, number> {
+  const prefix = `${name}: mark `;
+  return Object.fromEntries(
+    Object.entries(baseline).flatMap(([key, value]) =>
+      key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [],
+    ),
+  );
+}
+
+function shown({ events, exposure }: Count, unit: string): string {
+  return `${events} in ${Number(exposure.toPrecision(3))} ${unit}`;
+}
+
+async function waiting(milliseconds: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  await sleep(milliseconds, undefined, { signal }).catch(() => signal.throwIfAborted());
+}

@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import { appendFile, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import type { Secret, Service } from "../../../model/model.ts";
+import { Host } from "../../../operations/delivery/host.ts";
+import type { ConsumerProbe } from "../../../operations/rotation/observer.ts";
+import { type ProbeOptions, probesOf, unprobed } from "../../../operations/rotation/probes.ts";
+import { ProbeError, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import { serviceOf } from "../delivery/services.ts";
+
+const signal = new AbortController().signal;
+
+async function folderOf(t: TestContext): Promise<{ root: string; runs: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "keyplane-probe-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const root = join(folder, "root");
+  await mkdir(join(root, "var/log"), { recursive: true });
+  return { root, runs: join(folder, "runs") };
+}
+
+async function serve(t: TestContext, answer: RequestListener): Promise<string> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const at = (...instances: string[]): Service => serviceOf("api", [], { observe: { instances } });
+
+function probes(
+  probe: NonNullable<Secret["probe"]>,
+  service: Service,
+  options: Partial<ProbeOptions> = {},
+): ConsumerProbe[] {
+  return probesOf({ probe }, service, { fetch, runs: "", ...options });
+}
+
+function only(list: ConsumerProbe[]): ConsumerProbe {
+  const [probe, ...more] = list;
+  assert.ok(probe !== undefined && more.length === 0);
+  return probe;
+}
+
+async function failure(probe: ConsumerProbe): Promise<string> {
+  const error = await probe.check(signal).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(error instanceof ProbeError, String(error));
+  return error.message;
+}
+
+describe("an endpoint (R46)", () => {
+  test("is asked at every instance, and each has to answer 2xx", async (t) => {
+    const asked: string[] = [];
+    const good = await serve(t, (request, response) => {
+      asked.push(request.url ?? "");
+      response.writeHead(204).end();
+    });
+    const bad = await serve(t, (_, response) => response.writeHead(503).end("canary in the body"));
+    const [first, second, ...more] = probes({ http: "/health/hmac" }, at(`${good}/`, `${bad}/base`));
+    assert.deepEqual(more, []);
+    assert.deepEqual([first?.name, second?.name], [`GET ${good}/health/hmac`, `GET ${bad}/base/health/hmac`]);
+    assert.ok(first !== undefined && second !== undefined);
+    await first.check(signal);
+    assert.deepEqual(asked, ["/health/hmac"]);
+    assert.equal(await failure(second), "answers 503");
+  });
+
+  test("may be named whole, and is then asked there", async (t) => {
+    const url = await serve(t, (_, response) => response.end());
+    await only(probes({ http: `${url}/up` }, at("http://127.0.0.1:1"))).check(signal);
+  });
+
+  for (const [name, answer, message] of [
+    ["sends on to somewhere else", (_, r) => r.writeHead(302, { location: "/login" }).end(), "answers 302"],
+    ["never answers", () => {}, "does not answer (no answer in time)"],
+    ["breaks off", (request) => request.socket.destroy(), /^does not answer \(\w+\)$/],
+  ] as [string, RequestListener, string | RegExp][]) {
+    test(`that ${name} fails`, async (t) => {
+      const url = await serve(t, answer);
+      const said = await failure(only(probes({ http: "/" }, at(url), { timeout: 200 })));
+      if (typeof message === "string") assert.equal(said, message);
+      else assert.match(said, message);
+    });
+  }
+
+  test("where nothing listens fails, and says so without the credentials of its address", async () => {
+    const probe = only(probes({ http: "/?token=canary" }, at("http://user:canary@127.0.0.1:1")));
+    assert.equal(probe.name, "GET http://127.0.0.1:1/");
+    assert.doesNotMatch(await failure(probe), /canary/);
+  });
+
+  test("stops when it is told to, with the reason", async (t) => {
+    const url = await serve(t, () => {});
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error("stopped")), 50);
+    await assert.rejects(only(probes({ http: "/" }, at(url))).check(controller.signal), /stopped/);
+  });
+});
+
+describe("a line of a log (R46)", () => {
+  const log = "/var/log/api.log";
+  const service = serviceOf("api", [], { observe: { instances: [], log } });
+
+  test("counts only when it was written after the service got the value, by whoever asks", async (t) => {
+    const { root, runs } = await folderOf(t);
+    const path = join(root, log);
+    await writeFile(path, "Exchange connected\n");
+    await new Host({ root, runs }).markLog(service, async () => true);
+    const probe = () => only(probes({ log: "Exchange connected" }, service, { root, runs }));
+    assert.match(await failure(probe()), /^is not there: 0 lines since/);
+    await appendFile(path, "starting\nExchange conn");
+    assert.match(await failure(probe()), /^is not there: 2 lines since/);
+    await appendFile(path, "ected to example\n");
+    await probe().check(signal);
+    // The next version: what is there is old again.
+    await new Host({ root, runs }).markLog(service, async () => true);
+    await failure(probe());
+  });
+
+  test("is not looked for again where a write changed nothing", async (t) => {
+    const { root, runs } = await folderOf(t);
+    await new Host({ root, runs }).markLog(service, async () => true);
+    await writeFile(join(root, log), "Exchange connected\n");
+    await new Host({ root, runs }).markLog(service, async () => false);
+    await only(probes({ log: "Exchange connected" }, service, { root, runs })).check(signal);
+  });
+
+  test("is found over a rotation of the log, before and after it", async (t) => {
+    const { root, runs } = await folderOf(t);
+    const path = join(root, log);
+    await writeFile(path, "Exchange connected, long ago\n");
+    await new Host({ root, runs }).markLog(service, async () => true);
+    const probe = () => only(probes({ log: "Exchange connected" }, service, { root, runs }));
+    await appendFile(path, "other\n");
+    await rename(path, `${path}.1`);
+    await failure(probe());
+    await writeFile(path, "");
+    await failure(probe());
+    await appendFile(`${path}.1`, "Exchange connected\n");
+    await probe().check(signal);
+    await writeFile(`${path}.1`, "");
+    await failure(probe());
+    await appendFile(path, "Exchange connected\n");
+    await probe().check(signal);
+  });
+
+  test("is found in a log that was cut", async (t) => {
+    const { root, runs } = await folderOf(t);
+    const path = join(root, log);
+    await writeFile(path, "old lines\n".repeat(100));
+    await new Host({ root, runs }).markLog(service, async () => true);
+    await truncate(path, 0);
+    await appendFile(path, "Exchange connected\n");
+    await only(probes({ log: "Exchange connected" }, service, { root, runs })).check(signal);
+  });
+
+  test("counts from when it is first looked for, where nobody marked the log", async (t) => {
+    const { root, runs } = await folderOf(t);
+    await writeFile(join(root, log), "Exchange connected\n");
+    const probe = only(probes({ log: "Exchange connected" }, service, { root, runs }));
+    await failure(probe);
+    await appendFile(join(root, log), "Exchange connected\n");
+    await probe.check(signal);
+  });
+
+  test("never appears in a message with the lines around it", async (t) => {
+    const { root, runs } = await folderOf(t);
+    const probe = only(probes({ log: "Exchange connected" }, service, { root, runs }));
+    await appendFile(join(root, log), "token=canary\n");
+    assert.doesNotMatch(await failure(probe), /canary/);
+  });
+});
+
+describe("a command (R46)", () => {
+  const service = serviceOf("api", []);
+  const node = (script: string) => ({ command: [process.execPath, "-e", script] });
+
+  test("has to end with 0", async () => {
+    await only(probes(node(""), service)).check(signal);
+    assert.equal(await failure(only(probes(node("process.exit(3)"), service))), "ended with 3");
+    assert.equal(
+      await failure(only(probes(node("process.kill(process.pid)"), service))),
+      "ended with SIGTERM",
+    );
+    assert.equal(
+      await failure(only(probes(node("setInterval(() => {}, 1000)"), service, { timeout: 300 }))),
+      "did not end within 0.3 s",
+    );
+  });
+
+  test("gets an environment without anything of ours", async (t) => {
+    const { root } = await folderOf(t);
+    process.env.KEYPLANE_TEST_CANARY = "canary";
+    t.after(() => delete process.env.KEYPLANE_TEST_CANARY);
+    const script = `require("node:fs").writeFileSync(${JSON.stringify(join(root, "env"))}, JSON.stringify(process.env))`;
+    await only(probes(node(script), service)).check(signal);
+    const environment = JSON.parse(await readFile(join(root, "env"), "utf8"));
+    assert.deepEqual(Object.keys(environment).sort(), ["KEYPLANE_SERVICE", "LANG", "PATH"]);
+    assert.equal(environment.KEYPLANE_SERVICE, "shop/api");
+  });
+
+  test("that cannot be started is no failure of the service", async () => {
+    const probe = only(probes({ command: ["keyplane-no-such-command"] }, service));
+    await assert.rejects(probe.check(signal), TargetUnavailableError);
+  });
+
+  test("is ended when it is told to stop", async () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error("stopped")), 100);
+    const probe = only(probes(node("setInterval(() => {}, 1000)"), service));
+    await assert.rejects(probe.check(controller.signal), /stopped/);
+  });
+});
+
+describe("a service that cannot be looked at", () => {
+  for (const [name, probe, service, options, why] of [
+    ["without instances", { http: "/health" }, serviceOf("api", []), {}, /no observe\.instances/],
+    ["without a log", { log: "x" }, serviceOf("api", []), {}, /no observe\.log/],
+    [
+      "whose log is elsewhere",
+      { log: "x" },
+      serviceOf("api", [], { observe: { instances: [], log: "/l" } }),
+      {},
+      /not on this machine/,
+    ],
+  ] as [string, NonNullable<Secret["probe"]>, Service, { root?: string }, RegExp][]) {
+    test(`${name} has no probe, and there are words for it`, () => {
+      assert.deepEqual(probes(probe, service, options), []);
+      assert.match(unprobed({ probe }, service, options) ?? "", why);
+    });
+  }
+
+  test("that needs no probe has none, and needs no words", () => {
+    assert.deepEqual(probesOf({}, serviceOf("api", []), { fetch, runs: "" }), []);
+    assert.equal(unprobed({}, serviceOf("api", []), {}), undefined);
+  });
+});

@@ -1,0 +1,258 @@
+import assert from "node:assert/strict";
+import { appendFile, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import type { Model, Service } from "../../../model/model.ts";
+import { errorSourcesOf, type SourceOptions } from "../../../operations/rotation/error-sources.ts";
+import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import { ErrorWatch } from "../../../operations/rotation/watch.ts";
+import { serviceOf } from "../delivery/services.ts";
+
+const signal = new AbortController().signal;
+
+/** A clock that the watch reads and waits on; each wait does what would happen meanwhile. */
+class Clock {
+  time = Date.parse("2026-01-01T00:00:00Z");
+  meanwhile: () => unknown = () => {};
+  now = () => this.time;
+  wait = async (milliseconds: number) => {
+    await this.meanwhile();
+    this.time += milliseconds;
+  };
+  pass(seconds: number): void {
+    this.time += seconds * 1000;
+  }
+}
+
+/** A service that exposes metrics over HTTP. */
+interface Instance {
+  url: string;
+  metrics: Record<string, number>;
+  server: Server;
+}
+
+async function instance(t: TestContext, metrics: Record<string, number>): Promise<Instance> {
+  const found: Instance = { url: "", metrics, server: createServer() };
+  found.server.on("request", (request, response) => {
+    if (request.url !== "/metrics") return response.writeHead(404).end();
+    response.end(
+      `# TYPE x counter\n${Object.entries(found.metrics)
+        .map(([name, value]) => `${name} ${value}\n`)
+        .join("")}`,
+    );
+  });
+  await new Promise<void>((resolve) => found.server.listen(0, "127.0.0.1", resolve));
+  found.url = `http://127.0.0.1:${(found.server.address() as AddressInfo).port}`;
+  t.after(() => close(found));
+  return found;
+}
+
+async function close({ server }: Instance): Promise<void> {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
+
+const roles: Pick<Model, "appRoles" | "kubernetesRoles"> = {
+  appRoles: [
+    {
+      name: "shop.api",
+      service: "shop/api",
+      deliveredBy: "ada",
+      policies: [],
+      secretIdTtl: 1,
+      secretIdUses: 1,
+      cidrs: [],
+      ttl: 1,
+      maxTtl: 1,
+    },
+  ],
+  kubernetesRoles: [],
+};
+
+function watchOf(service: Service, clock: Clock, options: Partial<SourceOptions> = {}): ErrorWatch {
+  const sources = errorSourcesOf(roles, [service], { fetch, ...options });
+  return new ErrorWatch(sources, { window: 30, now: clock.now, wait: clock.wait });
+}
+
+const observed = (instances: Instance[]): Service =>
+  serviceOf("api", [], { observe: { instances: instances.map(({ url }) => url), metrics: "/metrics" } });
+
+describe("watching a rotation (R48)", () => {
+  test("authentication failures that rise after the switch are found, and named with their instance", async (t) => {
+    const [good, bad] = [
+      await instance(t, { auth_failures_total: 40 }),
+      await instance(t, { auth_failures: 9 }),
+    ];
+    const clock = new Clock();
+    const watch = watchOf(observed([good, bad]), clock);
+    const baseline = await watch.baseline(signal);
+    const switched = new Date(clock.time);
+    assert.equal(baseline[`authentication failures of shop/api at ${good.url}/metrics`], 0);
+    clock.pass(10);
+    assert.deepEqual(await watch.judge(baseline, switched, signal), { state: "ok" });
+    bad.metrics.auth_failures = 9 + 30;
+    clock.pass(10);
+    assert.deepEqual(await watch.judge(baseline, switched, signal), {
+      state: "raised",
+      names: [
+        `authentication failures of shop/api at ${bad.url}/metrics: 30 in 20 s, before it was 0 in 30 s`,
+      ],
+    });
+  });
+
+  test("a service that always had so many errors goes on with them", async (t) => {
+    const one = await instance(t, { errors_total: 1000 });
+    const clock = new Clock();
+    const watch = watchOf(observed([one]), clock);
+    const more = (count: number) => {
+      one.metrics.errors_total = (one.metrics.errors_total ?? 0) + count;
+    };
+    clock.meanwhile = () => more(60);
+    const baseline = await watch.baseline(signal);
+    const switched = new Date(clock.time);
+    assert.equal(baseline[`errors of shop/api at ${one.url}/metrics`], 2);
+    for (let look = 0; look < 20; look++) {
+      more(20);
+      clock.pass(10);
+      assert.deepEqual(await watch.judge(baseline, switched, signal), { state: "ok" });
+    }
+    // Five times as many after minutes of quiet: the whole time hides it, the last half-minute does not.
+    for (let look = 0; look < 3; look++) {
+      more(100);
+      clock.pass(10);
+      if (look < 2) await watch.judge(baseline, switched, signal);
+    }
+    assert.deepEqual(await watch.judge(baseline, switched, signal), {
+      state: "raised",
+      names: [`errors of shop/api at ${one.url}/metrics: 300 in 30 s, before it was 60 in 30 s`],
+    });
+  });
+
+  test("more traffic with more errors is no raise, where requests are counted", async (t) => {
+    const one = await instance(t, {
+      'http_requests_total{status="200"}': 10_000,
+      'http_requests_total{status="500"}': 100,
+    });
+    const clock = new Clock();
+    const watch = watchOf(observed([one]), clock);
+    const add = (good: number, bad: number) => {
+      one.metrics['http_requests_total{status="200"}'] =
+        (one.metrics['http_requests_total{status="200"}'] ?? 0) + good;
+      one.metrics['http_requests_total{status="500"}'] =
+        (one.metrics['http_requests_total{status="500"}'] ?? 0) + bad;
+    };
+    clock.meanwhile = () => add(990, 10);
+    const baseline = await watch.baseline(signal);
+    const switched = new Date(clock.time);
+    assert.equal(baseline[`errors of shop/api at ${one.url}/metrics`], 0.01);
+    add(99_000, 1000);
+    clock.pass(30);
+    assert.equal((await watch.judge(baseline, switched, signal)).state, "ok");
+    add(0, 5000);
+    clock.pass(30);
+    assert.equal((await watch.judge(baseline, switched, signal)).state, "raised");
+  });
+
+  test("a process that was restarted counts from zero: neither a fall nor a raise", async (t) => {
+    const one = await instance(t, { auth_failures_total: 5000, process_start_time_seconds: 1 });
+    const clock = new Clock();
+    const watch = watchOf(observed([one]), clock);
+    const baseline = await watch.baseline(signal);
+    const switched = new Date(clock.time);
+    one.metrics = { auth_failures_total: 2, process_start_time_seconds: 2 };
+    clock.pass(30);
+    assert.deepEqual(await watch.judge(baseline, switched, signal), { state: "ok" });
+    // More than before the restart again: what it counted since is all its own.
+    one.metrics = { auth_failures_total: 5001, process_start_time_seconds: 2 };
+    clock.pass(30);
+    assert.equal((await watch.judge(baseline, switched, signal)).state, "raised");
+  });
+
+  test("another runner, with nothing but the journal's numbers, finds the raise as well", async (t) => {
+    const one = await instance(t, { auth_failures_total: 3 });
+    const clock = new Clock();
+    const baseline = JSON.parse(JSON.stringify(await watchOf(observed([one]), clock).baseline(signal)));
+    const switched = new Date(clock.time);
+    one.metrics.auth_failures_total = 103;
+    clock.pass(30);
+    assert.equal((await watchOf(observed([one]), clock).judge(baseline, switched, signal)).state, "raised");
+  });
+
+  test("an instance that does not answer is left out; when none does, nothing is judged", async (t) => {
+    const [one, two] = [await instance(t, { errors: 0 }), await instance(t, { errors: 0 })];
+    const clock = new Clock();
+    const watch = watchOf(observed([one, two]), clock);
+    const baseline = await watch.baseline(signal);
+    await close(one);
+    clock.pass(30);
+    assert.deepEqual(await watch.judge(baseline, new Date(clock.time), signal), { state: "ok" });
+    await close(two);
+    await assert.rejects(
+      watch.judge(baseline, new Date(clock.time), signal),
+      (error) => error instanceof TargetUnavailableError && error.message.includes(two.url),
+    );
+  });
+
+  test("without anything that counts there is no baseline, and no wait for one", async () => {
+    const clock = new Clock();
+    const before = clock.time;
+    assert.deepEqual(await watchOf(serviceOf("api", []), clock).baseline(signal), {});
+    assert.equal(clock.time, before);
+  });
+
+  test("lines of a log are counted, also over its rotation", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "keyplane-watch-"));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const log = join(folder, "api.log");
+    await writeFile(log, "ERROR long ago\n".repeat(500));
+    const clock = new Clock();
+    const service = serviceOf("api", [], { observe: { instances: [], log: "/api.log" } });
+    const watch = watchOf(service, clock, { root: folder });
+    const baseline = await watch.baseline(signal);
+    await appendFile(log, "INFO terror is no error word\n".repeat(9).replaceAll("no error", "no such"));
+    clock.pass(30);
+    assert.deepEqual(await watch.judge(baseline, new Date(clock.time), signal), { state: "ok" });
+    await appendFile(log, "WARN authentication failed for nobody\n".repeat(10));
+    await rename(log, `${log}.1`);
+    await writeFile(log, "ERROR: invalid signature\n".repeat(10));
+    clock.pass(1);
+    const verdict = await watch.judge(baseline, new Date(clock.time), signal);
+    assert.equal(verdict.state, "raised");
+  });
+
+  test("what Vault refuses a service's role is counted, and nobody else's", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "keyplane-watch-"));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const audit = join(folder, "audit.log");
+    const line = (role: string, error = "") =>
+      `${JSON.stringify({
+        time: "2026-01-01T00:00:00Z",
+        type: "response",
+        ...(error && { error }),
+        auth: { metadata: { role_name: role } },
+        request: { id: "x", operation: "read", path: "kv/data/x" },
+      })}\n`;
+    await writeFile(audit, line("shop.api", "permission denied").repeat(50));
+    const clock = new Clock();
+    const watch = watchOf(serviceOf("api", []), clock, { audit });
+    const baseline = await watch.baseline(signal);
+    await appendFile(audit, line("shop.api").repeat(50) + line("shop.other", "permission denied").repeat(50));
+    clock.pass(30);
+    assert.deepEqual(await watch.judge(baseline, new Date(clock.time), signal), { state: "ok" });
+    await appendFile(audit, line("shop.api", "permission denied").repeat(30));
+    clock.pass(1);
+    assert.equal((await watch.judge(baseline, new Date(clock.time), signal)).state, "raised");
+  });
+
+  test("stops when it is told to", async (t) => {
+    const one = await instance(t, { errors: 0 });
+    const controller = new AbortController();
+    const sources = errorSourcesOf(roles, [observed([one])], { fetch });
+    const baseline = new ErrorWatch(sources, { window: 3600 }).baseline(controller.signal);
+    setTimeout(() => controller.abort(new Error("stopped")), 100);
+    await assert.rejects(baseline, /stopped/);
+  });
+});
