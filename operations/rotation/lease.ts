@@ -116,7 +116,7 @@ export class Lease {
     this.end();
     while (this.#writing !== undefined) await this.#writing.catch(() => {});
     if (this.#isReleased) return;
-    await this.#write(changes, -clockError);
+    await this.#write(changes, -2 * clockError);
     this.#isReleased = true;
   }
 

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { openBench, type RotationBench } from "./bench.ts";
+import { vaultClock } from "../../../operations/rotation/clock.ts";
+import { JournalError } from "../../../operations/rotation/journal-store.ts";
+import { auditLog, openBench, type RotationBench } from "./bench.ts";
+import { later } from "./crash.ts";
 
 let bench: RotationBench;
 before(async () => {
@@ -8,14 +11,23 @@ before(async () => {
 });
 after(() => bench.close());
 
-test("brings a new key to listeners, then to readers and signers, and revokes the old one (R26, R29)", async (t) => {
-  const { world, rotate, fields } = await bench.demo(t, "hmac", ["signer", "reader", "listener", "listener"]);
+const brought = (name: string) => [`write demo/${name}`, `reload demo/${name}`];
+const day = 86_400;
+
+test("brings a new key to listeners, then to readers and signers, and revokes the old one; each restarts as often as its values change (R26, R29, R34)", async (t) => {
+  const { world, rotate, fields, left, journal } = await bench.demo(t, "hmac", [
+    "signer",
+    "reader",
+    "listener",
+    "listener",
+  ]);
   const old = await fields();
   const outcome = await rotate();
   const now = await fields();
   assert.equal(outcome.state, "done");
   assert.deepEqual(world.violations, []);
   assert.notEqual(now.primary, old.primary);
+  assert.equal(now.secondary, now.primary, "the old value is dropped");
   assert.deepEqual([...world.accepted.keys()], [now.primary]);
   assert.deepEqual(world.events, [
     "accept",
@@ -24,6 +36,192 @@ test("brings a new key to listeners, then to readers and signers, and revokes th
     "refuse",
     ...["listener-3", "listener-4", "reader-2"].flatMap(brought),
   ]);
+  for (const versions of Object.values(await left())) assert.equal(versions.length, 1);
+  assert.equal((await journal()).state, "done");
 });
 
-const brought = (name: string) => [`write demo/${name}`, `reload demo/${name}`];
+test("a value that the target makes goes to listeners first, then to all others, and only then the old one is refused", async (t) => {
+  const { world, rotate, left } = await bench.demo(t, "password", ["reader", "reader", "listener"]);
+  assert.equal((await rotate()).state, "done");
+  assert.deepEqual(world.violations, []);
+  assert.deepEqual(world.events, [
+    "make",
+    "accept",
+    ...["listener-3", "reader-1", "reader-2"].flatMap(brought),
+    "refuse",
+  ]);
+  assert.equal(world.accepted.size, 1);
+  for (const versions of Object.values(await left())) assert.equal(versions.length, 1);
+});
+
+test("a first value is made, probed and brought to all, and nothing is revoked; a second `first` changes nothing", async (t) => {
+  const { rotate, journal, world } = await bench.demo(t, "hmac", ["signer", "listener"]);
+  const { state, reason, from, to } = await journal();
+  assert.deepEqual({ state, reason, from, to }, { state: "done", reason: "first", from: 0, to: 1 });
+  const again = await rotate({ reason: "first" });
+  assert.equal(again.unchanged, true);
+  assert.deepEqual(world.events, []);
+});
+
+test("without waiting it goes as far as it can, says until when, and whoever comes then goes on", async (t) => {
+  const overlap = { rotate: { by: "machine", overlap: 2 * day, onCompromise: true } } as const;
+  const { rotate, options, world } = await bench.demo(t, "hmac", ["signer", "listener"], overlap);
+  const first = await rotate({ wait: false });
+  assert.equal(first.state, "drain");
+  assert.match(first.waiting ?? "", /^both values are accepted until 20/);
+  const end = Date.parse(first.notBefore ?? "");
+  assert.ok(Math.abs(end - Date.now() - 2 * day * 1000) < 60_000, first.notBefore);
+  assert.equal(world.accepted.size, 2);
+  const second = await rotate({ wait: false });
+  assert.equal(second.id, first.id);
+  assert.equal(second.state, "drain");
+
+  const clock = later(await vaultClock(options().vault), 2 * day * 1000 + 60_000);
+  const last = await rotate({ wait: false, clock });
+  assert.deepEqual([last.id, last.state], [first.id, "done"]);
+  assert.equal(world.accepted.size, 1);
+});
+
+test("a consumer that never picks up is named, gets no second reload, and blocks everything after it; it heals", async (t) => {
+  const { rotate, world, journal } = await bench.demo(t, "hmac", ["signer", "listener", "listener"]);
+  const deaf = world.actors.get("demo/listener-2");
+  assert.ok(deaf);
+  deaf.isDeaf = true;
+  const outcome = await rotate({ wait: false });
+  assert.equal(outcome.state, "deliver-listeners");
+  assert.match(
+    outcome.waiting ?? "",
+    /^demo\/listener-2 does not run the new value: files of demo\/listener-2: /,
+  );
+  assert.equal((await journal()).waiting, outcome.waiting);
+  const others = ["accept", "write demo/listener-2", "reload demo/listener-2"];
+  assert.deepEqual([...new Set(world.events)], others, "nobody else got anything");
+  assert.equal(world.events.filter((event) => event.startsWith("reload")).length, 1);
+  deaf.isDeaf = false;
+  assert.equal((await rotate({ wait: false })).state, "done");
+  assert.deepEqual(world.violations, []);
+});
+
+test("whoever still uses the old value after the overlap is named, and nothing is revoked before it is unused", async (t) => {
+  const { rotate, world } = await bench.demo(t, "password", ["reader"]);
+  world.users = ["host-7", "host-9"];
+  const outcome = await rotate({ wait: false });
+  assert.equal(outcome.state, "drain");
+  assert.match(outcome.waiting ?? "", /^host-7, host-9 still use/);
+  assert.ok(!world.events.includes("refuse"));
+  world.users = [];
+  assert.equal((await rotate({ wait: false })).state, "done");
+  assert.ok(world.events.includes("refuse"));
+});
+
+test("a consumer that was set back during the overlap is found before the revocation and brought the new value again", async (t) => {
+  const { rotate, world } = await bench.demo(t, "password", ["reader"]);
+  world.users = ["somebody"];
+  const actor = world.actors.get("demo/reader-1");
+  assert.ok(actor);
+  const old = actor.runs;
+  await rotate({ wait: false });
+  world.users = [];
+  actor.runs = old;
+  actor.held = old;
+  assert.equal((await rotate({ wait: false })).state, "done");
+  assert.deepEqual(world.violations, []);
+  assert.notEqual(actor.runs, old);
+});
+
+test("an idleness that nobody knows blocks, unless the catalogue says that there is no source: then it is noted", async (t) => {
+  const blocked = await bench.demo(t, "password", ["reader"]);
+  blocked.world.idleness = "unknown";
+  const outcome = await blocked.rotate({ wait: false });
+  assert.deepEqual([outcome.state, outcome.isStuck], ["drain", true]);
+  assert.match(outcome.waiting ?? "", /is not known: nobody counts/);
+  const free = await bench.demo(t, "password", ["reader"], { idle: { source: "none" } });
+  free.world.idleness = "unknown";
+  const passed = await free.rotate({ wait: false });
+  assert.equal(passed.state, "done");
+  assert.match(passed.notes.join(), /idle: none/);
+});
+
+test("a consumer that cannot be seen is accepted, and said so", async (t) => {
+  const { rotate, world } = await bench.demo(t, "hmac", ["signer", "listener"]);
+  const hidden = world.actors.get("demo/listener-2");
+  assert.ok(hidden);
+  hidden.isHidden = true;
+  const outcome = await rotate();
+  assert.equal(outcome.state, "done");
+  assert.deepEqual(outcome.notes, [
+    "demo/listener-2, files of demo/listener-2: which version it runs cannot be seen (it shows nothing)",
+  ]);
+  assert.equal(hidden.reloads, 2, "one for the new value, one for dropping the old one");
+  assert.deepEqual(world.violations, []);
+});
+
+test("a compromise takes the shortest safe path, keeps order and proofs, and says what it left out (R21)", async (t) => {
+  const { rotate, world } = await bench.demo(t, "hmac", ["signer", "listener"], {
+    rotate: { by: "machine", overlap: day, onCompromise: true },
+  });
+  world.users = ["host-7"];
+  world.errors = 0;
+  const outcome = await rotate({ reason: "compromise", wait: false });
+  assert.equal(outcome.state, "done");
+  assert.deepEqual(world.violations, []);
+  assert.equal(world.accepted.size, 1);
+  assert.deepEqual(outcome.skipped, [
+    "error rates were not watched (0 s)",
+    "the overlap of 86400 s was cut short",
+    "the old value was not waited for to be unused: whoever still uses it is refused now",
+  ]);
+});
+
+test("a compromise hastens a rotation that waits, and another one follows: its new value may be the one that leaked", async (t) => {
+  const { rotate, journal, world } = await bench.demo(t, "hmac", ["signer", "listener"], {
+    rotate: { by: "machine", overlap: day, onCompromise: true },
+  });
+  const first = await rotate({ wait: false });
+  const second = await rotate({ reason: "compromise", wait: false });
+  assert.notEqual(second.id, first.id);
+  assert.equal(second.state, "done");
+  const { history } = await journal();
+  assert.deepEqual(
+    history.map(({ id, reason, outcome }) => [id, reason, outcome]),
+    [
+      [first.id, "compromise", "done"],
+      [history[1]?.id, "first", "done"],
+    ],
+  );
+  assert.deepEqual(world.violations, []);
+});
+
+test("twenty rotations are remembered, newest first", async (t) => {
+  const { rotate, journal } = await bench.demo(t, "password", []);
+  const ids: string[] = [];
+  for (let count = 0; count < 22; count++) ids.push((await rotate()).id);
+  const { history } = await journal();
+  assert.deepEqual(
+    history.map(({ id }) => id),
+    ids.slice(1, -1).reverse(),
+  );
+});
+
+test("something that is no journal is left alone, and the message says where it lies", async (t) => {
+  const { rotate, secret } = await bench.demo(t, "password", ["reader"]);
+  await bench.server.root.write(`kv/data/${secret.journal}`, { data: { state: "dancing", id: 7 } });
+  await assert.rejects(rotate(), (error: Error) => {
+    assert.ok(error instanceof JournalError);
+    assert.match(error.message, new RegExp(`^kv/${secret.journal} holds no journal .*\\(state, id, `));
+    return true;
+  });
+});
+
+test("neither the audit log, the journal nor what is reported holds a value", async (t) => {
+  const { rotate, fields, journal, steps, secret } = await bench.demo(t, "hmac", ["signer", "listener"]);
+  const values = [Object.values(await fields())];
+  await rotate();
+  values.push(Object.values(await fields()));
+  const said = [await auditLog(bench.server), JSON.stringify(await journal()), JSON.stringify(steps)].join();
+  assert.ok(said.includes(secret.source));
+  for (const value of values.flat()) {
+    if (/^\d{4}-/.test(value)) continue; // A key id is a name.
+    assert.ok(!said.includes(value));
+  }
+});
