@@ -40,7 +40,7 @@ export async function eachPart(
       for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
         const { stack: name, part: which } = part;
         const opened = await engine.stack(name, async () =>
-          platform(model, { part: which, bootstrapPasswords }),
+          withoutTraces(() => platform(model, { part: which, bootstrapPasswords })),
         );
         add(total, await act(opened, part));
       }
@@ -50,6 +50,21 @@ export async function eachPart(
     for (const end of ended) if (end.status === "rejected") throw end.reason;
   }
   return total;
+}
+
+/**
+ * Runs the program without the stack traces that the SDK takes at every resource and property. They cost a quarter of
+ * a preview's time, and a fifth of the state, which the engine writes anew at every checkpoint.
+ */
+function withoutTraces(program: () => void): void {
+  const limit = Object.getOwnPropertyDescriptor(Error, "stackTraceLimit");
+  // The SDK sets the limit itself: only one that takes no value holds.
+  Object.defineProperty(Error, "stackTraceLimit", { configurable: true, get: () => 0, set: () => {} });
+  try {
+    program();
+  } finally {
+    if (limit !== undefined) Object.defineProperty(Error, "stackTraceLimit", limit);
+  }
 }
 
 function add(total: Changes, changes: Changes): void {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { servicesStatus, stopServices } from "../../local/services/index.ts";
@@ -39,6 +39,20 @@ test("the state is written as whole files only: a kill cannot leave half of one 
   assert.deepEqual(
     files.filter((file) => file.endsWith(".attrs")),
     [],
+  );
+});
+
+test("the state names no line of the program: another version of it finds nothing to write", async () => {
+  const file = join(stack.home, "pulumi", "backend", ".pulumi", "stacks", "keyplane", "local.json");
+  const { checkpoint } = JSON.parse(await readFile(file, "utf8")) as {
+    checkpoint: { latest: { resources: { type: string; sourcePosition?: string }[] } };
+  };
+  const { resources } = checkpoint.latest;
+  assert.ok(resources.length > 100);
+  // The SDK makes the stack's own resource itself.
+  assert.deepEqual(
+    resources.filter(({ sourcePosition }) => sourcePosition !== undefined).map(({ type }) => type),
+    ["pulumi:pulumi:Stack"],
   );
 });
 
