@@ -59,7 +59,9 @@ export class World {
   /** Who is said to use the old value. */
   users: string[] = [];
   idleness: "seen" | "unknown" = "seen";
+  /** What its counters show; it rises once somebody signs with a new value, where `errorsRise`. */
   errors = 0;
+  errorsRise = false;
   readonly #bad = new Set<string>();
   readonly #server: Server;
   /** Whether the target must have been told before a consumer runs a value. */
@@ -155,6 +157,7 @@ export class World {
         if (actor.isDeaf) return {};
         actor.reloads++;
         if (actor.held !== undefined) actor.runs = actor.held;
+        if (this.errorsRise && actor.role === "signer") this.errors++;
         return {};
       }
       case "running": {

@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { abortRotation, NoWayBackError, type Outcome } from "../../../operations/rotation/engine.ts";
+import { type Demo, openBench, type RotationBench } from "./bench.ts";
+
+let bench: RotationBench;
+before(async () => {
+  bench = await openBench();
+});
+after(() => bench.close());
+
+const day = 86_400;
+const slow = { rotate: { by: "machine", overlap: day, onCompromise: true } } as const;
+
+/** Everything is as before, the failure is told, and nothing of the new value is left. */
+async function assertBack(demo: Demo, outcome: Outcome, old: Record<string, string>): Promise<void> {
+  const { world } = demo;
+  const used = old.primary ?? old.password ?? "";
+  assert.equal(outcome.state, "rolled-back");
+  assert.deepEqual(world.violations, []);
+  assert.deepEqual([...world.accepted.keys()], [used]);
+  assert.deepEqual(await demo.fields(), old);
+  for (const id of world.actors.keys()) assert.equal(world.usedBy(id), used, id);
+  for (const [path, versions] of Object.entries(await demo.left())) assert.equal(versions.length, 1, path);
+}
+
+for (const kind of ["hmac", "password"] as const) {
+  test(`a new value that the target refuses (${kind}) is taken back before any consumer sees it`, async (t) => {
+    const demo = await bench.demo(t, kind, ["signer", "reader", "listener"]);
+    const old = await demo.fields();
+    demo.world.makesBadKeys = true;
+    const outcome = await demo.rotate();
+    await assertBack(demo, outcome, old);
+    assert.equal(outcome.failure, "the target refuses the new value");
+    for (const { reloads } of demo.world.actors.values()) assert.equal(reloads, 0);
+  });
+}
+
+test("a new value that one listener rejects is taken back before any signer sees it (R29)", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "reader", "listener", "listener"]);
+  const old = await demo.fields();
+  const picky = demo.world.actors.get("demo/listener-4");
+  assert.ok(picky);
+  picky.rejects = ({ fields }) => fields.primary !== old.primary;
+  const outcome = await demo.rotate();
+  await assertBack(demo, outcome, old);
+  assert.equal(outcome.failure, "demo/listener-4, /health: it is not healthy");
+  assert.equal(demo.world.actors.get("demo/signer-1")?.reloads, 0);
+  assert.equal(demo.world.actors.get("demo/listener-3")?.reloads, 2, "forth and back");
+});
+
+test("error rates that rise after the switch roll back, signers first and listeners last (R48)", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "reader", "listener"]);
+  const old = await demo.fields();
+  demo.world.errorsRise = true;
+  const outcome = await demo.rotate();
+  await assertBack(demo, outcome, old);
+  assert.match(outcome.failure ?? "", /^errors rose after the switch: errors 0 → 1/);
+  const reloads = demo.world.events.filter((event) => event.startsWith("reload"));
+  assert.deepEqual(
+    reloads.map((event) => event.split("/")[1]),
+    [
+      ...["listener-3", "reader-2", "reader-2", "signer-1"],
+      ...["signer-1", "reader-2", "reader-2", "listener-3"],
+    ],
+  );
+});
+
+test("a rotation that waits can be aborted, and everybody has the old value again", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "reader", "listener"], slow);
+  const old = await demo.fields();
+  assert.equal((await demo.rotate({ wait: false })).state, "drain");
+  const outcome = await abortRotation({ ...demo.options(), why: "ada wants it back" });
+  await assertBack(demo, outcome, old);
+  assert.equal(outcome.failure, "ada wants it back");
+});
+
+test("once the old value is revoked there is no way back, and it is said", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  demo.world.forgets = 99;
+  const stuck = await demo.rotate({ wait: false });
+  assert.deepEqual(
+    [stuck.state, stuck.isStuck, stuck.waiting],
+    ["verify", true, "the target still accepts the old value"],
+  );
+  await assert.rejects(abortRotation({ ...demo.options(), why: "no" }), (error: Error) => {
+    assert.ok(error instanceof NoWayBackError);
+    assert.match(error.message, /is revoked already \(verify\)/);
+    return true;
+  });
+  demo.world.forgets = 0;
+  assert.equal((await demo.rotate({ wait: false })).state, "done");
+  assert.equal(demo.world.accepted.size, 1);
+});
+
+test("an old value that is still accepted is revoked again before it is called stuck", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  demo.world.forgets = 2;
+  assert.equal((await demo.rotate({ wait: false })).state, "done");
+  assert.equal(demo.world.events.filter((event) => event === "refuse").length, 3);
+});
+
+test("a new value that the target goes on accepting after rolling back is revoked until it is refused", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const old = await demo.fields();
+  demo.world.makesBadKeys = true;
+  demo.world.forgets = 99;
+  const stuck = await demo.rotate({ wait: false });
+  assert.deepEqual([stuck.state, stuck.isStuck], ["rolling-back", true]);
+  demo.world.forgets = 0;
+  await assertBack(demo, await demo.rotate({ wait: false }), old);
+});
+
+test("a consumer that does not take the old value back blocks the revocation of the new one and is named", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "listener"], slow);
+  const old = await demo.fields();
+  await demo.rotate({ wait: false });
+  const signer = demo.world.actors.get("demo/signer-1");
+  assert.ok(signer);
+  signer.isDeaf = true;
+  const stuck = await abortRotation({ ...demo.options({ wait: false }), why: "back" });
+  assert.equal(stuck.state, "rolling-back");
+  assert.match(stuck.waiting ?? "", /^demo\/signer-1 does not run the old value: /);
+  assert.equal(demo.world.accepted.size, 2);
+  signer.isDeaf = false;
+  await assertBack(demo, await demo.rotate({ wait: false }), old);
+});
+
+test("a source that somebody else wrote meanwhile ends the rotation, and what the target made for it is removed", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const { secret, world } = demo;
+  const create = demo.subject.rotator.create;
+  const rotator = {
+    ...demo.subject.rotator,
+    create: async (...given: Parameters<typeof create>) => {
+      const fields = await create(...given);
+      await bench.server.root.write(`kv/data/${secret.source}`, { data: { password: "of-somebody-else" } });
+      return fields;
+    },
+  };
+  const outcome = await demo.rotate({ rotator });
+  assert.equal(outcome.state, "rolled-back");
+  assert.match(outcome.failure ?? "", /^somebody else wrote version 2 of source\//);
+  assert.equal(world.accepted.size, 1);
+  assert.equal((await demo.fields()).password, "of-somebody-else");
+  assert.deepEqual(world.violations, []);
+});
+
+test("a first value that fails its probe leaves nothing behind, and the next one is a first one again", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const name = "taken-back";
+  const secret = {
+    ...demo.secret,
+    id: `${name}/key`,
+    source: `source/${name}/key`,
+    journal: `rotation/${name}/key`,
+    consumers: demo.secret.consumers.map((consumer) => ({
+      ...consumer,
+      path: `services/${name}/reader/key`,
+    })),
+  };
+  demo.world.makesBadKeys = true;
+  const model = { ...demo.model, secrets: [secret] };
+  const failed = await demo.rotate({ secret, model });
+  assert.deepEqual([failed.state, failed.reason], ["rolled-back", "first"]);
+  const { versions } = (await bench.server.root.read<{ versions: Record<string, { destroyed: boolean }> }>(
+    `kv/metadata/${secret.source}`,
+  )) ?? { versions: {} };
+  assert.deepEqual(
+    Object.values(versions).map(({ destroyed }) => destroyed),
+    [true],
+  );
+  demo.world.makesBadKeys = false;
+  const made = await demo.rotate({ secret, model });
+  assert.deepEqual([made.state, made.reason, made.to], ["done", "first", 2]);
+  assert.equal(demo.world.accepted.size, 2, "its own and the one of the demo");
+});
