@@ -5,6 +5,8 @@ import { type Catalogue, loadCatalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
 import type { Model } from "../model/model.ts";
 import { dropOrphans } from "../operations/database/orphans.ts";
+import { databaseReach } from "../operations/rotation/connect.ts";
+import { makeFirstUsers } from "../operations/rotation/first-users.ts";
 import { ensureFirstValues } from "../operations/values/first.ts";
 import { type Changes, changed, Engine, preview, update } from "./engine.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
@@ -143,12 +145,18 @@ async function renewReviewer(kubernetes: LocalKubernetes, vault: Vault, { vault:
   }
 }
 
-/** First values of what has none, and no database user without a lease. Returns the ids of what stays unset. */
+/**
+ * First values of what has none, static database users among them, and no dynamic one without a lease. Returns the ids
+ * of what stays unset.
+ */
 async function fill(services: LocalServices, model: Model, vault: Vault, report: Report): Promise<string[]> {
   const rotator = await loginAs(services, model, vault, "rotate");
   try {
-    const { unset } = await ensureFirstValues(rotator.vault, model, report);
+    const { unset, withUser } = await ensureFirstValues(rotator.vault, model, report);
     const { home, postgres, issuer } = services;
+    const reach = { ...databaseReach({ vault: rotator.vault, model, ca: issuer.ca }), fetch };
+    const who = { by: rotator.who, owner: `keyplane up in ${home}` };
+    await makeFirstUsers({ vault: rotator.vault, model, reach, report, ...who }, withUser);
     await dropOrphans({
       vault: rotator.vault,
       model,

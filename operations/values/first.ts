@@ -1,6 +1,8 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
+import { isUnderWay } from "../rotation/journal.ts";
+import { readJournal } from "../rotation/journal-store.ts";
 import {
   type Arrival,
   deliver,
@@ -20,7 +22,7 @@ export interface FirstValues {
   delivered: string[];
   /** Ids of secrets that someone must set by hand. */
   unset: string[];
-  /** Ids of database passwords: made together with their user by the rotation engine. */
+  /** Ids of database passwords that are not there yet: made together with their user by the rotation engine. */
   withUser: string[];
 }
 
@@ -56,6 +58,10 @@ export async function ensureFirstValues(
 
 async function ensure(writer: Writer, secret: Secret, result: FirstValues, report: Report): Promise<void> {
   let { version, gone } = await sourceState(writer, secret);
+  if (secret.databaseUser !== undefined && (await lacksUser(writer, secret, version))) {
+    result.withUser.push(secret.id);
+    return;
+  }
   if (gone) {
     // Making a new one could lose data that the old one encrypts.
     const text = `its latest version was deleted: undelete it, or give it a value with \`keyplane set ${secret.id}\``;
@@ -63,8 +69,7 @@ async function ensure(writer: Writer, secret: Secret, result: FirstValues, repor
     return;
   }
   if (version === 0) {
-    if (secret.databaseUser !== undefined) result.withUser.push(secret.id);
-    else if (!isMachineMade(secret)) result.unset.push(secret.id);
+    if (!isMachineMade(secret)) result.unset.push(secret.id);
     else {
       version = await make(writer, secret);
       result.made.push(secret.id);
@@ -81,6 +86,14 @@ async function ensure(writer: Writer, secret: Secret, result: FirstValues, repor
     state: "done",
     text: `version ${version} delivered to ${written.join(", ")}`,
   });
+}
+
+/** No first value, one that is not delivered yet, or one that was taken back with its user. */
+async function lacksUser({ vault, model }: Writer, secret: Secret, version: number): Promise<boolean> {
+  if (version === 0) return true;
+  const { journal } = await readJournal({ vault, model }, secret);
+  if (journal?.reason !== "first") return false;
+  return isUnderWay(journal) || (journal.state === "rolled-back" && journal.to === version);
 }
 
 /** Two runs at once make one value: the second finds the first one's. */

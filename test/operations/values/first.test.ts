@@ -55,6 +55,40 @@ function elsewhere(id: string, name: string): { model: Model; secret: Secret } {
   return { model: { ...model, secrets: [moved] }, secret: moved };
 }
 
+for (const [what, journal, wanted] of [
+  ["is under way", { state: "deliver-signers" }, true],
+  ["was taken back", { state: "rolled-back", to: 1 }, true],
+  ["was taken back before there was a value of another maker's", { state: "rolled-back" }, false],
+  ["is done", { state: "done", to: 1 }, false],
+] as const) {
+  test(`a database user whose first rotation ${what} is ${wanted ? "left to rotation, and nothing is delivered" : "delivered like anything else"}`, async () => {
+    const { model: one, secret } = elsewhere(
+      "titan/ledger-titan-brain",
+      `user-${what.replaceAll(/\W+/g, "-")}`,
+    );
+    const writer = { vault: rotator, model: one, by: "keyplane.rotate" };
+    await writeSource(writer, secret, { fields: { user: "u", password: "p".repeat(43) }, after: 0 });
+    const at = new Date().toISOString();
+    const begun = {
+      id: "1",
+      reason: "first",
+      owner: "o",
+      leaseUntil: at,
+      attempt: 1,
+      from: 0,
+      startedAt: at,
+    };
+    await rotator.write(`kv/data/${secret.journal}`, {
+      data: { ...begun, since: at, skipped: [], history: [], ...journal },
+    });
+    const { withUser, delivered } = await ensureFirstValues(rotator, one, quiet);
+    assert.deepEqual(
+      { withUser, delivered },
+      wanted ? { withUser: [secret.id], delivered: [] } : { withUser: [], delivered: [secret.id] },
+    );
+  });
+}
+
 async function auditLength(): Promise<number> {
   return (await readFile(server.auditFile, "utf8")).length;
 }
