@@ -18,18 +18,49 @@ export async function findProcess(argv: string[]): Promise<number | undefined> {
   return process.platform === "linux" ? findOnLinux(argv) : findElsewhere(argv);
 }
 
+/**
+ * The time at which a process started, by this machine's clock: never later than it was, and on Linux usually at most a few
+ * hundredths of a second earlier (a second elsewhere). Undefined when there is no such process.
+ */
+export async function startTimeOf(pid: number): Promise<Date | undefined> {
+  if (process.platform === "linux") {
+    const fields = await statOnLinux(pid);
+    if (fields === undefined) return undefined;
+    // First, so that a pause in between makes it earlier, not later.
+    const now = Date.now();
+    const uptime = Number((await readFile("/proc/uptime", "utf8")).split(" ")[0]);
+    // The kernel tells both in hundredths of a second, whatever its own clock's rate.
+    return new Date(now - (uptime * 1000 - Number(fields[19]) * 10) - 20);
+  }
+  if ((await startElsewhere(pid)) === undefined) return undefined;
+  const { stdout } = await promisify(execFile)("ps", ["-o", "etime=", "-p", String(pid)]);
+  return new Date(Date.now() - (secondsOf(stdout.trim()) + 1) * 1000);
+}
+
+/** [[days-]hours:]minutes:seconds, as POSIX has `ps` say it. */
+function secondsOf(elapsed: string): number {
+  const [, days = "0", hours = "0", minutes = "0", seconds = "0"] =
+    /^(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+)$/.exec(elapsed) ?? [];
+  return ((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds);
+}
+
 async function startOnLinux(pid: number): Promise<string | undefined> {
+  const fields = await statOnLinux(pid);
+  if (fields === undefined) return undefined;
+  const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  return `${boot}/${fields[19]}`;
+}
+
+/** proc(5): the fields after the second, which may hold spaces and parentheses: the state first, the start time the 20th. */
+async function statOnLinux(pid: number): Promise<string[] | undefined> {
   let stat: string;
   try {
     stat = await readFile(`/proc/${pid}/stat`, "utf8");
   } catch {
     return undefined;
   }
-  // proc(5): the second field may hold spaces and parentheses; the state is the first after it, the start time the 20th.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  if (fields[0] === "Z" || fields[0] === "X") return undefined;
-  const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
-  return `${boot}/${fields[19]}`;
+  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields;
 }
 
 async function startElsewhere(pid: number): Promise<string | undefined> {

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { Service } from "../../model/model.ts";
+import { startTimeOf } from "../process-identity.ts";
 import { holdPlace } from "./hold.ts";
 import { type Instance, instancesOf, pokeFile } from "./instances.ts";
 import { markLog } from "./log-mark.ts";
@@ -79,10 +80,7 @@ export class Host {
     const why = `it cannot be seen when ${service.id} started`;
     if (service.runsOn === "supervisor") {
       const pid = Number.parseInt(await this.#command(["supervisorctl", "pid", service.name], why), 10);
-      if (!(pid > 0)) return undefined;
-      const started = await this.#command(["ps", "-o", "etimes=", "-p", String(pid)], why);
-      // Whole seconds, rounded down: the latest start that fits, less one.
-      return new Date(Date.now() - Number.parseInt(started, 10) * 1000 - 1000);
+      return pid > 0 ? startTimeOf(pid) : undefined;
     }
     const id = (await this.#command(["docker", "compose", "ps", "-q", service.name], why)).trim();
     if (id === "") return undefined;

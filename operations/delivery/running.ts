@@ -13,8 +13,8 @@ export interface Observed {
   filesOf(secret: string): { path: string; shared: boolean }[];
 }
 
-/** Milliseconds by which a process may seem to have started earlier than it did: the kernel counts in hundredths. */
-const tick = 10;
+/** Milliseconds by which a process may seem to have started earlier than it did, on Linux; see `startTimeOf`. */
+const tolerance = 40;
 
 /**
  * Whether a service runs so new a version of a secret, by what its host shows: a process that restarts must have
@@ -39,7 +39,7 @@ async function restarted({ service, host }: Observed, since: string, version: nu
     throw error;
   }
   if (started === undefined) return { state: "behind", version: undefined, why: "it does not run" };
-  if (started.getTime() + tick >= Date.parse(since)) {
+  if (started.getTime() + tolerance >= Date.parse(since)) {
     return {
       state: "runs",
       version,

@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { layout, prepareHome } from "../../../local/services/home.ts";
 import { isAlive, ProcessTable, stopProcess } from "../../../local/services/process-table.ts";
-import { eldest, startOf } from "../../../operations/process-identity.ts";
+import { eldest, startOf, startTimeOf } from "../../../operations/process-identity.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** Starts a process that does nothing (or what `script` says) and is killed after the test. */
@@ -153,4 +154,21 @@ test("a missing executable is named, with what to look at", async (t) => {
     table.launch(launch),
     /vault could not be started: .*ENOENT.*Is \/nowhere\/vault there/,
   );
+});
+
+test("the time at which a process started is known to a few hundredths of a second, and never too late", async (t) => {
+  const before = Date.now();
+  const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+  t.after(() => child.kill("SIGKILL"));
+  await once(child, "spawn");
+  const after = Date.now();
+  let best = 0;
+  for (let look = 0; look < 20; look++) {
+    const started = (await startTimeOf(child.pid ?? 0))?.getTime() ?? 0;
+    assert.ok(started <= after, `${started - after} ms too late`);
+    best = Math.max(best, started);
+    await sleep(7);
+  }
+  assert.ok(best >= before - (process.platform === "linux" ? 40 : 2000), `${before - best} ms early`);
+  assert.equal(await startTimeOf(2 ** 30), undefined);
 });
