@@ -13,7 +13,10 @@ import type { Reach, Reason, RotatorContext } from "../../../operations/rotation
 import type { Fields } from "../../../operations/values/shape.ts";
 import { type TestServices, testServices } from "../../integration/running-services.ts";
 
-/** Postgres and Vault as rotation meets them: the catalogue's databases, and nothing else of the platform. */
+/**
+ * Postgres and Vault as rotation meets them: the catalogue's databases and an empty store of values, and nothing else
+ * of the platform. Every statement is logged.
+ */
 export interface DatabaseServer {
   test: TestServices;
   services: LocalServices;
@@ -25,6 +28,10 @@ export interface DatabaseServer {
   secret(id: string): Secret;
   database(secret: Secret): Database;
   context(secret: Secret, given?: { rotation?: string; reason?: Reason; reach?: Reach }): RotatorContext;
+  /**
+   * A secret like another, with a user, paths and one consumer of its own, so that no test meets another one's logins.
+   */
+  like(secret: Secret, user: string): Secret;
   /** Asks as the superuser, inside a secret's database. */
   query<Row extends pg.QueryResultRow>(secret: Secret, text: string, values?: unknown[]): Promise<Row[]>;
   /** Logs in as a client would. The caller ends it. */
@@ -97,6 +104,19 @@ export async function startDatabaseServer(t: {
       if (found === undefined) throw new Error(`no secret ${id}`);
       return found;
     },
+    like(secret, user) {
+      const { databaseUser, system, consumers } = secret;
+      if (databaseUser === undefined) throw new Error(`${secret.id} is no database user`);
+      const logins = databaseUser.logins.length === 2 ? [`${user}_a`, `${user}_b`] : [user];
+      return {
+        ...secret,
+        id: `${system}/${user}`,
+        source: `source/${system}/${user}`,
+        journal: `rotation/${system}/${user}`,
+        databaseUser: { ...databaseUser, user, logins },
+        consumers: consumers.map((one) => ({ ...one, path: `services/${system}/${one.name}/${user}` })),
+      };
+    },
     context: (secret, given = {}) => ({
       vault: rotator,
       model,
@@ -130,30 +150,36 @@ export async function startDatabaseServer(t: {
   };
 }
 
+/** Lets Vault make logins of a database's rotation role. */
+export async function connectVault(root: Vault, database: Database, password: string): Promise<void> {
+  const { connection, host, port, manager } = database;
+  await root.write(`database/config/${connection}`, {
+    plugin_name: "postgresql-database-plugin",
+    connection_url: `postgresql://{{username}}:{{password}}@${host}:${port}/${database.database}?sslmode=disable`,
+    username: manager,
+    password,
+    password_authentication: "scram-sha-256",
+    allowed_roles: ["*"],
+  });
+  for (const login of rotationLogins(database)) {
+    await root.write(`database/roles/${login.role}`, {
+      db_name: connection,
+      creation_statements: login.creationStatements,
+      revocation_statements: login.revocationStatements,
+      default_ttl: login.ttl,
+      max_ttl: login.maxTtl,
+    });
+  }
+}
+
 /** The same connections, roles and policy as the program makes. */
 async function prepareVault(root: Vault, model: Model, passwords: Record<string, string>): Promise<Vault> {
-  const { database: mount } = model.vault.mounts;
-  await root.write(`sys/mounts/${mount}`, { type: "database" });
-  for (const database of model.databases) {
-    const { connection, host, port, manager } = database;
-    await root.write(`${mount}/config/${connection}`, {
-      plugin_name: "postgresql-database-plugin",
-      connection_url: `postgresql://{{username}}:{{password}}@${host}:${port}/${database.database}?sslmode=disable`,
-      username: manager,
-      password: passwords[connection],
-      password_authentication: "scram-sha-256",
-      allowed_roles: ["*"],
-    });
-    for (const login of rotationLogins(database)) {
-      await root.write(`${mount}/roles/${login.role}`, {
-        db_name: connection,
-        creation_statements: login.creationStatements,
-        revocation_statements: login.revocationStatements,
-        default_ttl: login.ttl,
-        max_ttl: login.maxTtl,
-      });
-    }
-  }
+  const { database, kv, transit } = model.vault.mounts;
+  await root.write(`sys/mounts/${database}`, { type: "database" });
+  await root.write(`sys/mounts/${kv}`, { type: "kv", options: { version: "2" } });
+  await root.write(`sys/mounts/${transit}`, { type: "transit" });
+  await root.write(`${transit}/keys/${model.vault.fingerprintKey}`, { type: "hmac", key_size: 32 });
+  for (const each of model.databases) await connectVault(root, each, passwords[each.connection] ?? "");
   for (const policy of model.policies.filter(({ name }) => ["default", "keyplane.rotate"].includes(name))) {
     await root.write(`sys/policies/acl/${policy.name}`, { policy: renderPolicy(policy) });
   }

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import pg from "pg";
-import type { Secret } from "../../../model/model.ts";
+import type { Database, Secret } from "../../../model/model.ts";
+import { databaseReach } from "../../../operations/rotation/connect.ts";
 import { ProbeError, type Reason, StillAcceptedError } from "../../../operations/rotation/rotator.ts";
 import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
-import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
+import { connectVault, type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 
 let server: DatabaseServer;
 const ends: (() => Promise<void>)[] = [];
@@ -44,13 +47,7 @@ const titan = () => server.secret("titan/ledger-titan-brain");
 const solo = () => server.secret("solo/main-solo-app");
 const recIo = () => server.secret("rec-io/trading-rec_trading_user");
 
-/** A secret of its own user beside the catalogue's, so that no test meets another one's logins. */
-function likeSecret(secret: Secret, user: string): Secret {
-  const { databaseUser } = secret;
-  assert.ok(databaseUser);
-  const logins = databaseUser.logins.length === 2 ? [`${user}_a`, `${user}_b`] : [user];
-  return { ...secret, id: `${secret.system}/${user}`, databaseUser: { ...databaseUser, user, logins } };
-}
+const likeSecret: DatabaseServer["like"] = (secret, user) => server.like(secret, user);
 
 async function ask(secret: Secret, fields: Fields, ...statements: string[]) {
   const client = await server.connect(secret, fields);
@@ -483,6 +480,52 @@ test("a database that was not prepared for rotation is told apart, with what to 
   } finally {
     await server.query(secret, `alter role "keyplane_titan__ledger__rotation" createrole`);
   }
+});
+
+test("what infra/README.md has a DBA run suffices for Vault and for rotation, on any server", async () => {
+  const readme = await readFile("infra/README.md", "utf8");
+  const section = readme.split("## Static database users")[1] ?? "";
+  const [text = ""] = /(?: {4}.*\n)+/.exec(section) ?? [];
+  assert.match(text, /NOLOGIN CREATEROLE/);
+  const password = randomBytes(32).toString("base64url");
+  const named = (name: string) =>
+    name
+      .replaceAll("keyplane_titan__ledger", "dba_manager")
+      .replaceAll("ledger_writer", "dba_writer")
+      .replaceAll("DATABASE titan", "DATABASE dba")
+      .replaceAll("'…'", pg.escapeLiteral(password));
+  const secret = titan();
+  for (const statement of ["create database dba", "create role dba_writer nologin", named(text)]) {
+    await server.query(secret, statement);
+  }
+  const database: Database = {
+    ...server.database(secret),
+    id: "dba/dba",
+    connection: "dba",
+    database: "dba",
+    manager: "dba_manager",
+    rotation: { role: "dba.rotate", actsAs: "dba_manager__rotation" },
+    groups: [{ name: "dba_writer", grants: [] }],
+  };
+  await connectVault(server.root, database, password);
+  await server.root.write("database/rotate-root/dba");
+  const user = { database: "dba/dba", user: "app", memberOf: "dba_writer", logins: ["app_a", "app_b"] };
+  const reach = databaseReach({ vault: server.root, model: server.model });
+  const context = {
+    ...server.context({ ...secret, id: "dba/app", databaseUser: user }, { rotation: "dba" }),
+    model: { ...server.model, databases: [database] },
+    reach: { ...reach, fetch },
+  };
+  const first = await postgres.create(context, undefined);
+  await postgres.stage(context, first, undefined);
+  await postgres.probe(context, first, undefined);
+  const second = { ...context, rotation: "dba-2" };
+  const next = await postgres.create(second, first);
+  await postgres.stage(second, next, first);
+  await postgres.probe(second, next, first);
+  await postgres.revoke(second, first, next);
+  await postgres.verify(second, first, next);
+  passwords.add(first.password ?? "").add(next.password ?? "");
 });
 
 test("no login of the engine's own is left behind, and no password is in Postgres' log (R54)", async () => {
