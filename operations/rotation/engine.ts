@@ -122,8 +122,8 @@ async function follow(options: RotateOptions, intent: Intent, why = ""): Promise
       options.owner ?? `${by} on ${hostname()}, process ${process.pid}, ${randomBytes(4).toString("hex")}`,
     reloaded,
   };
-  for (let isFirst = true; ; isFirst = false) {
-    const outcome = await onceMore(following, isFirst);
+  for (;;) {
+    const outcome = await onceMore(following);
     if (outcome === "again") continue;
     if (!wait || !isUnderWay(outcome)) return outcome;
     report({ subject: options.secret.id, state: "progress", text: outcome.waiting ?? "waits" });
@@ -134,7 +134,7 @@ async function follow(options: RotateOptions, intent: Intent, why = ""): Promise
 }
 
 /** One hold of the lease, or a look at who has it. */
-async function onceMore(following: Following, isFirst: boolean): Promise<Outcome | "again"> {
+async function onceMore(following: Following): Promise<Outcome | "again"> {
   const { options, manner } = following;
   const { clock, signal, backoff, patience } = manner;
   const { secret, report } = options;
@@ -144,7 +144,7 @@ async function onceMore(following: Following, isFirst: boolean): Promise<Outcome
   } catch (error) {
     if (error instanceof LeaseLostError) return options.wait ? "again" : seen(following);
     // Vault is away: what has begun is waited for; what has not is told at once.
-    if (isFirst || !options.wait || !isPassing(error)) throw error;
+    if (following.id === undefined || !options.wait || !isPassing(error)) throw error;
     await clock.sleep(patience.again, signal);
     return "again";
   }

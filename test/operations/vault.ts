@@ -20,11 +20,10 @@ export interface TestVault {
   caFile: string;
   root: Vault;
   rootToken: string;
+  /** Unseals it again, after `sys/seal`. */
+  unseal(): Promise<void>;
   folder: string;
   auditFile: string;
-  /** It answers nobody until it is resumed. */
-  pause(): void;
-  resume(): void;
   stop(): Promise<void>;
 }
 
@@ -45,7 +44,7 @@ export async function startTestVault(): Promise<TestVault> {
     ],
     {
       cwd: folder,
-      stdio: "ignore",
+      stdio: ["ignore", "pipe", "ignore"],
       env: {
         PATH: process.env.PATH,
         HOME: folder,
@@ -54,6 +53,10 @@ export async function startTestVault(): Promise<TestVault> {
       },
     },
   );
+  let said = "";
+  child.stdout.on("data", (part) => {
+    said += part;
+  });
   const caFile = join(folder, "vault-ca.pem");
   const address = `https://127.0.0.1:${port}`;
   const ca = await answers(child, address, caFile);
@@ -68,8 +71,11 @@ export async function startTestVault(): Promise<TestVault> {
     rootToken,
     folder,
     auditFile,
-    pause: () => void child.kill("SIGSTOP"),
-    resume: () => void child.kill("SIGCONT"),
+    async unseal() {
+      const key = /^Unseal Key: (\S+)$/m.exec(said)?.[1];
+      if (key === undefined) throw new Error("Vault has not said its unseal key");
+      await root.request("POST", "sys/unseal", { body: { key } });
+    },
     async stop() {
       await root.close();
       const ended = new Promise((resolve) => child.once("exit", resolve));

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { VaultUnreachableError } from "../../../clients/vault.ts";
+import { vaultClock } from "../../../operations/rotation/clock.ts";
+import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import { seeded } from "../../integration/support/seeded.ts";
+import { type Demo, openBench, type RotationBench } from "./bench.ts";
+
+let bench: RotationBench;
+before(async () => {
+  bench = await openBench();
+});
+after(() => bench.close());
+
+const isWhole = process.env.KEYPLANE_SCALE === "prove";
+
+/** Rotated whole, without a moment at which anybody was refused, and nothing left over. */
+async function assertDone(demo: Demo, at: string): Promise<void> {
+  const { world } = demo;
+  const fields = await demo.fields();
+  assert.equal((await demo.journal()).state, "done", at);
+  assert.deepEqual(world.violations, [], at);
+  assert.deepEqual([...world.accepted.keys()], [fields.primary ?? fields.password], at);
+  for (const [path, versions] of Object.entries(await demo.left())) {
+    assert.equal(versions.length, 1, `${at}: ${path}`);
+  }
+}
+
+const asked = [
+  "make",
+  "accept",
+  "probe",
+  "errors",
+  "write",
+  "reload",
+  "running",
+  "health",
+  "users",
+  "refuse",
+  "accepts",
+];
+for (const how of ["refused", "busy", "reply lost"] as const) {
+  test(`a target that is ${how} at any one call is asked again, and the rotation ends as if nothing had been`, async (t) => {
+    for (const what of asked) {
+      const demo = await bench.demo(t, "password", ["reader", "listener"]);
+      demo.world.faults = [{ do: what, how }];
+      assert.equal((await demo.rotate()).state, "done", what);
+      assert.deepEqual(demo.world.faults, [], `${what} was never asked`);
+      await assertDone(demo, what);
+    }
+  });
+}
+
+for (const how of ["refused", "reply lost"] as const) {
+  test(`Vault that is ${how} at any one request is asked again: one rotation, nothing left over`, async (t) => {
+    const random = seeded(how.length);
+    let all = 0;
+    for (let at = 0; at === 0 || at < all; at += isWhole ? 1 : 4 + Math.floor(random() * 10)) {
+      const demo = await bench.demo(t, "hmac", ["signer", "reader", "listener"]);
+      const clock = await vaultClock(bench.vault);
+      const vault = bench.vault.with(bench.vault.token);
+      let requests = 0;
+      vault.request = async (...given) => {
+        const isIt = requests++ === at;
+        if (isIt && how === "refused") throw new VaultUnreachableError("connection refused");
+        const answer = await bench.vault.request(...(given as Parameters<typeof bench.vault.request>));
+        if (isIt) throw new VaultUnreachableError("the reply was lost");
+        return answer as never;
+      };
+      const outcome = await demo.rotate({ vault, clock });
+      all = Math.max(all, requests);
+      assert.equal(outcome.state, "done", `request ${at}`);
+      await assertDone(demo, `request ${at}`);
+      const { history } = await demo.journal();
+      assert.equal(history.length, 1, `request ${at}: more than one rotation`);
+    }
+    assert.ok(all > 60, `only ${all} requests were made`);
+  });
+}
+
+test("a target that stays away leaves the rotation where it is, in words and with a time, and it heals", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const away = {
+    ...demo.subject.rotator,
+    stage: async () => {
+      throw new TargetUnavailableError("the broker is down", { retryAfter: 120 });
+    },
+  };
+  const outcome = await demo.rotate({ rotator: away, wait: false });
+  assert.deepEqual([outcome.state, outcome.waiting], ["stage", "the broker is down"]);
+  const pause = Date.parse(outcome.notBefore ?? "") - Date.now();
+  assert.ok(pause > 100_000 && pause < 130_000, `${pause} ms`);
+  assert.equal((await demo.rotate({ wait: false })).state, "done");
+  await assertDone(demo, "healed");
+});
+
+test("Vault sealed in the middle stops the rotation in a clear state; unsealed, the same run ends it", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "reader", "listener"]);
+  const { rotator } = demo.subject;
+  let seals = 0;
+  const sealing = {
+    ...rotator,
+    stage: async (...given: Parameters<typeof rotator.stage>) => {
+      await rotator.stage(...given);
+      if (seals++ === 0) await bench.server.root.request("PUT", "sys/seal");
+    },
+  };
+  const running = demo.rotate({ rotator: sealing });
+  while (!demo.steps.some(({ text }) => /sealed/i.test(text))) await sleep(20);
+  assert.deepEqual(demo.world.violations, []);
+  // Longer than one run tries without a pause.
+  await sleep(3000);
+  await bench.server.unseal();
+  assert.equal((await running).state, "done");
+  await assertDone(demo, "unsealed");
+});
+
+test("an error that nobody foresaw stops the run, lets the next one in, and its words stay out of the journal", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const broken = {
+    ...demo.subject.rotator,
+    stage: async () => {
+      throw new TypeError("cannot read hunter2-hunter2");
+    },
+  };
+  await assert.rejects(demo.rotate({ rotator: broken }), TypeError);
+  const { waiting, state } = await demo.journal();
+  assert.deepEqual([state, waiting], ["stage", "an unexpected TypeError"]);
+  assert.equal((await demo.rotate({ wait: false })).state, "done");
+});
