@@ -1,0 +1,112 @@
+import { runtime } from "@pulumi/pulumi";
+import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb.js";
+import { disconnect, getMonitor } from "@pulumi/pulumi/runtime/settings.js";
+
+/** Marks a special value on Pulumi's wire; of these the program has secrets alone. */
+const signature = "4dabf18193072939515e22adb298388d";
+
+/** What stands in a record for a value that only an update makes known. */
+export const unknown: unique symbol = Symbol.for("keyplane.unknown");
+
+export type Recorded =
+  | string
+  | number
+  | boolean
+  | null
+  | typeof unknown
+  | Recorded[]
+  | { [key: string]: Recorded };
+
+/** A resource as a program declares it, before any engine or provider has seen it. */
+export interface RecordedResource {
+  urn: string;
+  type: string;
+  name: string;
+  /** URN of the component that it is a part of; "" without one. */
+  parent: string;
+  /** The arguments, secrets unwrapped. */
+  inputs: { [key: string]: Recorded };
+  /** Paths of the arguments that are marked as secrets. */
+  secrets: string[];
+  protect: boolean;
+  retainOnDelete: boolean;
+}
+
+/**
+ * Runs a program as a preview of a stack that does not exist yet would, without an engine, a provider or a network,
+ * and returns what it declares. What only an update makes known (ids, accessors) is `unknown`. One at a time: the
+ * SDK's settings are the process's.
+ * @throws what the program throws, and for two resources of one URN, as the engine does
+ */
+export async function record(
+  stack: string,
+  program: () => void | Promise<void>,
+): Promise<RecordedResource[]> {
+  const resources: RecordedResource[] = [];
+  const urns = new Set<string>();
+  const twice: string[] = [];
+  await runtime.setMocks(
+    {
+      call: ({ token }) => {
+        throw new Error(`the program calls ${token}: it is a function of the model alone`);
+      },
+      // Outputs that are not inputs are left out: in a preview the SDK takes them for unknown.
+      newResource: ({ inputs }) => ({ id: undefined, state: { ...inputs } }),
+    },
+    "keyplane",
+    stack,
+    true,
+  );
+  // The mocks hide options and secrets: the request itself has them.
+  const monitor = getMonitor() as unknown as {
+    registerResource(request: RegisterResourceRequest, callback: unknown): Promise<void>;
+  };
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, callback) => {
+    const type = request.getType();
+    const name = request.getName();
+    const parent = request.getParent();
+    const within = parent === "" ? "" : `${parent.split("::")[2]}$`;
+    const urn = `urn:pulumi:${stack}::keyplane::${within}${type}::${name}`;
+    if (urns.has(urn)) twice.push(urn);
+    urns.add(urn);
+    const secrets: string[] = [];
+    const inputs = plain((request.getObject()?.toJavaScript() ?? {}) as Recorded, "", secrets);
+    resources.push({
+      urn,
+      type,
+      name,
+      parent,
+      inputs: inputs as RecordedResource["inputs"],
+      secrets,
+      protect: request.getProtect() === true,
+      retainOnDelete: request.getRetainondelete() === true,
+    });
+    return register(request, callback);
+  };
+  try {
+    await program();
+  } finally {
+    // Waits for every registration that is under way.
+    await disconnect();
+  }
+  if (twice.length > 0) throw new Error(`declared twice: ${twice.join(", ")}`);
+  return resources;
+}
+
+/** A value off the wire, in which secrets are wrapped and what is not known is a text of its own. */
+function plain(value: Recorded, path: string, secrets: string[]): Recorded {
+  if (value === runtime.unknownValue) return unknown;
+  if (Array.isArray(value)) return value.map((item, index) => plain(item, `${path}[${index}]`, secrets));
+  if (typeof value !== "object" || value === null) return value;
+  if (signature in value) {
+    secrets.push(path);
+    return plain(value.value ?? null, path, secrets);
+  }
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      key,
+      plain(item, path === "" ? key : `${path}.${key}`, secrets),
+    ]),
+  );
+}
