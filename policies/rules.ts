@@ -1,0 +1,39 @@
+import type { Rule } from "./rule.ts";
+import { bootstrapEnds, dataProtected, noLiveValue, typeJudged } from "./state.ts";
+import * as acl from "./vault/acl.ts";
+import * as audit from "./vault/audit.ts";
+import * as databases from "./vault/databases.ts";
+import * as encryption from "./vault/encryption.ts";
+import * as endpoint from "./vault/endpoint.ts";
+import * as jwt from "./vault/jwt.ts";
+import * as machines from "./vault/machines.ts";
+import * as people from "./vault/people.ts";
+import * as quotas from "./vault/quotas.ts";
+import * as tokens from "./vault/tokens.ts";
+
+const subjects: object[] = [
+  audit,
+  acl,
+  jwt,
+  tokens,
+  machines,
+  databases,
+  encryption,
+  people,
+  quotas,
+  endpoint,
+];
+
+const isRule = (value: unknown): value is Rule =>
+  typeof value === "object" && value !== null && "sentence" in value;
+
+const ofSubjects = subjects.flatMap((subject) => Object.values(subject).filter(isRule));
+
+/** Every rule, subject by subject, in the order of their names within one. */
+export const rules: readonly Rule[] = [
+  ...ofSubjects,
+  noLiveValue,
+  bootstrapEnds,
+  dataProtected,
+  typeJudged(ofSubjects),
+];

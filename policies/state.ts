@@ -1,0 +1,140 @@
+import { isStackRule, type Resource, type ResourceRule, type Rule, type StackRule } from "./rule.ts";
+import { record, text } from "./value.ts";
+import { vault } from "./vault/types.ts";
+
+/** Names of properties that hold a live value and nothing else, in any provider. */
+const liveNames =
+  /^(password|passwd|master_?password|private_?key|private_?key_?pem|secret|secret_?id|secret_?key|secret_?access_?key|secret_?string|secret_?binary|client_?secret|oidc_?client_?secret|token|auth_?token|access_?token|wrapped_?token|token_?reviewer_?jwt|service_?account_?jwt|credentials|data_json_wo|passphrase|api_?key|bindpass)$/i;
+
+/** Forms of values that are live wherever they stand. Each is published by who issues them. */
+const forms: [RegExp, string][] = [
+  [/-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/, "a private key"],
+  [/AGE-SECRET-KEY-1[0-9A-Z]{20,}/, "a private age key"],
+  [/\bhv[sbr]\.[A-Za-z0-9_-]{20,}/, "a Vault token"],
+  [/\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/, "an AWS access key"],
+  [/\bgh[oprsu]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{22,}/, "a GitHub token"],
+  [/\bxox[abeprs]-[0-9A-Za-z-]{10,}|hooks\.slack\.com\/services\/T\w+\/B\w+\/\w+/, "a Slack token"],
+  [/\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}/, "an API key"],
+  [/\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}/, "a JSON web token"],
+  [/\bpul-[0-9a-f]{40}\b|\bnpm_[A-Za-z0-9]{36}\b/, "an access token"],
+  [/\bgAAAAA[A-Za-z0-9_-]{60,}/, "a Fernet token"],
+  [/\w+:\/\/[^\s:/@{]+:(?!\{\{)[^\s:/@]{3,}@/, "a URL with a password"],
+];
+
+export const noLiveValue: ResourceRule = {
+  name: "state-no-live-value",
+  sentence:
+    "No resource's input or output holds a live value or key material, encrypted in the state or not.",
+  severity: "critical",
+  fix: "Declare the place and let the rotation engine, or `keyplane set`, write the value.",
+  controls: [
+    "NIST-800-53r5/SC-28",
+    "NIST-800-57p1r5/6.2.2",
+    "OWASP-Secrets/2.7.1-creation",
+    "R53",
+    "R54",
+    "R55",
+  ],
+  types: [],
+  *judge({ type, props }) {
+    // Judged by `state-bootstrap-ends`: it is dead when the update ends.
+    const bootstrap = type === vault.connection ? "postgresql.password" : undefined;
+    for (const [path, value] of leaves(props, "")) {
+      if (path === bootstrap) continue;
+      const name =
+        path
+          .split(".")
+          .at(-1)
+          ?.replace(/\[\d+\]$/, "") ?? "";
+      // What a login asks for or is named after is no value: such a property is a flag or a number.
+      if (liveNames.test(name) && typeof value === "string" && value !== "")
+        yield `${path} is the name of a live value`;
+      if (typeof value !== "string") continue;
+      for (const [form, what] of forms) if (form.test(value)) yield `${path} holds ${what}`;
+    }
+  },
+};
+
+function* leaves(value: unknown, path: string): Generator<[path: string, value: unknown]> {
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) yield* leaves(value[index], `${path}[${index}]`);
+  } else if (typeof value === "object" && value !== null) {
+    for (const key of Object.keys(value)) {
+      yield* leaves((value as Record<string, unknown>)[key], path === "" ? key : `${path}.${key}`);
+    }
+  } else yield [path, value];
+}
+
+export const bootstrapEnds: StackRule = {
+  name: "state-bootstrap-ends",
+  sentence:
+    "A password that must pass through a resource is replaced in the same update, by one that nobody knows.",
+  severity: "critical",
+  fix: "Declare a rotate-root call for the connection; infra/vault/databases.ts does.",
+  controls: ["NIST-800-53r5/IA-5", "NIST-800-57p1r5/8.3.5", "OWASP-Secrets/2.7.2-rotation", "R53"],
+  *judgeStack(resources) {
+    const connections = resources.filter(({ type }) => type === vault.connection);
+    const calls = resources.filter(({ type }) => type === vault.endpoint);
+    const rotated = new Set(calls.map(({ props }) => text(props.path)));
+    for (const { urn, props } of connections) {
+      const path = `${text(props.backend) ?? ""}/rotate-root/${text(props.name) ?? ""}`;
+      if (!rotated.has(path))
+        yield { urn, message: `nothing writes ${path}: its first password stays alive` };
+      if (record(props.postgresql).rotationPeriod !== undefined)
+        yield { urn, message: "rotationPeriod is of Vault Enterprise" };
+    }
+  },
+};
+
+/** Types whose deletion loses data, or locks people out. */
+const dataHolding: readonly string[] = [
+  vault.mount,
+  vault.auth,
+  vault.jwt,
+  vault.key,
+  vault.connection,
+  vault.totp,
+  vault.enforcement,
+  "aws:kms/key:Key",
+  "aws:secretsmanager/secret:Secret",
+  "aws:s3/bucket:Bucket",
+  "aws:s3/bucketV2:BucketV2",
+  "aws:cloudtrail/trail:Trail",
+  "aws:cloudwatch/logGroup:LogGroup",
+  "aws:rds/instance:Instance",
+  "aws:rds/cluster:Cluster",
+];
+
+export const dataProtected: ResourceRule = {
+  name: "state-data-protected",
+  sentence: "What holds data is protected: no update without its entry and no `destroy` removes it.",
+  severity: "critical",
+  fix: "Pass dataHolding() among its options; retired: { delete: true } in the catalogue lifts it.",
+  controls: ["NIST-800-53r5/CP-9", "NIST-800-57p1r5/8.3.4", "R22"],
+  types: dataHolding,
+  *judge(resource) {
+    if (!resource.protect && !retired(resource)) yield "it is not protected";
+  },
+};
+
+/** A key whose deletion a reviewed change has allowed loses its protection by the same change. */
+function retired({ type, props }: Resource): boolean {
+  return type === vault.key && props.deletionAllowed === true;
+}
+
+/** Refuses what none of the other rules looks at. */
+export function typeJudged(rules: readonly Rule[]): ResourceRule {
+  const judged = new Set(rules.flatMap((rule) => (isStackRule(rule) ? [] : rule.types)));
+  return {
+    name: "state-type-judged",
+    sentence: "Every resource is of a type that a rule looks at: nothing new comes in unseen.",
+    severity: "high",
+    fix: "Write rules for the type in policies/, or declare it by one that has them.",
+    controls: ["NIST-800-53r5/CM-7(5)", "R7"],
+    types: [],
+    *judge({ type }) {
+      // The engine's own, and components, which declare nothing by themselves.
+      if (!/^(pulumi|keyplane):/.test(type) && !judged.has(type)) yield `no rule judges ${type}`;
+    },
+  };
+}

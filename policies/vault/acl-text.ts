@@ -1,0 +1,115 @@
+/** A rule of an ACL policy, as its text says. */
+export interface AclRule {
+  path: string;
+  capabilities: string[];
+  /** Names of its other settings, such as allowed_parameters. */
+  settings: string[];
+  wrapped: boolean;
+  /** Names that allowed_parameters admits; absent where it admits any. */
+  parameters?: string[];
+}
+
+/** A policy text that cannot be read: what it allows is not known. */
+export class AclTextError extends Error {
+  override name = "AclTextError";
+}
+
+type Value = string | Value[] | { [key: string]: Value };
+
+/**
+ * Reads the part of HCL that Vault's policies are written in: `path "…" { name = value … }`, comments, texts, lists
+ * and maps. https://developer.hashicorp.com/vault/docs/concepts/policies
+ * @throws AclTextError for everything else; Vault may understand more
+ */
+export function readAcl(policy: string): AclRule[] {
+  const tokens = tokensOf(policy);
+  let at = 0;
+  const next = () => tokens[at++] ?? "";
+  const expect = (wanted: string) => {
+    const found = next();
+    if (found !== wanted)
+      throw new AclTextError(`expected ${wanted}, found ${found === "" ? "the end" : found}`);
+  };
+  const value = (): Value => {
+    const token = next();
+    if (token.startsWith('"')) return unquoted(token);
+    if (/^\d+$/.test(token)) return token;
+    if (token === "[") {
+      const items: Value[] = [];
+      while (tokens[at] !== "]") {
+        items.push(value());
+        if (tokens[at] === ",") at++;
+        else if (tokens[at] !== "]") throw new AclTextError("a list does not end");
+      }
+      at++;
+      return items;
+    }
+    if (token === "{") return body();
+    throw new AclTextError(`${token === "" ? "the end" : token} is no value`);
+  };
+  const body = (): { [key: string]: Value } => {
+    const entries: { [key: string]: Value } = Object.create(null);
+    while (tokens[at] !== "}") {
+      const key = next();
+      if (key === "" || !/^("|[a-z_])/i.test(key)) throw new AclTextError(`${key || "the end"} is no name`);
+      const name = key.startsWith('"') ? unquoted(key) : key;
+      if (name in entries) throw new AclTextError(`${name} stands twice`);
+      expect("=");
+      entries[name] = value();
+      if (tokens[at] === ",") at++;
+    }
+    at++;
+    return entries;
+  };
+  const rules: AclRule[] = [];
+  while (at < tokens.length) {
+    expect("path");
+    const path = next();
+    if (!path.startsWith('"')) throw new AclTextError("path is not followed by a text");
+    expect("{");
+    rules.push(ruleOf(unquoted(path), body()));
+  }
+  return rules;
+}
+
+function ruleOf(path: string, { capabilities, ...settings }: { [key: string]: Value }): AclRule {
+  if (!Array.isArray(capabilities) || !capabilities.every((capability) => typeof capability === "string")) {
+    throw new AclTextError(`the path "${path}" has no list of capabilities`);
+  }
+  const allowed = settings.allowed_parameters;
+  const parameters =
+    typeof allowed === "object" && !Array.isArray(allowed) ? Object.keys(allowed) : undefined;
+  return {
+    path,
+    capabilities: capabilities as string[],
+    settings: Object.keys(settings),
+    wrapped: settings.min_wrapping_ttl !== undefined,
+    ...(parameters !== undefined && { parameters }),
+  };
+}
+
+function tokensOf(policy: string): string[] {
+  const pattern =
+    /\s+|#[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\/|("(?:[^"\\\n]|\\.)*"|[A-Za-z_][\w-]*|\d+|[={}[\],])/gy;
+  const tokens: string[] = [];
+  let end = 0;
+  for (const match of policy.matchAll(pattern)) {
+    if (match[1] !== undefined) tokens.push(match[1]);
+    end = match.index + match[0].length;
+  }
+  if (end !== policy.length) {
+    const line = policy.slice(0, end).split("\n").length;
+    throw new AclTextError(`line ${line} cannot be read`);
+  }
+  return tokens;
+}
+
+function unquoted(token: string): string {
+  try {
+    const text: unknown = JSON.parse(token);
+    if (typeof text === "string") return text;
+  } catch {
+    // Below.
+  }
+  throw new AclTextError("a text has an escape that cannot be read");
+}

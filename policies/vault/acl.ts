@@ -1,0 +1,327 @@
+import type { Props, ResourceRule } from "../rule.ts";
+import { text } from "../value.ts";
+import { type AclRule, AclTextError, readAcl } from "./acl-text.ts";
+import { vault } from "./types.ts";
+
+/**
+ * Whose a policy is, by its name, as the model gives it: the platform's own and its groups' begin with `keyplane.`,
+ * `default` is Vault's, and everything else is a service's or a CI job's.
+ */
+type Holder = "platform" | "group" | "default" | "consumer";
+
+function holderOf(name: string): Holder {
+  if (name === "default") return "default";
+  if (name.startsWith("keyplane.group.")) return "group";
+  return name.startsWith("keyplane.") ? "platform" : "consumer";
+}
+
+interface Acl {
+  name: string;
+  holder: Holder;
+  rules: AclRule[];
+}
+
+const read = new Map<string, AclRule[]>();
+
+/** The policy, or nothing where it cannot be read: `policy-readable` says so. */
+function aclOf(props: Props): Acl | undefined {
+  const name = text(props.name) ?? "";
+  const source = text(props.policy) ?? "";
+  try {
+    const rules = read.get(source) ?? readAcl(source);
+    // Several rules look at the same text.
+    if (read.size > 1000) read.clear();
+    read.set(source, rules);
+    return { name, holder: holderOf(name), rules };
+  } catch (error) {
+    if (error instanceof AclTextError) return undefined;
+    throw error;
+  }
+}
+
+const isPattern = (path: string) => /[*+]/.test(path);
+
+export const policyReadable: ResourceRule = {
+  name: "policy-readable",
+  sentence: "A Vault policy is a text of paths and capabilities that reviewers and rules can read.",
+  severity: "critical",
+  fix: 'Write it as blocks of path "…" { capabilities = […] }; the model renders it so.',
+  controls: ["NIST-800-53r5/AC-3", "R7"],
+  types: [vault.policy],
+  *judge({ props }) {
+    if (text(props.name) === undefined) yield "the policy has no name";
+    const source = text(props.policy);
+    if (source === undefined) {
+      yield "the policy has no text";
+      return;
+    }
+    try {
+      readAcl(source);
+    } catch (error) {
+      if (!(error instanceof AclTextError)) throw error;
+      yield `the policy cannot be read: ${error.message}`;
+    }
+  },
+};
+
+const capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo", "deny"];
+
+export const policyCapabilitiesKnown: ResourceRule = {
+  name: "policy-capabilities-known",
+  sentence: "Every path of a Vault policy names capabilities that Vault has, and no policy gives everything.",
+  severity: "critical",
+  fix: "Name the capabilities that are needed, and a path below a mount.",
+  controls: ["NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7"],
+  types: [vault.policy],
+  *judge({ props }) {
+    for (const { path, capabilities: has } of aclOf(props)?.rules ?? []) {
+      const odd = has.filter((capability) => !capabilities.includes(capability));
+      if (odd.length > 0) yield `"${path}" has ${odd.join(", ")}, which Vault does not know`;
+      if (has.length === 0) yield `"${path}" has no capability`;
+      // A pattern that begins at the root or right below a mount of Vault itself takes in the whole of it.
+      if (/^(\/|\*|\+|(sys|auth|identity|kv|transit|database|secret)\/?[*+]*$)/.test(path)) {
+        yield `"${path}" takes in a whole mount`;
+      }
+    }
+  },
+};
+
+export const consumerNoSudo: ResourceRule = {
+  name: "consumer-no-sudo",
+  sentence: "The policy of a service or CI job never has sudo.",
+  severity: "critical",
+  fix: "Remove sudo; what needs it belongs to one of the platform's own roles.",
+  controls: ["NIST-800-53r5/AC-6(5)", "OWASP-Secrets/2.3-access-control", "R7"],
+  types: [vault.policy],
+  *judge({ props }) {
+    const acl = aclOf(props);
+    if (acl?.holder !== "consumer") return;
+    for (const { path, capabilities: has } of acl.rules) if (has.includes("sudo")) yield `sudo on "${path}"`;
+  },
+};
+
+export const consumerExactPaths: ResourceRule = {
+  name: "consumer-exact-paths",
+  sentence: "The policy of a service or CI job names exact paths, no pattern.",
+  severity: "critical",
+  fix: "Name each path that the consumer needs; the model does, from `consumers` and `reads`.",
+  controls: ["NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7"],
+  types: [vault.policy],
+  *judge({ props }) {
+    const acl = aclOf(props);
+    if (acl?.holder !== "consumer") return;
+    for (const { path } of acl.rules) {
+      if (isPattern(path)) yield `"${path}" is a pattern`;
+      if (path.includes("{{")) yield `"${path}" depends on who logs in`;
+    }
+  },
+};
+
+export const consumerOwnPaths: ResourceRule = {
+  name: "consumer-own-paths",
+  sentence:
+    "The policy of a service or CI job reaches only what is its own: its values, its database users, keys of its system.",
+  severity: "critical",
+  fix: "Deliver a value to a path of the consumer's own instead of letting it read another's.",
+  controls: ["NIST-800-53r5/AC-4", "NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7"],
+  types: [vault.policy],
+  *judge({ props }) {
+    const acl = aclOf(props);
+    if (acl?.holder !== "consumer") return;
+    const own = ownPaths(acl.name);
+    for (const { path, capabilities: has } of acl.rules) {
+      const place = own.find(({ prefix }) => path.startsWith(prefix));
+      if (place === undefined) yield `"${path}" is not the consumer's own`;
+      else {
+        const more = has.filter((capability) => capability !== place.may);
+        if (more.length > 0) yield `"${path}" may ${more.join(", ")} beside ${place.may}`;
+      }
+    }
+  },
+};
+
+/** Where what belongs to `system.service` or `system.ci.job` lies, and what may be done there. */
+function ownPaths(name: string): { prefix: string; may: string }[] {
+  const [system = "", second = "", third = ""] = name.split(".");
+  const values = third === "" ? `services/${system}/${second}` : `ci/${system}/${third}`;
+  return [
+    { prefix: `kv/data/${values}/`, may: "read" },
+    { prefix: `database/creds/${system}.`, may: "read" },
+    ...["encrypt", "decrypt", "rewrap"].map((verb) => ({
+      prefix: `transit/${verb}/${system}.`,
+      may: "update",
+    })),
+  ];
+}
+
+/** Where Vault itself demands sudo and the platform has a use for it. https://developer.hashicorp.com/vault/docs/concepts/policies#root-protected-api-endpoints */
+const needsSudo = [
+  /^auth\/token\/accessors$/,
+  /^sys\/audit$/,
+  // The catalogue may name a device that no policy in force knows yet.
+  /^sys\/audit\/(\+|[\w.-]+)$/,
+  /^sys\/auth\/[\w.-]+(\/tune)?$/,
+  /^sys\/leases\/revoke-prefix\/database\/creds\/[\w.-]+$/,
+  /^sys\/leases\/lookup\/database\/creds\/[\w.-]+$/,
+];
+
+export const sudoExact: ResourceRule = {
+  name: "sudo-exact",
+  sentence: "Sudo stands only where Vault demands it, at exact paths.",
+  severity: "critical",
+  fix: "Name the path that Vault refuses without sudo, or drop sudo.",
+  controls: ["NIST-800-53r5/AC-6(1)", "NIST-800-53r5/AC-6(5)", "OWASP-Secrets/2.3-access-control", "R7"],
+  types: [vault.policy],
+  *judge({ props }) {
+    for (const { path, capabilities: has } of aclOf(props)?.rules ?? []) {
+      if (has.includes("sudo") && !needsSudo.some((exact) => exact.test(path))) {
+        yield `sudo on "${path}", which is not one of the paths that the platform needs it for`;
+      }
+    }
+  },
+};
+
+/** The one role that handles values. */
+const engine = "keyplane.rotate";
+
+export const valuesReadByFew: ResourceRule = {
+  name: "values-read-by-few",
+  sentence: "Of the platform's own roles, the rotation engine alone reaches secret values.",
+  severity: "critical",
+  fix: "Take the paths below kv/data, database/creds and transit/decrypt out of this policy.",
+  controls: ["NIST-800-53r5/AC-5", "NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7"],
+  types: [vault.policy],
+  *judge({ props }) {
+    const acl = aclOf(props);
+    if (acl?.holder !== "platform" || acl.name === engine) return;
+    const values = [
+      "kv/data/x",
+      "kv/data/x/x/x",
+      "database/creds/x",
+      "transit/decrypt/x",
+      "transit/export/x/x",
+    ];
+    for (const { path } of acl.rules) {
+      if (!holdsNoValue(path) && values.some((value) => sharesPrefix(path, value))) {
+        yield `"${path}" reaches values`;
+      }
+    }
+  },
+};
+
+/** Journals and evidence of rotations: names, versions and times. */
+function holdsNoValue(path: string): boolean {
+  return /^kv\/data\/(rotation|evidence)\//.test(path);
+}
+
+/** Whether a path, exact or a pattern, lies where the example's first two segments do. */
+function sharesPrefix(path: string, example: string): boolean {
+  const wanted = example.split("/").slice(0, 2);
+  const found = path.split("/");
+  for (const [index, segment] of wanted.entries()) {
+    const own = found[index];
+    if (own === undefined) return false;
+    if (own.endsWith("*")) return segment.startsWith(own.slice(0, -1));
+    if (own !== "+" && own !== segment) return false;
+  }
+  return true;
+}
+
+export const noPatternAcrossSystems: ResourceRule = {
+  name: "no-pattern-across-systems",
+  sentence:
+    "No policy of people, CI or services reads values by a pattern that reaches from one system into another.",
+  severity: "critical",
+  fix: "Name each secret's path; the model does, from `reads` and `operates` of the group.",
+  controls: ["NIST-800-53r5/AC-4", "NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7"],
+  types: [vault.policy],
+  *judge({ props }) {
+    const acl = aclOf(props);
+    if (acl === undefined || acl.name === engine) return;
+    for (const { path } of acl.rules) {
+      const reaches = ["kv/data", "database/creds", "transit/decrypt", "transit/encrypt"].some((place) =>
+        sharesPrefix(path, place),
+      );
+      if (reaches && isPattern(path) && !holdsNoValue(path)) yield `"${path}" reaches every system`;
+    }
+  },
+};
+
+export const policiesWrittenByDeploy: ResourceRule = {
+  name: "policies-written-by-deploy",
+  sentence: "The deploy role alone writes policies, logins and roles: who writes them can take any right.",
+  severity: "critical",
+  fix: "Leave the change to keyplane.deploy, which reviewers hold.",
+  controls: ["NIST-800-53r5/AC-3(7)", "NIST-800-53r5/AC-5", "R7", "R59"],
+  types: [vault.policy],
+  *judge({ props }) {
+    const acl = aclOf(props);
+    if (acl === undefined || acl.name === "keyplane.deploy") return;
+    for (const { path, capabilities: has, parameters } of acl.rules) {
+      if (!has.some((capability) => ["create", "update", "patch"].includes(capability))) continue;
+      if (grantsRights(path) && parameters === undefined) yield `"${path}" can be written`;
+    }
+  },
+};
+
+/** Paths whose content decides what somebody may do. */
+function grantsRights(path: string): boolean {
+  return (
+    /^sys\/(policy|policies|auth|mounts|audit|raw|rekey|generate-root|remount|plugins)(\/|\*|$)/.test(path) ||
+    /^sys\/?[*+]/.test(path) ||
+    /^auth\/(token\/(create|roles)|[^/]+\/(config|users|map|groups|role\/[^/]+$|role\/?\*))/.test(path) ||
+    /^auth\/?[*]/.test(path) ||
+    /^identity\/(entity|group|entity-alias|group-alias|oidc)(\/|\*|$)/.test(path) ||
+    /^identity\/mfa\/(login-enforcement|method\/totp(\/\+|\/?\*|$))/.test(path)
+  );
+}
+
+const selfService = [
+  "auth/token/lookup-self",
+  "auth/token/renew-self",
+  "auth/token/revoke-self",
+  "cubbyhole/*",
+  "identity/entity/id/{{identity.entity.id}}",
+  "identity/entity/name/{{identity.entity.name}}",
+  "sys/capabilities-self",
+  "sys/internal/ui/resultant-acl",
+  "sys/leases/lookup",
+  "sys/leases/renew",
+  "sys/wrapping/lookup",
+  "sys/wrapping/unwrap",
+  "sys/wrapping/wrap",
+];
+
+export const defaultPolicySelf: ResourceRule = {
+  name: "default-policy-self",
+  sentence: "The policy that every token carries lets it look after itself and nothing else.",
+  severity: "high",
+  fix: "Give the right to the policy of who needs it.",
+  controls: ["NIST-800-53r5/AC-6", "R7"],
+  types: [vault.policy],
+  *judge({ props, protect }) {
+    const acl = aclOf(props);
+    if (acl?.holder !== "default") return;
+    if (!protect) yield "it is not protected, and Vault refuses to delete it";
+    for (const { path, capabilities: has } of acl.rules) {
+      if (!selfService.includes(path) || has.includes("sudo"))
+        yield `"${path}" is more than a token's own affairs`;
+    }
+  },
+};
+
+export const secretIdsWrapped: ResourceRule = {
+  name: "secret-ids-wrapped",
+  sentence: "Who hands over a host's secret id gets it wrapped, never in clear.",
+  severity: "high",
+  fix: "Set min_wrapping_ttl and max_wrapping_ttl on the path.",
+  controls: ["NIST-800-57p1r5/8.1.5.2", "OWASP-Secrets/2.7-lifecycle", "R57"],
+  types: [vault.policy],
+  *judge({ props }) {
+    for (const { path, capabilities: has, wrapped, settings } of aclOf(props)?.rules ?? []) {
+      if (!/^auth\/[^/]+\/role\/[^/]+\/(custom-)?secret-id$/.test(path)) continue;
+      const makes = has.some((capability) => capability === "create" || capability === "update");
+      if (makes && !(wrapped && settings.includes("max_wrapping_ttl"))) yield `"${path}" answers in clear`;
+    }
+  },
+};

@@ -1,0 +1,164 @@
+import type { Props, ResourceRule } from "../rule.ts";
+import { bounded, record, seconds, text, texts } from "../value.ts";
+import { vault } from "./types.ts";
+
+const hour = 3600;
+
+export const databaseTtl: ResourceRule = {
+  name: "database-ttl",
+  sentence: "A dynamic database user lives for an hour at most.",
+  severity: "critical",
+  fix: "Set defaultTtl and maxTtl to at most 3600.",
+  controls: ["NIST-800-53r5/AC-2(2)", "NIST-800-57p1r5/5.3.6", "OWASP-Secrets/2.7.4-expiration", "R12"],
+  types: [vault.databaseRole],
+  *judge({ props }) {
+    for (const name of ["defaultTtl", "maxTtl"]) {
+      if (!bounded(props[name], hour)) yield `${name} is not between 1 and ${hour} s`;
+    }
+    if ((seconds(props.defaultTtl) ?? 0) > (seconds(props.maxTtl) ?? 0)) yield "defaultTtl is over maxTtl";
+  },
+};
+
+export const databaseGroupMembership: ResourceRule = {
+  name: "database-group-membership",
+  sentence: "A dynamic database user gets its rights by joining one group, and ends by itself.",
+  severity: "high",
+  fix: "Write CREATE ROLE … VALID UNTIL '{{expiration}}' IN ROLE \"group\" as the one creation statement.",
+  controls: ["NIST-800-53r5/AC-2(7)", "NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R8", "R12"],
+  types: [vault.databaseRole],
+  *judge({ props }) {
+    const statements = texts(props.creationStatements);
+    if (statements.length !== 1) yield `${statements.length} creation statements, where one makes the user`;
+    const creation = statements.join("; ");
+    if (!/\bIN ROLE "[^"]+"\s*;?\s*$/i.test(creation)) yield "the user joins no group, or does more after it";
+    if (/\bIN ROLE "(postgres|pg_\w+|rds_superuser|azure_pg_admin|cloudsqlsuperuser)"/i.test(creation)) {
+      yield "the user joins a group that the server itself has";
+    }
+    if (/\bGRANT\b/i.test(creation))
+      yield "rights are granted to each user: slow, and it fails near 2,400 users";
+    if (!/\bVALID UNTIL '\{\{expiration\}\}'/i.test(creation))
+      yield "the user's password does not end with the lease";
+    if (!creation.includes("{{name}}") || !creation.includes("{{password}}"))
+      yield "the name or the password is not Vault's";
+  },
+};
+
+const powers = /\b(SUPERUSER|CREATEROLE|CREATEDB|REPLICATION|BYPASSRLS|ADMIN)\b/i;
+
+export const databaseNoSuperuser: ResourceRule = {
+  name: "database-no-superuser",
+  sentence: "No dynamic database user is a superuser or can make itself one.",
+  severity: "critical",
+  fix: "Take SUPERUSER, CREATEROLE, CREATEDB, REPLICATION, BYPASSRLS and ADMIN out of the creation statements.",
+  controls: ["NIST-800-53r5/AC-6(5)", "OWASP-Secrets/2.3-access-control", "R8"],
+  types: [vault.databaseRole],
+  *judge({ props }) {
+    const statements = texts(props.creationStatements);
+    if (statements.length === 0) yield "there is no creation statement: the database's own default applies";
+    for (const statement of statements) {
+      const power = powers.exec(statement)?.[1];
+      if (power !== undefined) yield `a creation statement gives ${power.toUpperCase()}`;
+    }
+  },
+};
+
+export const databaseRevocation: ResourceRule = {
+  name: "database-revocation",
+  sentence: "When a lease ends, the user can no longer log in, its sessions end and it is dropped.",
+  severity: "critical",
+  fix: "Write revocation statements with NOLOGIN, pg_terminate_backend for its sessions and DROP ROLE, in this order.",
+  controls: ["NIST-800-53r5/AC-12", "NIST-800-53r5/AC-2(3)", "OWASP-Secrets/2.7.3-revocation", "R12", "R47"],
+  types: [vault.databaseRole],
+  *judge({ props }) {
+    const revocation = texts(props.revocationStatements).join("; ");
+    if (revocation === "") {
+      yield "there are no revocation statements: open sessions go on";
+      return;
+    }
+    const steps = [
+      [/"\{\{name\}\}" (WITH )?NOLOGIN/i, "new logins are not blocked"],
+      [/pg_terminate_backend\(pid\)[^;]*usename = '\{\{name\}\}'/i, "open sessions are not ended"],
+      [/DROP (ROLE|USER) (IF EXISTS )?"\{\{name\}\}"/i, "the user is not dropped"],
+    ] as const;
+    let after = 0;
+    for (const [step, lacks] of steps) {
+      const at = revocation.search(step);
+      if (at < 0) yield lacks;
+      else if (at < after) yield "the statements are not in the order block, end, drop";
+      else after = at;
+    }
+  },
+};
+
+const server = (props: Props) => record(props.postgresql);
+
+export const databaseTls: ResourceRule = {
+  name: "database-tls",
+  sentence: "Vault reaches a database over TLS and verifies its certificate and name.",
+  severity: "critical",
+  fix: "Write tls: verify-full for the database; without TLS only on this machine.",
+  controls: ["NIST-800-53r5/SC-8", "NIST-800-53r5/SC-23", "OWASP-Secrets/2.8-in-transit", "R53"],
+  types: [vault.connection],
+  *judge({ props }) {
+    const url = text(server(props).connectionUrl);
+    if (url === undefined) {
+      yield "connectionUrl is not set";
+      return;
+    }
+    const [, host = "", query = ""] = /@([^/?]*)[^?]*(?:\?(.*))?$/.exec(url) ?? [];
+    const mode = new URLSearchParams(query).getAll("sslmode");
+    if (isOwn(host) && mode.length === 1) return;
+    if (mode.length !== 1 || mode[0] !== "verify-full")
+      yield `sslmode is ${mode.join(", ") || "not set"}, not verify-full`;
+    if (server(props).tlsSkipVerify === true || props.insecureTls === true)
+      yield "the certificate is not verified";
+  },
+};
+
+function isOwn(host: string): boolean {
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(host);
+}
+
+export const databaseScram: ResourceRule = {
+  name: "database-scram",
+  sentence: "The server gets verifiers and never a password, which its log would keep.",
+  severity: "high",
+  fix: "Set postgresql.passwordAuthentication to scram-sha-256.",
+  controls: ["NIST-800-53r5/IA-5(1)", "NIST-800-53r5/SC-28", "OWASP-Secrets/2.6-auditing", "R54"],
+  types: [vault.connection],
+  *judge({ props }) {
+    if (server(props).passwordAuthentication !== "scram-sha-256")
+      yield "passwordAuthentication is not scram-sha-256";
+  },
+};
+
+export const databaseConnectionNarrow: ResourceRule = {
+  name: "database-connection-narrow",
+  sentence:
+    "A connection serves named roles, as a manager of its own that is no superuser, with credentials that Vault fills in.",
+  severity: "critical",
+  fix: "Name allowedRoles, use {{username}} and {{password}} in the URL, and a manager that the platform made.",
+  controls: ["NIST-800-53r5/AC-6(5)", "NIST-800-53r5/IA-5(7)", "OWASP-Secrets/2.3-access-control", "R8"],
+  types: [vault.connection],
+  *judge({ props }) {
+    const roles = texts(props.allowedRoles);
+    const name = text(props.name);
+    if (name === undefined) yield "the connection has no name";
+    if (!Array.isArray(props.allowedRoles)) yield "allowedRoles is not set";
+    for (const role of roles) {
+      if (/[*?]/.test(role) || role === "") yield "allowedRoles admits roles by a pattern";
+      else if (name !== undefined && !role.startsWith(`${name}.`))
+        yield `allowedRoles admits ${role}, which is not of this connection`;
+    }
+    const { connectionUrl, username } = server(props);
+    if (!/^\w+:\/\/\{\{username\}\}:\{\{password\}\}@/.test(text(connectionUrl) ?? "")) {
+      yield "connectionUrl does not take the credentials from Vault";
+    }
+    const manager = text(username);
+    if (manager === undefined) yield "username is not set";
+    else if (/^(postgres|root|admin|rds_?\w*|sa|master|superuser)$/i.test(manager))
+      yield `${manager} is the server's own administrator`;
+    if (props.verifyConnection !== true)
+      yield "verifyConnection is not true: a wrong connection is only found when it is needed";
+  },
+};

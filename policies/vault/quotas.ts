@@ -1,0 +1,47 @@
+import type { ResourceRule, StackRule } from "../rule.ts";
+import { number, text } from "../value.ts";
+import { vault } from "./types.ts";
+
+export const quotaBounds: ResourceRule = {
+  name: "quota-bounds",
+  sentence: "A quota holds a client to a rate that a person or a fleet can need and an attack cannot use.",
+  severity: "medium",
+  fix: "Set rate and interval: at most 10,000 a second for everything, 1,000 a minute for a login.",
+  controls: ["NIST-800-53r5/AC-7", "NIST-800-53r5/SC-5", "R48"],
+  types: [vault.quota],
+  *judge({ props }) {
+    const rate = number(props.rate);
+    const interval = number(props.interval);
+    const login = (text(props.path) ?? "").startsWith("auth/");
+    if (text(props.name) === undefined) yield "the quota has no name";
+    if (typeof props.path !== "string") yield "path is not said";
+    if (rate === undefined || rate <= 0) yield "rate is not set";
+    if (interval === undefined || interval <= 0) yield "interval is not set";
+    if (rate === undefined || interval === undefined || interval <= 0) return;
+    const most = login ? 1000 / 60 : 10_000;
+    if (rate / interval > most) yield `${rate} requests in ${interval} s are no bound`;
+  },
+};
+
+export const quotaEverywhere: StackRule = {
+  name: "quota-everywhere",
+  sentence: "One quota bounds the whole Vault, and each login has its own.",
+  severity: "medium",
+  fix: "Declare a quota with an empty path and one for each auth mount.",
+  controls: ["NIST-800-53r5/AC-7", "NIST-800-53r5/SC-5", "R48"],
+  *judgeStack(resources) {
+    const mounts = resources.filter(({ type }) => type === vault.auth || type === vault.jwt);
+    if (mounts.length === 0 && !resources.some(({ type }) => type === vault.mount)) return;
+    const paths = new Set(
+      resources
+        .filter(({ type }) => type === vault.quota)
+        .map(({ props }) => String(props.path).replace(/\/$/, "")),
+    );
+    if (!paths.has("")) yield { message: "no quota bounds the whole Vault" };
+    for (const { urn, props } of mounts) {
+      if (props.type === "kubernetes") continue;
+      const path = `auth/${text(props.path) ?? ""}`;
+      if (!paths.has(path)) yield { urn, message: `no quota bounds logins at ${path}` };
+    }
+  },
+};

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Finding, judge } from "../../policies/judge.ts";
+import { seen } from "../../policies/resource.ts";
+import { rules } from "../../policies/rules.ts";
+import { environments, realProgram, realState } from "./real.ts";
+
+const short = ({ rule, verdict, urn, message }: Finding) =>
+  `${verdict} ${rule.name} ${urn?.split("::").slice(2).join(" ") ?? ""}: ${message}`;
+
+for (const environment of environments) {
+  test(`the shipped program of ${environment} passes every rule, as far as it is known before an update`, async () => {
+    const { findings } = judge(rules, (await realProgram(environment)).map(seen));
+    assert.deepEqual(findings.filter(({ verdict }) => verdict === "violated").map(short), []);
+  });
+
+  test(`of the shipped program of ${environment}, only who people are is pending before an update`, async () => {
+    const { findings } = judge(rules, (await realProgram(environment)).map(seen));
+    assert.deepEqual([...new Set(findings.map(({ rule }) => rule.name))].sort(), [
+      "alias-of-login",
+      "everyone-in-a-group",
+      "mfa-enforced",
+      "mfa-for-people",
+      "state-no-live-value",
+      "two-administrators",
+    ]);
+  });
+
+  test(`after the update of ${environment} nothing is pending and every rule passes`, async () => {
+    const { findings } = judge(rules, (await realState(environment)).map(seen));
+    assert.deepEqual(findings.map(short), []);
+  });
+}

@@ -1,0 +1,60 @@
+import { platform } from "../../infra/index.ts";
+import { record } from "../../infra/record.ts";
+import { loadCatalogue } from "../../model/catalogue.ts";
+import { derive } from "../../model/derive.ts";
+import type { Declared } from "../../policies/resource.ts";
+
+export const environments = ["local", "staging", "production"] as const;
+
+const catalogue = await loadCatalogue("catalogue");
+
+/** What the local stack fills in when it starts. */
+const local = {
+  vault: {
+    audit: {
+      first: { type: "file" as const, path: "/var/lib/keyplane/first/audit.log" },
+      second: { type: "file" as const, path: "/var/lib/keyplane/second/audit.log" },
+    },
+  },
+};
+
+/** The shipped program of an environment, as a first preview would see it. */
+export function realProgram(environment: (typeof environments)[number]): Promise<Declared[]> {
+  const model = derive(catalogue, environment, environment === "local" ? local : undefined);
+  return record(environment, () => platform(model, { part: "all", bootstrapPasswords: {} }));
+}
+
+/**
+ * The same after an update: what only an update makes known is a text of its own per resource, and refers to it, as
+ * Vault's ids and accessors do.
+ */
+export async function realState(environment: (typeof environments)[number]): Promise<Declared[]> {
+  const program = await realProgram(environment);
+  const login = program.find(({ type, inputs }) => /AuthBackend$/.test(type) && isHuman(inputs.type));
+  const ids = new Map(
+    program
+      .filter(({ type }) => type === "vault:identity/entity:Entity")
+      .map(({ name }) => [name, `id-of-${name}`]),
+  );
+  const model = derive(catalogue, environment, environment === "local" ? local : undefined);
+  return program.map((resource) => {
+    const { type, name, inputs } = resource;
+    const more = (outputs: object) => ({ ...resource, inputs: { ...inputs, ...outputs } });
+    if (/AuthBackend$/.test(type)) return more({ accessor: `accessor-of-${name}` });
+    if (type.endsWith(":EntityAlias")) {
+      return more({ canonicalId: ids.get(name), mountAccessor: `accessor-of-${login?.name}` });
+    }
+    if (type.endsWith(":Group")) {
+      const members = model.groups.find((group) => group.name === name)?.members ?? [];
+      return more({ memberEntityIds: members.map((member) => ids.get(member)) });
+    }
+    if (type.endsWith(":MfaLoginEnforcement")) {
+      return more({ authMethodAccessors: [`accessor-of-${login?.name}`], mfaMethodIds: ["people-totp"] });
+    }
+    return resource;
+  });
+}
+
+function isHuman(type: unknown): boolean {
+  return type === "userpass" || type === "oidc";
+}
