@@ -76,3 +76,40 @@ for (const kind of ["hmac", "password"] as const) {
     assert.deepEqual(valuesIn(await auditLog(bench.server)), []);
   });
 }
+
+test("kill -9 before and after every call of rolling back: another runner converges, nothing is left over", async (t) => {
+  const rises = ({ world }: Demo) => {
+    world.errorsRise = true;
+  };
+  const olds = new Map<string, Record<string, string>>();
+  const crashes = inWorlds(
+    t,
+    "hmac",
+    async (demo, { address }, at) => {
+      const { world } = demo;
+      const used = olds.get(address)?.primary;
+      assert.equal((await demo.journal()).state, "rolled-back", at);
+      assert.deepEqual([...world.accepted.keys()], [used], at);
+      assert.deepEqual(await demo.fields(), olds.get(address), at);
+      for (const id of world.actors.keys()) assert.equal(world.usedBy(id), used, `${at}: ${id}`);
+      for (const [path, versions] of Object.entries(await demo.left())) {
+        assert.equal(versions.length, 1, `${at}: ${path} holds the versions ${versions}`);
+      }
+    },
+    rises,
+  );
+  const { killed } = await killEverywhere(t, {
+    ...crashes,
+    async prepare() {
+      const data = await crashes.prepare();
+      const old = await bench.server.root.read<{ data: Record<string, string> }>(
+        `kv/data/${data.secret.source}`,
+      );
+      olds.set(data.address, old?.data ?? {});
+      return data;
+    },
+    only: ({ state }) => state === "rolling-back",
+    perState: 4,
+  });
+  assert.ok(killed >= 4, `only ${killed} were killed`);
+});

@@ -41,6 +41,8 @@ export interface Crashes<Data> {
   reason?: Reason;
   /** Narrows the points down, e.g. to one state. */
   only?(call: Call): boolean;
+  /** Points of each state where not all are taken; 1 by default. */
+  perState?: number;
 }
 
 export interface CrashInput {
@@ -66,7 +68,7 @@ export async function killEverywhere<Data>(
   crashes: Crashes<Data>,
 ): Promise<Killed> {
   const { calls } = await undisturbed(crashes);
-  const points = pointsOf(calls, crashes.only ?? (() => true));
+  const points = pointsOf(calls, crashes.only ?? (() => true), crashes.perState ?? 1);
   const states = new Set<string>();
   let killed = 0;
   for (const point of points) {
@@ -94,7 +96,7 @@ async function undisturbed<Data>(crashes: Crashes<Data>): Promise<{ calls: Call[
 
 type Point = { index: number; when: "before" | "after" };
 
-function pointsOf(calls: Call[], only: (call: Call) => boolean): Point[] {
+function pointsOf(calls: Call[], only: (call: Call) => boolean, perState: number): Point[] {
   const indexes = calls.flatMap((call, index) => (only(call) ? [index] : []));
   if (isWhole) {
     return indexes.flatMap((index) => [
@@ -105,9 +107,11 @@ function pointsOf(calls: Call[], only: (call: Call) => boolean): Point[] {
   const random = seeded(4);
   const next = (below: number) => Math.floor(random() * below);
   const states = [...new Set(indexes.map((index) => calls[index]?.state))];
-  return states.map((state) => {
+  return states.flatMap((state) => {
     const of = indexes.filter((index) => calls[index]?.state === state);
-    return { index: of[next(of.length)] ?? 0, when: next(2) === 0 ? "before" : "after" };
+    return Array.from({ length: perState }, (): Point => {
+      return { index: of[next(of.length)] ?? 0, when: next(2) === 0 ? "before" : "after" };
+    });
   });
 }
 
