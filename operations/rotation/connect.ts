@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pg, { type QueryResult, type QueryResultRow } from "pg";
 import { type Vault, VaultError } from "../../clients/vault.ts";
 import type { Database, Model } from "../../model/model.ts";
@@ -64,7 +65,7 @@ async function open(
     connectionTimeoutMillis: patience.connect,
     statement_timeout: patience.statement,
     // A server that is gone without a word is noticed here.
-    query_timeout: patience.statement + 5_000,
+    query_timeout: patience.statement * 2,
     // Whatever waits for a lock makes others wait behind it: better to come again.
     lock_timeout: 2_000,
     // What the database's users have made must not stand in for what is meant.
@@ -103,8 +104,8 @@ class Session implements Connection {
   }
 
   async end(): Promise<void> {
-    // The server may be gone: then there is nothing to end.
-    await this.#client.end().catch(() => {});
+    // The server may be gone, or never answer: then there is nothing to wait for.
+    await Promise.race([this.#client.end().catch(() => {}), sleep(2_000, undefined, { ref: false })]);
     await this.#lease?.end();
   }
 }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Model, Secret } from "../../../model/model.ts";
-import { rotate } from "../../../operations/rotation/engine.ts";
+import type { Secret } from "../../../model/model.ts";
 import type { Reason } from "../../../operations/rotation/rotator.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
 import { type Crashes, killEverywhere } from "./crash.ts";
-import postgresScenario, { type PostgresData } from "./postgres-scenario.ts";
+import { DatabaseUserCase } from "./postgres-case.ts";
+import type { PostgresData } from "./postgres-scenario.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 
 let server: DatabaseServer;
@@ -21,72 +21,15 @@ after(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-let users = 0;
-
-/** What a test needs of one secret: what Vault holds of it, and which of that logs in. */
-class Case {
-  readonly secret: Secret;
-  readonly data: PostgresData;
-
-  constructor(like: Secret) {
-    const secret = server.like(like, `crash_${++users}`);
-    this.secret = { ...secret, rotate: { ...secret.rotate, overlap: 0 } };
-    const model: Model = { ...server.model, rotation: { ...server.model.rotation, watch: 0 } };
-    const { address, ca } = server.services.vault;
-    this.data = { vault: { address, ca, token: server.rotator.token ?? "" }, model, secret: this.secret };
-  }
-
-  async rotate(reason: Reason): Promise<void> {
-    const { subject, close } = await postgresScenario.open(this.data, (_, call) => call());
-    const options = { by: "keyplane.rotate", wait: true, report: () => {} };
-    const { state } = await rotate({ ...subject, ...options, reason });
-    await close();
-    assert.equal(state, "done");
-  }
-
-  async at(path: string): Promise<Fields | undefined> {
-    const read = await server.root.read<{ data: Fields | null }>(`kv/data/${path}`);
-    const fields = read?.data ?? undefined;
-    if (fields?.password !== undefined) passwords.add(fields.password);
-    return fields;
-  }
-
-  async source(): Promise<Fields> {
-    return (await this.at(this.secret.source)) ?? {};
-  }
-
-  /** What each consumer was given. */
-  async delivered(): Promise<Fields[]> {
-    const found = await Promise.all(this.secret.consumers.map(({ path }) => this.at(path)));
-    return found
-      .filter((fields) => fields !== undefined)
-      .map((fields) => (fields.url ? inUrl(fields.url) : fields));
-  }
-
-  refusal(fields: Fields): Promise<string | undefined> {
-    return server.refusal(this.secret, { ...fields, user: fields.user ?? this.login });
-  }
-
-  /** Variables of a single user's consumers name the password alone. */
-  get login(): string {
-    return this.secret.databaseUser?.logins[0] ?? "";
-  }
-}
-
-function inUrl(url: string): Fields {
-  const { username, password } = new URL(url);
-  return { user: decodeURIComponent(username), password: decodeURIComponent(password) };
-}
-
 /** Crashes of a rotation of users of their own; at its end exactly the current value logs in. */
 function crashesOf(
   like: Secret,
   reason: Reason,
-  held: (one: Case, at: string) => Promise<void>,
+  held: (one: DatabaseUserCase, at: string) => Promise<void>,
 ): Crashes<PostgresData> {
-  const cases = new Map<string, Case>();
+  const cases = new Map<string, DatabaseUserCase>();
   const olds = new Map<string, Fields>();
-  const caseOf = ({ secret }: PostgresData): Case => {
+  const caseOf = ({ secret }: PostgresData): DatabaseUserCase => {
     const one = cases.get(secret.id);
     if (one === undefined) throw new Error("no such case");
     return one;
@@ -95,11 +38,10 @@ function crashesOf(
     scenario: import.meta.resolve("./postgres-scenario.ts"),
     reason,
     async prepare() {
-      const one = new Case(like);
+      const one = new DatabaseUserCase(server, like, passwords);
       cases.set(one.secret.id, one);
       if (reason !== "first") {
-        await one.rotate("first");
-        olds.set(one.secret.id, await one.source());
+        olds.set(one.secret.id, await one.first());
       }
       return one.data;
     },
