@@ -17,8 +17,6 @@ let server: DatabaseServer;
 const ends: (() => Promise<void>)[] = [];
 before(async () => {
   server = await startDatabaseServer({ after: (end) => ends.push(end) });
-  await server.root.write("sys/mounts/kv", { type: "kv", options: { version: "2" } });
-  await server.root.write("sys/mounts/transit", { type: "transit" });
 });
 after(async () => {
   for (const end of ends.reverse()) await end();

@@ -1,0 +1,334 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Model, Secret, StoredCiphertext } from "../../model/model.ts";
+import { bundleOf } from "../../operations/delivery/bundle.ts";
+import { sinksOf } from "../../operations/delivery/sinks.ts";
+import { type Clock, vaultClock } from "../../operations/rotation/clock.ts";
+import { rotate } from "../../operations/rotation/engine.ts";
+import { FernetKey } from "../../operations/rotation/re-encryption/fernet.ts";
+import { fernet, fernetCensus } from "../../operations/rotation/rotators/fernet.ts";
+import type { Subject } from "../../operations/rotation/run.ts";
+import type { Fields } from "../../operations/values/shape.ts";
+import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
+import { fernetKey } from "../operations/rotation/re-encryption/api-keys.ts";
+import type { ReEncrypting } from "./fernet/re-encrypting.ts";
+import { Compose, type Program } from "./services/compose.ts";
+
+const isWhole = process.env.KEYPLANE_SCALE === "prove";
+const day = 86_400_000;
+
+let server: DatabaseServer;
+const ends: (() => Promise<void>)[] = [];
+before(async () => {
+  server = await startDatabaseServer({ after: (end) => ends.push(end) });
+});
+after(async () => {
+  for (const end of ends.reverse()) await end();
+});
+
+/** A system's services as processes that encrypt what they store, and the secret that they do it with. */
+async function services(t: { after(end: () => Promise<void>): void }, id: string, rotations: number) {
+  const folder = await mkdtemp(join(tmpdir(), "keyplane-fernet-"));
+  const declared = server.secret(id);
+  const [stored] = declared.stored;
+  assert.ok(stored);
+  const database = server.model.databases.find((one) => one.id === stored.database);
+  assert.ok(database);
+  const inside = { id, databaseUser: { database: database.id } } as Secret;
+  const ask = <Row extends object>(query: string, values: unknown[] = []) =>
+    server.query(inside, query, values) as Promise<Row[]>;
+  // As the system's own database user made it: a login of the group that the catalogue grants everything to.
+  const [group] = database.groups;
+  const password = randomBytes(16).toString("hex");
+  await ask(`CREATE ROLE "${database.system}-test" LOGIN PASSWORD '${password}' IN ROLE "${group?.name}"`);
+  await ask(
+    `CREATE TABLE ${stored.table} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ciphertext text NOT NULL)`,
+  );
+  const told = { done: 0, failed: 0, written: 0 };
+  const programs = Object.fromEntries(
+    declared.consumers.map((consumer): [string, Program] => {
+      const service = server.model.services.find((one) => one.id === consumer.id);
+      const [delivery] = service?.deliver ?? [];
+      assert.ok(delivery?.to === "env-file");
+      const names = Object.fromEntries(
+        Object.entries(consumer.as).map(([variable, field]) => [field, variable]),
+      );
+      return [
+        consumer.name,
+        {
+          file: fileURLToPath(import.meta.resolve("./fernet/service.ts")),
+          envFile: join(folder, delivery.path),
+          env: {
+            NAME: consumer.name,
+            RATE: String(Math.ceil(220 / declared.consumers.length)),
+            TABLE: stored.table,
+            KEY_VARIABLE: names.key ?? "",
+            PREVIOUS_VARIABLE: names.previous ?? "",
+            DATABASE: JSON.stringify({
+              host: database.host,
+              port: database.port,
+              database: database.database,
+              user: `${database.system}-test`,
+              password,
+            }),
+          },
+          said: (line) => {
+            for (const [name, count] of Object.entries(JSON.parse(line) as typeof told)) {
+              told[name as keyof typeof told] += count;
+            }
+          },
+        },
+      ];
+    }),
+  );
+  const compose = new Compose(programs);
+  t.after(async () => {
+    await compose.end();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const model: Model = {
+    ...server.model,
+    services: server.model.services.map((service) => ({ ...service, user: process.getuid?.() ?? 0 })),
+    secrets: [declared],
+    rotation: { ...server.model.rotation, watch: 1 },
+  };
+  const subject: Subject = {
+    vault: server.rotator,
+    model,
+    secret: declared,
+    rotator: fernet,
+    reach: server.reach,
+    probes: () => [],
+    sinks: ({ id: consumer, name }) => {
+      const service = model.services.find((one) => one.id === consumer);
+      const host = { root: folder, runs: join(folder, "runs", name), command: compose.command };
+      return service === undefined ? [] : sinksOf(model, service, host);
+    },
+  };
+  const said: string[] = [];
+  const vault = await vaultClock(server.rotator);
+  let ahead = 0;
+  const clock: Clock = { ...vault, now: () => new Date(vault.now().getTime() + ahead) };
+  const go = (given: Partial<Subject> & { reason?: "first" | "scheduled" | "compromise" } = {}) =>
+    rotate({
+      ...subject,
+      reason: "scheduled",
+      by: "keyplane.rotate",
+      report: ({ text: line }) => said.push(line),
+      wait: false,
+      clock,
+      ...given,
+    });
+  const source = async (): Promise<Fields> => {
+    const read = await server.root.read<{ data: Fields }>(`kv/data/${declared.source}`);
+    assert.ok(read);
+    return read.data;
+  };
+  assert.equal((await go({ reason: "first", sinks: () => [] })).state, "done");
+  for (const consumer of declared.consumers) {
+    const bundle = await bundleOf(server.rotator, model, consumer.id);
+    for (const sink of subject.sinks(consumer)) await sink.write(bundle);
+    await compose.restart(consumer.name);
+  }
+  await until(() => told.written > 20);
+  const pass = (milliseconds: number) => {
+    ahead += milliseconds;
+  };
+  return { subject, go, pass, source, told, said, compose, ask, stored, rotations };
+}
+
+for (const id of ["soma/crypto-fernet", "solo/encryption-key"]) {
+  test(`${id}: rotated under load, what its services stored is re-encrypted, and every row opens at every moment (R17, R22, R23)`, async (t) => {
+    const it = await services(t, id, isWhole ? 20 : 2);
+    const old = await it.source();
+    const values = new Set(Object.values(old));
+    for (let count = 1; count <= it.rotations; count++) {
+      const waits = await it.go();
+      assert.equal(waits.state, "drain", waits.waiting);
+      assert.match(waits.waiting ?? "", /^both values are accepted until /);
+      const { key = "", previous = "" } = await it.source();
+      const context = { ...it.subject, report: () => {}, signal: new AbortController().signal };
+      const [found] = await fernetCensus(context, [it.stored], { key, previous });
+      assert.deepEqual(Object.keys(found?.rows ?? {}), ["new"], "nothing is left under the old key");
+      // Kept for 30 d all the same.
+      it.pass(30 * day - 600_000);
+      assert.equal((await it.go()).state, "drain");
+      it.pass(700_000);
+      const end = await it.go();
+      assert.deepEqual([end.state, end.waiting], ["done", undefined]);
+      for (const value of Object.values(await it.source())) values.add(value);
+    }
+    // A compromise cuts the 30 d short and says so, and leaves no ciphertext behind all the same (R21).
+    const end = await it.go({ reason: "compromise" });
+    assert.deepEqual([end.state, end.waiting], ["done", undefined]);
+    assert.ok(end.skipped.includes("the overlap of 2592000 s was cut short"), end.skipped.join("; "));
+    await it.compose.end();
+    assert.equal(it.told.failed, 0);
+    assert.ok(it.told.done > it.rotations * 200, `${it.told.done} requests`);
+    const alone = await it.source();
+    assert.equal(alone.previous, alone.key);
+    for (const value of values) assert.ok(!it.said.join("\n").includes(value));
+    t.diagnostic(
+      `${it.rotations} rotations, ${it.told.done} requests, ${it.told.written} rows written, 0 failed`,
+    );
+  });
+}
+
+test("re-encryption under writers, killed five times: no row lost, none left under the old key (R23)", async (t) => {
+  const count = isWhole ? 5_000_000 : 20_000;
+  const table = "api_keys_at_scale";
+  const inside = { id: "soma", databaseUser: { database: "soma/main" } } as Secret;
+  const ask = <Row extends object>(query: string, values: unknown[] = []) =>
+    server.query(inside, query, values) as Promise<Row[]>;
+  for (const off of ["log_statement = 'none'", "log_min_duration_statement = -1"])
+    await ask(`ALTER SYSTEM SET ${off}`);
+  await ask("SELECT pg_reload_conf()");
+  const old = { key: fernetKey(), previous: fernetKey() };
+  const next = { key: fernetKey(), previous: old.key };
+  const [before, now] = [new FernetKey(old.key), new FernetKey(next.key)];
+  const pool = 1000;
+  const sealed = Array.from({ length: pool }, (_, index) =>
+    before.seal({ plaintext: Buffer.from(`sk-live-${String(index).padStart(40, "0")}`), time: 1n }),
+  );
+  await ask(`CREATE TABLE ${table} (id bigint PRIMARY KEY, ciphertext text NOT NULL)`);
+  await ask(
+    `INSERT INTO ${table} SELECT n, ($1::text[])[n % ${pool} + 1] FROM generate_series(1, ${count}) AS n`,
+    [sealed],
+  );
+  const plain = await plainUpdate(ask, table, count);
+
+  const stored: StoredCiphertext = {
+    database: "soma/main",
+    schema: "public",
+    table,
+    key: "id",
+    column: "ciphertext",
+  };
+  const secret: Secret = {
+    ...server.secret("soma/crypto-fernet"),
+    stored: [stored],
+    journal: "rotation/soma/scale",
+  };
+  const input: ReEncrypting = {
+    vault: {
+      address: server.rotator.address,
+      ca: server.services.vault.ca,
+      token: server.rotator.token ?? "",
+    },
+    model: server.model,
+    secret,
+    ca: server.services.issuer.ca,
+    old,
+    next,
+  };
+  const writing = new AbortController();
+  const written = new Map<number, string>();
+  const writer = write(ask, { table, count, key: now, written, signal: writing.signal });
+  const began = performance.now();
+  const each = isWhole ? 400 : 1;
+  for (const when of ["before", "after", "before", "after", "after"] as const) {
+    assert.equal(await runner({ ...input, dies: { batches: each, when } }), "killed");
+  }
+  assert.equal(await runner(input), "ended");
+  const took = (performance.now() - began) / 1000;
+  writing.abort();
+  await writer;
+
+  const context = {
+    ...server.context(secret),
+    report: () => {},
+  };
+  const [census] = await fernetCensus(context, [stored], next);
+  assert.deepEqual(census?.rows, { new: count + written.size - overwritten(written, count) });
+  await everyRow(ask, table, (id, token) => {
+    const plaintext = now.open(token)?.plaintext.toString();
+    const expectedText = written.get(id) ?? `sk-live-${String(id % pool).padStart(40, "0")}`;
+    assert.equal(plaintext, expectedText, `row ${id}`);
+  });
+  const rate = Math.round(count / took);
+  t.diagnostic(
+    `${count} rows in ${took.toFixed(1)} s with 5 kills and ${written.size} writes: ${rate} rows/s; ` +
+      `plain UPDATE ${Math.round(plain)} rows/s (${(rate / plain).toFixed(2)})`,
+  );
+});
+
+type Ask = <Row extends object>(query: string, values?: unknown[]) => Promise<Row[]>;
+
+/** Rows per second of one plain UPDATE of as many rows. */
+async function plainUpdate(ask: Ask, table: string, count: number): Promise<number> {
+  await ask(`CREATE TABLE ${table}_plain (LIKE ${table} INCLUDING ALL)`);
+  await ask(`INSERT INTO ${table}_plain SELECT * FROM ${table}`);
+  const began = performance.now();
+  await ask(`UPDATE ${table}_plain SET ciphertext = reverse(ciphertext)`);
+  const took = (performance.now() - began) / 1000;
+  await ask(`DROP TABLE ${table}_plain`);
+  return count / took;
+}
+
+/** Writes rows anew and adds some, with the new key, as services do after their switch. */
+async function write(
+  ask: Ask,
+  given: { table: string; count: number; key: FernetKey; written: Map<number, string>; signal: AbortSignal },
+): Promise<void> {
+  const { table, count, key, written, signal } = given;
+  for (let number = 0; !signal.aborted; number++) {
+    const id = number % 3 === 0 ? count + 1 + number : 1 + Math.floor(Math.random() * count);
+    const plaintext = `sk-written-${number}`;
+    const token = key.seal({ plaintext: Buffer.from(plaintext), time: 1n });
+    await ask(
+      `INSERT INTO ${table} VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET ciphertext = excluded.ciphertext`,
+      [id, token],
+    );
+    written.set(id, plaintext);
+    await sleep(2);
+  }
+}
+
+function overwritten(written: Map<number, string>, count: number): number {
+  return [...written.keys()].filter((id) => id <= count).length;
+}
+
+async function everyRow(ask: Ask, table: string, look: (id: number, token: string) => void): Promise<void> {
+  for (let after = 0; ; ) {
+    const rows = await ask<{ id: string; ciphertext: string }>(
+      `SELECT id, ciphertext FROM ${table} WHERE id > $1 ORDER BY id LIMIT 20000`,
+      [after],
+    );
+    for (const { id, ciphertext } of rows) look(Number(id), ciphertext);
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    after = Number(last.id);
+  }
+}
+
+/** Runs a runner in a process of its own. */
+async function runner(input: ReEncrypting): Promise<"killed" | "ended"> {
+  const file = fileURLToPath(import.meta.resolve("./fernet/re-encrypting.ts"));
+  const child = spawn(process.execPath, [file], { stdio: ["pipe", "pipe", "pipe"] });
+  const ended = new Promise<NodeJS.Signals | null>((resolve) =>
+    child.once("exit", (_, signal) => resolve(signal)),
+  );
+  child.stdin.on("error", () => {});
+  child.stdin.end(JSON.stringify(input));
+  const [out, errors, signal] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  for (const value of [input.old.key, input.next.key]) assert.ok(!`${out}${errors}`.includes(value ?? " "));
+  if (signal === "SIGKILL") return "killed";
+  assert.equal(errors, "");
+  return "ended";
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 60_000; Date.now() < end; ) {
+    if (await holds()) return;
+    await sleep(20);
+  }
+  assert.fail("did not come to hold within a minute");
+}
