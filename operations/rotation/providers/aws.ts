@@ -10,7 +10,7 @@ import { type Adapter, type KeyApi, type ListedKey, ProviderError, QuotaError } 
  * UpdateAccessKey, DeleteAccessKey, ListUserTags, TagUser; and GetCallerIdentity of STS), signed with version 4. Also
  * what speaks the same: the address is IAM's endpoint, and that of STS where it is not AWS' own.
  *
- * Access keys have no labels and all that a user has may do the same. So before a key is made, the user's tags say for
+ * Access keys have no labels, and may do what their user may. So before a key is made, the user's tags say for
  * which rotation and which keys there were: another one that is there afterwards is that rotation's.
  */
 export const aws: Adapter = {
@@ -93,7 +93,7 @@ export const aws: Adapter = {
         const url = host.endsWith(".amazonaws.com") ? "https://sts.amazonaws.com" : address;
         const sts = { url, service: "sts", version: "2011-06-15" };
         const { code, result, answer } = await call(what, key, sts, { Action: "GetCallerIdentity" });
-        if (code === undefined) return [textIn(result.Arn)];
+        if (code === undefined) return [`user ${textIn(result.Arn).split("/").at(-1)}`];
         if (refusals.has(code)) return undefined;
         throw http.refused(what, answer.status, code);
       },
@@ -109,6 +109,7 @@ export const aws: Adapter = {
           keys.push({
             id,
             label: mine ? (tags.get(rotationTag) ?? "") : "",
+            rights: [`user ${user}`],
             ...(used !== undefined && { lastUsed: lastUse(textIn(used.LastUsedDate)) }),
             ...(textIn(used?.ServiceName) !== "" &&
               used?.ServiceName !== "N/A" && { usedBy: textIn(used?.ServiceName) }),

@@ -76,7 +76,8 @@ export const provider: Rotator = {
       return { state: "idle", evidence: "the provider has never seen the old key used" };
     const window = Math.max(context.model.rotation.watch, adapter.tellsWithin);
     const ago = Math.max(0, (at.getTime() - key.lastUsed.getTime()) / 1000);
-    const evidence = `the provider saw the old key used ${Math.round(ago)} s ago${key.usedBy === undefined ? "" : `, by ${key.usedBy}`}`;
+    const by = key.usedBy === undefined ? "" : `, by ${key.usedBy}`;
+    const evidence = `the provider saw the old key used last at ${key.lastUsed.toISOString()}${by}`;
     return ago >= window
       ? { state: "idle", evidence }
       : { state: "in use", by: [key.usedBy ?? `a user of the key ${key.id}`], evidence };
