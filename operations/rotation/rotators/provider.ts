@@ -84,15 +84,22 @@ export const provider: Rotator = {
   },
 
   async revoke(context, old, kept) {
-    const { adapter, api, own, label } = await open(context, kept, old);
-    if ((await accepted(context, adapter, () => api.rights(own(kept)))) === undefined) {
+    const opened = await open(context, kept, old);
+    const { adapter, own, label } = opened;
+    const isGood = (await accepted(context, adapter, () => opened.api.rights(own(kept)))) !== undefined;
+    if (!isGood && tookPlaceOf(kept, old)) {
       throw new ProviderError(
         `${context.secret.id}: the key that would be kept is refused, so the other one is not revoked: give a good one with \`keyplane set\``,
       );
     }
+    // On the way back nobody uses the new key; where the old one has died, the new one revokes itself.
+    const caller = isGood ? kept : old;
+    const { api } = isGood ? opened : await open(context, old);
+    if (!isGood && (await api.rights(own(old))) === undefined) return;
+    const except = idsIn(kept, old);
+    await removeOthers(context, api, own(caller), { label, except });
     const id = replaced(old, kept) ?? (await api.idOf(own(old)));
-    if (id !== undefined && id !== kept[idField]) await api.revoke(id, own(kept));
-    await removeOthers(context, api, own(kept), { label, except: idsIn(kept, old) });
+    if (id !== undefined && id !== kept[idField]) await api.revoke(id, own(caller));
   },
 
   async verify(context, old, kept) {
@@ -111,7 +118,13 @@ export const provider: Rotator = {
     const { vault, model, secret } = context;
     const current = await readSource({ vault, model, by: "" }, secret);
     if (current === undefined) return;
+    if (secret.provider?.address === undefined) return;
     const { api, own, label } = await open(context, current);
+    if (secret.provider.credential === undefined && (await api.rights(own(current))) === undefined) {
+      const text = `${secret.provider.name} refuses the key in force: look there yourself for a key with the label ${label}`;
+      context.report({ subject: secret.id, state: "progress", text });
+      return;
+    }
     await removeOthers(context, api, own(current), { label, except: idsIn(current) });
   },
 };
@@ -197,6 +210,12 @@ function idsIn(...versions: (Fields | undefined)[]): string[] {
   return versions
     .flatMap((version) => [version?.[idField], version?.[replacedField]])
     .filter((id) => id !== undefined);
+}
+
+/** Whether a key was made to take the place of another one, rather than the other way round. */
+function tookPlaceOf(next: Fields, old: Fields): boolean {
+  const id = next[replacedField];
+  return id !== undefined && (old[idField] ?? id) === id;
 }
 
 /** The id of the old key: its own note, or that of the key which took its place. */

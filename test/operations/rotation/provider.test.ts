@@ -258,6 +258,29 @@ test("rolled back, the new key is revoked and the old one goes on", async () => 
   );
 });
 
+test("rolled back while the old key has died, the new one is revoked all the same", async () => {
+  await using w = await world();
+  const next = await provider.create(w.context, w.current);
+  Object.assign(w.server.keys[0] ?? {}, { isLive: false });
+  await provider.revoke(w.context, next, w.current);
+  await provider.verify(w.context, next, w.current);
+  assert.deepEqual(w.server.live(), []);
+  await provider.revoke(w.context, next, w.current);
+});
+
+test("given up where the provider refuses the key in force, it ends, and says what to look for there", async () => {
+  await using w = await world();
+  Object.assign(w.server.keys[0] ?? {}, { isLive: false });
+  const { vault } = contextOf(model, "trading-bot/exchange", {
+    sources: { "trading-bot/exchange": w.current },
+  });
+  await provider.discard?.({ ...w.context, vault });
+  assert.match(
+    w.context.steps[0]?.text ?? "",
+    /look there yourself for a key with the label keyplane\/acme\//,
+  );
+});
+
 test("an old key that is still accepted after it was revoked is told", async () => {
   await using w = await world();
   const next = await provider.create(w.context, w.current);
