@@ -47,6 +47,7 @@ const shape = z.looseObject({
   waiting: z.string().optional(),
   skipped: z.array(z.string()),
   notes: z.array(z.string()).optional(),
+  reloaded: z.array(z.string()).optional(),
   abort: z.string().optional(),
   baseline: z.record(z.string(), z.number()).optional(),
   failure: z.string().optional(),

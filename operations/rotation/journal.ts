@@ -54,6 +54,8 @@ export interface Journal {
   skipped: string[];
   /** What was accepted although it could not be seen, in words: sinks that cannot be read back, idle source none. */
   notes?: string[];
+  /** Consumer, sink and version that were reloaded where nobody can see what runs: not again by a later run. */
+  reloaded?: string[];
   /** Someone wants it rolled back: why. Whoever holds the lease does it. */
   abort?: string;
   /** Rates before the rotation, by source, per second. */

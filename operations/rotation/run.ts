@@ -7,6 +7,7 @@ import { ConflictError, readFields } from "../values/kv.ts";
 import type { Versions } from "../values/phases.ts";
 import type { Fields } from "../values/shape.ts";
 import type { Clock } from "./clock.ts";
+import { fencedReach, fencedVault } from "./fence.ts";
 import type { Journal, State } from "./journal.ts";
 import type { Changes, Lease } from "./lease.ts";
 import type { ConsumerProbe, Watch } from "./observer.ts";
@@ -100,7 +101,8 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
     await lease.ready();
     signal.throwIfAborted();
   };
-  const vault = fenced(subject.vault, ready);
+  const vault = fencedVault(subject.vault, ready);
+  const reach = fencedReach(subject.reach, ready);
   const kept = new Map<number, Fields>();
   const fields = async (version: number): Promise<Fields> => {
     const found =
@@ -121,6 +123,7 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
     ...subject,
     ...manner,
     vault,
+    reach,
     signal,
     lease,
     writer: { vault, model, by },
@@ -135,7 +138,6 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
     },
     get context() {
       const { id: rotation, reason } = lease.journal;
-      const { reach } = subject;
       return { vault, model, secret, rotation, reason, reach, now: () => clock.now(), report, signal };
     },
     fields,
@@ -160,14 +162,4 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
 /** Whether a reason takes the shortest safe path. */
 export function isShort(reason: Reason): boolean {
   return reason === "compromise" || reason === "leaver";
-}
-
-/** The same client; no request begins without the lease. */
-function fenced(vault: Vault, ready: () => Promise<void>): Vault {
-  const same = vault.with(vault.token);
-  same.request = async (...request) => {
-    await ready();
-    return vault.request(...request);
-  };
-  return same;
 }

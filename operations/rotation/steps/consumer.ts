@@ -134,6 +134,7 @@ async function settle(
   { version, unsure }: { version: number; unsure: boolean },
 ): Promise<string | undefined> {
   const { clock, signal, patience, secret, model, reloaded } = run;
+  const once = `${consumer.id} ${sink.name} ${version}`;
   const look = (): Promise<Running> => run.act(() => sink.running(secret.id, version));
   const end = clock.now().getTime() + patience.pickUp;
   let pause = patience.poll.first;
@@ -144,11 +145,12 @@ async function settle(
     if (looks === 1 || looks % 8 === 0) {
       const bundle = await bundleOf(run.vault, model, consumer.id);
       const changed = await run.act(() => sink.write(bundle));
-      const once = `${consumer.id} ${sink.name} ${version}`;
-      const mayHaveMissed = (seen.state === "behind" || unsure) && !reloaded.has(once);
-      if (changed || mayHaveMissed) {
+      if (changed || mayHaveMissed(run, seen, once, unsure)) {
         await run.act(() => sink.reload());
         reloaded.add(once);
+        if (seen.state === "unobservable") {
+          run.change({ reloaded: [...(run.journal.reloaded ?? []), once] });
+        }
       }
     }
     if (seen.state === "unobservable") {
@@ -159,6 +161,15 @@ async function settle(
     await clock.sleep(pause, signal);
     pause = Math.min(pause * 2, patience.poll.longest);
   }
+}
+
+/**
+ * Whether a consumer may have missed a reload, by a crash between its new values and that. One that is seen to be behind
+ * gets another one from each process; one that nobody can see, one altogether.
+ */
+function mayHaveMissed(run: Run, seen: Running, once: string, unsure: boolean): boolean {
+  if (seen.state === "behind") return !run.reloaded.has(once);
+  return unsure && run.journal.reloaded?.includes(once) !== true;
 }
 
 /**

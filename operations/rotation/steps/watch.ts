@@ -28,7 +28,9 @@ export async function watch(run: Run): Promise<Turn> {
     }
     const left = end.getTime() - clock.now().getTime();
     if (left <= 0) return { to: next, text: "error rates stayed as they were" };
-    if (!run.waits) return { wait: `error rates are watched until ${end.toISOString()}`, until: end };
+    // What passes in a moment is waited for by everybody.
+    if (!run.waits && left > run.patience.pickUp)
+      return { wait: `error rates are watched until ${end.toISOString()}`, until: end };
     await clock.sleep(Math.min(every, left), signal);
   }
 }

@@ -156,6 +156,16 @@ test("a consumer that cannot be seen is accepted, and said so", async (t) => {
   assert.deepEqual(world.violations, []);
 });
 
+test("a consumer that cannot be seen is not reloaded again by each run that waits for another one", async (t) => {
+  const { rotate, world } = await bench.demo(t, "hmac", ["signer", "listener", "listener"]);
+  const [hidden, deaf] = ["demo/listener-2", "demo/listener-3"].map((id) => world.actors.get(id));
+  assert.ok(hidden && deaf);
+  hidden.isHidden = true;
+  deaf.isDeaf = true;
+  for (let run = 0; run < 3; run++) assert.equal((await rotate({ wait: false })).state, "deliver-listeners");
+  assert.equal(hidden.reloads, 1);
+});
+
 test("a compromise takes the shortest safe path, keeps order and proofs, and says what it left out (R21)", async (t) => {
   const { rotate, world } = await bench.demo(t, "hmac", ["signer", "listener"], {
     rotate: { by: "machine", overlap: day, onCompromise: true },
