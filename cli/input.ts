@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline/promises";
 import { addAbortSignal, type Readable, type Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import type { ReadStream } from "node:tty";
@@ -70,5 +71,15 @@ export async function askHidden(
     terminal.setRawMode(false);
     terminal.pause();
     output.write("\n");
+  }
+}
+
+/** Asks on a terminal; anything but y or yes is a no. */
+export async function askYes(question: string, input: Readable, output: Writable): Promise<boolean> {
+  const lines = createInterface({ input, output });
+  try {
+    return /^y(es)?$/i.test((await lines.question(question)).trim());
+  } finally {
+    lines.close();
   }
 }

@@ -168,7 +168,7 @@ async function hold(following: Following): Promise<Outcome | "again"> {
   const run = runOf(options, manner, lease);
   const text =
     begun.attempt === 1 ? `rotation begins (${begun.reason})` : `rotation goes on at ${begun.state}`;
-  options.report({ subject: secret.id, state: "started", text });
+  options.report({ subject: secret.id, state: "started", text, step: begun.state });
   let waits: Waits | undefined;
   try {
     waits = await drive(run);

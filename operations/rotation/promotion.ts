@@ -4,13 +4,14 @@ import { gitHubToken, LoginError } from "../login.ts";
 import { ConflictError, stateOf, writeVersion } from "../values/kv.ts";
 import { type Evidence, type Expected, type Refusal, refusal, SealedEvidence } from "./evidence.ts";
 
-/** The environment before this one has not shown that the secret can be rotated. Says what is missing and what to do. */
+/** The environment before this one has not shown that a secret can be rotated. Says what is missing and what to do. */
 export class EvidenceError extends Error {
   override name = "EvidenceError";
-  readonly case: Refusal["case"];
-  constructor(secret: string, { case: name, why }: Refusal) {
-    super(`${secret} is not rotated here yet: ${why}`);
-    this.case = name;
+  /** Which of the cases; undefined where it was told by someone else. */
+  readonly case: Refusal["case"] | undefined;
+  constructor(message: string, refused?: Refusal["case"]) {
+    super(message);
+    this.case = refused;
   }
 }
 
@@ -109,7 +110,8 @@ export async function requireEvidence(
     version: source.gone ? 0 : source.version,
   });
   if (wrong !== undefined || evidence === undefined) {
-    throw new EvidenceError(secret.id, wrong ?? { case: "absent", why: "there is no evidence" });
+    const { case: name, why } = wrong ?? { case: "absent" as const, why: "there is no evidence" };
+    throw new EvidenceError(`${secret.id} is not rotated here yet: ${why}`, name);
   }
   return evidence;
 }

@@ -91,7 +91,7 @@ export function lastRotation({ version, versions, journal }: Facts): Date | unde
  * @param settings jitter and watch, in seconds
  */
 export function standingOf(
-  secret: Pick<Secret, "id" | "kind" | "provider" | "rotate" | "nats">,
+  secret: Pick<Secret, "id" | "kind" | "provider" | "rotate" | "nats" | "generator">,
   facts: Facts,
   settings: Pick<RotationSettings, "jitter" | "watch">,
   now: Date,
@@ -142,8 +142,10 @@ function latenessOf(due: Date | undefined, bound: Date | undefined, now: Date): 
   return bound !== undefined && now > bound ? "overdue" : "due";
 }
 
-function valueless({ rotate }: Pick<Secret, "rotate">): string {
-  return rotate.by === "hand" ? "nobody has set it yet: keyplane set" : "its first value is not made yet";
+function valueless({ generator }: Pick<Secret, "generator">): string {
+  return generator.by !== "machine"
+    ? "nobody has set it yet: keyplane set"
+    : "its first value is not made yet";
 }
 
 /** Why a secret that a machine rotates cannot be rotated in this environment. */

@@ -225,7 +225,7 @@ async function refusedCase(answer: Promise<unknown>): Promise<string> {
     (reason: unknown) => reason,
   );
   if (!(error instanceof EvidenceError)) throw new Error(`not refused for its evidence: ${error}`);
-  return error.case;
+  return error.case ?? "";
 }
 
 suite("R25: staging's evidence on its real Vault, read by production", () => {

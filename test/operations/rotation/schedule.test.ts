@@ -223,6 +223,10 @@ suite("where a secret stands", () => {
     const standing = standingOf(named("titan/gemini"), { version: 0, versions: {} }, settings, start);
     assert.deepEqual([standing.state, standing.why], ["no value", "nobody has set it yet: keyplane set"]);
   });
+  test("the first key of a provider is set by hand, whoever makes the next ones", () => {
+    const { why } = standingOf(named("trading-bot/exchange"), { version: 0, versions: {} }, settings, start);
+    assert.equal(why, "nobody has set it yet: keyplane set");
+  });
   test("one whose provider has no address in the environment says what to write", () => {
     const { address: _, ...provider } = named("trading-bot/exchange").provider ?? { name: "", api: true };
     const standing = standingOf(
@@ -247,6 +251,10 @@ suite("where a secret stands", () => {
     assert.deepEqual([state, step, why, until], ["under way", "drain", "the overlap passes", at(day)]);
     assert.equal(standingOf(hmac, facts, settings, at(25 * hour)).state, "under way");
     assert.equal(standingOf(hmac, facts, settings, at(25 * hour + 1)).state, "stuck");
+    const { notBefore: _, ...unknown } = draining;
+    const without = { ...facts, journal: unknown };
+    assert.equal(standingOf(hmac, without, settings, at(25 * hour)).state, "under way");
+    assert.equal(standingOf(hmac, without, settings, at(25 * hour + 1)).state, "stuck");
   });
   test("stuck says what it waits for, or that nobody works at it", () => {
     const observing = journal({ state: "observe-listeners", waiting: "titan-sentinel runs version 1" });

@@ -1,0 +1,154 @@
+import { type Command, Option } from "commander";
+import type { EncryptionKey, Model, Secret } from "../model/model.ts";
+import type { Wanted } from "../operations/rotation/status.ts";
+import { define, type Invocation, type Result } from "./command.ts";
+import { UsageError } from "./exit.ts";
+import { askYes } from "./input.ts";
+import { rowText, shown, worst } from "./rotation-rows.ts";
+
+type Reason = "scheduled" | "compromise" | "leaver";
+
+export function command(): Command {
+  return define({
+    name: "rotate [name...]",
+    summary: "replace secrets without downtime",
+    details:
+      "Makes the next value, brings it to listeners before signers, probes it, watches error rates, and revokes the old " +
+      "one once the overlap has passed and it is seen to be unused. Where only the overlap has to pass, the command ends; " +
+      "the next `keyplane rotate --due` goes on. May be stopped anywhere and run again anywhere. --reason compromise " +
+      "takes the shortest safe path and says what it left out. Exit codes: 0 done, or waiting for its overlap as " +
+      "planned; 1 rolled back, stuck or refused; 3 unreachable; 4 stopped half-way.",
+    examples: [
+      [
+        "keyplane rotate titan/hmac --dry-run",
+        "the plan: consumers in order, restarts, probes, impact, times",
+      ],
+      ["keyplane rotate titan/hmac", "as far as it goes now"],
+      ["keyplane rotate --due", "what a CronJob runs: everything due, and what is under way"],
+      [
+        "keyplane rotate titan/hmac --reason compromise --yes",
+        "at once: the old value is refused in seconds",
+      ],
+    ],
+    interruptible: true,
+    configure: (rotate) =>
+      rotate
+        .option("--due", "everything that is due, and what is under way", false)
+        .option("--all", "every secret that a machine rotates, due or not", false)
+        .addOption(
+          new Option("--reason <reason>", "why")
+            .choices(["scheduled", "compromise", "leaver"])
+            .default("scheduled"),
+        )
+        .option("--wait", "stay until the overlap has passed and the old value is revoked", false)
+        .option("--yes", "do not ask before what cannot be undone", false)
+        .option("--root <folder>", "this machine is the services' host: its root, usually /")
+        .option("--project <folder>", "folder of the Compose project, for relative paths"),
+    async run(invocation) {
+      const { due, all, wait, yes } = invocation.options;
+      const reason = invocation.options.reason as Reason;
+      const names = invocation.arguments;
+      const asked = [names.length > 0, due === true, all === true].filter(Boolean).length;
+      if (asked !== 1) throw new UsageError("name secrets, or write --due or --all: one of the three");
+      if (due === true && reason !== "scheduled") {
+        throw new UsageError(
+          `--reason ${reason} goes with names or --all: what has leaked is not waited for to be due`,
+        );
+      }
+      const { modelOf } = await import("./session.ts");
+      const { secrets, keys } = named(await modelOf(invocation), names);
+      const wanted: Wanted = due === true ? { what: "due" } : { what: "these", reason };
+      if (invocation.dryRun) return plan(invocation, secrets, wanted);
+      if (all === true || reason !== "scheduled") {
+        await confirm(invocation, secrets, reason, yes === true);
+      }
+      return rotate(invocation, { secrets, keys }, wanted, wait === true);
+    },
+  });
+}
+
+/** The secrets and encryption keys of these names; all of them where none is named. */
+function named(model: Model, names: string[]): { secrets: Secret[]; keys: EncryptionKey[] } {
+  const secrets = model.secrets.filter(({ retired }) => retired === undefined);
+  const keys = model.encryptionKeys.filter(({ retired }) => retired === undefined);
+  if (names.length === 0) return { secrets, keys };
+  const known = new Set([...secrets, ...keys].map(({ id }) => id));
+  for (const name of names) if (!known.has(name)) throw unknownName(name, [...known], model.environment);
+  const isAsked = ({ id }: { id: string }) => names.includes(id);
+  return { secrets: secrets.filter(isAsked), keys: keys.filter(isAsked) };
+}
+
+/** What looks like a value is not repeated. */
+export function unknownName(name: string, known: string[], environment: string): UsageError {
+  const isName = /^[a-z][a-z0-9_-]{0,39}\/[a-z][a-z0-9_-]{0,39}$/.test(name);
+  const said = isName ? `${name} is no secret of ${environment}` : "write secrets as system/secret";
+  const of = known.filter((id) => id.startsWith(`${name.split("/")[0]}/`));
+  return new UsageError(isName && of.length > 0 ? `${said}; that system has ${of.join(", ")}` : said);
+}
+
+/** Before everything is rotated, or an old value is refused without waiting for those who still use it. */
+async function confirm(
+  { report }: Invocation,
+  secrets: readonly Secret[],
+  reason: Reason,
+  yes: boolean,
+): Promise<void> {
+  const count = secrets.length === 1 ? (secrets[0]?.id ?? "") : `${secrets.length} secrets`;
+  const short =
+    reason === "scheduled" ? "" : " The old values are refused at once, also to whoever still uses them.";
+  const impacts = secrets.flatMap(({ id, impact }) => (impact === undefined ? [] : [`${id}: ${impact}`]));
+  for (const impact of impacts) report({ subject: "impact", state: "unchanged", text: impact });
+  if (yes) return;
+  const question = `Rotate ${count} (${reason})?${short} A revoked value cannot be brought back.`;
+  if (!process.stdin.isTTY) throw new UsageError(`${question} Answer with --yes`);
+  if (!(await askYes(`${question} [y/N] `, process.stdin, process.stderr))) {
+    throw new UsageError("nothing was rotated: the answer was not yes");
+  }
+}
+
+async function rotate(
+  invocation: Invocation,
+  { secrets, keys }: { secrets: Secret[]; keys: EncryptionKey[] },
+  wanted: Wanted,
+  wait: boolean,
+): Promise<Result> {
+  const [{ rotateKeys, rotateMany }, { withRunner }] = await Promise.all([
+    import("../operations/rotation/fleet-runner.ts"),
+    import("./rotation-session.ts"),
+  ]);
+  return withRunner(invocation, { wait }, async (runner) => {
+    // What was learnt at run time, e.g. where the local stack is, stands in the runner's model alone.
+    const ids = new Set(secrets.map(({ id }) => id));
+    const here = runner.model.secrets.filter(({ id }) => ids.has(id));
+    const rows = await rotateMany(runner, here, wanted, { wait });
+    const keyIds = new Set(keys.map(({ id }) => id));
+    const keysHere = runner.model.encryptionKeys.filter(({ id }) => keyIds.has(id));
+    const keyRows = await rotateKeys(runner, keysHere, wanted);
+    const asked = wanted.what === "these";
+    const results = [...rows, ...keyRows].map((row) => shown(row, asked));
+    const told = results.filter(({ result }) => asked || result !== "unchanged");
+    const text = told.flatMap(rowText);
+    return {
+      json: { environment: invocation.environment, rotations: results },
+      text: text.length > 0 ? text.join("\n") : "Nothing is due.",
+      code: worst(results),
+    };
+  });
+}
+
+async function plan(invocation: Invocation, secrets: Secret[], wanted: Wanted): Promise<Result> {
+  const [{ planMany }, { planText }, { withRunner }] = await Promise.all([
+    import("../operations/rotation/fleet-plan.ts"),
+    import("./rotation-plan.ts"),
+    import("./rotation-session.ts"),
+  ]);
+  return withRunner(invocation, { wait: false }, async (runner) => {
+    const ids = new Set(secrets.map(({ id }) => id));
+    const here = runner.model.secrets.filter(({ id }) => ids.has(id));
+    const plans = await planMany(runner, here, wanted);
+    return {
+      json: { environment: invocation.environment, dryRun: true, plans },
+      text: plans.length > 0 ? plans.flatMap(planText).join("\n") : "Nothing is due.",
+    };
+  });
+}

@@ -1,0 +1,60 @@
+import type { PlannedRow } from "../operations/rotation/fleet-plan.ts";
+import type { PlannedDelivery } from "../operations/rotation/plan.ts";
+import { lasting } from "./rotation-progress.ts";
+
+/** The plan of one secret's rotation, for people. */
+export function planText(row: PlannedRow): string[] {
+  const { secret } = row;
+  if (row.does === "nothing") return [`${secret}: would do nothing: ${row.why}.`];
+  if (row.does === "goes on") {
+    return [`${secret}: would go on at ${row.at}${row.waiting === undefined ? "" : ` (${row.waiting})`}.`];
+  }
+  const { plan, evidence, blackout } = row;
+  const { overlap, watch, earliestEnd } = plan.times;
+  const lines = [
+    ...(blackout === undefined ? [] : [`not before ${blackout.until}: ${blackout.reason}`]),
+    ...(evidence?.state === "refused" ? [`would be refused: ${evidence.why}`] : []),
+    ...(evidence?.state === "shown" ? [`shown by rotation ${evidence.rotation}`] : []),
+    ...(evidence?.state === "not needed" ? [evidence.why] : []),
+    ...(plan.impact === undefined ? [] : [`impact: ${plan.impact}`]),
+    ...moments(plan.deliveries),
+    plan.restarts.length === 0 ? "restarts nothing" : `restarts, in this order: ${plan.restarts.join(", ")}`,
+    `watches error rates for ${lasting(watch)}; both values are accepted for ${lasting(overlap)}`,
+    `ends not before ${earliestEnd.toISOString()}`,
+    idle(plan.idle),
+    ...plan.unobservable.map((what) => `cannot be seen: ${what}`),
+    ...plan.skipped.map((what) => `left out: ${what}`),
+  ];
+  return [`${secret}: would rotate (${plan.reason}).`, ...lines.map((line) => `  ${line}`)];
+}
+
+const titles = {
+  listeners: "first, to those who accept",
+  signers: "then, to those who sign or log in",
+  revocation: "at the end, without the old value",
+};
+
+function moments(deliveries: PlannedDelivery[]): string[] {
+  return (["listeners", "signers", "revocation"] as const).flatMap((moment) => {
+    const here = deliveries.filter((delivery) => delivery.moment === moment);
+    if (here.length === 0) return [];
+    return [`${titles[moment]}:`, ...here.flatMap(delivery)];
+  });
+}
+
+function delivery({ consumer, gets, sinks, reload, probes }: PlannedDelivery): string[] {
+  const place = sinks.length > 0 ? sinks.join(", ") : "reads Vault itself";
+  const how =
+    reload === undefined ? "" : `, ${typeof reload === "string" ? reload : `signal ${reload.signal}`}`;
+  return [
+    `  ${consumer}: ${gets} (${place}${how})`,
+    ...(probes.length > 0 ? [`    probed by ${probes.join(", ")}`] : []),
+  ];
+}
+
+function idle(source: { source: string; metric?: string } | undefined): string {
+  if (source === undefined)
+    return "nothing says whether the old value is unused: it would stop before revoking";
+  if (source.source === "none") return "revokes without seeing whether the old value is unused (idle: none)";
+  return `revokes once the old value is seen unused: ${source.metric ?? source.source}`;
+}

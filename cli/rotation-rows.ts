@@ -1,0 +1,90 @@
+import type { KeyRow, Row } from "../operations/rotation/fleet-runner.ts";
+import { type ExitCode, exit, exitCode } from "./exit.ts";
+
+/** What became of one secret or key, for people and programs. */
+export interface Shown {
+  secret: string;
+  /** done, unchanged, drains, waits, busy, stuck, rolled-back, refused, held, by hand, failed. */
+  result: string;
+  text: string;
+  code: ExitCode;
+  [more: string]: unknown;
+}
+
+/**
+ * @param asked whether the secrets were named: one that then does not begin is a finding, one that is only not yet due for
+ * a reason is not
+ */
+export function shown(row: Row | KeyRow, asked: boolean): Shown {
+  if ("left" in row) {
+    return { secret: row.secret, result: "by hand", text: row.left, code: asked ? exit.finding : exit.clean };
+  }
+  if ("held" in row) {
+    const { why, until } = row.held;
+    const text = `did not begin: ${why}${until === undefined ? "" : ` (until ${until.toISOString()})`}`;
+    const stopped = why === "stopped";
+    const code = stopped ? exit.resumable : asked ? exit.finding : exit.clean;
+    return { secret: row.secret, result: "held", text, code, ...(until && { until: until.toISOString() }) };
+  }
+  if ("error" in row) {
+    const { error } = row;
+    const text = error instanceof Error ? error.message : String(error);
+    const name = error instanceof Error ? error.name : "Error";
+    if (name === "EvidenceError") {
+      return { secret: row.secret, result: "refused", text, code: exit.finding, error: name };
+    }
+    return { secret: row.secret, result: "failed", text, code: exitCode(error), error: name };
+  }
+  if ("key" in row) {
+    const { state, unchanged, waiting, skipped, notes, from, to } = row.key;
+    const more = { state, from, ...(to !== undefined && { to }), skipped, notes };
+    const done = unchanged ? "nothing to do" : `version ${to ?? from} encrypts`;
+    return waiting === undefined
+      ? {
+          secret: row.secret,
+          result: unchanged ? "unchanged" : "done",
+          text: done,
+          code: exit.clean,
+          ...more,
+        }
+      : { secret: row.secret, result: "drains", text: waiting, code: exit.clean, ...more };
+  }
+  return ofOutcome(row.secret, row.outcome);
+}
+
+function ofOutcome(secret: string, outcome: Extract<Row, { outcome: unknown }>["outcome"]): Shown {
+  const { state, waiting, failure, busy, isStuck, unchanged, to, notBefore } = outcome;
+  const common = (result: string, text: string, code: ExitCode): Shown => ({
+    ...outcome,
+    secret,
+    result,
+    text,
+    code,
+  });
+  if (busy !== undefined) return common("busy", `${busy.owner} is at it`, exit.clean);
+  if (unchanged) return common("unchanged", "nothing is under way", exit.clean);
+  if (state === "done") return common("done", to === undefined ? "done" : `done, version ${to}`, exit.clean);
+  if (state === "rolled-back") {
+    return common("rolled-back", `rolled back: ${failure ?? "as was asked"}`, exit.finding);
+  }
+  const why = waiting ?? "it goes on with the next run";
+  // What nobody can say the end of waits for somebody; the overlap waits for its time.
+  const soon = notBefore === undefined || Date.parse(notBefore) - Date.now() < 60_000;
+  if (isStuck || soon) return common("stuck", `stuck at ${state}: ${why}`, exit.finding);
+  return common("drains", `${state}: ${why}; a later \`keyplane rotate --due\` goes on`, exit.clean);
+}
+
+/** The lines of all of them, with what a short path left out. */
+export function rowText(row: Shown): string[] {
+  const list = (name: string) => (Array.isArray(row[name]) ? (row[name] as string[]) : []);
+  return [
+    `${row.secret}: ${row.text}.`.replace(/\.\.$/, "."),
+    ...list("skipped").map((text) => `  left out: ${text}`),
+    ...list("notes").map((text) => `  note: ${text}`),
+  ];
+}
+
+/** The worst of them. */
+export function worst(rows: readonly Shown[]): ExitCode {
+  return rows.reduce<ExitCode>((most, { code }) => (code > most ? code : most), exit.clean);
+}

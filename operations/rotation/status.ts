@@ -1,0 +1,166 @@
+import type { Vault } from "../../clients/vault.ts";
+import type { Model, Secret } from "../../model/model.ts";
+import type { Candidate } from "./fleet.ts";
+import { isUnderWay, type Journal, type Past } from "./journal.ts";
+import { readJournal } from "./journal-store.ts";
+import type { Reason } from "./rotator.ts";
+import { type Facts, type Standing, standingOf } from "./schedule.ts";
+
+/** A secret, where it stands, and its journal. */
+export interface Status {
+  secret: Secret;
+  standing: Standing;
+  /** Latest version of the source; 0 where there is none. */
+  version: number;
+  journal?: Journal;
+}
+
+interface Reading {
+  /** Logged in as a role that reads journals and the metadata of sources; it sees no value. */
+  vault: Vault;
+  model: Model;
+}
+
+/** Reads that are under way at once. */
+const atOnce = 16;
+
+/**
+ * Where secrets stand, in their order; retired ones are left out. Reads metadata and journals, never a value.
+ * @throws JournalError, VaultError, VaultUnreachableError
+ */
+export async function statusOf(reading: Reading, secrets: readonly Secret[], now: Date): Promise<Status[]> {
+  const asked = secrets.filter(({ retired }) => retired === undefined);
+  const found: Status[] = [];
+  let next = 0;
+  const worker = async () => {
+    for (let index = next++; index < asked.length; index = next++) {
+      const secret = asked[index];
+      if (secret !== undefined) found[index] = await one(reading, secret, now);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, asked.length) }, worker));
+  return found;
+}
+
+async function one(reading: Reading, secret: Secret, now: Date): Promise<Status> {
+  const { model } = reading;
+  const [source, { journal }] = await Promise.all([
+    versionsOf(reading, secret.source),
+    readJournal(reading, secret),
+  ]);
+  const facts: Facts = { ...source, ...(journal !== undefined && { journal }) };
+  const standing = standingOf(secret, facts, model.rotation, now);
+  return { secret, standing, version: facts.version, ...(journal !== undefined && { journal }) };
+}
+
+async function versionsOf(
+  { vault, model }: Reading,
+  path: string,
+): Promise<Pick<Facts, "version" | "versions">> {
+  const metadata = await vault.read<{
+    current_version: number;
+    versions: Record<string, { created_time: string; deletion_time: string; destroyed: boolean }>;
+  }>(`${model.vault.mounts.kv}/metadata/${path}`);
+  if (metadata === undefined) return { version: 0, versions: {} };
+  const latest = metadata.versions[String(metadata.current_version)];
+  const gone = latest !== undefined && (latest.destroyed || latest.deletion_time !== "");
+  const versions = Object.entries(metadata.versions).map(([version, { created_time }]) => [
+    version,
+    new Date(created_time),
+  ]);
+  return { version: gone ? 0 : metadata.current_version, versions: Object.fromEntries(versions) };
+}
+
+/** The rotations of a secret that have ended, newest first. */
+export function pastOf(journal: Journal | undefined): Past[] {
+  if (journal === undefined) return [];
+  const { id, reason, state, from, to, startedAt, since, failure } = journal;
+  if (isUnderWay(journal)) return journal.history;
+  const outcome = state === "done" ? "done" : "rolled-back";
+  const last = { id, reason, outcome, from, to: to ?? from, startedAt, endedAt: since } as const;
+  return [{ ...last, ...(failure !== undefined && { failure }) }, ...journal.history];
+}
+
+/** What is to be rotated. */
+export type Wanted =
+  | { what: "due" }
+  /** By name or all of them, whether due or not. */
+  | { what: "these"; reason: Exclude<Reason, "first"> }
+  /** What is under way, and nothing else. */
+  | { what: "under way" };
+
+/** A secret that a machine does not rotate now, and what a person can do. */
+export interface Left {
+  secret: string;
+  why: string;
+}
+
+/**
+ * What can begin or go on now. Pure.
+ * @param states where the secrets stand
+ * @returns candidates for the fleet; under `left` whatever was asked for and cannot
+ */
+export function candidatesOf(
+  states: readonly Status[],
+  wanted: Wanted,
+  jitter: number,
+  now: Date,
+): { candidates: Candidate[]; left: Left[] } {
+  const candidates: Candidate[] = [];
+  const left: Left[] = [];
+  for (const status of states) {
+    const { secret, standing, journal } = status;
+    const isOpen = journal !== undefined && isUnderWay(journal);
+    const why = isOpen ? undefined : notNow(status, wanted);
+    if (why === "not asked for") continue;
+    if (why !== undefined) {
+      left.push({ secret: secret.id, why });
+      continue;
+    }
+    // Time has to pass, and a run now would only say so again; a compromise waits for nothing.
+    const urgent = wanted.what === "these" && wanted.reason !== "scheduled";
+    const until = standing.until;
+    if (isOpen && wanted.what !== "these" && until !== undefined && until > now) continue;
+    if (wanted.what === "under way" && !isOpen) continue;
+    const since = isOpen ? (until ?? new Date(journal.since)) : (standing.due ?? now);
+    candidates.push({
+      secret: secret.id,
+      services: secret.consumers.filter(({ kind }) => kind === "service").map(({ id }) => id),
+      ...(secret.provider?.api === true && { provider: secret.provider.name }),
+      since: since < now ? since : now,
+      ...latest(standing, jitter),
+      urgent,
+      underWay: isOpen,
+    });
+  }
+  return { candidates, left };
+}
+
+/** What is due at once is spread over the jitter once more, but begins before its bound. */
+function latest({ due, bound }: Standing, jitter: number): { latest?: Date } {
+  if (due === undefined) return {};
+  const spread = new Date(due.getTime() + jitter * 1000);
+  return { latest: bound !== undefined && bound < spread ? bound : spread };
+}
+
+/** Why a secret that is not under way does not begin; undefined when it does. */
+function notNow({ secret, standing }: Status, wanted: Wanted): string | undefined {
+  const byHand = `${secret.owner} makes it: keyplane set ${secret.id}`;
+  const isFirst = standing.state === "no value" && secret.generator.by === "machine";
+  if (wanted.what === "under way") return "not asked for";
+  if (wanted.what === "due") {
+    if (isFirst || standing.state === "due" || standing.state === "overdue") return undefined;
+    if (standing.state === "by hand" && standing.lateness !== "on time")
+      return `${standing.lateness}; ${byHand}`;
+    if (
+      standing.state === "held back" ||
+      (standing.state === "not here" && standing.lateness !== "on time")
+    ) {
+      return standing.why;
+    }
+    return "not asked for";
+  }
+  if (secret.rotate.by === "hand") return byHand;
+  if (standing.state === "no value" && !isFirst) return standing.why;
+  return standing.state === "not here" ? standing.why : undefined;
+}
