@@ -20,6 +20,11 @@ const commands: Record<string, { summary: string; load: () => Promise<{ command(
   },
   set: { summary: "give a secret the value on standard input", load: () => import("./set.ts") },
   enrol: { summary: "hand a person their second factor, once", load: () => import("./enrol.ts") },
+  rotate: { summary: "replace secrets without downtime", load: () => import("./rotate.ts") },
+  rotations: {
+    summary: "say what is due, under way or stuck, and why",
+    load: () => import("./rotations.ts"),
+  },
   run: { summary: "start a process with what its service is delivered", load: () => import("./run.ts") },
   sops: { summary: "make the files of the Git bootstrap", load: () => import("./sops.ts") },
 };
