@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { keepCompiledCode } from "../local/compile-cache.ts";
 import { exit, exitCode } from "./exit.ts";
 import { printError, printJson } from "./output.ts";
 
@@ -85,6 +86,7 @@ function withoutValues(message: string): string {
     .replace(/unknown command '(?![a-z-]{1,20}'(\s|$)).*'/s, "unknown command");
 }
 
+keepCompiledCode();
 await main(process.argv.slice(2));
 // What a library left open (an idle connection) must not keep the terminal waiting.
 process.exit();

@@ -6,6 +6,7 @@ import { globSync } from "node:fs";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { startProgress } from "../cli/progress.ts";
+import { keepCompiledCode } from "../local/compile-cache.ts";
 import { ensureTools } from "../local/toolchain/index.ts";
 
 const only = process.argv.slice(2);
@@ -29,6 +30,10 @@ if (files.some((file) => file.includes("kubernetes"))) {
 }
 if (files.some((file) => file.includes("nats"))) await ensureTools(["nats-server"], progress.report);
 progress.end();
+
+// A process per file: none compiles again what another one did.
+const compiled = keepCompiledCode();
+if (compiled !== undefined) process.env.NODE_COMPILE_CACHE ??= compiled;
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const stream = run({ files, concurrency: 2 });

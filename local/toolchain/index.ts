@@ -1,5 +1,5 @@
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
+import { cacheHome } from "../cache-home.ts";
 import type { Report } from "../progress.ts";
 import { platformOf } from "./package.ts";
 import { pins, type ToolName } from "./pins.ts";
@@ -32,18 +32,12 @@ export async function ensureTools<Wanted extends ToolName>(
 function toolchain(): Toolchain<ToolName> {
   ofProcess ??= new Toolchain({
     packages: pins,
-    cache: join(cacheHome(process.env), "keyplane", "toolchain"),
+    cache: join(cacheHome(process.env), "toolchain"),
     platform: platformOf(process.platform, process.arch),
     environment: process.env,
     ways: waysOf(process.env.KEYPLANE_TOOLCHAIN),
   });
   return ofProcess;
-}
-
-/** See https://specifications.freedesktop.org/basedir-spec/latest/: a relative path is ignored. */
-function cacheHome(environment: NodeJS.ProcessEnv): string {
-  const given = environment.XDG_CACHE_HOME ?? "";
-  return isAbsolute(given) ? given : join(homedir(), ".cache");
 }
 
 /** The ways that KEYPLANE_TOOLCHAIN names; all of them when it is unset or empty. Throws ToolchainError. */
