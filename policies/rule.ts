@@ -38,6 +38,8 @@ export interface ResourceRule extends Statement {
 
 /** Judges what only all resources of a stack show together. */
 export interface StackRule extends Statement {
+  /** Type tokens that it looks at one by one. */
+  types?: readonly string[];
   judgeStack(resources: readonly Resource[]): Iterable<StackViolation>;
 }
 

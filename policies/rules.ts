@@ -8,6 +8,7 @@ import * as endpoint from "./vault/endpoint.ts";
 import * as jwt from "./vault/jwt.ts";
 import * as machines from "./vault/machines.ts";
 import * as people from "./vault/people.ts";
+import * as places from "./vault/places.ts";
 import * as quotas from "./vault/quotas.ts";
 import * as tokens from "./vault/tokens.ts";
 
@@ -20,6 +21,7 @@ const subjects: object[] = [
   databases,
   encryption,
   people,
+  places,
   quotas,
   endpoint,
 ];

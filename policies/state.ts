@@ -1,4 +1,4 @@
-import { isStackRule, type Resource, type ResourceRule, type Rule, type StackRule } from "./rule.ts";
+import type { Resource, ResourceRule, Rule, StackRule } from "./rule.ts";
 import { record, text } from "./value.ts";
 import { vault } from "./vault/types.ts";
 
@@ -124,7 +124,7 @@ function retired({ type, props }: Resource): boolean {
 
 /** Refuses what none of the other rules looks at. */
 export function typeJudged(rules: readonly Rule[]): ResourceRule {
-  const judged = new Set(rules.flatMap((rule) => (isStackRule(rule) ? [] : rule.types)));
+  const judged = new Set(rules.flatMap(({ types }) => types ?? []));
   return {
     name: "state-type-judged",
     sentence: "Every resource is of a type that a rule looks at: nothing new comes in unseen.",

@@ -58,13 +58,26 @@ export const auditComplete: ResourceRule = {
   controls: ["NIST-800-53r5/AU-2", "NIST-800-53r5/AU-12", "R51"],
   types: [vault.audit],
   *judge({ props }) {
-    if (text(props.type) === undefined) yield "the device has no type";
-    if (text(props.path) === undefined) yield "the device has no path";
     const options = record(props.options);
+    const wanted = destinations[text(props.type) ?? ""];
+    if (wanted === undefined)
+      yield `a device of type ${text(props.type) ?? "nothing"} is none that Vault has`;
+    else if (!wanted.form.test(text(options[wanted.option]) ?? ""))
+      yield `${wanted.option} is not ${wanted.what}`;
     for (const name of ["filter", "exclude", "fallback"]) {
       if (options[name] !== undefined) yield `${name} keeps requests off this device`;
     }
     if (props.local !== false) yield "local is not false: the device is not made on other clusters";
+  },
+};
+
+const destinations: Record<string, { option: string; form: RegExp; what: string }> = {
+  file: { option: "file_path", form: /^\/(?!dev\/)[^*?]+$/, what: "an absolute path of a file" },
+  socket: { option: "address", form: /^([\w.-]+|\[[0-9a-f:]+\]):\d+$/i, what: "a host with a port" },
+  syslog: {
+    option: "facility",
+    form: /^(AUTH|AUTHPRIV|LOCAL[0-7])$/i,
+    what: "a facility for what is private",
   },
 };
 

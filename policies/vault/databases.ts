@@ -1,4 +1,4 @@
-import type { Props, ResourceRule } from "../rule.ts";
+import type { Props, ResourceRule, StackRule } from "../rule.ts";
 import { bounded, record, seconds, text, texts } from "../value.ts";
 import { vault } from "./types.ts";
 
@@ -70,11 +70,14 @@ export const databaseRevocation: ResourceRule = {
   controls: ["NIST-800-53r5/AC-12", "NIST-800-53r5/AC-2(3)", "OWASP-Secrets/2.7.3-revocation", "R12", "R47"],
   types: [vault.databaseRole],
   *judge({ props }) {
-    const revocation = texts(props.revocationStatements).join("; ");
+    const statements = texts(props.revocationStatements);
+    const revocation = statements.join("; ");
     if (revocation === "") {
       yield "there are no revocation statements: open sessions go on";
       return;
     }
+    // Vault runs each in a transaction of its own: what one statement does happens as a whole.
+    if (statements.length !== 1) yield `${statements.length} statements, where one does it as a whole`;
     const steps = [
       [/"\{\{name\}\}" (WITH )?NOLOGIN/i, "new logins are not blocked"],
       [/pg_terminate_backend\(pid\)[^;]*usename = '\{\{name\}\}'/i, "open sessions are not ended"],
@@ -107,7 +110,7 @@ export const databaseTls: ResourceRule = {
     }
     const [, host = "", query = ""] = /@([^/?]*)[^?]*(?:\?(.*))?$/.exec(url) ?? [];
     const mode = new URLSearchParams(query).getAll("sslmode");
-    if (isOwn(host) && mode.length === 1) return;
+    if (isOwn(host) && mode.length === 1 && mode[0] === "disable") return;
     if (mode.length !== 1 || mode[0] !== "verify-full")
       yield `sslmode is ${mode.join(", ") || "not set"}, not verify-full`;
     if (server(props).tlsSkipVerify === true || props.insecureTls === true)
@@ -156,9 +159,38 @@ export const databaseConnectionNarrow: ResourceRule = {
     }
     const manager = text(username);
     if (manager === undefined) yield "username is not set";
-    else if (/^(postgres|root|admin|rds_?\w*|sa|master|superuser)$/i.test(manager))
-      yield `${manager} is the server's own administrator`;
+    else if (!/^keyplane_\w+$/.test(manager)) yield `${manager} is no manager that the platform made`;
     if (props.verifyConnection !== true)
       yield "verifyConnection is not true: a wrong connection is only found when it is needed";
+  },
+};
+
+export const databaseRolesAdmitted: StackRule = {
+  name: "database-roles-admitted",
+  sentence:
+    "A database role belongs to the connection that it is named after, which admits exactly its roles.",
+  severity: "high",
+  fix: "Name each role connection.user and list it in the connection's allowedRoles.",
+  controls: ["NIST-800-53r5/AC-3", "OWASP-Secrets/2.3-access-control", "R8", "R12"],
+  *judgeStack(resources) {
+    const roles = resources.filter(({ type }) => type === vault.databaseRole);
+    const names = new Map(roles.map(({ urn, props }) => [urn, text(props.name) ?? ""]));
+    for (const { urn, props } of resources.filter(({ type }) => type === vault.connection)) {
+      const admitted = new Set(texts(props.allowedRoles));
+      const own = roles
+        .filter((role) => role.props.dbName === props.name)
+        .map((role) => names.get(role.urn) ?? "");
+      const lacks = own.filter((role) => !admitted.has(role));
+      if (lacks.length > 0) yield { urn, message: `allowedRoles lacks ${lacks.join(", ")}` };
+      const more = [...admitted].filter((role) => !own.includes(role));
+      if (more.length > 0)
+        yield { urn, message: `allowedRoles has ${more.join(", ")}, which nobody declares` };
+    }
+    for (const { urn, props } of roles) {
+      const connection = text(props.dbName);
+      if (connection === undefined || !(names.get(urn) ?? "").startsWith(`${connection}.`)) {
+        yield { urn, message: "the role is not named after its connection" };
+      }
+    }
   },
 };

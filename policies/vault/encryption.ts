@@ -1,4 +1,4 @@
-import type { Props, ResourceRule } from "../rule.ts";
+import type { Props, ResourceRule, StackRule } from "../rule.ts";
 import { bounded, number, seconds, text } from "../value.ts";
 import { vault } from "./types.ts";
 
@@ -64,7 +64,7 @@ export const keyStrong: ResourceRule = {
     const type = text(props.type);
     if (type === "hmac") {
       const size = number(props.keySize);
-      if (size === undefined || size < 32) yield "keySize is under 32 bytes";
+      if (size === undefined || size < 32 || size > 512) yield "keySize is not between 32 and 512 bytes";
     } else if (type === undefined || !ciphers.includes(type)) yield `the type is ${type ?? "not set"}`;
     if (props.convergentEncryption === true) yield "convergentEncryption shows which plaintexts are equal";
     if (number(props.minDecryptionVersion) === 0) yield "minDecryptionVersion is 0";
@@ -84,7 +84,6 @@ export const kvVersioned: ResourceRule = {
     if (type === "generic" || type === "cubbyhole") yield `a mount of type ${type} keeps no versions`;
     if (type === "kv" && (props.options as Props | undefined)?.version !== "2")
       yield "options.version is not 2";
-    if (props.local !== false) yield "local is not false: it is not on the other clusters";
   },
 };
 
@@ -102,5 +101,24 @@ export const kvKeepsVersions: ResourceRule = {
     if (props.deleteVersionAfter !== undefined && seconds(props.deleteVersionAfter) !== 0)
       yield "deleteVersionAfter deletes what may be in use";
     if (props.casRequired !== true) yield "casRequired is not true";
+  },
+};
+
+export const kvConfigured: StackRule = {
+  name: "kv-configured",
+  sentence: "Each key-value engine has its versions and its check-and-set said.",
+  severity: "high",
+  fix: "Declare a SecretBackendV2 for the mount.",
+  controls: ["NIST-800-53r5/CP-9", "NIST-800-57p1r5/8.2.2", "R22", "R27"],
+  *judgeStack(resources) {
+    const said = new Set(resources.filter(({ type }) => type === vault.kv).map(({ props }) => props.mount));
+    for (const { type, urn, props } of resources) {
+      if (type === vault.mount && props.type === "kv" && !said.has(props.path)) {
+        yield {
+          urn,
+          message: "nothing says how many versions it keeps and that writes name the version before",
+        };
+      }
+    }
   },
 };

@@ -73,9 +73,9 @@ export const jwtRepositoryBound: ResourceRule = {
 export const jwtWorkflowBound: ResourceRule = {
   name: "jwt-workflow-bound",
   sentence:
-    "A CI role binds workflow files with their branches, and the GitHub environment or the branch it runs for.",
+    "A CI role binds workflow files with their branches, the branch it runs for and the GitHub environment.",
   severity: "critical",
-  fix: "Bind job_workflow_ref to owner/repository/.github/workflows/file.yml@refs/heads/branch, and environment or ref.",
+  fix: "Bind job_workflow_ref to owner/repository/.github/workflows/file.yml@refs/heads/branch, and environment and ref.",
   controls: ["NIST-800-53r5/AC-3", "NIST-800-53r5/IA-9", "OWASP-Secrets/3-ci-cd", "R11"],
   types: [vault.jwtRole],
   *judge({ props }) {
@@ -85,10 +85,11 @@ export const jwtWorkflowBound: ResourceRule = {
     if (workflows.length === 0) yield "job_workflow_ref is not bound: any workflow of the repository logs in";
     for (const workflow of workflows)
       if (!exact.test(workflow)) yield `job_workflow_ref admits "${workflow}"`;
-    if (claim(props, "environment").length === 0 && claim(props, "ref").length === 0) {
-      yield "neither environment nor ref is bound";
-    }
-    if (claim(props, "environment").length > 1) yield "more than one environment is bound";
+    if (claim(props, "environment").length !== 1) yield "environment is not bound to one GitHub environment";
+    const branches = claim(props, "ref");
+    if (branches.length === 0) yield "ref is not bound: any branch logs in";
+    for (const branch of branches)
+      if (!/^refs\/heads\/[\w./-]+$/.test(branch)) yield `ref admits "${branch}"`;
   },
 };
 
@@ -159,15 +160,16 @@ export const jwtClaimsAudited: ResourceRule = {
     if (!ofMachines(props)) return;
     const mapped = record(props.claimMappings);
     // The user claim is the alias' name, so it is on record and single anyway.
-    const wanted = ["aud", "run_id", "sha", ...Object.keys(claims(props))].filter(
-      (name) => name !== props.userClaim,
-    );
+    const wanted = new Set([...alwaysMapped, ...Object.keys(claims(props))]);
+    wanted.delete(text(props.userClaim) ?? "");
     for (const name of wanted) {
       if (mapped[name] !== name)
         yield `${name} is not mapped: a list that merely contains the value would do`;
     }
   },
 };
+
+const alwaysMapped = ["aud", "repository", "workflow", "run_id", "sha", "actor"];
 
 export const jwtTimesStrict: ResourceRule = {
   name: "jwt-times-strict",
@@ -202,8 +204,11 @@ export const oidcRedirectsExact: ResourceRule = {
         yield `allowedRedirectUris admits "${uri}"`;
       }
     }
-    if (!texts(props.oidcScopes).includes(text(props.userClaim) ?? "") && props.userClaim !== "sub") {
+    const scopes = texts(props.oidcScopes);
+    if (!scopes.includes(text(props.userClaim) ?? "") && props.userClaim !== "sub") {
       yield "oidcScopes does not ask for the claim that names the person";
     }
+    if (scopes.some((scope) => !["openid", "email", "profile"].includes(scope)))
+      yield "oidcScopes asks for more than who it is";
   },
 };

@@ -92,7 +92,9 @@ export const podTokenForVault: ResourceRule = {
   controls: ["NIST-800-53r5/IA-4", "NIST-800-53r5/IA-9", "R7"],
   types: [vault.kubernetesRole],
   *judge({ props }) {
-    if (text(props.audience) === undefined) yield "audience is not set: a token for any other system logs in";
+    const audience = text(props.audience);
+    if (audience === undefined) yield "audience is not set: a token for any other system logs in";
+    else if (!/^[\w.:/-]+$/.test(audience)) yield `"${audience}" is no exact audience`;
     if (props.aliasNameSource !== "serviceaccount_uid") yield "aliasNameSource is not serviceaccount_uid";
   },
 };
@@ -105,8 +107,9 @@ export const clusterVerified: ResourceRule = {
   controls: ["NIST-800-53r5/SC-8", "NIST-800-53r5/SC-23", "R53"],
   types: [vault.kubernetes],
   *judge({ props }) {
-    if (!(text(props.kubernetesHost) ?? "").startsWith("https://"))
+    if (!/^https:\/\/[\w.:[\]-]+\/?$/.test(text(props.kubernetesHost) ?? "")) {
       yield "kubernetesHost is not an https address";
+    }
     const certificate = text(props.kubernetesCaCert);
     if (certificate !== undefined && !certificate.includes("BEGIN CERTIFICATE"))
       yield "kubernetesCaCert is no certificate";

@@ -75,16 +75,23 @@ export const rightsThroughGroups: ResourceRule = {
 
 export const everyoneInAGroup: StackRule = {
   name: "everyone-in-a-group",
-  sentence: "Everyone who can log in belongs to a group.",
+  sentence: "Everyone who can log in belongs to a group, and a group has nobody else.",
   severity: "medium",
   fix: "Give the person a group, or take them out of people.",
   controls: ["NIST-800-53r5/AC-2(3)", "R59"],
   *judgeStack(resources) {
-    const members = new Set(of(resources, vault.group).flatMap(({ props }) => texts(props.memberEntityIds)));
-    for (const { urn, props } of of(resources, vault.alias)) {
-      const id = text(props.canonicalId);
-      if (id === undefined || !members.has(id))
-        yield { urn, message: `${text(props.name) ?? "someone"} is in no group` };
+    const people = new Map(
+      of(resources, vault.alias).map(({ urn, props }) => [text(props.canonicalId) ?? "", urn]),
+    );
+    const members = new Set<string>();
+    for (const { urn, props } of of(resources, vault.group)) {
+      for (const id of texts(props.memberEntityIds)) {
+        members.add(id);
+        if (!people.has(id)) yield { urn, message: "a member is nobody who can log in" };
+      }
+    }
+    for (const [id, urn] of people) {
+      if (!members.has(id)) yield { urn, message: "the person is in no group" };
     }
   },
 };
@@ -104,12 +111,19 @@ export const mfaForPeople: StackRule = {
       return;
     }
     const asked = new Set(enforcements.flatMap(({ props }) => texts(props.authMethodAccessors)));
-    for (const { urn, props } of people) {
-      if (!asked.has(text(props.accessor) ?? "")) yield { urn, message: "no enforcement names its accessor" };
+    const methods = new Set(of(resources, vault.totp).map(({ props }) => text(props.methodId) ?? ""));
+    for (const { urn, props } of enforcements) {
+      if (texts(props.mfaMethodIds).some((id) => !methods.has(id))) {
+        yield { urn, message: "a method that it names is none of ours" };
+      }
     }
-    for (const { urn, props } of mounts) {
-      if (!humanLogins.includes(text(props.type) ?? "") && asked.has(text(props.accessor) ?? "")) {
-        yield { urn, message: "an enforcement asks a machine for a second factor: it can never log in" };
+    for (const { urn, props } of people) {
+      if (!asked.delete(text(props.accessor) ?? ""))
+        yield { urn, message: "no enforcement names its accessor" };
+    }
+    if (asked.size > 0) {
+      for (const { urn } of enforcements) {
+        yield { urn, message: "it names a login that is not people's: a machine could never log in" };
       }
     }
   },
@@ -161,17 +175,27 @@ export const mfaGuessesBounded: ResourceRule = {
   },
 };
 
-export const aliasOfLogin: ResourceRule = {
+export const aliasOfLogin: StackRule = {
   name: "alias-of-login",
-  sentence: "A person is tied to one name of one login.",
+  sentence: "A person is tied to one exact name of a login of people.",
   severity: "high",
-  fix: "Set name, mountAccessor and canonicalId of the alias.",
+  fix: "Set name, and mountAccessor and canonicalId to those of the human login and of the person.",
   controls: ["NIST-800-53r5/IA-4", "R52", "R59"],
   types: [vault.alias],
-  *judge({ props }) {
-    const name = text(props.name);
-    if (name === undefined || /[*\s]/.test(name)) yield "the alias has no exact name";
-    if (text(props.mountAccessor) === undefined) yield "mountAccessor is not set";
-    if (text(props.canonicalId) === undefined) yield "canonicalId is not set";
+  *judgeStack(resources) {
+    const accessors = new Set(
+      of(resources, vault.auth)
+        .filter(({ props }) => humanLogins.includes(text(props.type) ?? ""))
+        .map(({ props }) => text(props.accessor) ?? ""),
+    );
+    for (const { urn, props } of of(resources, vault.alias)) {
+      const name = text(props.name);
+      if (name === undefined || !/^[\w.+-]+(@[\w.-]+)?$/.test(name))
+        yield { urn, message: "the alias has no exact name" };
+      const accessor = text(props.mountAccessor);
+      if (accessor === undefined || !accessors.has(accessor))
+        yield { urn, message: "mountAccessor is of no login of people" };
+      if (text(props.canonicalId) === undefined) yield { urn, message: "canonicalId is not set" };
+    }
   },
 };

@@ -13,10 +13,10 @@ export const quotaBounds: ResourceRule = {
     const rate = number(props.rate);
     const interval = number(props.interval);
     const login = (text(props.path) ?? "").startsWith("auth/");
-    if (text(props.name) === undefined) yield "the quota has no name";
     if (typeof props.path !== "string") yield "path is not said";
     if (rate === undefined || rate <= 0) yield "rate is not set";
-    if (interval === undefined || interval <= 0) yield "interval is not set";
+    if (interval === undefined || interval <= 0 || interval > 3600)
+      yield "interval is not between 1 and 3600 s";
     if (rate === undefined || interval === undefined || interval <= 0) return;
     const most = login ? 1000 / 60 : 10_000;
     if (rate / interval > most) yield `${rate} requests in ${interval} s are no bound`;

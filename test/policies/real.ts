@@ -49,8 +49,12 @@ export async function realState(environment: (typeof environments)[number]): Pro
       return more({ memberEntityIds: members.map((member) => ids.get(member)) });
     }
     if (type.endsWith(":MfaLoginEnforcement")) {
-      return more({ authMethodAccessors: [`accessor-of-${login?.name}`], mfaMethodIds: ["people-totp"] });
+      return more({
+        authMethodAccessors: [`accessor-of-${login?.name}`],
+        mfaMethodIds: ["method-of-people-totp"],
+      });
     }
+    if (type.endsWith(":MfaTotp")) return more({ methodId: `method-of-${name}` });
     return resource;
   });
 }

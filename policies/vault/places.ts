@@ -1,0 +1,91 @@
+import type { Resource, ResourceRule } from "../rule.ts";
+import { text } from "../value.ts";
+import { vault } from "./types.ts";
+
+/** Where each kind of thing lies: the mounts have fixed names, which policies and roles refer to. */
+const places: Record<string, { property: string; at: readonly string[] }> = {
+  [vault.kv]: { property: "mount", at: ["kv"] },
+  [vault.jwtRole]: { property: "backend", at: ["github", "oidc"] },
+  [vault.appRole]: { property: "backend", at: ["approle"] },
+  [vault.kubernetes]: { property: "backend", at: ["kubernetes"] },
+  [vault.kubernetesRole]: { property: "backend", at: ["kubernetes"] },
+  [vault.connection]: { property: "backend", at: ["database"] },
+  [vault.databaseRole]: { property: "backend", at: ["database"] },
+  [vault.key]: { property: "backend", at: ["transit"] },
+};
+
+const engines = ["kv", "transit", "database"];
+const logins = ["approle", "kubernetes", "userpass", "oidc"];
+const mounts: readonly string[] = [vault.mount, vault.auth, vault.jwt];
+
+export const placeRight: ResourceRule = {
+  name: "place-right",
+  sentence: "Everything lies at the mount of its kind, where policies and roles look for it.",
+  severity: "high",
+  fix: "Leave mount paths as they are: kv, transit, database, github, approle, kubernetes, userpass, oidc.",
+  controls: ["NIST-800-53r5/AC-3", "NIST-800-53r5/CM-7", "R7"],
+  types: [...Object.keys(places), ...mounts],
+  *judge({ type, props }) {
+    const place = places[type];
+    if (place !== undefined) {
+      const at = text(props[place.property]);
+      if (at === undefined || !place.at.includes(at))
+        yield `${place.property} is not ${place.at.join(" or ")}`;
+      if (type === vault.jwtRole && (at === "oidc") !== (props.roleType === "oidc")) {
+        yield "the role is of another kind than its mount";
+      }
+      return;
+    }
+    const kind = text(props.type) ?? "nothing";
+    const allowed = type === vault.mount ? engines : type === vault.auth ? logins : ["jwt"];
+    if (!allowed.includes(kind)) yield `a mount of ${kind} is none that the platform uses`;
+    const path = type === vault.jwt ? "github" : kind;
+    if (props.path !== path) yield `path is not ${path}`;
+  },
+};
+
+export const mountEverywhere: ResourceRule = {
+  name: "mount-everywhere",
+  sentence: "A mount is on every node that can take over.",
+  severity: "medium",
+  fix: "Set local to false.",
+  controls: ["NIST-800-53r5/CP-10"],
+  types: mounts,
+  *judge({ props }) {
+    if (props.local !== false) yield "local is not false";
+  },
+};
+
+const named = [
+  vault.audit,
+  vault.policy,
+  vault.jwtRole,
+  vault.appRole,
+  vault.kubernetesRole,
+  vault.connection,
+  vault.databaseRole,
+  vault.key,
+  vault.entity,
+  vault.group,
+  vault.enforcement,
+  vault.quota,
+];
+
+export const nameExact: ResourceRule = {
+  name: "name-exact",
+  sentence: "Everything in Vault has a plain name that no pattern of a policy or role takes for another's.",
+  severity: "high",
+  fix: "Write lower-case letters, digits, dots, hyphens and underscores; the model makes names so.",
+  controls: ["NIST-800-53r5/AC-3", "NIST-800-53r5/IA-4", "R7"],
+  types: named,
+  *judge(resource) {
+    const name = nameOf(resource);
+    if (name === undefined) yield "it has no name";
+    else if (!/^[a-z0-9][a-z0-9._-]*$/.test(name)) yield `"${name}" is no plain name`;
+  },
+};
+
+function nameOf({ type, props }: Resource): string | undefined {
+  if (type === vault.audit) return text(props.path);
+  return text(props.roleName) ?? text(props.name);
+}

@@ -1,0 +1,100 @@
+import type { Declared } from "../../policies/resource.ts";
+import { unknown } from "../../policies/unknown.ts";
+
+export interface Mutant {
+  /** `type.property kind`: what was done, the same for every resource of a type. */
+  what: string;
+  resource: Declared;
+}
+
+/** What can go wrong with a property: every place of the arguments is tried in each of these ways. */
+const kinds: Record<string, (value: unknown) => unknown> = {
+  dropped: () => undefined,
+  emptied: (value) =>
+    Array.isArray(value) ? [] : typeof value === "object" ? {} : typeof value === "string" ? "" : undefined,
+  widened: (value) => {
+    if (typeof value === "number") return value * 1000 + 1;
+    if (typeof value === "boolean") return !value;
+    if (typeof value === "string")
+      return /^\d+[smhd]$/.test(value) ? `9${value.replace(/^\d+/, "9999")}` : `${value}*`;
+    if (Array.isArray(value)) return [...value, "*"];
+    return undefined;
+  },
+  wildcard: (value) => (Array.isArray(value) ? ["*"] : typeof value === "string" ? "*" : undefined),
+  zero: (value) => (typeof value === "number" ? 0 : undefined),
+  unknown: () => unknown,
+};
+
+/** Every mutant of a resource: each property, at each depth of maps, in each way; its protection taken off. */
+export function mutants(resource: Declared): Mutant[] {
+  const found: Mutant[] = [];
+  const visit = (value: { readonly [key: string]: unknown }, path: string[]) => {
+    for (const [key, inner] of Object.entries(value)) {
+      const place = [...path, key];
+      for (const [kind, change] of Object.entries(kinds)) {
+        const changed = change(inner);
+        if (changed === undefined && kind !== "dropped") continue;
+        if (JSON.stringify(changed) === JSON.stringify(inner) && changed !== unknown) continue;
+        const what = `${resource.type}.${place.join(".")} ${kind}`;
+        found.push({ what, resource: { ...resource, inputs: put(resource.inputs, place, changed) } });
+      }
+      if (typeof inner === "object" && inner !== null && !Array.isArray(inner)) {
+        visit(inner as { readonly [key: string]: unknown }, place);
+      }
+    }
+  };
+  visit(resource.inputs, []);
+  const add = (what: string, place: string[], value: unknown) =>
+    found.push({
+      what: `${resource.type}.${what} added`,
+      resource: { ...resource, inputs: put(resource.inputs, place, value) },
+    });
+  // What nobody declares today and an author might.
+  add("password", ["password"], "planted");
+  if (/Role$/.test(resource.type)) add("tokenPeriod", ["tokenPeriod"], 3600);
+  if (resource.type.endsWith(":Audit")) {
+    add("options.log_raw", ["options", "log_raw"], "true");
+    add("options.hmac_accessor", ["options", "hmac_accessor"], "false");
+    add("options.filter", ["options", "filter"], "mount_type == kv");
+  }
+  if (typeof resource.inputs.policy === "string") {
+    for (const [what, text] of Object.entries(policyMutants(resource.inputs.policy))) {
+      if (text !== resource.inputs.policy) add(what, ["policy"], text);
+    }
+  }
+  found.push({
+    what: `${resource.type} of a new type`,
+    resource: { ...resource, type: "vault:index/token:Token" },
+  });
+  if (resource.protect) {
+    found.push({ what: `${resource.type} unprotected`, resource: { ...resource, protect: false } });
+  }
+  return found;
+}
+
+/** An ACL policy that says more than it should. */
+function policyMutants(policy: string): Record<string, string> {
+  return {
+    "sudo on the last path": policy.replace(/capabilities = \[(?=[^[]*$)/, 'capabilities = ["sudo", '),
+    "every capability": policy.replace(/capabilities = \[[^\]]*\](?=[^[]*$)/, 'capabilities = ["all"]'),
+    "root path": `${policy}\npath "*" {\n  capabilities = ["read"]\n}\n`,
+    "every system's values": `${policy}\npath "kv/data/+/+/x" {\n  capabilities = ["read"]\n}\n`,
+    "every source": `${policy}\npath "kv/data/source/*" {\n  capabilities = ["read"]\n}\n`,
+    "policy writing": `${policy}\npath "sys/policies/acl/x" {\n  capabilities = ["update"]\n}\n`,
+    "no wrapping": policy.replace(/\n {2}m(in|ax)_wrapping_ttl = "[^"]*"/g, ""),
+    "no parameters": policy.replace(/\n {2}allowed_parameters = \{[^}]*\}/g, ""),
+    "an unread block": `${policy}\nimport "x"\n`,
+  };
+}
+
+function put(
+  inputs: { readonly [key: string]: unknown },
+  [key = "", ...rest]: string[],
+  value: unknown,
+): { [key: string]: unknown } {
+  if (rest.length > 0) {
+    return { ...inputs, [key]: put(inputs[key] as { readonly [key: string]: unknown }, rest, value) };
+  }
+  const { [key]: _, ...others } = inputs;
+  return value === undefined ? others : { ...others, [key]: value };
+}
