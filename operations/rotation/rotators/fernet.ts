@@ -1,37 +1,28 @@
 import type { StoredCiphertext } from "../../../model/model.ts";
-import { type Fields, freshFields } from "../../values/shape.ts";
+import type { Fields } from "../../values/shape.ts";
 import { type Census, CiphertextRemainsError, census, told } from "../re-encryption/census.ts";
 import { nameOf } from "../re-encryption/column.ts";
 import { eachColumn, migratePiece, type Surroundings } from "../re-encryption/columns.ts";
 import { FernetKey, FernetKeyError } from "../re-encryption/fernet.ts";
 import type { Judged, Recipher } from "../re-encryption/sweep.ts";
 import { ProbeError, type Rotator, type RotatorContext, StillAcceptedError } from "../rotator.ts";
-import { refused } from "./two-values.ts";
+import { make, nothing, probe, refused } from "./two-values.ts";
 
 /**
  * A key that services encrypt with in process. Its target is what they stored: that is put under the new key before the
  * old one goes (R23), and the old one stays while one row needs it, whatever the time (R22).
  */
 export const fernet: Rotator = {
-  async create({ secret, now }, current) {
-    return freshFields(secret, current, now());
-  },
+  create: make,
+  stage: nothing,
 
-  async stage() {},
-
-  async probe(_, next, current) {
+  async probe(context, next, current) {
+    await probe(context, next, current);
     const key = keyOf(next, "key");
-    const previous = keyOf(next, "previous");
+    keyOf(next, "previous");
     const plaintext = Buffer.from("keyplane");
-    const opened = key.open(key.seal({ plaintext, time: 0n }));
-    if (opened === undefined || !opened.plaintext.equals(plaintext)) {
-      throw new ProbeError("the new Fernet key does not open what it sealed");
-    }
-    if (current?.key === undefined || current.key === next.key) return;
-    if (!previous.made(keyOf(current, "key").seal({ plaintext, time: 0n }))) {
-      throw new ProbeError(
-        "the new version does not hold the key in force as `previous`: what is stored could not be read with it",
-      );
+    if (key.open(key.seal({ plaintext, time: 0n }))?.plaintext.equals(plaintext) !== true) {
+      throw new ProbeError(`${context.secret.id}: the new key does not open what it sealed`);
     }
   },
 

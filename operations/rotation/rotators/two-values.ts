@@ -1,5 +1,5 @@
 import { checkValues, ValueError } from "../../values/check.ts";
-import { type Fields, freshFields, givenFields, pairOf, sameFields } from "../../values/shape.ts";
+import { type Fields, freshFields, givenFields, pairNames, pairOf, sameFields } from "../../values/shape.ts";
 import { counterIdle } from "../counter.ts";
 import { auditIdle } from "../readers.ts";
 import { type Idleness, ProbeError, type RotatorContext, StillAcceptedError } from "../rotator.ts";
@@ -79,15 +79,22 @@ export async function nothing(): Promise<void> {}
  */
 export async function refused(context: RotatorContext, old: Fields): Promise<void> {
   const { secret, model, vault } = context;
-  const gone = pairOf(secret, old)?.now;
-  if (gone === undefined) return;
+  const gone = valuesOf(secret, old);
   const holding: string[] = [];
   for (const { id, path } of secret.consumers) {
     context.signal.throwIfAborted();
     const found = await vault.read<{ data: Fields | null }>(`${model.vault.mounts.kv}/data/${path}`);
-    if (Object.values(found?.data ?? {}).some((value) => value.includes(gone))) holding.push(id);
+    if (Object.values(found?.data ?? {}).some((value) => gone.some((one) => value.includes(one))))
+      holding.push(id);
   }
   if (holding.length > 0) {
     throw new StillAcceptedError(`${secret.id}: the old value still lies at ${holding.join(", ")}`);
   }
+}
+
+/** The values of a version that let somebody in: of a pair the one in force, else every field that is no name. */
+function valuesOf(secret: RotatorContext["secret"], fields: Fields): string[] {
+  const pair = pairNames(secret);
+  const names = pair === undefined ? givenFields(secret).filter((name) => name !== "user") : [pair.now];
+  return names.flatMap((name) => (fields[name] ? [fields[name]] : []));
 }
