@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Consumer, Model, Secret, Service } from "../../model/model.ts";
+import { samplesIn } from "./prometheus.ts";
 import type { Idleness, Reach } from "./rotator.ts";
 
 /** One look at one instance: the counter, and when its process started, where that is exposed. */
@@ -95,19 +96,8 @@ function moved(before: Sample | undefined, now: Sample): boolean {
   return restarted ? now.value > 0 : now.value > before.value;
 }
 
-/**
- * A metric's value in Prometheus' text format, summed over its labels; undefined where it is not there.
- * https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
- */
+/** A metric's value in Prometheus' text, summed over its labels; undefined where it is not there. */
 export function counterIn(text: string, metric: string): number | undefined {
-  let sum: number | undefined;
-  for (const line of text.split("\n")) {
-    if (!line.startsWith(metric)) continue;
-    const rest = line.slice(metric.length);
-    const value = /^(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?\s+(\S+)/.exec(rest)?.[1];
-    if (value === undefined) continue;
-    const number = Number(value);
-    if (!Number.isNaN(number)) sum = (sum ?? 0) + number;
-  }
-  return sum;
+  const samples = samplesIn(text).filter(({ name }) => name === metric);
+  return samples.length === 0 ? undefined : samples.reduce((sum, { value }) => sum + value, 0);
 }
