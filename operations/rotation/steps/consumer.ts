@@ -110,6 +110,11 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
   const sinks = run.sinks(consumer);
   if (sinks.length === 0) run.note(`${consumer.id} reads Vault itself: which version it runs is not seen`);
   if (isNew) run.say(`${consumer.id} gets ${words[wanted.phase]}`);
+  if (isNew && sinks.length > 1) {
+    // Everything is there before the first reload: a service that starts again does so once.
+    const bundle = await bundleOf(run.vault, run.model, consumer.id);
+    for (const sink of sinks) await run.act(() => sink.write(bundle));
+  }
   for (const sink of sinks) {
     // A crash may have fallen between a sink's new values and its reload, which nothing tells of an unseen consumer.
     const unsure = isNew || run.journal.attempt > 1;

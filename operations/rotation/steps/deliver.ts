@@ -1,5 +1,6 @@
 import type { Run, Turn } from "../run.ts";
 import { bringAll, confirmAll, probeAll, reachedAt } from "./consumer.ts";
+import { raisedErrors } from "./watch.ts";
 
 /** The target accepts the new value, and it works there, before any consumer sees it. */
 export async function stage(run: Run): Promise<Turn> {
@@ -49,7 +50,7 @@ async function observe(run: Run, moment: "listeners" | "signers"): Promise<Turn 
   if (waits !== undefined) return waits;
   const probed = consumers.map(({ consumer }) => consumer);
   await probeAll(run, probed);
-  return undefined;
+  return raisedErrors(run);
 }
 
 function reached(run: Run, moment: "listeners" | "signers") {

@@ -55,7 +55,7 @@ test("error rates that rise after the switch roll back, signers first and listen
   demo.world.errorsRise = true;
   const outcome = await demo.rotate();
   await assertBack(demo, outcome, old);
-  assert.match(outcome.failure ?? "", /^errors rose after the switch: errors 0 → 1/);
+  assert.match(outcome.failure ?? "", /^errors rose: errors 0 → 1/);
   const reloads = demo.world.events.filter((event) => event.startsWith("reload"));
   assert.deepEqual(
     reloads.map((event) => event.split("/")[1]),
@@ -64,6 +64,21 @@ test("error rates that rise after the switch roll back, signers first and listen
       ...["signer-1", "reader-2", "reader-2", "listener-3"],
     ],
   );
+});
+
+test("error rates that rise while listeners get the new value roll back before any signer sees it (R48)", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "listener"]);
+  const old = await demo.fields();
+  const listener = demo.world.actors.get("demo/listener-2");
+  assert.ok(listener);
+  listener.rejects = () => {
+    demo.world.errors++;
+    return false;
+  };
+  const outcome = await demo.rotate();
+  await assertBack(demo, outcome, old);
+  assert.match(outcome.failure ?? "", /^errors rose/);
+  assert.equal(demo.world.actors.get("demo/signer-1")?.reloads, 0);
 });
 
 test("a rotation that waits can be aborted, and everybody has the old value again", async (t) => {
