@@ -56,7 +56,7 @@ for (const how of ["refused", "reply lost"] as const) {
   test(`Vault that is ${how} at any one request is asked again: one rotation, nothing left over`, async (t) => {
     const random = seeded(how.length);
     let all = 0;
-    for (let at = 0; at === 0 || at < all; at += isWhole ? 1 : 4 + Math.floor(random() * 10)) {
+    for (let at = 0; at === 0 || at < all; at += isWhole ? 1 : 8 + Math.floor(random() * 12)) {
       const demo = await bench.demo(t, "hmac", ["signer", "reader", "listener"]);
       const clock = await vaultClock(bench.vault);
       const vault = bench.vault.with(bench.vault.token);
