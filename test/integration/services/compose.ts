@@ -25,7 +25,7 @@ interface Container {
 }
 
 /**
- * Stands for `docker compose` on a machine that has none: the very commands that sinks run, over real processes. A
+ * Stands for `docker compose` and `supervisorctl` on a machine that has neither: the very commands that sinks run, over real processes. A
  * restart stops the process, which ends what is under way, and starts another. Also behind an HTTP server, for runners
  * that are processes of their own.
  */
@@ -65,6 +65,11 @@ export class Compose {
         return this.#containers.has(name) ? `${name}\n` : "";
       case "docker inspect -f {{.State.StartedAt}}":
         return `${this.#containers.get(name)?.started.toISOString()}\n`;
+      case "supervisorctl restart":
+        await this.restart(name);
+        return "";
+      case "supervisorctl pid":
+        return `${this.#containers.get(name)?.child.pid ?? 0}\n`;
       default:
         throw new Error(`nobody expected ${argv.join(" ")}`);
     }
