@@ -12,7 +12,11 @@ export interface OwnedFile {
   owner: Owner;
 }
 
-const temporary = /^\.keyplane-[0-9a-f]{12}\.tmp$/;
+const temporary = /^\.keyplane-(?:([0-9]+)-)?[0-9a-f]{12}\.tmp$/;
+
+function temporaryName(): string {
+  return `.keyplane-${process.pid}-${randomBytes(6).toString("hex")}.tmp`;
+}
 
 /**
  * Brings files into a folder so that a reader, a crash or a power cut sees each as it was or as it shall be. All are
@@ -28,7 +32,7 @@ export async function placeFiles(folder: string, files: OwnedFile[]): Promise<st
   try {
     for (const file of files) {
       if (await isRight(folder, file)) continue;
-      const path = join(folder, `.keyplane-${randomBytes(6).toString("hex")}.tmp`);
+      const path = join(folder, temporaryName());
       staged.push({ file, path });
       await stage(path, file);
     }
@@ -147,7 +151,7 @@ export async function wasRead(path: string): Promise<boolean | undefined> {
 }
 
 async function keepsAccessTimes(folder: string): Promise<boolean> {
-  const path = join(folder, `.keyplane-${randomBytes(6).toString("hex")}.tmp`);
+  const path = join(folder, temporaryName());
   const file = await open(path, "wx+", 0o600);
   try {
     await file.writeFile("x");
@@ -160,10 +164,29 @@ async function keepsAccessTimes(folder: string): Promise<boolean> {
   }
 }
 
-/** What a killed run had staged: it was never in use, and holds values. */
+/** Milliseconds after which nobody stages any more, whatever has the process id by now. */
+const staging = 60_000;
+
+/** What a killed run had staged: it was never in use, and holds values. Other runs may be staging at the same time. */
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (temporary.test(name)) await rm(join(folder, name), { force: true });
+    const found = temporary.exec(name);
+    if (found === null) continue;
+    const path = join(folder, name);
+    const pid = Number(found[1] ?? 0);
+    const age = Date.now() - ((await lstat(path).catch(absent))?.mtimeMs ?? 0);
+    if (!isAlive(pid) || age > staging) await rm(path, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (pid === 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process.
+    return codeOf(error) === "EPERM";
   }
 }
 

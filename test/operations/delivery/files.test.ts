@@ -185,6 +185,20 @@ describe("the files of a service", () => {
     assert.equal(await readFile(join(folder, "b"), "utf8"), "2");
   });
 
+  test("what another run is staging at the same moment is left to it; what a dead one staged is not", async () => {
+    await using host = await testHost();
+    const service = serviceOf("api", [...deliver]);
+    const sink = sinkOf(host, service);
+    await sink.write(bundleFor(service, { "shop/x": { files: { a: "1" } } }));
+    const folder = join(host.root, "run/secrets");
+    const alive = `.keyplane-${process.ppid}-0123456789ab.tmp`;
+    // The largest process id that Linux gives is 4194304.
+    const dead = ".keyplane-4194305-0123456789ab.tmp";
+    for (const name of [alive, dead]) await writeFile(join(folder, name), "2");
+    await sink.write(bundleFor(service, { "shop/x": { version: 2, files: { a: "2" } } }));
+    assert.deepEqual((await readdir(folder)).sort(), [alive, ".keyplane.json", "a"].sort());
+  });
+
   test("a secret that a service no longer reads goes, and what it never had is left alone", async () => {
     await using host = await testHost();
     const service = serviceOf("api", [...deliver]);
