@@ -174,7 +174,7 @@ async function hold(following: Following): Promise<Outcome | "again"> {
     waits = await drive(run);
   } catch (error) {
     // Whoever comes next need not wait for the lease to run out; why it stopped stands in the journal.
-    const waiting = run.journal.waiting ?? (manner.signal.aborted ? undefined : inWords(error));
+    const waiting = manner.signal.aborted ? run.journal.waiting : inWords(error);
     await lease.release({ waiting }).catch(() => {});
     throw error;
   }
@@ -250,7 +250,11 @@ async function begin(
 }
 
 /** Someone else is at it: asked for haste or for an end, which it finds at its next write. */
-async function askHolder(following: Following, { version }: Kept, journal: Journal): Promise<Outcome> {
+async function askHolder(
+  following: Following,
+  { version }: Kept,
+  journal: Journal,
+): Promise<Outcome | "again"> {
   const { options, intent, why } = following;
   const { secret } = options;
   if (intent === "abort") refuseAfterReturn(secret.id, journal);
@@ -260,10 +264,13 @@ async function askHolder(following: Following, { version }: Kept, journal: Journ
     ...(intent === "abort" && { abort: journal.abort ?? why }),
   };
   if (asked.reason !== journal.reason || asked.abort !== journal.abort) {
-    await writeJournal(options, secret, asked, version).catch((error: unknown) => {
-      // It has just written: the next look asks again.
-      if (!(error instanceof ConflictError)) throw error;
-    });
+    try {
+      await writeJournal(options, secret, asked, version);
+    } catch (error) {
+      // It has just written something itself.
+      if (error instanceof ConflictError) return "again";
+      throw error;
+    }
   }
   const busy = { owner: journal.owner, until: journal.leaseUntil };
   const waiting = `${journal.owner} is at it (${journal.state})`;
