@@ -17,6 +17,7 @@ export function planText(row: PlannedRow): string[] {
     ...(evidence?.state === "shown" ? [`shown by rotation ${evidence.rotation}`] : []),
     ...(evidence?.state === "not needed" ? [evidence.why] : []),
     ...(plan.impact === undefined ? [] : [`impact: ${plan.impact}`]),
+    ...(plan.meanwhile === undefined ? [] : [plan.meanwhile]),
     ...moments(plan.deliveries),
     plan.restarts.length === 0 ? "restarts nothing" : `restarts, in this order: ${plan.restarts.join(", ")}`,
     `watches error rates for ${lasting(watch)}; both values are accepted for ${lasting(overlap)}`,

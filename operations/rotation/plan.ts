@@ -28,6 +28,8 @@ export interface RotationPlan {
   reason: Reason;
   /** What it does to people (R49). */
   impact?: string;
+  /** What its target accepts meanwhile, where that is more than "both values". */
+  meanwhile?: string;
   /** In their order. */
   deliveries: PlannedDelivery[];
   /** Ids of the services that restart, each as often as it does, in order: exactly the dependent ones (R34). */
@@ -83,13 +85,28 @@ export async function planRotation(
     kind: secret.kind,
     reason,
     ...(secret.impact !== undefined && { impact: secret.impact }),
+    ...(secret.databaseUser !== undefined &&
+      reason !== "first" && { meanwhile: atDatabase(secret.databaseUser, short) }),
     deliveries,
     restarts: deliveries.flatMap(({ consumer, reload }) => (reload === "restart" ? [consumer] : [])),
     times: { overlap, watch, earliestEnd: new Date(now.getTime() + Math.max(overlap, watch) * 1000) },
-    idle: secret.idle,
+    // Whoever uses a database user has sessions, whatever the catalogue says.
+    idle: secret.idle ?? (secret.databaseUser === undefined ? undefined : { source: "sessions" }),
     unobservable: await unobservable(secret, sinks),
     skipped: short ? skipped(secret, model.rotation.watch) : [],
   };
+}
+
+/** Two logins overlap; one has a single password (R31, R32). */
+function atDatabase({ database, logins, user }: NonNullable<Secret["databaseUser"]>, short: boolean): string {
+  const [a, b] = logins;
+  if (a !== undefined && b !== undefined) {
+    return `${database} accepts both ${a} and ${b}, until the old one is shut and its sessions are ended`;
+  }
+  const open = short
+    ? "open ones are ended once everybody has the new one"
+    : "open ones go on with the old one";
+  return `from its staging on ${database} refuses new connections of ${user} with the old password (SQLSTATE 28P01), ${open}; all consumers get the new one at once`;
 }
 
 function deliveriesAt(

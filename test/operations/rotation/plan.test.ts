@@ -142,3 +142,34 @@ test("a field assembled from the one before changes when that is dropped", async
     ["titan/gateway"],
   );
 });
+
+for (const [logins, reason, meanwhile] of [
+  [
+    ["brain_a", "brain_b"],
+    "scheduled",
+    "titan/ledger accepts both brain_a and brain_b, until the old one is shut and its sessions are ended",
+  ],
+  [
+    ["trading"],
+    "scheduled",
+    "from its staging on titan/ledger refuses new connections of trading with the old password (SQLSTATE 28P01), " +
+      "open ones go on with the old one; all consumers get the new one at once",
+  ],
+  [
+    ["trading"],
+    "compromise",
+    "from its staging on titan/ledger refuses new connections of trading with the old password (SQLSTATE 28P01), " +
+      "open ones are ended once everybody has the new one; all consumers get the new one at once",
+  ],
+  [["trading"], "first", undefined],
+] as const) {
+  test(`the plan says what a database with ${logins.length} login(s) accepts meanwhile: ${reason} (R31, R32)`, async () => {
+    const user = logins.length === 1 ? logins[0] : "brain";
+    const databaseUser = { database: "titan/ledger", user, memberOf: "group", logins: [...logins] };
+    const { idle: _, ...rest } = secret;
+    const password: Secret = { ...rest, kind: "postgres-password", databaseUser };
+    const plan = await planRotation(model, password, { reason, now });
+    assert.equal(plan.meanwhile, meanwhile);
+    assert.deepEqual(plan.idle, { source: "sessions" });
+  });
+}
