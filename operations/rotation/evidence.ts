@@ -20,7 +20,7 @@ export interface Evidence {
   version: number;
   outcome: "done" | "rolled-back";
   startedAt: string;
-  /** From when until when every consumer ran the new value and all was well; the same where it never was. */
+  /** Since when every consumer ran the new value, and when the rotation ended with all being well. */
   healthyFrom: string;
   healthyUntil: string;
   expires: string;
@@ -141,11 +141,13 @@ export function refusal(
   if (evidence.outcome !== "done") {
     return refuse("unhealthy", `${environment} rolled its rotation ${evidence.rotation} back`);
   }
-  const healthy = (Date.parse(evidence.healthyUntil) - Date.parse(evidence.healthyFrom)) / 1000;
+  // The version is still the one in force (below): nobody has gone back since.
+  const healthy = (now.getTime() - Date.parse(evidence.healthyFrom)) / 1000;
   if (healthy < expected.healthyFor) {
     return refuse(
       "unhealthy",
-      `${environment} has seen the new value healthy for ${Math.floor(healthy)} s, and ${expected.healthyFor} s are asked for`,
+      `${environment} has run the new value for ${Math.floor(healthy)} s, and ${expected.healthyFor} s are asked for`,
+      "ask again later",
     );
   }
   if (evidence.version !== expected.version) {

@@ -116,10 +116,10 @@ suite("R25: which evidence lets the next environment follow", () => {
   test("one of a rotation that was rolled back is refused", () => {
     assert.equal(refused(shown({ state: "rolled-back" })), "unhealthy");
   });
-  test("one that was not healthy for as long as is watched here is refused", () => {
-    const short = { switchedAt: ago(hour + 299_000) };
-    assert.equal(refused(shown(short)), "unhealthy");
-    assert.equal(refused(shown(short), { healthyFor: 299 }), undefined);
+  test("one that has not been in force there for as long as is watched here is refused", () => {
+    const young = { startedAt: ago(400_000), switchedAt: ago(299_000), since: ago(200_000) };
+    assert.equal(refused(shown(young)), "unhealthy");
+    assert.equal(refused(shown(young), { healthyFor: 299 }), undefined);
   });
   test("one of a version that is no longer in force there is refused", () => {
     assert.equal(refused(shown(), { version: 4 }), "another version");
