@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
 import { JournalError } from "../../../operations/rotation/journal-store.ts";
+import { ensureFirstValues } from "../../../operations/values/first.ts";
 import { auditLog, openBench, type RotationBench } from "./bench.ts";
 import { later } from "./crash.ts";
 
@@ -164,6 +165,28 @@ test("a consumer that cannot be seen is not reloaded again by each run that wait
   deaf.isDeaf = true;
   for (let run = 0; run < 3; run++) assert.equal((await rotate({ wait: false })).state, "deliver-listeners");
   assert.equal(hidden.reloads, 1);
+});
+
+test("a service that is new while values spread is left to the rotation, which brings it what it brings to all others", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "listener"]);
+  const { world, secret, model } = demo;
+  const [signer, deaf] = ["demo/signer-1", "demo/listener-2"].map((id) => world.actors.get(id));
+  assert.ok(signer && deaf);
+  deaf.isDeaf = true;
+  assert.equal((await demo.rotate({ wait: false })).state, "deliver-listeners");
+  const like = secret.consumers.find(({ role }) => role === "signer");
+  assert.ok(like);
+  const added = { ...like, id: "demo/signer-9", name: "demo/signer-9", path: `${like.path}-9` };
+  world.actors.set(added.id, { role: "signer", held: undefined, runs: undefined, reloads: 0 });
+  const grown = { ...secret, consumers: [...secret.consumers, added] };
+  const service = model.services.map((one) => ({ ...one, id: added.id })).slice(0, 1);
+  const whole = { ...model, secrets: [grown], services: [...model.services, ...service] };
+  assert.deepEqual((await ensureFirstValues(bench.vault, whole, () => {})).delivered, []);
+  deaf.isDeaf = false;
+  const outcome = await demo.rotate({ wait: false, secret: grown, model: whole });
+  assert.equal(outcome.state, "done");
+  assert.equal(world.usedBy(added.id), (await demo.fields()).primary);
+  assert.deepEqual(world.violations, []);
 });
 
 test("a compromise takes the shortest safe path, keeps order and proofs, and says what it left out (R21)", async (t) => {
