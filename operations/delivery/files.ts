@@ -86,7 +86,8 @@ export class FilesSink implements Sink {
       const name = `${this.#service.name}.env`;
       const secrets = Object.keys(plain).map((variable) => bundle.origins.variables[variable]);
       entries[name] = [...new Set(secrets.filter((secret) => secret !== undefined))].sort();
-      files.push({ name, content: envText(variablesSeen(bundle, this.#options.seenAs)), owner });
+      // First: who sees one of the others change finds the variables changed.
+      files.unshift({ name, content: envText(variablesSeen(bundle, this.#options.seenAs)), owner });
     }
     const shared = entriesOfOthers(manifest, this.#service.id);
     const obsolete = Object.keys(before?.entries ?? {}).filter(

@@ -200,7 +200,8 @@ class Supervisor {
     const owner = { uid: ownUid() };
     const files = Object.entries(bundle.files).map(([name, content]) => ({ name, content, owner }));
     const file = this.#envFile(bundle);
-    await placeFiles(this.#folder.path, file === undefined ? files : [...files, { ...file, owner }]);
+    // First: who sees one of the others change finds the variables changed.
+    await placeFiles(this.#folder.path, file === undefined ? files : [{ ...file, owner }, ...files]);
     this.#bundle = bundle;
   }
 

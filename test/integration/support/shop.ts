@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -19,6 +20,7 @@ description: A shop of three services
 services:
   restarter: { runs-on: supervisor, user: 0, reload: restart, deliver: [{ to: files, folder: /run/restarter }] }
   watcher: { runs-on: supervisor, user: 0, reload: watch, deliver: [{ to: files, folder: /run/watcher }] }
+  lacking: { runs-on: supervisor, user: 0, reload: restart, deliver: [{ to: files, folder: /run/lacking }] }
   signalled:
     runs-on: supervisor
     user: 0
@@ -39,6 +41,7 @@ secrets:
     rotate: { every: 30d, overlap: 1h }
     consumers:
       restarter: { as: { SHOP_OTHER: token } }
+      lacking: { as: { SHOP_OTHER: token, SHOP_OTHER_FILE: token } }
 settings:
   LAB: { value: true, services: [restarter] }
 `;
@@ -54,16 +57,17 @@ export interface Shop extends AsyncDisposable {
   bring(secret: string, service: string, value: string): Promise<number>;
   /** Role id and secret id of a service's host. */
   appRole(service: string): Promise<{ roleId: string; secretId: string }>;
-  /** Another Vault at the same address, after the first was stopped, would be empty: it is only paused. */
-  pause(): void;
-  resume(): void;
+  /** Nobody answers at Vault's address, until it is back with all that it had. */
+  away(): Promise<void>;
+  back(): Promise<void>;
 }
 
 export async function startShop(): Promise<Shop> {
   const vault = await startTestVault();
+  const gate = await Gate.before(Number(new URL(vault.address).port));
   const folder = await mkdtemp(join(tmpdir(), "keyplane-shop-"));
   const dispose = async () => {
-    vault.resume();
+    await gate.close();
     await vault.stop();
     await rm(folder, { recursive: true, force: true });
   };
@@ -74,7 +78,7 @@ export async function startShop(): Promise<Shop> {
     const text = await readFile(file, "utf8");
     const at = "https://vault.staging.acme.example";
     assert.ok(text.includes(at));
-    await writeFile(file, text.replace(at, vault.address));
+    await writeFile(file, text.replace(at, `https://127.0.0.1:${gate.port}`));
     await writeFile(join(catalogue, "systems", "shop.yaml"), system);
     const model = derive(await loadCatalogue(catalogue), "staging");
     await prepare(vault.root, model);
@@ -85,13 +89,64 @@ export async function startShop(): Promise<Shop> {
       folder,
       bring: (secret, service, value) => bring(vault.root, model, secret, service, value),
       appRole: (service) => appRole(vault.root, model, service),
-      pause: () => vault.pause(),
-      resume: () => vault.resume(),
+      away: () => gate.close(),
+      back: () => gate.open(),
       [Symbol.asyncDispose]: dispose,
     };
   } catch (error) {
     await dispose();
     throw error;
+  }
+}
+
+/** Passes connections on to a port of this machine, until it is closed. */
+class Gate {
+  port = 0;
+  readonly #target: number;
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+
+  private constructor(target: number) {
+    this.#target = target;
+  }
+
+  static async before(target: number): Promise<Gate> {
+    const gate = new Gate(target);
+    await gate.open();
+    return gate;
+  }
+
+  async open(): Promise<void> {
+    if (this.#server !== undefined) return;
+    const server = createServer((from) => {
+      const to = connect(this.#target, "127.0.0.1");
+      for (const [one, other] of [
+        [from, to],
+        [to, from],
+      ] as const) {
+        this.#sockets.add(one);
+        one.pipe(other);
+        one.on("error", () => other.destroy());
+        one.on("close", () => {
+          this.#sockets.delete(one);
+          other.destroy();
+        });
+      }
+    });
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject).listen(this.port, "127.0.0.1", resolve);
+    });
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
   }
 }
 
