@@ -106,10 +106,10 @@ test("Vault sealed in the middle stops the rotation in a clear state; unsealed, 
       if (seals++ === 0) await bench.server.root.request("PUT", "sys/seal");
     },
   };
-  const running = demo.rotate({ rotator: sealing });
+  const running = demo.rotate({ rotator: sealing, lease: { lasts: 1500, call: 200 } });
   while (!demo.steps.some(({ text }) => /sealed/i.test(text))) await sleep(20);
   assert.deepEqual(demo.world.violations, []);
-  // Longer than one run tries without a pause.
+  // Longer than one run tries without a pause, and than its lease.
   await sleep(3000);
   await bench.server.unseal();
   assert.equal((await running).state, "done");
