@@ -159,6 +159,13 @@ function checkGenerator({ file }: Subject, place: Path, entry: SecretEntry, kind
   }
   if (bytes !== undefined && bytes < 32) file.reportValue([...own, "bytes"], "write at least 32B (R65)");
   if (bytes !== undefined && bytes > 1024) file.reportValue([...own, "bytes"], "write at most 1024B");
+  if (generator.encoding === "es256") {
+    if (entry.kind !== "jwt") {
+      file.reportValue([...own, "encoding"], "write hex, base64 or base64url: es256 belongs to kind: jwt");
+    } else if (bytes !== undefined) {
+      file.report([...own, "bytes"], "belongs to the other encodings: an ES256 key has one size", "key");
+    }
+  }
   if (generator.encoding === "fernet") {
     file.reportValue([...own, "encoding"], "write hex, base64 or base64url, or kind: fernet");
   }

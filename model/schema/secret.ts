@@ -90,7 +90,9 @@ export const Generator = z
   .strictObject({
     bytes: Size.optional().meta({ description: "Random bytes; at least 32B (R65)." }),
     encoding: z
-      .enum(["hex", "base64", "base64url", "fernet"], { error: "write hex, base64, base64url or fernet" })
+      .enum(["hex", "base64", "base64url", "fernet", "es256"], {
+        error: "write hex, base64, base64url, fernet or es256",
+      })
       .optional(),
   })
   .meta({ id: "Generator" });

@@ -49,6 +49,9 @@ function problemOf(secret: Pick<Secret, "kind" | "generator">, field: string, va
     default:
       break;
   }
+  if (secret.kind === "jwt" && secret.generator.by === "machine" && secret.generator.encoding === "es256") {
+    return signingKeyProblem(value);
+  }
   if (field === "user" || field.endsWith("-id")) return nameProblem(value);
   if (value.startsWith("-----BEGIN ")) return privateKeyProblem(value);
   if (secret.generator.by === "machine")
@@ -99,6 +102,17 @@ function privateKeyProblem(value: string): string | undefined {
   } catch {
     return "must be a private key in PEM, without a passphrase";
   }
+}
+
+/** RFC 7518, section 3.4: ES256 takes P-256 and no other curve. */
+function signingKeyProblem(value: string): string | undefined {
+  try {
+    const { asymmetricKeyDetails } = createPrivateKey(value);
+    if (asymmetricKeyDetails?.namedCurve === "prime256v1") return undefined;
+  } catch {
+    // Said below.
+  }
+  return "must be a private key on P-256 in PEM, without a passphrase";
 }
 
 function certificateProblem(value: string): string | undefined {

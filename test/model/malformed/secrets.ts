@@ -121,6 +121,24 @@ export const secrets: Malformed[] = [
     ],
   },
   {
+    name: "a signing key's encoding in another kind",
+    files: change("systems/shop.yaml", "kind: hmac", "kind: hmac\n    generator: { encoding: es256 }"),
+    expected: [
+      'systems/shop.yaml:18:28: secrets.signing.generator.encoding is "es256": write hex, base64 or base64url: es256 belongs to kind: jwt',
+    ],
+  },
+  {
+    name: "the size of an ES256 key",
+    files: change(
+      "systems/shop.yaml",
+      "  openai:\n",
+      "  sessions:\n    class: critical\n    kind: jwt\n    generator: { bytes: 64B, encoding: es256 }\n    rotate: { every: 90d }\n    impact: Logs everybody out\n  openai:\n",
+    ),
+    expected: [
+      "systems/shop.yaml:25:18: secrets.sessions.generator.bytes belongs to the other encodings: an ES256 key has one size",
+    ],
+  },
+  {
     name: "too many random bytes in an encoding of another kind",
     files: change(
       "systems/shop.yaml",

@@ -7,6 +7,8 @@ import { checkValues, ValueError } from "../../../operations/values/check.ts";
 
 const hand = { by: "hand" } as const;
 const hex = { by: "machine", bytes: 32, encoding: "hex" } as const;
+const es256 = { by: "machine", bytes: 32, encoding: "es256" } as const;
+const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
 const strong = randomBytes(24).toString("base64url");
 const pem = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 
@@ -27,6 +29,7 @@ const accepted: [string, Secret["kind"], string, string, Secret["generator"]?][]
   ["a Fernet key", "fernet", "key", `${"A".repeat(42)}_=`],
   ["a webhook", "webhook", "url", "https://hooks.example/services/T0/B0/abcdef"],
   ["a file of any text", "file", "content", '{"type": "service_account"}\n'],
+  ["a signing key on P-256", "jwt", "key", p256.export({ type: "pkcs8", format: "pem" }).toString(), es256],
   ["a private key of a certificate", "certificate", "key", pem],
 ];
 
@@ -37,6 +40,8 @@ for (const [what, kind, field, value, generator] of accepted) {
 }
 
 const refused: [string, RegExp, Secret["kind"], string, string, Secret["generator"]?][] = [
+  ["a signing key on another curve", /private key on P-256/, "jwt", "key", pem, es256],
+  ["a shared key where ES256 signs", /private key on P-256/, "jwt", "key", strong, es256],
   ["nothing", /is empty/, "api-key", "key", ""],
   ["a short password", /too weak/, "password", "password", "hunter2"],
   ["a long word of one letter", /too weak/, "token", "token", "a".repeat(60)],
