@@ -143,8 +143,6 @@ export const aws: Adapter = {
       },
       async revoke(id, beside) {
         const user = await userBeside(beside);
-        const { ids } = await idsOf(user);
-        if (!ids.includes(id)) return;
         // Inactive first: where deleting it fails, it is refused all the same.
         for (const parameters of [
           { Action: "UpdateAccessKey", Status: "Inactive" },

@@ -85,8 +85,8 @@ export const provider: Rotator = {
 
   async revoke(context, old, kept) {
     const opened = await open(context, kept, old);
-    const { adapter, own, label } = opened;
-    const isGood = (await accepted(context, adapter, () => opened.api.rights(own(kept)))) !== undefined;
+    const { own, label } = opened;
+    const isGood = (await opened.api.rights(own(kept))) !== undefined;
     if (!isGood && tookPlaceOf(kept, old)) {
       throw new ProviderError(
         `${context.secret.id}: the key that would be kept is refused, so the other one is not revoked: give a good one with \`keyplane set\``,

@@ -209,6 +209,14 @@ test("revoking twice ends with the same keys", async () => {
   );
 });
 
+test("rolled back while the old key has died, the new one is deleted all the same", async () => {
+  await using w = await world();
+  const next = await provider.create(w.context, w.current);
+  w.server.keys.splice(1, 1);
+  await provider.revoke(w.context, next, w.current);
+  assert.deepEqual(account(w), []);
+});
+
 test("Bybit's own way to ask for patience is understood", async () => {
   await using w = await world();
   w.server.retCode = 10006;

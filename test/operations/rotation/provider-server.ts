@@ -7,7 +7,7 @@ import type { Fields } from "../../../operations/values/shape.ts";
 /** What befalls one request. `lost` is served, and its answer never arrives. */
 export type Fault =
   | { kind: "lost" | "cut" }
-  | { kind: "status"; status: number; retryAfter?: number | string }
+  | { kind: "status"; status: number; retryAfter?: number | string; location?: string }
   /** Served so many milliseconds later, whatever the client has become. */
   | { kind: "late"; milliseconds: number }
   | { kind: "garbage" };
@@ -33,6 +33,8 @@ export interface ProviderServerOptions {
   clock?: number;
   /** Fields of a key. */
   fields?: string[];
+  /** Whether it lists when and by whom a key was used last; it does by default. */
+  tellsUse?: boolean;
 }
 
 /** A provider of keys as others run one: the contract of providers/rest.ts, over real HTTP. */
@@ -59,7 +61,15 @@ export class ProviderServer implements AsyncDisposable {
   }
 
   private constructor(options: ProviderServerOptions) {
-    this.options = { quota: 2, rate: undefined, latency: 0, clock: 0, fields: ["key"], ...options };
+    this.options = {
+      quota: 2,
+      rate: undefined,
+      latency: 0,
+      clock: 0,
+      fields: ["key"],
+      tellsUse: true,
+      ...options,
+    };
   }
 
   get address(): string {
@@ -111,6 +121,7 @@ export class ProviderServer implements AsyncDisposable {
     if (fault?.kind === "cut") return void response.destroy();
     if (fault?.kind === "status") {
       if (fault.retryAfter !== undefined) response.setHeader("retry-after", fault.retryAfter);
+      if (fault.location !== undefined) response.setHeader("location", fault.location);
       return this.#answer(response, fault.status, { error: "trouble" });
     }
     if (fault?.kind === "garbage") {
@@ -177,7 +188,7 @@ export class ProviderServer implements AsyncDisposable {
         id,
         label,
         scopes,
-        last_used_at: lastUsed?.toISOString() ?? null,
+        ...(this.options.tellsUse && { last_used_at: lastUsed?.toISOString() ?? null }),
         ...(usedBy !== undefined && { last_used_by: usedBy }),
       })),
       has_more: live.length > start + 2,

@@ -96,6 +96,21 @@ test("a key whose answer was lost is found by its label and revoked before anoth
   assert.equal(w.server.keys.length, 3);
 });
 
+test("what an earlier run of the same rotation made is revoked also where nobody can tell that it was not used", async () => {
+  await using w = await world({ tellsUse: false });
+  w.server.fault = once("POST /v1/keys", { kind: "lost" });
+  await assert.rejects(provider.create(w.context, w.current), TargetUnavailableError);
+  const next = await provider.create(w.context, w.current);
+  assert.deepEqual(await provider.idle(w.context, w.current, next), {
+    state: "unknown",
+    why: "exchange does not say when a key was last used",
+  });
+  assert.deepEqual(
+    w.server.live().map(({ id }) => id),
+    [w.server.keys[0]?.id, next["issued-id"]],
+  );
+});
+
 test("with two live keys, one that an earlier rotation left behind goes, never the one in force", async () => {
   await using w = await world();
   const left = w.server.issue(scopes, "keyplane/acme/local/trading-bot/exchange/an-earlier-rotation");
@@ -404,18 +419,8 @@ test("no error of any answer holds a part of a key", async () => {
 test("a redirect is not followed: the key was meant for the address in the catalogue", async () => {
   await using elsewhere = await ProviderServer.start();
   await using w = await world();
-  const { fetch: real } = globalThis;
-  w.server.fault = () => ({ kind: "status", status: 307 });
-  const redirecting: typeof fetch = async (url, init) => {
-    const response = await real(url, init);
-    return new Response(response.body, {
-      status: response.status,
-      headers: { location: `${elsewhere.address}/keys` },
-    });
-  };
-  const error = await refusal(
-    provider.create({ ...w.context, reach: { ...w.context.reach, fetch: redirecting } }, w.current),
-  );
+  w.server.fault = () => ({ kind: "status", status: 307, location: `${elsewhere.address}/keys/self` });
+  const error = await refusal(provider.create(w.context, w.current));
   assert.equal(
     error.message,
     "exchange sends us elsewhere (307) when asked to say what a key may do: correct its address in the catalogue",

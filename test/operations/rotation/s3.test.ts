@@ -61,6 +61,7 @@ test("an IAM user's access key is made anew, the old one made inactive, then del
     w.server.served.filter((action) => /Update|Delete/.test(action)),
     ["UpdateAccessKey", "DeleteAccessKey"],
   );
+  await s3.revoke(w.context, w.current, next);
   await s3.verify(w.context, w.current, next);
   assert.deepEqual(
     solo(w).map(({ id, secret }) => [id, secret]),
