@@ -10,7 +10,7 @@ export async function modelOfManySecrets({ full }: Scale): Promise<Row[]> {
   const files = { few: generateOrganization(few), many: generateOrganization(many) };
   const catalogues = { few: loadCatalogueFrom(files.few), many: loadCatalogueFrom(files.many) };
   // A tenth of the secrets is derived ten times, so that both sides run for as long.
-  const model = await sideBySide(full ? 11 : 5, {
+  const model = await sideBySide(full ? 31 : 15, {
     few: async () => {
       for (let time = 0; time < many / few; time++) derive(catalogues.few, "local");
     },
