@@ -4,7 +4,7 @@ import type { Host } from "./host.ts";
 import { type Manifest, manifestText, parseManifest, type Section } from "./manifest.ts";
 import { lookAt, type OwnedFile, placeFiles, removeFiles } from "./owned-file.ts";
 import { ownUid } from "./owner.ts";
-import { type Bundle, DeliveryError } from "./sink.ts";
+import { type Bundle, DeliveryError, StaleBundleError } from "./sink.ts";
 
 /** Where files of services lie on their host: a folder of secrets, or the folder of an env-file. */
 export interface Place {
@@ -57,16 +57,30 @@ async function wouldChange(folder: string, files: OwnedFile[]): Promise<boolean>
 }
 
 /**
- * A value that vanished from Vault is not taken from a service that runs with it.
- * @throws DeliveryError naming the secrets
+ * A value that vanished from Vault is not taken from a service that runs with it, and a runner that was held up does not
+ * bring back what another one has replaced.
+ * @throws DeliveryError naming the secrets; StaleBundleError
  */
 export function assertKept(bundle: Bundle, before: Section | undefined): void {
+  assertNotOlder(bundle, before);
   const lost = bundle.missing.filter(({ secret }) => before?.secrets[secret] !== undefined);
   if (lost.length === 0) return;
   const names = [...new Set(lost.map(({ secret }) => secret))].join(", ");
   throw new DeliveryError(
     `${bundle.service.id} runs with ${names}, which Vault no longer has at its path: nothing is written; ` +
       "undelete the version, or set the secret again",
+  );
+}
+
+function assertNotOlder({ service, versions, writtenAt }: Bundle, before: Section | undefined): void {
+  const older = Object.entries(before?.secrets ?? {}).flatMap(([secret, held]) => {
+    const isOlder = (versions[secret] ?? held.version) < held.version;
+    return isOlder && Date.parse(writtenAt[secret] ?? "") < Date.parse(held.writtenAt) ? [secret] : [];
+  });
+  if (older.length === 0) return;
+  throw new StaleBundleError(
+    `${service.id} has newer versions of ${older.join(", ")} than it was to be given: nothing is written; where Vault ` +
+      "itself went back, as after restoring a snapshot, set these secrets again",
   );
 }
 

@@ -122,6 +122,16 @@ function isRefused(error: unknown): boolean {
   return error instanceof VaultError && (error.status === 403 || error.status === 400);
 }
 
+async function isAlive(vault: Vault): Promise<boolean> {
+  try {
+    await vault.request("GET", "auth/token/lookup-self");
+    return true;
+  } catch (error) {
+    if (isRefused(error)) return false;
+    throw error;
+  }
+}
+
 /** A service's session that goes on for as long as its process: renewed in time, and begun anew when it has ended. */
 export class ServiceSession {
   readonly #login: () => Promise<ServiceToken>;
@@ -137,7 +147,7 @@ export class ServiceSession {
   }
 
   /**
-   * Works with a token that is good. One that Vault refuses meanwhile is replaced once.
+   * Works with a token that is good. One that Vault knows no more is replaced once.
    * @throws what the login or the work throws
    */
   async use<T>(work: (vault: Vault) => Promise<T>): Promise<T> {
@@ -147,6 +157,8 @@ export class ServiceSession {
       return await work(token.vault);
     } catch (error) {
       if (!(error instanceof VaultError && error.status === 403) || !token.own) throw error;
+      // A right that is lacking is no reason to log in again: a secret id has few uses.
+      if (await isAlive(token.vault)) throw error;
       const again = await this.#begin();
       return work(again.vault);
     }

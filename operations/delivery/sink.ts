@@ -53,3 +53,8 @@ export interface Sink {
 export class DeliveryError extends Error {
   override name = "DeliveryError";
 }
+
+/** What is to be brought was read before somebody brought something newer. Reading it again helps. */
+export class StaleBundleError extends DeliveryError {
+  override name = "StaleBundleError";
+}

@@ -226,6 +226,26 @@ describe("the files of a service", () => {
     assert.equal(await readFile(join(host.root, "run/secrets/b"), "utf8"), "2");
   });
 
+  test("a runner that was held up does not bring back what another one has replaced", async () => {
+    await using host = await testHost();
+    const service = serviceOf("api", [...deliver]);
+    const sink = sinkOf(host, service);
+    const at = (version: number, day: number) =>
+      bundleFor(service, {
+        "shop/x": { version, writtenAt: `2026-01-0${day}T00:00:00Z`, files: { a: `${version}` } },
+      });
+    await sink.write(at(3, 3));
+    await assert.rejects(sink.write(at(2, 2)), (error: Error) => {
+      assert.ok(error instanceof StaleBundleError);
+      assert.match(error.message, /^shop\/api has newer versions of shop\/x than/);
+      return true;
+    });
+    assert.equal(await readFile(join(host.root, "run/secrets/a"), "utf8"), "3");
+    // Set again after Vault went back: a lower number, and yet the later one.
+    await sink.write(at(1, 4));
+    assert.equal(await readFile(join(host.root, "run/secrets/a"), "utf8"), "1");
+  });
+
   test("variables that are no files lie in an env-file of the service, with the paths as it sees them (R40)", async () => {
     await using host = await testHost();
     const overlay = { overlay: "o.yml", beside: "c.yml", folder: "./secrets", mount: "/run/secrets" };
