@@ -51,6 +51,48 @@ test("every dynamic database user logs in and holds exactly its group's rights, 
   assert.deepEqual(await issuedUsers(running), []);
 });
 
+test("`up` ends with every static user logging in by what its consumers were delivered, in exactly its group (R8, R31, R32)", async () => {
+  const users = running.model.secrets.flatMap((secret) =>
+    secret.databaseUser === undefined ? [] : [{ secret, user: secret.databaseUser }],
+  );
+  assert.deepEqual(
+    users.map(({ user }) => user.logins),
+    [
+      ["rec_trading_user"],
+      ["solo-app_a", "solo-app_b"],
+      ["soma-app_a", "soma-app_b"],
+      ["titan-brain_a", "titan-brain_b"],
+    ],
+  );
+  const { root, end } = await asRoot(running);
+  try {
+    for (const { secret, user } of users) {
+      const database = running.model.databases.find(({ id }) => id === user.database);
+      assert.ok(database);
+      const { kv } = running.model.vault.mounts;
+      const source = await root.read<{ data: { user: string; password: string } }>(
+        `${kv}/data/${secret.source}`,
+      );
+      assert.ok(source);
+      const { user: username, password } = source.data;
+      assert.equal(username, user.logins[0], "the first of its logins");
+      for (const { path } of secret.consumers) {
+        const own = await root.read<{ data: Record<string, string> }>(`${kv}/data/${path}`);
+        const delivered = Object.values(own?.data ?? {}).join(" ");
+        assert.ok(delivered.includes(password), path);
+      }
+      const session = await connect(running, database.database, { username, password });
+      try {
+        assert.deepEqual(await rightsIn(session), expectedRights(database, user.memberOf), secret.id);
+      } finally {
+        await session.end();
+      }
+    }
+  } finally {
+    await end();
+  }
+});
+
 test("an issued user is no superuser, makes no roles and databases, takes no other role, and enters no other database (R8)", async () => {
   const { database, user } = composeUser(running.model);
   const service = await asService(running, user.service);
