@@ -52,6 +52,7 @@ export const codes: Record<string, ExitCode> = {
   ConflictError: exit.resumable,
   LeaseLostError: exit.resumable,
   SopsError: exit.resumable,
+  StaleBundleError: exit.resumable,
   UpdateError: exit.resumable,
 };
 

@@ -1,6 +1,6 @@
 import type { Consumer } from "../../../model/model.ts";
 import { bundleOf } from "../../delivery/bundle.ts";
-import type { Running, Sink } from "../../delivery/sink.ts";
+import { type Running, type Sink, StaleBundleError } from "../../delivery/sink.ts";
 import { deliverTo, hasArrived } from "../../values/deliver.ts";
 import { ConflictError } from "../../values/kv.ts";
 import { fieldsAt, type Moment, orderAt, type Phase, phaseAt } from "../../values/phases.ts";
@@ -138,7 +138,7 @@ async function settle(
   sink: Sink,
   { version, unsure }: { version: number; unsure: boolean },
 ): Promise<string | undefined> {
-  const { clock, signal, patience, secret, model, reloaded } = run;
+  const { clock, signal, patience, secret, reloaded } = run;
   const once = `${consumer.id} ${sink.name} ${version}`;
   const look = (): Promise<Running> => run.act(() => sink.running(secret.id, version));
   const end = clock.now().getTime() + patience.pickUp;
@@ -148,8 +148,7 @@ async function settle(
     if (seen.state === "runs") return undefined;
     // Written again now and then: another secret's rotation may have written an older bundle of the same service.
     if (looks === 1 || looks % 8 === 0) {
-      const bundle = await bundleOf(run.vault, model, consumer.id);
-      const changed = await run.act(() => sink.write(bundle));
+      const changed = await write(run, consumer, sink);
       if (changed || mayHaveMissed(run, seen, once, unsure)) {
         await run.act(() => sink.reload());
         reloaded.add(once);
@@ -165,6 +164,19 @@ async function settle(
     if (clock.now().getTime() >= end) return seen.why;
     await clock.sleep(pause, signal);
     pause = Math.min(pause * 2, patience.poll.longest);
+  }
+}
+
+/** Brings a sink all that the service is delivered, as it is now. */
+async function write(run: Run, consumer: Consumer, sink: Sink): Promise<boolean> {
+  for (let tried = 1; ; tried++) {
+    const bundle = await bundleOf(run.vault, run.model, consumer.id);
+    try {
+      return await run.act(() => sink.write(bundle));
+    } catch (error) {
+      // Another secret's rotation was quicker.
+      if (!(error instanceof StaleBundleError) || tried === 3) throw error;
+    }
   }
 }
 

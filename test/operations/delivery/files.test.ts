@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Service } from "../../../model/model.ts";
 import { checkFiles } from "../../../operations/delivery/check-files.ts";
-import { DeliveryError, type Sink } from "../../../operations/delivery/sink.ts";
+import { DeliveryError, type Sink, StaleBundleError } from "../../../operations/delivery/sink.ts";
 import { sinksOf } from "../../../operations/delivery/sinks.ts";
 import { bundleFor, serviceOf, type TestHost, testHost } from "./services.ts";
 

@@ -1,5 +1,5 @@
 import type { Consumer, Model, Secret } from "../../../model/model.ts";
-import type { Running, Sink } from "../../../operations/delivery/sink.ts";
+import { type Running, type Sink, StaleBundleError } from "../../../operations/delivery/sink.ts";
 import type { ConsumerProbe, Watch } from "../../../operations/rotation/observer.ts";
 import {
   ProbeError,
@@ -80,7 +80,9 @@ export function fakeSink(reach: Pick<Reach, "fetch">, address: string, consumer:
         Object.entries(consumer.as).map(([variable, field]) => [field, variables[variable] ?? ""]),
       );
       const version = Math.max(0, ...Object.values(versions));
-      return (await ask({ do: "write", consumer: consumer.id, fields, version })).changed === true;
+      const { changed, stale } = await ask({ do: "write", consumer: consumer.id, fields, version });
+      if (stale === true) throw new StaleBundleError(`${consumer.id} has a newer version`);
+      return changed === true;
     },
     async reload() {
       await ask({ do: "reload", consumer: consumer.id });

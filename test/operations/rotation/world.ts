@@ -148,6 +148,8 @@ export class World {
         return { errors: this.errors };
       case "write": {
         const actor = this.#actor(consumer);
+        // As real sinks do: what another runner has replaced does not come back.
+        if (version < (actor.held?.version ?? 0)) return { stale: true };
         const changed = actor.held?.version !== version;
         actor.held = { version, fields };
         return { changed };
