@@ -12,23 +12,31 @@ export interface Call {
   state: string;
 }
 
+/** Where a run ends, or is held up: `stop` is SIGSTOP just before a call, as of a machine that sleeps. */
+export interface CrashPoint {
+  index: number;
+  when: "before" | "after" | "stop";
+}
+
 /** A run's calls to the outside, in order. `at` kills the process, as `kill -9` does, just before or after one. */
 export class Calls {
   readonly all: Call[] = [];
   #state = "none";
-  readonly #at: { index: number; when: "before" | "after" } | undefined;
+  readonly #at: CrashPoint | undefined;
 
-  constructor(at?: { index: number; when: "before" | "after" }) {
+  constructor(at?: CrashPoint) {
     this.#at = at;
   }
 
   readonly count: Count = async (name, call) => {
     const index = this.all.push({ name, state: this.#state }) - 1;
-    if (this.#at?.index === index && this.#at.when === "before") await die();
+    const when = this.#at?.index === index ? this.#at.when : undefined;
+    if (when === "before") await die();
+    if (when === "stop") process.kill(process.pid, "SIGSTOP");
     try {
       return await call();
     } finally {
-      if (this.#at?.index === index) await die();
+      if (when === "after") await die();
     }
   };
 

@@ -14,6 +14,7 @@ try {
     ...calls.wrap(subject),
     ...quick,
     reason: input.reason,
+    ...(input.lease !== undefined && { lease: input.lease }),
     by: "keyplane.rotate",
     wait: true,
     report: ({ subject: of, state, text: said }) => console.error(`${of} ${state} ${said}`),

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { type Outcome, rotate } from "../../../operations/rotation/engine.ts";
 import { auditLog, type Demo, openBench, type RotationBench } from "./bench.ts";
-import type { Call } from "./counted.ts";
-import { type Crashes, killEverywhere } from "./crash.ts";
+import { type Call, Calls } from "./counted.ts";
+import { type Crashes, killEverywhere, startRunner } from "./crash.ts";
 import type { FakeData } from "./fake-scenario.ts";
 import type { World } from "./world.ts";
 
@@ -118,3 +122,62 @@ test("kill -9 before and after every call of rolling back: another runner conver
   });
   assert.ok(killed >= 4, `only ${killed} were killed`);
 });
+
+for (const [what, call] of [
+  ["the target is told", "fetch"],
+  ["a consumer is written", "write files of demo/reader-2"],
+  ["a source is written", "vault POST kv/data/source"],
+] as const) {
+  test(`a process that sleeps past its lease, just before ${what}, finds the rotation ended by another and undoes nothing`, async (t) => {
+    const demos: Demo[] = [];
+    const crashes = inWorlds(
+      t,
+      "hmac",
+      async () => {},
+      (demo) => void demos.push(demo),
+    );
+    const { prepare, scenario } = crashes;
+    const index = (await callsOf(t)).findIndex(({ name }) => name.startsWith(call));
+    assert.ok(index > 0);
+
+    const data = await prepare();
+    const [demo] = demos;
+    assert.ok(demo);
+    const lease = { lasts: 3000, call: 500 };
+    const { pid, ended } = startRunner({
+      ...{ scenario, data, lease, reason: "scheduled" },
+      at: { index, when: "stop" },
+    });
+    while (!(await isStopped(pid))) await sleep(20);
+    // Waits for the lease to run out, takes over, and ends it.
+    const outcome = await demo.rotate();
+    assert.equal(outcome.state, "done");
+    const before = await demo.journal();
+    process.kill(pid, "SIGCONT");
+    const { code, stdout, stderr } = await ended;
+    assert.equal(code, 0, stderr);
+    const other = (JSON.parse(stdout) as { outcome: Outcome }).outcome;
+    assert.deepEqual([other.id, other.state], [outcome.id, "done"]);
+    assert.deepEqual(await demo.journal(), before);
+    assert.deepEqual(demo.world.violations, []);
+    const { primary } = await demo.fields();
+    assert.deepEqual([...demo.world.accepted.keys()], [primary]);
+    for (const [id, { held }] of demo.world.actors) {
+      assert.equal(demo.world.usedBy(id), primary, id);
+      assert.equal(held?.fields.primary, primary, `${id} would start with it again`);
+    }
+  });
+}
+
+/** The calls of an undisturbed rotation. */
+async function callsOf(t: { after(end: () => Promise<void>): void }): Promise<Call[]> {
+  const demo = await bench.demo(t, "hmac", ["signer", "reader", "listener"]);
+  const calls = new Calls();
+  await rotate({ ...demo.options(), ...calls.wrap(demo.subject) });
+  return calls.all;
+}
+
+async function isStopped(pid: number): Promise<boolean> {
+  const { stdout } = await promisify(execFile)("ps", ["-o", "stat=", "-p", String(pid)]);
+  return stdout.startsWith("T");
+}

@@ -4,11 +4,12 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { type Clock, vaultClock } from "../../../operations/rotation/clock.ts";
 import { type Outcome, resumeRotation, rotate } from "../../../operations/rotation/engine.ts";
+import type { LeaseTimes } from "../../../operations/rotation/lease.ts";
 import type { Reason } from "../../../operations/rotation/rotator.ts";
 import type { Subject } from "../../../operations/rotation/run.ts";
 import { seeded } from "../../integration/support/seeded.ts";
 import { quick } from "./bench.ts";
-import type { Call, Count } from "./counted.ts";
+import type { Call, Count, CrashPoint } from "./counted.ts";
 
 /**
  * A harness that kills a runner (`kill -9`) immediately before and after every call that it makes to the outside, and
@@ -49,7 +50,8 @@ export interface CrashInput {
   scenario: string;
   data: unknown;
   reason: Reason;
-  at?: { index: number; when: "before" | "after" };
+  at?: CrashPoint;
+  lease?: LeaseTimes;
 }
 
 export interface Killed {
@@ -94,9 +96,7 @@ async function undisturbed<Data>(crashes: Crashes<Data>): Promise<{ calls: Call[
   return { calls };
 }
 
-type Point = { index: number; when: "before" | "after" };
-
-function pointsOf(calls: Call[], only: (call: Call) => boolean, perState: number): Point[] {
+function pointsOf(calls: Call[], only: (call: Call) => boolean, perState: number): CrashPoint[] {
   const indexes = calls.flatMap((call, index) => (only(call) ? [index] : []));
   if (isWhole) {
     return indexes.flatMap((index) => [
@@ -109,14 +109,14 @@ function pointsOf(calls: Call[], only: (call: Call) => boolean, perState: number
   const states = [...new Set(indexes.map((index) => calls[index]?.state))];
   return states.flatMap((state) => {
     const of = indexes.filter((index) => calls[index]?.state === state);
-    return Array.from({ length: perState }, (): Point => {
+    return Array.from({ length: perState }, (): CrashPoint => {
       return { index: of[next(of.length)] ?? 0, when: next(2) === 0 ? "before" : "after" };
     });
   });
 }
 
 /** Whether it was killed at all: waits differ from run to run, and with them the number of calls. */
-async function killAt<Data>(crashes: Crashes<Data>, point: Point, at: string): Promise<boolean> {
+async function killAt<Data>(crashes: Crashes<Data>, point: CrashPoint, at: string): Promise<boolean> {
   const data = await crashes.prepare();
   const before = await goOn(crashes, data, "look");
   const { signal, stdout, stderr } = await run(crashes, data, point);
@@ -160,17 +160,28 @@ export function later(clock: Clock, milliseconds: number): Clock {
   };
 }
 
-async function run<Data>({ scenario, reason = "scheduled" }: Crashes<Data>, data: Data, at?: Point) {
-  const input: CrashInput = { scenario, data, reason, ...(at !== undefined && { at }) };
+async function run<Data>({ scenario, reason = "scheduled" }: Crashes<Data>, data: Data, at?: CrashPoint) {
+  const { ended } = startRunner({ scenario, data, reason, ...(at !== undefined && { at }) });
+  return ended;
+}
+
+/** A runner in a process of its own. */
+export function startRunner(input: CrashInput): {
+  pid: number;
+  ended: Promise<{ stdout: string; stderr: string; code: number | null; signal: NodeJS.Signals | null }>;
+} {
   const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve("./crash-runner.ts"))], {
     stdio: "pipe",
     timeout: 120_000,
+    killSignal: "SIGKILL",
   });
-  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
+  const exit = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
     child.once("exit", (code, signal) => resolve({ code, signal })),
   );
   child.stdin.on("error", () => {});
   child.stdin.end(JSON.stringify(input));
-  const [stdout, stderr, end] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  return { stdout, stderr, ...end };
+  const ended = Promise.all([text(child.stdout), text(child.stderr), exit]).then(
+    ([stdout, stderr, { code, signal }]) => ({ stdout, stderr, code, signal }),
+  );
+  return { pid: child.pid ?? 0, ended };
 }

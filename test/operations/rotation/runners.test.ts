@@ -6,6 +6,7 @@ import { abortRotation, resumeRotation } from "../../../operations/rotation/engi
 import type { Journal } from "../../../operations/rotation/journal.ts";
 import { readJournal, writeJournal } from "../../../operations/rotation/journal-store.ts";
 import { Lease, LeaseLostError, usualLease } from "../../../operations/rotation/lease.ts";
+import type { RotatorContext } from "../../../operations/rotation/rotator.ts";
 import type { Subject } from "../../../operations/rotation/run.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { Calls } from "./counted.ts";
@@ -26,19 +27,26 @@ async function until(is: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
+interface Halted {
+  subject: Subject;
+  /** With the signal that the rotator got. */
+  reached: Promise<AbortSignal>;
+  go(): void;
+}
+
 /** A subject whose target keeps a rotation at the given function until it is let go. */
-function halted(demo: Demo, at: "idle" | "stage"): { subject: Subject; reached: Promise<void>; go(): void } {
-  let arrived = () => {};
+function halted(demo: Demo, at: "idle" | "stage"): Halted {
+  let arrived = (_: AbortSignal) => {};
   let go = () => {};
-  const reached = new Promise<void>((resolve) => {
+  const reached = new Promise<AbortSignal>((resolve) => {
     arrived = resolve;
   });
   const gate = new Promise<void>((resolve) => {
     go = resolve;
   });
   const { rotator } = demo.subject;
-  const stop = async () => {
-    arrived();
+  const stop = async ({ signal }: RotatorContext) => {
+    arrived(signal);
     await gate;
   };
   const subject: Subject = {
@@ -47,13 +55,13 @@ function halted(demo: Demo, at: "idle" | "stage"): { subject: Subject; reached: 
       ...rotator,
       ...(at === "stage" && {
         stage: async (...given: Parameters<typeof rotator.stage>) => {
-          await stop();
+          await stop(given[0]);
           return rotator.stage(...given);
         },
       }),
       ...(at === "idle" && {
         idle: async (...given: Parameters<typeof rotator.idle>) => {
-          await stop();
+          await stop(given[0]);
           return rotator.idle(...given);
         },
       }),
@@ -122,14 +130,14 @@ test("a runner that could not renew its lease stops before its next call; the on
     owner: "the stalled",
   });
   stalled.catch(() => {});
-  await reached;
+  const signal = await reached;
   isCut = true;
   const seen = calls.all.length;
   const clock = later(await vaultClock(bench.vault), 10_000);
   const other = await demo.rotate({ wait: false, clock });
   assert.equal(other.state, "done");
-  await until(() => calls.all.length > seen);
-  await sleep(1500);
+  await until(() => signal.aborted);
+  assert.ok(signal.reason instanceof LeaseLostError);
   go();
   const outcome = await stalled.catch((error: Error) => error);
   assert.ok(outcome instanceof Error || outcome.state === "done", String(outcome));
@@ -137,6 +145,27 @@ test("a runner that could not renew its lease stops before its next call; the on
   assert.deepEqual(acted, []);
   assert.deepEqual(demo.world.violations, []);
   assert.equal(demo.world.events.filter((event) => event === "refuse").length, 1);
+});
+
+test("no call begins with less of the lease left than it may take", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const at = { vault: bench.vault, model: demo.model };
+  const kept = await readJournal(at, demo.secret);
+  assert.ok(kept.journal);
+  let ahead = 0;
+  const clock = { now: () => new Date(Date.now() + ahead), sleep: async () => {} };
+  const where = { ...at, secret: demo.secret, clock, owner: "a", times: usualLease };
+  const lease = await Lease.take(where, kept.journal, kept);
+  const versionOf = async () => (await readJournal(at, demo.secret)).version;
+  const taken = await versionOf();
+  ahead = 20_000;
+  await lease.ready();
+  assert.equal(await versionOf(), taken, "40 s are enough for a call of 35");
+  ahead = 30_000;
+  await lease.ready();
+  assert.equal(await versionOf(), taken + 1);
+  assert.ok(lease.left > 55_000);
+  await lease.release();
 });
 
 test("a lease is renewed while one call takes longer than it lasts, and nobody takes over", async (t) => {
