@@ -191,6 +191,23 @@ export async function makePlatform({ root }: TestVault, model: Model): Promise<S
       .sign(keys.privateKey);
 }
 
+/** A platform with a session of the role that rotates: what everything that writes values needs. */
+export async function startRotator(): Promise<{
+  server: TestVault;
+  model: Model;
+  sign: SignJob;
+  rotator: Vault;
+}> {
+  const server = await startTestVault();
+  const model = await localModel(server);
+  const sign = await makePlatform(server, model);
+  const jwt = await sign("rotate.yml");
+  const { auth } = await server.root
+    .with(undefined)
+    .write("auth/github/login", { role: "keyplane.rotate", jwt });
+  return { server, model, sign, rotator: server.root.with(auth?.client_token) };
+}
+
 async function makePeople(root: Vault, model: Model): Promise<void> {
   const mounts = await root.read<Record<string, { accessor: string }>>("sys/auth");
   const accessor = mounts?.["userpass/"]?.accessor;

@@ -7,24 +7,16 @@ import type { Step } from "../../../operations/progress.ts";
 import { deliverTo, writeSource } from "../../../operations/values/deliver.ts";
 import { ensureFirstValues } from "../../../operations/values/first.ts";
 import { type Fields, firstFields } from "../../../operations/values/shape.ts";
-import { dies, localModel, makePlatform, type SignJob, startTestVault, type TestVault } from "../vault.ts";
+import { dies, startRotator, type TestVault } from "../vault.ts";
 
 let server: TestVault;
 let model: Model;
-let sign: SignJob;
 let rotator: Vault;
 
 before(async () => {
-  server = await startTestVault();
-  model = await localModel(server);
-  sign = await makePlatform(server, model);
-  const jwt = await sign("rotate.yml");
-  const { auth } = await server.root
-    .with(undefined)
-    .write("auth/github/login", { role: "keyplane.rotate", jwt });
-  rotator = server.root.with(auth?.client_token);
+  ({ server, model, rotator } = await startRotator());
 });
-after(() => server.stop());
+after(() => server?.stop());
 
 const quiet = () => {};
 

@@ -9,23 +9,16 @@ import { ensureFirstValues } from "../../../operations/values/first.ts";
 import { ConflictError } from "../../../operations/values/kv.ts";
 import { planSet, secretNamed, setValue, UnknownNameError } from "../../../operations/values/set.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
-import { dies, localModel, makePlatform, startTestVault, type TestVault } from "../vault.ts";
+import { dies, startRotator, type TestVault } from "../vault.ts";
 
 let server: TestVault;
 let model: Model;
 let rotator: Vault;
 
 before(async () => {
-  server = await startTestVault();
-  model = await localModel(server);
-  const sign = await makePlatform(server, model);
-  const jwt = await sign("rotate.yml");
-  const { auth } = await server.root
-    .with(undefined)
-    .write("auth/github/login", { role: "keyplane.rotate", jwt });
-  rotator = server.root.with(auth?.client_token);
+  ({ server, model, rotator } = await startRotator());
 });
-after(() => server.stop());
+after(() => server?.stop());
 
 const quiet = () => {};
 const value = () => randomBytes(24).toString("base64url");
