@@ -23,6 +23,7 @@ export const codes: Record<string, ExitCode> = {
   HomeError: exit.input,
   MissingValuesError: exit.input,
   ProblemsError: exit.input,
+  RuleError: exit.input,
   UnknownNameError: exit.input,
   UsageError: exit.input,
   NoWayBackError: exit.input,

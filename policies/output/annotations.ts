@@ -1,0 +1,36 @@
+import { type Check, called, withVerdict } from "../check.ts";
+
+const commands = { violated: "error", pending: "notice", excepted: "warning" } as const;
+
+/**
+ * Workflow commands that GitHub shows beside the lines of a pull request.
+ * https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
+ */
+export function annotations(check: Check): string {
+  return (["violated", "pending", "excepted"] as const)
+    .flatMap((verdict) =>
+      withVerdict(check, verdict).map(({ rule, urn, message, position }) => {
+        const properties = {
+          ...(position !== undefined && {
+            file: position.file,
+            line: String(position.line),
+            col: String(position.column),
+          }),
+          title: `${rule.name} (${check.environment}, ${verdict})`,
+        };
+        const list = Object.entries(properties).map(([name, value]) => `${name}=${property(value)}`);
+        const text = `${rule.sentence} ${called(urn)}: ${message}. ${rule.fix}`;
+        return `::${commands[verdict]} ${list.join(",")}::${data(text)}`;
+      }),
+    )
+    .join("\n");
+}
+
+/** What stands after the second "::": a line break would begin another command. */
+function data(text: string): string {
+  return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+}
+
+function property(text: string): string {
+  return data(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
+}
