@@ -3,7 +3,7 @@ import type { Service } from "../../model/model.ts";
 import { envText } from "./env-text.ts";
 import { variablesSeen } from "./files.ts";
 import type { Host } from "./host.ts";
-import { entriesOfOthers, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
+import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
 import { checkSharedFolder, lookAt } from "./owned-file.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import { assertKept, type Change, changePlace, manifestOf, type Place, split } from "./place.ts";
@@ -85,6 +85,13 @@ export class EnvFileSink implements Sink {
     for (const [name, value] of Object.entries(own)) {
       const secret = bundle.origins.variables[name];
       entries[name] = secret === undefined ? [] : [secret];
+      const foreign = foreignOwner(manifest, id, name, entries[name]);
+      if (foreign !== undefined) {
+        throw new DeliveryError(
+          `${this.#options.path} holds another ${name}, that of ${foreign}: give each its own env-file ` +
+            "(relative paths lie in the project's folder: say which)",
+        );
+      }
       const isLater = secret !== undefined && newerElsewhere(manifest, bundle, name, secret);
       variables[name] = isLater ? (there[name] ?? value) : value;
     }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Service } from "../../model/model.ts";
 import { envText } from "./env-text.ts";
 import type { Host } from "./host.ts";
-import { entriesOfOthers, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
+import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
 import { lookAt, type OwnedFile, prepareFolder } from "./owned-file.ts";
 import { type Owner, ownerOf, ownUid } from "./owner.ts";
 import { assertKept, type Change, changePlace, manifestOf, type Place } from "./place.ts";
@@ -73,7 +73,7 @@ export class FilesSink implements Sink {
     const files: OwnedFile[] = [];
     const entries: Record<string, string[]> = {};
     for (const [name, content] of Object.entries(bundle.files)) {
-      this.#assertSameUser(manifest, name, owner);
+      this.#assertShareable(manifest, name, bundle.origins.files[name] ?? "", owner);
       const secret = bundle.origins.files[name] ?? "";
       entries[name] = [secret];
       const later = newerElsewhere(manifest, bundle, name, secret)
@@ -96,7 +96,13 @@ export class FilesSink implements Sink {
     return { files, section: sectionOf(bundle, before, { entries, uid: owner.uid }, new Date()), obsolete };
   }
 
-  #assertSameUser(manifest: Manifest, file: string, { uid }: Owner): void {
+  #assertShareable(manifest: Manifest, file: string, secret: string, { uid }: Owner): void {
+    const foreign = foreignOwner(manifest, this.#service.id, file, [secret]);
+    if (foreign !== undefined) {
+      throw new DeliveryError(
+        `${join(this.#options.folder, file)} is that of another secret of ${foreign}: give one of them another name under \`files\``,
+      );
+    }
     const other = Object.entries(manifest.services).find(
       ([id, { entries, uid: theirs }]) => id !== this.#service.id && file in entries && theirs !== uid,
     );

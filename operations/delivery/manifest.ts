@@ -80,6 +80,22 @@ export function newerElsewhere(manifest: Manifest, bundle: Bundle, entry: string
   );
 }
 
+/**
+ * The service that has an entry of the same name for something else: two systems in one folder, or a mistake. Only one
+ * could be there.
+ */
+export function foreignOwner(
+  manifest: Manifest,
+  service: string,
+  entry: string,
+  secrets: string[],
+): string | undefined {
+  return Object.entries(manifest.services).find(
+    ([id, { entries }]) =>
+      id !== service && entries[entry] !== undefined && entries[entry].join() !== secrets.join(),
+  )?.[0];
+}
+
 /** Names of the entries that other services have in the same place. */
 export function entriesOfOthers(manifest: Manifest, service: string): Set<string> {
   return new Set(others(manifest, service).flatMap(({ entries }) => Object.keys(entries)));

@@ -92,13 +92,14 @@ function seenAs(delivery: Folder): string {
 const severalUsers =
   "services with different users share it, and a file of mode 600 has one owner: give each a path of its own";
 
-function isOneUsers({ services }: Pick<Model, "services">, { user }: Service, delivery: Delivery): boolean {
+/** Whether all services of a place have one user; a relative path is one in the system's own project. */
+function isOneUsers({ services }: Pick<Model, "services">, service: Service, delivery: Delivery): boolean {
   const place = nameOf(delivery);
+  const isAbsolute = / \//.test(place);
   return services
-    .filter(
-      ({ retired, deliver }) => retired === undefined && deliver.some((other) => nameOf(other) === place),
-    )
-    .every((other) => other.user === user);
+    .filter(({ retired, system }) => retired === undefined && (isAbsolute || system === service.system))
+    .filter(({ deliver }) => deliver.some((other) => nameOf(other) === place))
+    .every(({ user }) => user === service.user);
 }
 
 /** What `keyplane run` supervises reads nothing else: files are written for a service that runs without it. */

@@ -186,4 +186,13 @@ describe("an env-file that services share", () => {
     const bundle = bundleFor(one, { "shop/a": { variables: { A: "1" } } });
     await assert.rejects(sinkOf(host, one, [one, other]).write(bundle), /different users/);
   });
+
+  test("of two systems that mean different things by one name is refused, and stays as it was", async () => {
+    await using host = await testHost();
+    const [first, second] = [sinkOf(host, one, [one, two]), sinkOf(host, two, [one, two])];
+    await first.write(bundleFor(one, { "shop/a": { variables: { API_KEY: "1" } } }));
+    const other = bundleFor(two, { "other/a": { variables: { API_KEY: "2" } } });
+    await assert.rejects(second.write(other), /holds another API_KEY, that of shop\/one/);
+    assert.equal(await read(host), "API_KEY='1'\n");
+  });
 });

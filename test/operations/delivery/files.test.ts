@@ -306,6 +306,16 @@ describe("a folder that services share", () => {
     assert.deepEqual(await readdir(join(host.root, "run/secrets")), [".keyplane.json"]);
   });
 
+  test("holds one secret under one name: another is refused", async () => {
+    await using host = await testHost();
+    await sinkOf(host, one, [one, two]).write(bundleFor(one, shared(1, "2026-01-01T00:00:00Z")));
+    const other = bundleFor(two, { "shop/y": { files: { key: "other" } } });
+    await assert.rejects(
+      sinkOf(host, two, [one, two]).write(other),
+      /is that of another secret of shop\/one/,
+    );
+  });
+
   test("loses nothing when several runners write it at once", async () => {
     await using host = await testHost();
     const services = Array.from({ length: 6 }, (_, index) => serviceOf(`s${index}`, [...deliver]));
