@@ -28,6 +28,7 @@ export async function withRunner<T>(
     const isTerminal = process.stderr.isTTY === true && process.env.TERM !== "dumb";
     const progress = rotationProgress(invocation.report, model, { wait, isTerminal });
     const commit = await commitOf(invocation.catalogue);
+    const databaseCa = (await databasesCa()) ?? ca;
     try {
       return await work({
         vault: session.vault,
@@ -37,7 +38,7 @@ export async function withRunner<T>(
         signal: invocation.signal,
         ...(commit !== undefined && { commit }),
         host: hostOf(invocation),
-        ...(ca !== undefined && { ca }),
+        ...(databaseCa !== undefined && { ca: databaseCa }),
         ...(model.promotion !== undefined && { previous: previousVault(model) }),
       });
     } finally {
@@ -45,6 +46,12 @@ export async function withRunner<T>(
       await session.end();
     }
   });
+}
+
+/** Where databases have another CA than Vault; libpq's own variable. */
+async function databasesCa(): Promise<string | undefined> {
+  const file = process.env.PGSSLROOTCERT;
+  return file ? (await import("node:fs/promises")).readFile(file, "utf8") : undefined;
 }
 
 function hostOf({ home, options }: Invocation): Runner["host"] {

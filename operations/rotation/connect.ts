@@ -78,8 +78,24 @@ async function open(
     return client;
   } catch (error) {
     await client.end().catch(() => {});
-    throw unavailable(error, database) ?? error;
+    throw untrusted(error, database) ?? unavailable(error, database) ?? error;
   }
+}
+
+/** Codes of Node for a certificate that does not hold: https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const certificateErrors =
+  /^(CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH|INVALID_CA)/;
+
+/** Time does not mend trust. */
+function untrusted(error: unknown, { id, host, port }: Database): PersonNeededError | undefined {
+  if (!(error instanceof Error) || error instanceof pg.DatabaseError) return undefined;
+  const code = "code" in error ? String(error.code) : "";
+  if (!certificateErrors.test(code) && !/does not support SSL/.test(error.message)) return undefined;
+  return new PersonNeededError(
+    `The database ${id} at ${host}:${port} is not who it should be (${error.message}): name the PEM file of its CA in ` +
+      "PGSSLROOTCERT, or correct its host or tls in the catalogue",
+    { cause: error },
+  );
 }
 
 /** A connection whose errors are told apart, and whose lease is renewed while it is used. */

@@ -3,7 +3,11 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "../../../model/model.ts";
 import { databaseReach } from "../../../operations/rotation/connect.ts";
-import { type Reach, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import {
+  PersonNeededError,
+  type Reach,
+  TargetUnavailableError,
+} from "../../../operations/rotation/rotator.ts";
 import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
 import { CutProxy } from "./cut-proxy.ts";
 import { DatabaseUserCase } from "./postgres-case.ts";
@@ -166,6 +170,39 @@ test("a database that is killed in the middle is waited for, and the rotation en
     told.some((text) => text.includes(fields.password ?? "")),
     false,
   );
+});
+
+test("a database with verify-full shows a certificate of its own host by the right CA, or gets no password (R53)", async () => {
+  const user = titan();
+  const current = await user.first();
+  const { user: login = "", password = "" } = current;
+  const database: Database = { ...server.database(user.secret), tls: "verify-full" };
+  const by = (ca?: string) =>
+    databaseReach({ vault: server.rotator, model: server.model, ...(ca !== undefined && { ca }) });
+  const { ca } = server.services.issuer;
+  const session = await by(ca).login(database, { user: login, password });
+  const { rows } = await session.query<{ pid: number }>("select pg_backend_pid() as pid");
+  assert.deepEqual(
+    await server.query(user.secret, "select ssl, version from pg_stat_ssl where pid = $1", [rows[0]?.pid]),
+    [{ ssl: true, version: "TLSv1.3" }],
+  );
+  await session.end();
+  const managed = await by(ca).manage(database);
+  await managed.end();
+  const said =
+    /^The database titan\/ledger at .* is not who it should be \(.*\): name the PEM file of its CA in PGSSLROOTCERT/;
+  for (const [wrong, at] of [
+    [by(), database],
+    [by(ca), { ...database, host: "127.1" }],
+  ] as const) {
+    const log = (await server.log()).length;
+    await assert.rejects(wrong.login(at, { user: login, password }), (error) => {
+      assert.ok(error instanceof PersonNeededError, String(error));
+      assert.match(error.message, said);
+      return true;
+    });
+    assert.ok(!(await server.log()).slice(log).includes("authentication"), "nobody was asked for a password");
+  }
 });
 
 test("a lease is renewed while its connection is used, and given back with it", async () => {
