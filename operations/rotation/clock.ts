@@ -24,8 +24,13 @@ export async function vaultClock(vault: Vault, local: () => number = Date.now): 
   const health = (await vault.request<never>("GET", "sys/health", { query })) as unknown as Health;
   if (health.sealed) throw new TargetUnavailableError(`Vault at ${vault.address} is sealed: unseal it`);
   let offset = health.server_time_utc * 1000 + 500 - (sent + local()) / 2;
+  let last = 0;
   return {
-    now: () => new Date(local() + offset),
+    now() {
+      // Set right, it stands still for a moment rather than to go back: what was said to be over stays over.
+      last = Math.max(last, local() + offset);
+      return new Date(last);
+    },
     sleep: async (milliseconds, signal) => {
       signal.throwIfAborted();
       await sleep(Math.max(0, milliseconds), undefined, { signal }).catch(() => signal.throwIfAborted());

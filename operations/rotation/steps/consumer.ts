@@ -141,7 +141,7 @@ async function settle(
   const { clock, signal, patience, secret, reloaded } = run;
   const once = `${consumer.id} ${sink.name} ${version}`;
   const look = (): Promise<Running> => run.act(() => sink.running(secret.id, version));
-  const end = clock.now().getTime() + patience.pickUp;
+  let end = Number.POSITIVE_INFINITY;
   let pause = patience.poll.first;
   for (let looks = 1; ; looks++) {
     const seen = await look();
@@ -157,6 +157,7 @@ async function settle(
         }
       }
     }
+    end = Math.min(end, clock.now().getTime() + patience.pickUp);
     if (seen.state === "unobservable") {
       run.note(`${consumer.id}, ${sink.name}: which version it runs cannot be seen (${seen.why})`);
       return undefined;

@@ -37,7 +37,12 @@ export async function drain(run: Run): Promise<Turn> {
     run.skip("the old value was not waited for to be unused: whoever still uses it is refused now");
     return { to: "revoke", text: "the short path does not wait until the old value is unused" };
   }
-  if (clock.now() < end) return { wait: `both values are accepted until ${end.toISOString()}`, until: end };
+  const left = end.getTime() - clock.now().getTime();
+  if (left > (run.waits ? 0 : run.patience.pickUp)) {
+    return { wait: `both values are accepted until ${end.toISOString()}`, until: end };
+  }
+  // What passes in a moment is waited for by everybody.
+  await clock.sleep(left, run.signal);
   const lags = await confirmSwitched(run);
   if (lags !== undefined) return lags;
   const { current, next } = await run.versions();

@@ -46,7 +46,7 @@ export interface Demo {
 /** Quick for tests: nothing here takes its time. */
 export const quick: Pick<RotateOptions, "backoff" | "patience"> = {
   backoff: { first: 20, longest: 200, tries: 5 },
-  patience: { pickUp: 400, probe: 200, poll: { first: 5, longest: 50 }, again: 100 },
+  patience: { pickUp: 800, probe: 400, poll: { first: 5, longest: 50 }, again: 100 },
 };
 
 let count = 0;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { abortRotation, NoWayBackError, type Outcome } from "../../../operations/rotation/engine.ts";
+import type { Rotator } from "../../../operations/rotation/rotator.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 
 let bench: RotationBench;
@@ -189,4 +190,54 @@ test("a first value that fails its probe leaves nothing behind, and the next one
   const made = await demo.rotate({ secret, model });
   assert.deepEqual([made.state, made.reason, made.to], ["done", "first", 2]);
   assert.equal(demo.world.accepted.size, 2, "its own and the one of the demo");
+});
+
+test("a service that takes its time to be healthy is waited for, not rolled back", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const reader = demo.world.actors.get("demo/reader-1");
+  assert.ok(reader);
+  let asked = 0;
+  reader.rejects = () => asked++ < 3;
+  assert.equal((await demo.rotate({ wait: false })).state, "done");
+  assert.equal(asked, 4);
+});
+
+test("what was re-encrypted goes back under the old value while both are accepted, before the new one is revoked (R23)", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "listener"], slow);
+  const old = await demo.fields();
+  const rows = { old: 5, next: 0 };
+  const seen: string[] = [];
+  const rotator: Rotator = {
+    ...demo.subject.rotator,
+    async migrate(_context, to, from) {
+      const isForward = from.primary === old.primary;
+      seen.push(`${isForward ? "forth" : "back"}, ${demo.world.accepted.size} accepted`);
+      assert.equal(demo.world.accepted.has(to.primary ?? ""), true);
+      const [source, target] = isForward ? (["old", "next"] as const) : (["next", "old"] as const);
+      const piece = Math.min(2, rows[source]);
+      rows[source] -= piece;
+      rows[target] += piece;
+      return rows[source];
+    },
+  };
+  assert.equal((await demo.rotate({ rotator, wait: false })).state, "drain");
+  assert.deepEqual(rows, { old: 0, next: 5 });
+  assert.deepEqual(seen, Array(3).fill("forth, 2 accepted"));
+  seen.length = 0;
+  const outcome = await abortRotation({ ...demo.options({ rotator }), why: "back" });
+  await assertBack(demo, outcome, old);
+  assert.deepEqual(rows, { old: 5, next: 0 });
+  assert.deepEqual(seen, Array(3).fill("back, 2 accepted"));
+});
+
+test("a re-encryption that does not get on is told, and nothing is revoked", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  let left = 40;
+  const rotator: Rotator = { ...demo.subject.rotator, migrate: async () => left };
+  const outcome = await demo.rotate({ rotator, wait: false });
+  assert.equal(outcome.state, "migrate");
+  assert.equal(outcome.waiting, "40 left under the old value, and they do not get fewer");
+  assert.ok(!demo.world.events.includes("refuse"));
+  left = 0;
+  assert.equal((await demo.rotate({ rotator, wait: false })).state, "done");
 });
