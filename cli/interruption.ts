@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 
 /** 128 + SIGINT, as shells expect. */
-export const interruptedCode = 130;
+const interruptedCode = 130;
 
 /**
  * Turns Ctrl-C and SIGTERM into an AbortSignal. A command that watches it stops between two steps and can be

@@ -61,7 +61,7 @@ export function declareJwtRoles(backend: string, roles: JwtRole[], opts: CustomR
  * Bound claims as the SDK takes them: several admitted values are one text with commas.
  * @throws for a value with a comma, which would be read as two values, and for a claim without a value.
  */
-export function exactClaims({ name, boundClaims }: JwtRole): Record<string, string> {
+function exactClaims({ name, boundClaims }: JwtRole): Record<string, string> {
   return Object.fromEntries(
     Object.entries(boundClaims).map(([claim, values]) => {
       if (

@@ -8,7 +8,7 @@ import { KubernetesApi } from "./api.ts";
 import { etcdAddress, etcdClient } from "./etcd.ts";
 
 /** Who the tokens of service accounts say that they are from; also the audience of those for the API itself. */
-export const tokenIssuer = "https://kubernetes.default.svc.cluster.local";
+const tokenIssuer = "https://kubernetes.default.svc.cluster.local";
 
 export function apiServerAddress(port: number): string {
   return `https://127.0.0.1:${port}`;
@@ -55,10 +55,7 @@ export async function startApiServer(start: {
 }
 
 /** Everything but the file of tokens, which comes last. None holds a secret. */
-export function apiServerFlags(
-  home: string,
-  { port, etcdPort }: { port: number; etcdPort: number },
-): string[] {
+function apiServerFlags(home: string, { port, etcdPort }: { port: number; etcdPort: number }): string[] {
   const { kubernetes, tls } = layout(home);
   const flags = {
     "bind-address": "127.0.0.1",

@@ -48,12 +48,12 @@ export const block = <Args>(fields: Fields<Args>, options: Options = {}): Field 
 });
 
 /** `maxLeaseTtl` → `max_lease_ttl` */
-export function snake(name: string): string {
+function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** What Vault's API calls a property. */
-export function apiName(name: string, field: Field): string {
+function apiName(name: string, field: Field): string {
   return field.api ?? snake(name);
 }
 

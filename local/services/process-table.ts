@@ -16,7 +16,7 @@ export const kubernetesNames = ["kube-apiserver", "etcd"] as const;
 export type ProcessName = ServiceName | (typeof kubernetesNames)[number];
 
 /** Ports are remembered apart from processes: they are kept when a service is started again. */
-export const portNames = ["vault", "vault-cluster", "postgres", "issuer"] as const;
+const portNames = ["vault", "vault-cluster", "postgres", "issuer"] as const;
 export type PortName = (typeof portNames)[number];
 export const kubernetesPortNames = ["kube-apiserver", "etcd", "etcd-peer"] as const;
 export type KubernetesPortName = (typeof kubernetesPortNames)[number];

@@ -104,7 +104,7 @@ export async function regenerateRoot({
 }
 
 /** The token is sent XORed with the one-time password; https://developer.hashicorp.com/vault/api-docs/system/generate-root */
-export function decodeRoot(encoded: string, otp: string): string {
+function decodeRoot(encoded: string, otp: string): string {
   const bytes = Buffer.from(encoded, "base64");
   const pad = Buffer.from(otp, "utf8");
   return Buffer.from(bytes.map((byte, index) => byte ^ (pad[index] ?? 0))).toString("utf8");

@@ -45,7 +45,7 @@ export function vaultAddress(port: number): string {
 }
 
 /** The server's settings: Raft storage, TLS on loopback, nothing that listens elsewhere. */
-export function vaultSettings(home: string, ports: { port: number; clusterPort: number }): object {
+function vaultSettings(home: string, ports: { port: number; clusterPort: number }): object {
   const { vault, tls } = layout(home);
   return {
     storage: { raft: { path: vault.raft, node_id: "local", performance_multiplier: 1 } },
@@ -70,11 +70,7 @@ export function vaultSettings(home: string, ports: { port: number; clusterPort: 
   };
 }
 
-export function vaultLaunch({
-  home,
-  executable,
-  port,
-}: Pick<VaultStart, "home" | "executable" | "port">): Launch {
+function vaultLaunch({ home, executable, port }: Pick<VaultStart, "home" | "executable" | "port">): Launch {
   const { logs } = layout(home);
   return {
     name: "vault",
@@ -210,7 +206,7 @@ async function answers(client: Vault): Promise<string | undefined> {
   }
 }
 
-export async function sealStatus(client: Vault): Promise<SealStatus> {
+async function sealStatus(client: Vault): Promise<SealStatus> {
   return (await client.request("GET", "sys/seal-status")) as unknown as SealStatus;
 }
 

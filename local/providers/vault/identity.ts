@@ -33,11 +33,7 @@ export const entity = kind<Entity, EntityArgs>({
   fields: entityFields,
   create: (vault, inputs) =>
     named(vault, "identity/entity", said(inputs, "name"), toVault(entityFields as Fields, inputs)),
-  read: (vault, id) => byId(vault, `identity/entity/id/${id}`, entityFields as Fields),
-  async update(vault, id, inputs) {
-    await vault.write(`identity/entity/id/${id}`, toVault(entityFields as Fields, inputs));
-  },
-  delete: (vault, id) => remove(vault, `identity/entity/id/${id}`),
+  ...byId("identity/entity", entityFields as Fields),
 });
 
 const aliasFields: Fields<EntityAliasArgs> = {
@@ -58,11 +54,7 @@ export const entityAlias = kind<EntityAlias, EntityAliasArgs>({
     );
     return data.id;
   },
-  read: (vault, id) => byId(vault, `identity/entity-alias/id/${id}`, aliasFields as Fields),
-  async update(vault, id, inputs) {
-    await vault.write(`identity/entity-alias/id/${id}`, toVault(aliasFields as Fields, inputs));
-  },
-  delete: (vault, id) => remove(vault, `identity/entity-alias/id/${id}`),
+  ...byId("identity/entity-alias", aliasFields as Fields),
 });
 
 const groupFields: Fields<GroupArgs> = {
@@ -79,11 +71,7 @@ export const group = kind<Group, GroupArgs>({
   fields: groupFields,
   create: (vault, inputs) =>
     named(vault, "identity/group", said(inputs, "name"), toVault(groupFields as Fields, inputs)),
-  read: (vault, id) => byId(vault, `identity/group/id/${id}`, groupFields as Fields),
-  async update(vault, id, inputs) {
-    await vault.write(`identity/group/id/${id}`, toVault(groupFields as Fields, inputs));
-  },
-  delete: (vault, id) => remove(vault, `identity/group/id/${id}`),
+  ...byId("identity/group", groupFields as Fields),
 });
 
 const totpFields: Fields<MfaTotpArgs> = {
@@ -178,9 +166,19 @@ async function named(vault: Vault, base: string, name: string, body: Properties)
   return live.id;
 }
 
-async function byId(vault: Vault, path: string, fields: Fields): Promise<Properties | undefined> {
-  const data = await vault.read(path);
-  return data === undefined ? undefined : fromVault(fields, data);
+/** What Vault keeps below `<base>/id/<id>`. */
+function byId(base: string, fields: Fields) {
+  const path = (id: string) => `${base}/id/${id}`;
+  return {
+    async read(vault: Vault, id: string): Promise<Properties | undefined> {
+      const data = await vault.read(path(id));
+      return data === undefined ? undefined : fromVault(fields, data);
+    },
+    async update(vault: Vault, id: string, inputs: Properties): Promise<void> {
+      await vault.write(path(id), toVault(fields, inputs));
+    },
+    delete: (vault: Vault, id: string) => remove(vault, path(id)),
+  };
 }
 
 function naming(data: Record<string, unknown>) {

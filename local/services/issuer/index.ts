@@ -12,7 +12,7 @@ export function issuerUrl(port: number): string {
   return `https://127.0.0.1:${port}`;
 }
 
-export function issuerLaunch(home: string, port: number): Launch {
+function issuerLaunch(home: string, port: number): Launch {
   const { logs } = layout(home);
   return {
     name: "issuer",

@@ -88,7 +88,7 @@ export class EnrolledPerson {
 }
 
 /** What Vault demands after the right password: exactly one TOTP code, and no token before. */
-export function demandOf(auth: VaultAuth): Pending {
+function demandOf(auth: VaultAuth): Pending {
   assert.equal(auth.client_token, "", "no token before the second factor");
   assert.equal(auth.policies, null, "no policies before the second factor");
   assert.ok(auth.mfa_requirement !== null, "a second factor is demanded");
