@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import type { Secret } from "../model/model.ts";
 import type { Fields } from "../operations/values/shape.ts";
-import { define, type Invocation } from "./command.ts";
+import { define, type Invocation, type Result } from "./command.ts";
 import { UsageError } from "./exit.ts";
 import { askHidden, readAll, withoutLineBreak } from "./input.ts";
 
@@ -13,7 +14,8 @@ export function command(): Command {
       "line break at its end is left out, except for the kinds file and certificate, whose values are kept as they " +
       "are. A secret of several fields takes one JSON object, or one field with --field. It is written as a new " +
       "version to the source and then to each consumer's own path; run again with the same value, it completes " +
-      "what was interrupted.",
+      "what was interrupted. With --rotate, the next value of what a person makes (rotate.by: hand) is a rotation: its " +
+      "consumers get it one after the other, it is probed, and its owner is asked to revoke the old one.",
     examples: [
       ["keyplane set titan/gemini < key.txt", "a secret of one field"],
       ["vault-export | keyplane set titan/binance", 'both fields, from {"key": …, "secret": …}'],
@@ -21,10 +23,19 @@ export function command(): Command {
         "keyplane set titan/binance --field key < key.txt",
         "one field of several; the others keep their value",
       ],
+      [
+        "keyplane set titan/binance --rotate --root / < keys.json",
+        "the next value, without downtime: on the services' host",
+      ],
       ["keyplane set titan/binance --dry-run", "what would be written, without a value"],
     ],
     interruptible: true,
-    configure: (set) => set.option("--field <field>", "the one field that standard input is the value of"),
+    configure: (set) =>
+      set
+        .option("--field <field>", "the one field that standard input is the value of")
+        .option("--rotate", "consumers run a value already: bring this one as a rotation", false)
+        .option("--root <folder>", "with --rotate: this machine is the services' host: its root, usually /")
+        .option("--project <folder>", "with --rotate: folder of the Compose project, for relative paths"),
     async run(invocation) {
       const [name = ""] = invocation.arguments;
       const field = typeof invocation.options.field === "string" ? invocation.options.field : undefined;
@@ -33,7 +44,13 @@ export function command(): Command {
         import("../operations/values/set.ts"),
         import("./session.ts"),
       ]);
-      const plan = planSet(secretNamed(await modelOf(invocation), name));
+      const declared = secretNamed(await modelOf(invocation), name);
+      const plan = planSet(declared);
+      if (invocation.options.rotate === true && declared.rotate.by !== "hand") {
+        throw new UsageError(
+          `${name} is not made by a person: \`keyplane rotate ${name}\` makes its next value`,
+        );
+      }
       if (field !== undefined && !plan.fields.includes(field)) {
         throw new UsageError(`${plan.secret} has no such field to be set; it has ${plan.fields.join(", ")}`);
       }
@@ -46,10 +63,10 @@ export function command(): Command {
         return { json: { ...plan, dryRun: true }, text: [...text, ...warning].join("\n") };
       }
       const given = await readFields(invocation, plan.fields, field);
+      if (invocation.options.rotate === true) return rotateByHand(invocation, declared, given);
       return withSession(invocation, "rotate", async ({ vault, who }, model) => {
         const secret = secretNamed(model, name);
-        const verbatim = secret.kind === "file" || secret.kind === "certificate";
-        const values = verbatim ? given : mapValues(given, withoutLineBreak);
+        const values = asKept(secret, given);
         const writer = { vault, model, by: who };
         const result = await setValue(writer, secret, values, invocation.report, invocation.signal);
         const to =
@@ -64,6 +81,25 @@ export function command(): Command {
       });
     },
   });
+}
+
+/** The next value of what a person makes, without downtime; its owner is asked to revoke the old one. */
+async function rotateByHand(invocation: Invocation, { id, kind }: Secret, given: Fields): Promise<Result> {
+  const [{ secretNamed }, { rotateGiven }, { withRunner }, { rowText, shown, worst }] = await Promise.all([
+    import("../operations/values/set.ts"),
+    import("../operations/rotation/fleet-runner.ts"),
+    import("./rotation-session.ts"),
+    import("./rotation-rows.ts"),
+  ]);
+  return withRunner(invocation, { wait: false }, async (runner) => {
+    const secret = secretNamed(runner.model, id);
+    const row = shown(await rotateGiven(runner, secret, asKept({ kind }, given)), true);
+    return { json: row, text: rowText(row).join("\n"), code: worst([row]) };
+  });
+}
+
+function asKept({ kind }: Pick<Secret, "kind">, given: Fields): Fields {
+  return kind === "file" || kind === "certificate" ? given : mapValues(given, withoutLineBreak);
 }
 
 /** What looks like a value on the command line is one: it stands in the shell's history by now. */

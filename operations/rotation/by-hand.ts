@@ -10,7 +10,7 @@ type ByHand = Omit<RotateOptions, "rotator">;
 
 /**
  * Rotates a secret that a person makes, to the value that was given: it goes to listeners first, is probed, and the
- * rotation then waits until the owner has revoked the old one. What `keyplane set` does where there is a value already.
+ * rotation then waits until the owner has revoked the old one. What `keyplane set --rotate` does.
  * @throws ValueError before anything has begun; ConflictError where another rotation is under way
  */
 export async function rotateToGiven(options: ByHand, given: Fields): Promise<Outcome> {

@@ -4,7 +4,8 @@ import type { Vault } from "../../clients/vault.ts";
 import type { Consumer, EncryptionKey, Model, Secret } from "../../model/model.ts";
 import { type SinkOptions, sinksOf } from "../delivery/sinks.ts";
 import type { Report } from "../progress.ts";
-import { resumeByHand } from "./by-hand.ts";
+import type { Fields } from "../values/shape.ts";
+import { resumeByHand, rotateToGiven } from "./by-hand.ts";
 import { vaultClock } from "./clock.ts";
 import { databaseReach } from "./connect.ts";
 import { abortRotation, type Outcome, resumeRotation, rotate } from "./engine.ts";
@@ -139,6 +140,18 @@ export async function abortMany(runner: Runner, secrets: readonly Secret[], why:
     }
   }
   return rows;
+}
+
+/**
+ * Rotates what a person makes to the value that was given, as far as it goes now.
+ * @throws ValueError, ConflictError
+ */
+export async function rotateGiven(runner: Runner, secret: Secret, given: Fields): Promise<Row> {
+  const subject = await subjectOf(runner, secret);
+  const manner = { ...mannerOf(runner), reason: "scheduled" as const, wait: false };
+  const outcome = await rotateToGiven({ ...subject, ...manner }, given);
+  await keepEvidence(runner, secret, outcome);
+  return { secret: secret.id, outcome };
 }
 
 /** Goes on with rotations of what a person makes, who says to have revoked the old values. */

@@ -32,7 +32,9 @@ before(async () => {
   await cp("catalogue", catalogue, { recursive: true });
   const file = join(catalogue, "organization.yaml");
   const text = await readFile(file, "utf8");
-  await writeFile(file, text.replace("https://vault.staging.acme.example", server.address));
+  // Error rates are watched for minutes in a real environment.
+  const quick = text.replace("\n  staging:\n", "\n  staging:\n    rotation: { watch: 1s }\n");
+  await writeFile(file, quick.replace("https://vault.staging.acme.example", server.address));
   model = derive(await loadCatalogue(catalogue), "staging");
   assert.equal(model.vault.address, server.address);
   const sign = await makePlatform(server, model);
@@ -121,6 +123,31 @@ test("set --field changes that field only", async () => {
   const run = await staging(["set", "titan/binance", "--field", "secret"], next);
   assert.equal(run.code, 0, run.stderr);
   assert.deepEqual(await stored("source/titan/binance"), { key: first.key, secret: next });
+});
+
+test("set --rotate brings the next value of what a person makes as a rotation, and prints none of it", async () => {
+  const [first, next] = [
+    { address: strong(), "private-key": strong() },
+    { address: strong(), "private-key": strong() },
+  ];
+  await staging(["set", "trading-bot/wallet"], JSON.stringify(first));
+  const run = await staging(["set", "trading-bot/wallet", "--rotate"], JSON.stringify(next));
+  assert.equal(run.code, 0, run.stderr);
+  assert.match(
+    run.stdout,
+    /^trading-bot\/wallet: (watch|drain): .*; a later `keyplane rotate --due` goes on\.$/m,
+  );
+  assertSilent(run, ...Object.values(first), ...Object.values(next));
+  assert.deepEqual(await stored("services/trading-bot/bot/wallet"), next);
+});
+
+test("set --rotate is for what a person makes", async () => {
+  const run = await staging(["set", "titan/hmac", "--rotate"], strong());
+  assert.equal(run.code, 2);
+  assert.match(
+    run.stderr,
+    /titan\/hmac is not made by a person: `keyplane rotate titan\/hmac` makes its next value/,
+  );
 });
 
 test("set keeps a file as it is, line break included", async () => {

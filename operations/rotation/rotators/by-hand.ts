@@ -24,7 +24,7 @@ const givenField = "given-in";
 
 /**
  * Secrets that a person makes and revokes (`rotate.by: hand`): exchange keys and webhooks without an API (R15, R16,
- * R20). `keyplane set` brings the next value, which then goes the way of every rotation; before the end the owner is asked
+ * R20). `keyplane set --rotate` brings the next value, which then goes the way of every rotation; before the end the owner is asked
  * to revoke the old one, and says so with `keyplane rotations resume`.
  */
 export function byHand({ given, confirmedBy }: Hand = {}): Rotator {
@@ -32,7 +32,7 @@ export function byHand({ given, confirmedBy }: Hand = {}): Rotator {
     async create({ secret, rotation, now }, current) {
       if (given === undefined) {
         throw new PersonNeededError(
-          `${secret.owner} gives the next value of ${secret.id}: make it at ${issuer(secret)}, then run \`keyplane set ${secret.id}\``,
+          `${secret.owner} gives the next value of ${secret.id}: make it at ${issuer(secret)}, then run \`keyplane set ${secret.id} --rotate\``,
         );
       }
       return { ...nextGiven(secret, given, current, now()), [givenField]: rotation };

@@ -177,7 +177,7 @@ test("begun by a schedule, it waits for the owner to give a value, and `set` goe
     [
       "generate",
       true,
-      "ada gives the next value of titan/binance: make it at binance's dashboard, then run `keyplane set titan/binance`",
+      "ada gives the next value of titan/binance: make it at binance's dashboard, then run `keyplane set titan/binance --rotate`",
     ],
   );
   const next = { key: value(), secret: value() };
