@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { Vault } from "../../clients/vault.ts";
+import { loginAs } from "../../local/identity.ts";
 import { connectServices, environmentOf, startServices, stopServices } from "../../local/services/index.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
+import { bundleOf } from "../../operations/delivery/bundle.ts";
+import { sinksOf } from "../../operations/delivery/sinks.ts";
 import { givenFields } from "../../operations/values/shape.ts";
 import { patterns } from "./support/canary-patterns.ts";
 import {
@@ -33,6 +36,7 @@ const places: { name: string; content: () => AsyncIterable<Place> }[] = [
   { name: "the engine's state, decrypted", content: decryptedState },
   { name: "the user's home folder", content: () => filesBelow(userHome, "user home") },
   { name: "temporary files that stayed", content: () => filesBelow(temporary, "temporary files") },
+  { name: "what services' hosts are delivered", content: () => filesBelow(hosts, "hosts") },
   { name: "what was seen while the commands ran", content: () => streamOf(sampled) },
   { name: "the commands' output", content: () => streamOf(outputs) },
   { name: "the repository", content: repository },
@@ -44,12 +48,17 @@ let folder: string;
 let home: string;
 let userHome: string;
 let temporary: string;
+/** What stands for the roots of the services' hosts. */
+let hosts: string;
+/** Where on a host a value is meant to be, with the whole text that is meant to be there. */
+const meant: { place: string; text: string }[] = [];
 let running: Running;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "keyplane-canary-"));
   [home, userHome, temporary] = [join(folder, "home"), join(folder, "user"), join(folder, "tmp")];
-  for (const each of [userHome, temporary]) await mkdir(each);
+  hosts = join(folder, "hosts");
+  for (const each of [userHome, temporary, hosts]) await mkdir(each);
   // Postgres logs every statement from its first start on.
   const services = await startServices(home, {
     report: () => {},
@@ -67,6 +76,7 @@ before(async () => {
   // For one machine only: the unseal key lies beside what it opens, and says so when it is made.
   for (const key of stored.unsealKeys) add("Vault's unseal key", key, /^home\/vault\/keys\.json$/);
   await addFoundValues();
+  for (const canary of canaries) allowWhereMeant(canary);
 });
 after(async () => {
   await running?.vault.close();
@@ -91,6 +101,10 @@ test("the places are the real ones: a value that is put there is found", async (
   await assert.rejects(query(running, `select '${value}' from nowhere`));
   await assert.rejects(running.vault.request("GET", `sys/internal/ui/mounts/${value}`));
   outputs.push({ name: "output of a command", content: Buffer.from(`error: ${JSON.stringify(value)}`) });
+  await writeFile(
+    join(hosts, "rec-io/opt/rec_io/credentials/.keyplane.json"),
+    JSON.stringify({ version: value }),
+  );
   sampled.push({ name: "process arguments of node", content: Buffer.from(`node\0--token=${value}`) });
   const found = await places();
   for (const place of [
@@ -99,6 +113,7 @@ test("the places are the real ones: a value that is put there is found", async (
     "home/audit/second/audit.log",
     "output of a command",
     "process arguments of node",
+    "hosts/rec-io/opt/rec_io/credentials/.keyplane.json",
   ]) {
     assert.ok(found.has(place), `${place} is searched; found in ${[...found].join(", ")}`);
   }
@@ -122,6 +137,10 @@ test("what was searched is what there is: state, backups, logs, audit, arguments
     /^output of keyplane up/,
     /^repository\/package\.json$/,
     /^decrypted state of /,
+    /^hosts\/titan\/secrets\/grafana_admin_password$/,
+    /^hosts\/soma\/\.env$/,
+    /^hosts\/rec-io\/opt\/rec_io\/env_files\/local\.env$/,
+    /^hosts\/.*\.keyplane\.json$/,
   ]) {
     assert.ok(
       names.some((name) => expected.test(name)),
@@ -145,8 +164,11 @@ async function useEverything(): Promise<void> {
   for (const [index, secret] of model.secrets.entries()) {
     if (secret.generator.by === "machine" || secret.databaseUser !== undefined) continue;
     const fields = givenFields(secret);
+    // What an env-file carries has one kind of quote at most.
+    const variables = secret.consumers.flatMap(({ as }) => Object.keys(as));
+    const inEnvFile = secret.kind === "api-key" && variables.some((variable) => !variable.endsWith("_FILE"));
     const values = Object.fromEntries(
-      fields.map((field) => [field, plant(`${secret.id} ${field}`, secret.kind)]),
+      fields.map((field) => [field, plant(`${secret.id} ${field}`, inEnvFile ? "variable" : secret.kind)]),
     );
     const [only = ""] = Object.values(values);
     const input = fields.length === 1 ? only : JSON.stringify(values);
@@ -189,6 +211,9 @@ async function useEverything(): Promise<void> {
     await run(command);
   }
 
+  await deliverEverything();
+  await runService();
+
   const { user } = composeUser(model);
   const service = await asService(running, user.service);
   add("a service's token", service.token ?? "");
@@ -199,6 +224,56 @@ async function useEverything(): Promise<void> {
   }
   await run("down");
   await run("up --json");
+}
+
+/** Every service's files and env-files, as a rotation brings them to its host. */
+async function deliverEverything(): Promise<void> {
+  const { model } = running;
+  const { vault, end } = await loginAs(running.services, model, running.vault, "rotate");
+  for (const service of model.services) {
+    if (service.runsOn !== "compose" && service.runsOn !== "supervisor") continue;
+    // Their users are not this machine's.
+    const here = { ...service, user: process.geteuid?.() ?? 0 };
+    const bundle = { ...(await bundleOf(vault, model, service.id)), service: here };
+    const services = model.services.map((other) => ({ ...other, user: here.user }));
+    // A host of its own for each system, each with its own project.
+    const options = { root: join(hosts, service.system), runs: join(home, "run") };
+    for (const sink of sinksOf({ services }, here, options)) await sink.write(bundle);
+    const at = (...path: string[]) => join("hosts", service.system, ...path);
+    const folder = service.deliver.find((delivery) => "folder" in delivery)?.folder;
+    for (const [name, text] of Object.entries(bundle.files)) {
+      meant.push({ place: at(folder ?? "", name), text });
+    }
+    const envFile = service.deliver.find((delivery) => delivery.to === "env-file")?.path;
+    const place = envFile ?? join(folder ?? "", `${service.name}.env`);
+    meant.push({ place: at(place), text: Object.values(bundle.variables).join("\n") });
+  }
+  await end();
+}
+
+/** A service with what it is delivered, and what is refused. */
+async function runService(): Promise<void> {
+  const script = "console.log(process.env.GF_SECURITY_ADMIN_PASSWORD__FILE); setTimeout(() => {}, 1500)";
+  const { stdout } = await run(["run", "titan/grafana", "--", process.execPath, "-e", script]);
+  const path = stdout.trim();
+  assert.match(path, /grafana_admin_password$/);
+  await assert.rejects(stat(dirname(path)), { code: "ENOENT" });
+  await run("run titan/grafana --dry-run --json");
+  await run(["run", "titan/grafana", "--", process.execPath, "-e", "process.exit(9)"], { code: 9 });
+  await run(["run", plant("an argument for a service", "api-key", /^process arguments/), "--", "true"], {
+    code: 2,
+  });
+}
+
+/** A value may lie on a host exactly where a service is delivered it: also inside an assembled one. */
+function allowWhereMeant(canary: Canary): void {
+  if (canary.allowed !== undefined) return;
+  const places = meant
+    .filter(({ text }) =>
+      [canary.value, encodeURIComponent(canary.value)].some((form) => text.includes(form)),
+    )
+    .map(({ place }) => place.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  if (places.length > 0) canary.allowed = new RegExp(`^(${places.join("|")})$`);
 }
 
 /** Opens a wrapping token as the person does, who alone is shown what is in it. */
@@ -255,7 +330,9 @@ function plant(name: string, kind: string, allowed?: RegExp): string {
       ? `https://hooks.example.com/services/Canary/${random}`
       : kind === "file"
         ? `canary file ${random}\nsecond line: "quoted" <&> é\n`
-        : `canary-${random}-Q"2\\k'<&>%+/=é`;
+        : kind === "variable"
+          ? `canary-${random}-Q"2\\k$<&>%+/=é`
+          : `canary-${random}-Q"2\\k'<&>%+/=é`;
   add(name, value.trim(), allowed);
   return value;
 }
@@ -296,7 +373,9 @@ async function searchIn(content: AsyncIterable<Place>): Promise<Finding[]> {
       ? { ...pattern, allowed: /^output of keyplane enrol (ada|ben)/ }
       : pattern.name === "second factor"
         ? { ...pattern, allowed: /^output of keyplane enrol --unwrap/ }
-        : pattern,
+        : pattern.name === "address with a password"
+          ? { ...pattern, allowed: /^hosts\/(soma|solo)\/\.env(\.worker)?$/ }
+          : pattern,
   );
   const search = new CanarySearch(canaries, handedOver);
   // Sources and tests speak of credentials' forms; only values count there.
