@@ -130,6 +130,19 @@ describe("an env-file", () => {
     assert.equal(await read(host), "KEY='1'\n");
   });
 
+  test("keeps a value that vanished from Vault, with the service that runs with it", async () => {
+    await using host = await testHost();
+    const service = serviceOf("api", deliver);
+    const sink = sinkOf(host, service);
+    await sink.write(
+      bundleFor(service, { "shop/a": { variables: { A: "1" } }, "shop/b": { variables: { B: "1" } } }),
+    );
+    const without = bundleFor(service, { "shop/a": { version: 2, variables: { A: "2" } } });
+    without.missing.push({ variable: "B", secret: "shop/b" });
+    await assert.rejects(sink.write(without), /shop\/b, which Vault no longer has/);
+    assert.equal(await read(host), "A='1'\nB='1'\n");
+  });
+
   test("with a value that no reader would read alike is refused whole, and stays as it was", async () => {
     await using host = await testHost();
     const service = serviceOf("api", deliver);
