@@ -35,7 +35,8 @@ export async function statesOf(home: string, { model }: Pick<UpResult, "model">)
  */
 export async function assertMadeOnce(home: string, up: UpResult): Promise<void> {
   const { model, services } = up;
-  const resources = (await statesOf(home, up)).flatMap(({ resources, pending_operations }) => {
+  const states = await statesOf(home, up);
+  const resources = states.flatMap(({ resources, pending_operations }) => {
     assert.deepEqual(pending_operations ?? [], []);
     return resources;
   });
@@ -86,14 +87,18 @@ export async function assertMadeOnce(home: string, up: UpResult): Promise<void> 
     await rotate.end();
     await vault.close();
   }
-  await assertBootstrapPasswordsAreDead(home, up);
+  await assertBootstrapPasswordsAreDead(home, up, states);
 }
 
 /** @returns how many passwords were tried */
-export async function assertBootstrapPasswordsAreDead(home: string, up: UpResult): Promise<number> {
+export async function assertBootstrapPasswordsAreDead(
+  home: string,
+  up: UpResult,
+  states?: State[],
+): Promise<number> {
   const { model, services } = up;
   let tried = 0;
-  for (const { resources } of await statesOf(home, up)) {
+  for (const { resources } of states ?? (await statesOf(home, up))) {
     for (const { type, inputs } of resources) {
       if (type !== "vault:database/secretBackendConnection:SecretBackendConnection") continue;
       const { username, password } = inputs.postgresql as { username: string; password?: unknown };
