@@ -129,6 +129,9 @@ for (const [runsOn, restart, signal] of [
 
       // The kernel tells starts in hundredths of a second.
       await wait(200);
+      // Written again with the same version, also for another secret: what runs goes on running it.
+      assert.equal(await sink.write(bundle(service, 1)), false);
+      assertState(await sink.running("shop/x", 1), "runs");
       await sink.write(bundle(service, 2));
       assertState(await sink.running("shop/x", 2), "behind", /it has run since/);
       platform.commands.length = 0;
