@@ -29,6 +29,7 @@ export class FilesSink implements Sink {
   readonly #host: Host;
   readonly #options: FilesOptions;
   readonly #place: Place;
+  readonly #envFile: string;
 
   constructor(service: Service, host: Host, options: FilesOptions) {
     this.name = options.name;
@@ -36,6 +37,7 @@ export class FilesSink implements Sink {
     this.#host = host;
     this.#options = options;
     this.#place = { folder: options.folder, manifest: ".keyplane.json" };
+    this.#envFile = `${service.name}.env`;
   }
 
   async write(bundle: Bundle): Promise<boolean> {
@@ -60,10 +62,17 @@ export class FilesSink implements Sink {
     const manifest = await manifestOf(this.#place);
     const section = manifest.services[this.#service.id];
     const others = entriesOfOthers(manifest, this.#service.id);
-    const filesOf = (wanted: string) =>
-      Object.entries(section?.entries ?? {})
+    const filesOf = (wanted: string) => {
+      const names = Object.entries(section?.entries ?? {})
         .filter(([, secrets]) => secrets.includes(wanted))
-        .map(([name]) => ({ path: join(this.#options.folder, name), shared: others.has(name) }));
+        .map(([name]) => name);
+      // Its variables are read at its start; a service that reads again reads the files that it was told of.
+      const files = names.filter((name) => name !== this.#envFile);
+      return (files.length > 0 ? files : names).map((name) => ({
+        path: join(this.#options.folder, name),
+        shared: others.has(name),
+      }));
+    };
     return runningOf({ service: this.#service, host: this.#host, section, filesOf }, secret, version);
   }
 
@@ -83,7 +92,7 @@ export class FilesSink implements Sink {
     }
     const plain = plainVariables(bundle);
     if (this.#options.withVariables && Object.keys(plain).length > 0) {
-      const name = `${this.#service.name}.env`;
+      const name = this.#envFile;
       const secrets = Object.keys(plain).map((variable) => bundle.origins.variables[variable]);
       entries[name] = [...new Set(secrets.filter((secret) => secret !== undefined))].sort();
       // First: who sees one of the others change finds the variables changed.

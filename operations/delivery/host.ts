@@ -73,7 +73,8 @@ export class Host {
   }
 
   /**
-   * When a service's process started, by what supervises it; undefined where it does not run.
+   * When a service's process started, by what supervises it; of several containers the first. Undefined where it does
+   * not run.
    * @throws DeliveryError when that cannot be asked
    */
   async startedAt(service: Service): Promise<Date | undefined> {
@@ -82,10 +83,10 @@ export class Host {
       const pid = Number.parseInt(await this.#command(["supervisorctl", "pid", service.name], why), 10);
       return pid > 0 ? startTimeOf(pid) : undefined;
     }
-    const id = (await this.#command(["docker", "compose", "ps", "-q", service.name], why)).trim();
-    if (id === "") return undefined;
-    const started = await this.#command(["docker", "inspect", "-f", "{{.State.StartedAt}}", id], why);
-    return new Date(started.trim());
+    const ids = wordsOf(await this.#command(["docker", "compose", "ps", "-q", service.name], why));
+    if (ids.length === 0) return undefined;
+    const started = await this.#command(["docker", "inspect", "-f", "{{.State.StartedAt}}", ...ids], why);
+    return new Date(Math.min(...wordsOf(started).map((time) => Date.parse(time))));
   }
 
   async #command(argv: string[], why: string): Promise<string> {
@@ -115,6 +116,10 @@ export function reloadCommand({ runsOn, name, reload }: Service): string[] | und
 async function runHere([program = "", ...rest]: string[], cwd: string | undefined): Promise<string> {
   const options = { timeout: 120_000, ...(cwd !== undefined && { cwd }) };
   return (await promisify(execFile)(program, rest, options)).stdout;
+}
+
+function wordsOf(text: string): string[] {
+  return text.split(/\s+/).filter((word) => word !== "");
 }
 
 function firstLine(error: Error): string {

@@ -163,6 +163,21 @@ for (const [runsOn, restart, signal] of [
       assertState(await sink.running("shop/x", 2), "runs");
     });
 
+    test("of several containers the one that started first decides", async () => {
+      await using host = await testHost();
+      const service = serviceOf("api", files, { runsOn: "compose", reload: "restart" });
+      const starts = [new Date(Date.now() + 60_000), new Date(Date.now() + 60_000)];
+      const sink = sinksOf({ services: [service] }, service, {
+        ...host,
+        command: async (argv) =>
+          argv[1] === "inspect" ? starts.map((start) => `${start.toISOString()}\n`).join("") : "one\ntwo\n",
+      })[0];
+      await sink?.write(bundle(service, 1));
+      assert.equal((await sink?.running("shop/x", 1))?.state, "runs");
+      starts[1] = new Date(0);
+      assert.equal((await sink?.running("shop/x", 1))?.state, "behind");
+    });
+
     test("a platform that refuses is named with its own first words", async () => {
       await using host = await testHost();
       const service = serviceOf("api", files, { runsOn, reload: "restart" });
@@ -197,6 +212,15 @@ describe("a service that watches", () => {
     assert.equal(await readFile(join(host.root, folder, "key"), "utf8"), "v1");
     assertState(await sink.running("shop/x", 1), "runs", /has read/);
     assert.deepEqual(platform.commands, []);
+  });
+
+  test("is not expected to read again the variables that it got at its start", async (t) => {
+    await using host = await testHost();
+    const platform = new Platform(t, "");
+    const sink = sinkOf(host, service, platform);
+    await sink.write(bundleFor(service, { "shop/x": { files: { key: "v1" }, variables: { KEY_ID: "1" } } }));
+    await readFile(join(host.root, folder, "key"));
+    assertState(await sink.running("shop/x", 1), "runs");
   });
 
   test("that shares its files with another is not seen to read them", async (t) => {
