@@ -12,10 +12,11 @@ import { type SinkOptions, sinksOf } from "../../operations/delivery/sinks.ts";
 import { type Clock, vaultClock } from "../../operations/rotation/clock.ts";
 import { rotate } from "../../operations/rotation/engine.ts";
 import { hmac } from "../../operations/rotation/rotators/hmac.ts";
-import { type Subject, usualPatience } from "../../operations/rotation/run.ts";
+import type { Subject } from "../../operations/rotation/run.ts";
 import { inOrder } from "../../operations/values/shape.ts";
 import { openBench, type RotationBench } from "../operations/rotation/bench.ts";
 import { Compose, type Program } from "./services/compose.ts";
+import { Load } from "./services/load.ts";
 
 const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
 /** Messages a second, to both listeners together. */
@@ -27,36 +28,6 @@ before(async () => {
   bench = await openBench();
 });
 after(() => bench.close());
-
-/** What brain told of the messages that it sent. */
-class Load {
-  accepted = 0;
-  failed = 0;
-  milliseconds: number[] = [];
-
-  readonly hear = (line: string): void => {
-    const { accepted, failed, milliseconds } = JSON.parse(line) as Pick<
-      Load,
-      "accepted" | "failed" | "milliseconds"
-    >;
-    this.accepted += accepted;
-    this.failed += failed;
-    this.milliseconds.push(...milliseconds);
-  };
-
-  /** What was heard so far, and from now on anew. */
-  take(): { accepted: number; failed: number; p99: number } {
-    const sorted = this.milliseconds.toSorted((a, b) => a - b);
-    const taken = {
-      accepted: this.accepted,
-      failed: this.failed,
-      p99: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
-    };
-    this.accepted = this.failed = 0;
-    this.milliseconds = [];
-    return taken;
-  }
-}
 
 /** titan's three services as processes, each on a node of its own. */
 async function titan(t: { after(end: () => Promise<void>): void }) {
@@ -146,7 +117,6 @@ test("titan: brain signs, execution and sentinel verify, at over 200 messages a 
       by: "keyplane.rotate",
       report: ({ text }) => said.push(text),
       wait: false,
-      patience: { ...usualPatience, pickUp: 15_000 },
       clock,
     });
   const source = async () => {

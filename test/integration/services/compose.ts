@@ -70,6 +70,9 @@ export class Compose {
         return "";
       case "supervisorctl pid":
         return `${this.#containers.get(name)?.child.pid ?? 0}\n`;
+      case "docker compose kill --signal HUP":
+        this.#containers.get(name)?.child.kill("SIGHUP");
+        return "";
       default:
         throw new Error(`nobody expected ${argv.join(" ")}`);
     }
