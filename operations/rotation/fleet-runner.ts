@@ -258,8 +258,12 @@ export function boundsOf({ rotation }: Pick<Model, "rotation">, secrets: readonl
   return { concurrent: rotation.concurrent, blackouts: rotation.blackouts, providers };
 }
 
-/** List, create, two questions of rights, list, revoke, list, and the question whether it is refused. */
-const callsPerRotation = 8;
+/**
+ * Of a key that says itself what it is: three to make the next one, one to stage it, two to probe it, one to see the old
+ * one idle, three to revoke it, and the question whether it is refused. Lists of several pages and providers that say
+ * less take more, which the throttle of `providers/` spaces out.
+ */
+const callsPerRotation = 11;
 
 /** What other runners are at: they hold the lease and touch consumers; who waits for the overlap touches nobody. */
 function elsewhere(states: readonly Status[], ours: readonly Candidate[], now: Date) {

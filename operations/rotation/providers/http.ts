@@ -1,6 +1,6 @@
 import { TargetUnavailableError } from "../rotator.ts";
-import { ProviderError, type RateBound } from "./provider.ts";
-import { throttleOf } from "./throttle.ts";
+import { ProviderError } from "./refusal.ts";
+import { type RateBound, throttleOf } from "./throttle.ts";
 
 export interface Answer {
   status: number;

@@ -1,17 +1,9 @@
 import type { Seconds } from "../../../model/model.ts";
 import type { Fields } from "../../values/shape.ts";
-import { PersonNeededError } from "../rotator.ts";
 import type { ProviderHttp } from "./http.ts";
+import type { RateBound } from "./throttle.ts";
 
-/** A provider refuses what it was asked, in words that hold no value. */
-export class ProviderError extends PersonNeededError {
-  override name = "ProviderError";
-}
-
-/** The provider lets no further key live beside those there are. */
-export class QuotaError extends ProviderError {
-  override name = "QuotaError";
-}
+export { ProviderError, QuotaError } from "./refusal.ts";
 
 /** A key as its provider lists it: never its value. */
 export interface ListedKey {
@@ -53,14 +45,6 @@ export interface KeyApi {
 export interface IssuedKey {
   id: string;
   fields: Fields;
-}
-
-/** How much a provider lets one client ask. */
-export interface RateBound {
-  requests: number;
-  per: Seconds;
-  /** Requests under way at once. */
-  concurrent: number;
 }
 
 export interface Access {

@@ -1,5 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RateBound } from "./provider.ts";
+import type { Seconds } from "../../../model/model.ts";
+
+/** How much a provider lets one client ask. */
+export interface RateBound {
+  requests: number;
+  per: Seconds;
+  /** Requests under way at once. */
+  concurrent: number;
+}
 
 /**
  * Keeps this process below one provider's rate bound: requests begin evenly spaced, and only so many are under way at

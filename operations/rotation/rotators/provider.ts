@@ -4,7 +4,14 @@ import { readSource } from "../../values/deliver.ts";
 import { type Fields, pairNames } from "../../values/shape.ts";
 import { ProviderHttp } from "../providers/http.ts";
 import { adapters } from "../providers/index.ts";
-import { type Adapter, type KeyApi, type KeyList, ProviderError, QuotaError } from "../providers/provider.ts";
+import {
+  type Adapter,
+  type KeyApi,
+  type KeyList,
+  type ListedKey,
+  ProviderError,
+  QuotaError,
+} from "../providers/provider.ts";
 import { ProbeError, type Rotator, type RotatorContext, StillAcceptedError } from "../rotator.ts";
 
 /**
@@ -24,14 +31,15 @@ export const provider: Rotator = {
       );
     }
     const { api, own, label, prefix } = await open(context, current);
-    const id = await idOf(api, own, current);
-    const rights = id === undefined ? undefined : await rightsFor(api, own, current, id);
+    const id = current[idField] ?? (await api.idOf(own(current)));
+    const listed = id === undefined ? undefined : await api.list(own(current));
+    const rights = listed && (await rightsFor(api, own(current), listed.keys, id));
     if (id === undefined || rights === undefined) {
       throw new ProviderError(
         `${secret.id}: the provider refuses the key that is in force, so nobody can say what the next one may do: give one with \`keyplane set ${secret.id}\``,
       );
     }
-    await removeOthers(context, api, own(current), { label, except: [id] });
+    await removeListed(context, api, own(current), listed?.keys ?? [], { label, except: [id] });
     const like = { key: own(current), id, rights };
     const made = await createBeside(context, api, like, { label, prefix });
     return { ...made.fields, [idField]: made.id, [replacedField]: id };
@@ -50,7 +58,8 @@ export const provider: Rotator = {
     if (now === undefined) throw new ProbeError(`${what} is refused by ${context.secret.provider?.name}`);
     if (current === undefined) return;
     const id = current[idField] ?? (current === next ? undefined : next[replacedField]);
-    const before = await rightsFor(api, own, current, id);
+    const { keys } = await api.list(own(current));
+    const before = await rightsFor(api, own(current), keys, id);
     if (before === undefined) return;
     const lacks = before.filter((right) => !now.includes(right));
     const exceeds = now.filter((right) => !before.includes(right));
@@ -189,20 +198,14 @@ function pick(fields: Fields, names: string[]): Fields {
   return Object.fromEntries(names.map((name) => [name, fields[name] ?? ""]));
 }
 
-/** The id of the key in force, which was noted when it was made here. */
-async function idOf(api: KeyApi, own: Opened["own"], current: Fields): Promise<string | undefined> {
-  return current[idField] ?? (await api.idOf(own(current)));
-}
-
 /** What a key may do, without using it where the provider lists it. Undefined where it is refused. */
 async function rightsFor(
   api: KeyApi,
-  own: Opened["own"],
   key: Fields,
+  listed: ListedKey[],
   id: string | undefined,
 ): Promise<string[] | undefined> {
-  const { keys } = await api.list(own(key));
-  return keys.find((one) => one.id === id)?.rights ?? (await api.rights(own(key)));
+  return listed.find((one) => one.id === id)?.rights ?? (await api.rights(key));
 }
 
 /** Ids of keys that versions are, and that they took the place of. */
@@ -228,9 +231,19 @@ async function removeOthers(
   context: RotatorContext,
   api: KeyApi,
   beside: Fields,
-  { label, except }: { label: string; except: string[] },
+  which: { label: string; except: string[] },
 ): Promise<void> {
   const { keys } = await api.list(beside);
+  await removeListed(context, api, beside, keys, which);
+}
+
+async function removeListed(
+  context: RotatorContext,
+  api: KeyApi,
+  beside: Fields,
+  keys: ListedKey[],
+  { label, except }: { label: string; except: string[] },
+): Promise<void> {
   for (const key of keys.filter((one) => one.label === label && !except.includes(one.id))) {
     await api.revoke(key.id, beside);
     context.report({
