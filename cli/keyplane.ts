@@ -41,6 +41,8 @@ async function program(asked: string | undefined): Promise<Command> {
     )
     .usage("<command> [options]")
     .helpCommand("help [command]", "explain a command")
+    // A command's words and options stay together: `rotations` and its `abort` both have --json.
+    .enablePositionalOptions()
     .addHelpText(
       "after",
       "\nExample:\n  $ keyplane validate\n      check everything before anything is changed",

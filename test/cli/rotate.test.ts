@@ -1,0 +1,380 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { freePort } from "../../local/services/ports.ts";
+import { loadCatalogue } from "../../model/catalogue.ts";
+import { derive } from "../../model/derive.ts";
+import type { Model } from "../../model/model.ts";
+import { ensureFirstValues } from "../../operations/values/first.ts";
+import { makePlatform, startTestVault, type TestVault } from "../operations/vault.ts";
+import { entry, keyplane, type Run } from "./command.ts";
+
+// The command as a workflow runs it for staging and then for production: two real Vaults, GitHub's token service played
+// by a local server, a catalogue in a Git repository.
+
+const shop = `system: shop
+owner: ada
+services:
+  api: { runs-on: compose, user: 1000, reload: restart }
+  worker: { runs-on: compose, user: 1000, reload: watch }
+secrets:
+  session:
+    class: critical
+    kind: token
+    rotate: { every: 30d, overlap: 1h }
+    idle: none
+    impact: People are asked to log in again
+    per-environment: { staging: { rotate: { every: 30d, overlap: 1s } } }
+    consumers:
+      worker: { role: listener, as: { SESSION_TOKEN_FILE: token, SESSION_PREVIOUS_FILE: previous } }
+      api: { role: signer, as: { SESSION_TOKEN_FILE: token } }
+  openai:
+    class: critical
+    kind: api-key
+    rotate: { by: hand, every: 90d }
+    consumers: { api: { as: { OPENAI_API_KEY: key } } }
+`;
+
+let folder: string;
+let catalogue: string;
+let gitHub: Server;
+let gitHubAddress: string;
+const vaults: Record<string, TestVault> = {};
+const models: Record<string, Model> = {};
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "keyplane-rotate-"));
+  catalogue = join(folder, "catalogue");
+  for (const name of ["staging", "production"]) vaults[name] = await startTestVault();
+  await mkdir(join(catalogue, "systems"), { recursive: true });
+  await writeFile(join(catalogue, "organization.yaml"), organization());
+  await writeFile(join(catalogue, "systems/shop.yaml"), shop);
+  await git("init", "-q");
+  await commit("The catalogue");
+  const signs: Record<string, Awaited<ReturnType<typeof makePlatform>>> = {};
+  for (const [name, vault] of Object.entries(vaults)) {
+    const model = derive(await loadCatalogue(catalogue), name);
+    models[name] = model;
+    signs[name] = await makePlatform(vault, model);
+    const { evidenceKey } = model.vault;
+    if (evidenceKey !== undefined)
+      await vault.root.write(`transit/keys/${evidenceKey}`, { type: "hmac", key_size: 32 });
+    await ensureFirstValues(vault.root, model, () => {}, { by: "root" });
+  }
+  // GitHub signs for the job's own environment, with the audience of whichever Vault is asked.
+  gitHub = createServer(async (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://127.0.0.1");
+    const audience = searchParams.get("audience") ?? "";
+    const at = Object.values(models).find(({ github }) => github.audience === audience)?.environment ?? "";
+    const value = await signs[at]?.("rotate.yml", { environment: pathname.slice(1) });
+    response.end(JSON.stringify({ value }));
+  });
+  await new Promise<void>((resolve) => gitHub.listen(0, "127.0.0.1", resolve));
+  const address = gitHub.address();
+  gitHubAddress = `http://127.0.0.1:${address !== null && typeof address === "object" ? address.port : 0}`;
+});
+after(async () => {
+  gitHub.closeAllConnections();
+  await new Promise((resolve) => gitHub.close(resolve));
+  await Promise.all(Object.values(vaults).map((vault) => vault.stop()));
+  await rm(folder, { recursive: true });
+});
+
+function organization(): string {
+  const block = (name: string, more: string) => `  ${name}:
+    ${more}
+    github: { environment: ${name}, audience: "https://${name}.acme.example" }
+    rotation: { watch: 1s, jitter: 1m }
+    vault:
+      address: ${must(vaults[name]).address}
+      audit: { one: { type: file, path: /var/log/one }, two: { type: file, path: /var/log/two } }
+      cidrs: [127.0.0.0/8]
+`;
+  return `organization: acme
+platform: { repository: { name: acme/secrets, id: 1, owner-id: 2 } }
+people:
+  ada: { email: ada@acme.example }
+  ben: { email: ben@acme.example }
+administrators: [ada, ben]
+contacts: { security: security@acme.example, on-call: oncall@acme.example }
+environments:
+${block("staging", "parts: 1")}${block("production", "after: staging")}`;
+}
+
+async function git(...args: string[]): Promise<void> {
+  const name = ["-c", "user.name=Ada", "-c", "user.email=ada@acme.example"];
+  await promisify(execFile)("git", ["-C", folder, ...name, ...args]);
+}
+
+async function commit(message: string): Promise<void> {
+  await git("add", "catalogue");
+  await git("commit", "-qm", message);
+}
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("it is not there");
+  return value;
+}
+
+function environmentOf(environment: string): Record<string, string> {
+  return {
+    ACTIONS_ID_TOKEN_REQUEST_URL: `${gitHubAddress}/${environment}`,
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN: "job-token",
+    VAULT_CACERT: must(vaults[environment]).caFile,
+    KEYPLANE_PROMOTION_CACERT: must(vaults.staging).caFile,
+    KEYPLANE_HOME: join(folder, "home"),
+  };
+}
+
+function run(environment: string, ...args: string[]): Promise<Run> {
+  return keyplane([...args, "--environment", environment, "--catalogue", catalogue], {
+    env: environmentOf(environment),
+  });
+}
+
+interface Answer {
+  rotations: { secret: string; result: string; text: string; state?: string; skipped?: string[] }[];
+}
+
+async function json(environment: string, ...args: string[]): Promise<{ code: number | null } & Answer> {
+  const { code, stdout } = await run(environment, ...args, "--json");
+  return { code, ...(JSON.parse(stdout) as Answer) };
+}
+
+/** Version and field of the source. */
+async function source(environment: string): Promise<{ version: number; token: string }> {
+  const found = await must(vaults[environment]).root.read<{
+    data: { token: string };
+    metadata: { version: number };
+  }>("kv/data/source/shop/session");
+  return { version: must(found).metadata.version, token: must(found).data.token };
+}
+
+async function journal(environment: string): Promise<Record<string, unknown> | undefined> {
+  const found = await must(vaults[environment]).root.read<{ data: Record<string, unknown> }>(
+    "kv/data/rotation/shop/session",
+  );
+  return found?.data;
+}
+
+test("what is to be rotated must be said, in one way", async () => {
+  const wrong = [[], ["--due", "--all"], ["shop/session", "--due"]];
+  for (const { code, stderr } of await Promise.all(wrong.map((args) => run("staging", "rotate", ...args)))) {
+    assert.equal(code, 2);
+    assert.match(stderr, /name secrets, or write --due or --all: one of the three/);
+  }
+  const { code, stderr } = await run("staging", "rotate", "--due", "--reason", "compromise");
+  assert.equal(code, 2);
+  assert.match(stderr, /what has leaked is not waited for to be due/);
+});
+
+test("a wrong name is refused with those of its system, and what may be a value is not repeated", async () => {
+  const wrong = await run("staging", "rotate", "shop/sesion");
+  assert.equal(wrong.code, 2);
+  assert.match(
+    wrong.stderr,
+    /shop\/sesion is no secret of staging; that system has shop\/openai, shop\/session/,
+  );
+  const value = await run("staging", "rotate", "hunter2-Hunter2-hunter2");
+  assert.equal(value.code, 2);
+  assert.ok(!value.stderr.includes("unter2"));
+});
+
+test("a Vault that cannot be reached ends with exit code 3", async () => {
+  const port = await freePort([]);
+  const elsewhere = join(folder, "elsewhere");
+  await mkdir(join(elsewhere, "systems"), { recursive: true });
+  const text = organization().replaceAll(must(vaults.staging).address, `https://127.0.0.1:${port}`);
+  await writeFile(join(elsewhere, "organization.yaml"), text);
+  await writeFile(join(elsewhere, "systems/shop.yaml"), shop);
+  const { code } = await keyplane(
+    ["rotate", "shop/session", "--environment", "staging", "--catalogue", elsewhere],
+    { env: environmentOf("staging") },
+  );
+  assert.equal(code, 3);
+});
+
+test("what cannot be undone is asked for: without a terminal --yes has to stand there, and nothing was done", async () => {
+  const before = await source("staging");
+  const unanswered = [
+    ["--all"],
+    ["shop/session", "--reason", "compromise"],
+    ["shop/session", "--reason", "leaver"],
+  ];
+  const answers = await Promise.all(unanswered.map((args) => run("staging", "rotate", ...args)));
+  for (const { code, stderr } of answers) {
+    assert.equal(code, 2);
+    assert.match(stderr, /A revoked value cannot be brought back\. Answer with --yes/);
+    assert.match(stderr, /People are asked to log in again/);
+  }
+  assert.deepEqual(await source("staging"), before);
+  assert.equal(await journal("staging"), undefined);
+});
+
+test("a dry run prints consumers in order, restarts, impact and times, and changes nothing", async () => {
+  const before = await source("staging");
+  const { code, stdout } = await run("staging", "rotate", "shop/session", "--dry-run");
+  assert.equal(code, 0);
+  const [worker, api] = [stdout.indexOf("shop/worker:"), stdout.indexOf("shop/api:")];
+  assert.ok(worker > 0 && worker < api, stdout);
+  assert.match(stdout, /impact: People are asked to log in again/);
+  assert.match(stdout, /restarts, in this order: shop\/api/);
+  assert.match(stdout, /watches error rates for 1 s; both values are accepted for 1 s/);
+  assert.deepEqual(await source("staging"), before);
+  assert.equal(await journal("staging"), undefined);
+});
+
+test("nothing is due the day after: a scheduled run says so and does nothing", async () => {
+  const { code, stdout } = await run("staging", "rotate", "--due");
+  assert.deepEqual([code, stdout], [0, "Nothing is due.\n"]);
+});
+
+test("R25: production is refused while staging has not rotated, by name and with what to run", async () => {
+  const before = await source("production");
+  const { code, rotations } = await json("production", "rotate", "shop/session");
+  assert.equal(code, 1);
+  assert.equal(rotations[0]?.result, "refused");
+  assert.match(
+    rotations[0]?.text ?? "",
+    /staging has no evidence of a rotation; rotate it there: keyplane rotate/,
+  );
+  assert.deepEqual(await source("production"), before);
+  assert.equal(await journal("production"), undefined);
+  const plan = await run("production", "rotate", "shop/session", "--dry-run");
+  assert.match(plan.stdout, /would be refused: .*staging has no evidence/);
+});
+
+test("R25, R26: once staging has rotated and kept it, production may; one that is rolled back here uses nothing up", async () => {
+  const before = await source("staging");
+  const first = await run("staging", "rotate", "shop/session");
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stdout, /^shop\/session: done, version 2\./);
+  const now = await source("staging");
+  assert.notEqual(now.token, before.token);
+  assert.ok(!`${first.stdout}${first.stderr}`.includes(now.token), "a value was printed");
+  const evidence = await must(vaults.staging).root.read<{ data: { evidence: { commit: string } } }>(
+    "kv/data/evidence/shop/session",
+  );
+  const { stdout: head } = await promisify(execFile)("git", ["-C", folder, "rev-parse", "HEAD"]);
+  assert.equal(evidence?.data.evidence.commit, head.trim());
+
+  const follows = await json("production", "rotate", "shop/session");
+  // An hour's overlap in production: both values are accepted, and a later run goes on.
+  assert.deepEqual(
+    [follows.code, follows.rotations[0]?.result, follows.rotations[0]?.state],
+    [0, "drains", "drain"],
+  );
+  const aborted = await run("production", "rotations", "abort", "shop/session", "--yes");
+  assert.equal(aborted.code, 0, aborted.stderr);
+  const again = await json("production", "rotate", "shop/session");
+  assert.equal(
+    again.rotations[0]?.result,
+    "drains",
+    "evidence of a rotation that was rolled back here still holds",
+  );
+});
+
+test("status says what is under way, until when, and exits with 0 while all goes as planned", async () => {
+  const { code, stdout } = await run("production", "rotations");
+  assert.equal(code, 0);
+  assert.match(stdout, /^shop\/session +under way at drain since .* until /m);
+  assert.match(stdout, /^shop\/openai +no value .*keyplane set/m);
+  const one = await run("production", "rotations", "shop/session");
+  assert.match(
+    one.stdout,
+    /rolled-back \(scheduled\), version 1 → \d+, in .*: keyplane\.rotate asked for it/,
+  );
+});
+
+test("stopped by Ctrl-C while it waits for the overlap, a run ends with 4 and the rotation can be resumed", async () => {
+  const child = spawn(
+    process.execPath,
+    [entry, "rotate", "shop/session", "--wait", "--environment", "production", "--catalogue", catalogue],
+    {
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environmentOf("production") },
+      stdio: "pipe",
+    },
+  );
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+    // It has taken the rotation over.
+    if (/goes on at drain/.test(text)) child.kill("SIGINT");
+  });
+  assert.equal(await ended, 4, said);
+  assert.equal((await journal("production"))?.state, "drain");
+  const resumed = await run("production", "rotations", "resume", "--dry-run");
+  assert.equal(resumed.code, 0);
+});
+
+test("abort says what it would do, asks, and then goes back to the value before", async () => {
+  const state = await journal("production");
+  const dry = await run("production", "rotations", "abort", "shop/session", "--dry-run");
+  assert.equal(dry.code, 0);
+  assert.match(
+    dry.stdout,
+    /shop\/session would go back from drain to version \d+: shop\/api, shop\/worker get the value before/,
+  );
+  assert.deepEqual(await journal("production"), state);
+  const unasked = await run("production", "rotations", "abort", "shop/session");
+  assert.equal(unasked.code, 2);
+  const { code, stdout } = await run("production", "rotations", "abort", "shop/session", "--yes");
+  assert.deepEqual([code, stdout.includes("rolled back: keyplane.rotate asked for it")], [0, true]);
+  assert.equal((await journal("production"))?.state, "rolled-back");
+  const idle = await run("production", "rotations", "abort", "shop/session", "--yes");
+  assert.deepEqual([idle.code, idle.stdout], [0, "shop/session: nothing is under way.\n"]);
+  const shown = await run("production", "rotations");
+  assert.equal(shown.code, 1, "one that was rolled back is a finding");
+});
+
+test("R21: after a compromise production waits for no evidence and no overlap, says so, and is done", async () => {
+  const before = await source("production");
+  const { code, stdout, stderr } = await run(
+    "production",
+    "rotate",
+    "shop/session",
+    "--reason",
+    "compromise",
+    "--yes",
+  );
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /compromise: evidence of staging is not waited for/);
+  assert.match(stdout, /^shop\/session: done/);
+  assert.match(stdout, /left out: the overlap of 3600 s was cut short/);
+  assert.notEqual((await source("production")).token, before.token);
+});
+
+test("R25: after that staging's older evidence is used up, and a catalogue of another commit is refused", async () => {
+  const used = await json("production", "rotate", "shop/session");
+  assert.equal(used.code, 1);
+  assert.match(used.rotations[0]?.text ?? "", /the evidence is older than the last rotation here/);
+  await run("staging", "rotate", "shop/session");
+  await writeFile(join(catalogue, "systems/shop.yaml"), `${shop}# changed\n`);
+  const dirty = await json("production", "rotate", "shop/session");
+  assert.match(dirty.rotations[0]?.text ?? "", /the evidence is of commit [0-9a-f]{12}, and this is none/);
+  await commit("Another catalogue");
+  const other = await json("production", "rotate", "shop/session");
+  assert.equal(other.code, 1);
+  assert.match(
+    other.rotations[0]?.text ?? "",
+    /the evidence is of commit [0-9a-f]{12}, and this is [0-9a-f]{12}; check that one out/,
+  );
+});
+
+test("a secret that a person makes is named with what to do, and not rotated", async () => {
+  const { code, stdout } = await run("staging", "rotate", "shop/openai");
+  assert.deepEqual([code, stdout], [1, "shop/openai: ada makes it: keyplane set shop/openai.\n"]);
+});
+
+test("no value that was ever made stands in a journal", async () => {
+  for (const environment of ["staging", "production"]) {
+    const text = JSON.stringify(await journal(environment));
+    assert.ok(!text.includes((await source(environment)).token));
+  }
+});
