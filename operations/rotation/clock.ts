@@ -5,11 +5,14 @@ import { TargetUnavailableError } from "./rotator.ts";
 /** What time it is, for everything that runners must agree on. Tests hand in one of their own and move it. */
 export interface Clock {
   now(): Date;
-  /** @throws the signal's reason */
+  /** At most a day, whoever wakes looks again. @throws the signal's reason */
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
   /** Learns from a time that Vault said in a call that has just ended and took so long (milliseconds). */
   observe?(vault: Date, took: number): void;
 }
+
+/** A timer of Node's cannot run for more than 24 days: it would end at once. */
+const longestSleep = 86_400_000;
 
 /**
  * Vault's clock: runners' own may be minutes apart, and leases and overlaps are compared between them. Each write of
@@ -33,7 +36,8 @@ export async function vaultClock(vault: Vault, local: () => number = Date.now): 
     },
     sleep: async (milliseconds, signal) => {
       signal.throwIfAborted();
-      await sleep(Math.max(0, milliseconds), undefined, { signal }).catch(() => signal.throwIfAborted());
+      const pause = Math.min(Math.max(0, milliseconds), longestSleep);
+      await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
     },
     observe(said, took) {
       offset = said.getTime() - (local() - took / 2);
