@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { startStack, type TestStack } from "./stack.ts";
+import { type Run, spawnKeyplane } from "./support/keyplane.ts";
+
+// The whole local stack, services that `keyplane run` keeps up to date, and the real command.
+
+const organization = `organization: acme
+platform: { repository: { name: acme/secrets, id: 1, owner-id: 2 } }
+people:
+  ada: { email: ada@acme.example }
+  ben: { email: ben@acme.example }
+administrators: [ada, ben]
+contacts: { security: security@acme.example, on-call: oncall@acme.example }
+environments: { local: {} }
+`;
+const shop = `system: shop
+owner: ada
+services:
+  api: { runs-on: compose, user: 1000, reload: restart }
+  worker: { runs-on: compose, user: 1000, reload: watch }
+secrets:
+  signing:
+    class: critical
+    kind: hmac
+    rotate: { every: 30d, overlap: 24h }
+    idle: none
+    consumers:
+      worker:
+        role: listener
+        as: { SHOP_PRIMARY_FILE: primary, SHOP_SECONDARY_FILE: secondary, SHOP_KEY_ID_FILE: key-id }
+      api: { role: signer, as: { SHOP_PRIMARY_FILE: primary, SHOP_KEY_ID_FILE: key-id } }
+  session:
+    class: critical
+    kind: token
+    rotate: { every: 180d, overlap: 1h }
+    idle: none
+    consumers:
+      worker: { role: listener, as: { SHOP_SESSION_FILE: token, SHOP_SESSION_BEFORE_FILE: previous } }
+      api: { role: signer, as: { SHOP_SESSION_FILE: token } }
+`;
+
+let folder: string;
+let catalogue: string;
+let stack: TestStack;
+const services: ChildProcess[] = [];
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "keyplane-rotate-command-"));
+  catalogue = join(folder, "catalogue");
+  await mkdir(join(catalogue, "systems"), { recursive: true });
+  await writeFile(join(catalogue, "organization.yaml"), organization);
+  await writeFile(join(catalogue, "systems/shop.yaml"), shop);
+  stack = await startStack({ catalogue });
+  for (const name of ["api", "worker"]) {
+    const command = [process.execPath, resolve("test/integration/services/reader.mjs"), logOf(name)];
+    const { child } = spawnKeyplane(stack.home, [
+      ...["run", `shop/${name}`, "--catalogue", catalogue, "--poll", "200ms", "--", ...command],
+    ]);
+    services.push(child);
+  }
+  await Promise.all(["api", "worker"].map((name) => seen(name, () => true)));
+});
+after(async () => {
+  const ends = services.map((child) => new Promise((done) => child.once("exit", done)));
+  for (const child of services) child.kill("SIGTERM");
+  await Promise.all(ends);
+  await stack?.[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function logOf(service: string): string {
+  return join(folder, `${service}.log`);
+}
+
+type Files = Record<string, string>;
+
+/** What a service runs now. */
+async function runs(service: string): Promise<Files> {
+  const lines = (await readFile(logOf(service), "utf8")).trim().split("\n");
+  return JSON.parse(lines.at(-1) ?? "{}") as Files;
+}
+
+/** What it runs, once that is so; a service that never does fails the test after two minutes. */
+async function seen(service: string, wanted: (files: Files) => boolean): Promise<Files> {
+  for (const end = Date.now() + 120_000; Date.now() < end; await wait(100)) {
+    const files = await runs(service).catch(() => undefined);
+    if (files !== undefined && wanted(files)) return files;
+  }
+  throw new Error(`${service} does not run it: ${Object.keys(await runs(service).catch(() => ({})))}`);
+}
+
+function keyplane(...args: string[]): Promise<Run> {
+  return spawnKeyplane(stack.home, [...args, "--catalogue", catalogue]).ended;
+}
+
+/** Everything a command said, without any value that a service ran before or runs now. */
+async function assertSilent({ stdout, stderr }: Run): Promise<void> {
+  for (const name of ["api", "worker"]) {
+    const lines = (await readFile(logOf(name), "utf8")).trim().split("\n");
+    for (const [variable, value] of lines.flatMap((line) => Object.entries(JSON.parse(line) as Files))) {
+      if (variable === "SHOP_KEY_ID_FILE") continue;
+      assert.ok(!`${stdout}${stderr}`.includes(value), `${variable} was printed`);
+    }
+  }
+}
+
+test("the dry run says what would happen, and neither Vault nor a service changes", async () => {
+  const [api, worker] = [await runs("api"), await runs("worker")];
+  const { code, stdout, stderr } = await keyplane("rotate", "shop/signing", "shop/session", "--dry-run");
+  assert.equal(code, 0, stderr);
+  for (const name of ["signing", "session"]) {
+    const text = stdout.slice(stdout.indexOf(`shop/${name}: would rotate (scheduled).`));
+    assert.ok(text.indexOf("shop/worker:") < text.indexOf("shop/api:"), text);
+    assert.match(text, /restarts, in this order: shop\/api\n/);
+  }
+  assert.match(stdout, /both values are accepted for 1 d\n/);
+  assert.doesNotMatch(stdout, /cannot be seen/);
+  assert.deepEqual([await runs("api"), await runs("worker")], [api, worker]);
+  const status = await keyplane("rotations");
+  assert.match(status.stdout, /^shop\/session +on time +version 1 /m);
+  assert.match(status.stdout, /^shop\/signing +on time +version 1 /m);
+});
+
+test("an HMAC key and a token rotate: listeners accept both values, the signer has the new one, both drain", async () => {
+  const [api, worker] = [await runs("api"), await runs("worker")];
+  const rotated = await keyplane("rotate", "shop/signing", "shop/session");
+  assert.equal(rotated.code, 0, rotated.stderr);
+  assert.match(rotated.stdout, /^shop\/signing: drain: both values are accepted until /m);
+  assert.match(rotated.stdout, /^shop\/session: drain: both values are accepted until /m);
+  const signer = await seen("api", (files) => files.SHOP_PRIMARY_FILE !== api.SHOP_PRIMARY_FILE);
+  assert.notEqual(signer.SHOP_SESSION_FILE, api.SHOP_SESSION_FILE);
+  assert.notEqual(signer.SHOP_KEY_ID_FILE, api.SHOP_KEY_ID_FILE);
+  const listener = await runs("worker");
+  assert.equal(listener.SHOP_PRIMARY_FILE, signer.SHOP_PRIMARY_FILE);
+  assert.equal(listener.SHOP_SECONDARY_FILE, worker.SHOP_PRIMARY_FILE);
+  assert.equal(listener.SHOP_SESSION_FILE, signer.SHOP_SESSION_FILE);
+  assert.equal(listener.SHOP_SESSION_BEFORE_FILE, worker.SHOP_SESSION_FILE);
+  await assertSilent(rotated);
+});
+
+test("status names the step and until when it waits, and a scheduled run changes nothing before that", async () => {
+  const status = await keyplane("rotations");
+  assert.equal(status.code, 0);
+  assert.match(status.stdout, /^shop\/signing +under way at drain since .* version 2 .* until /m);
+  const { stdout } = await keyplane("rotations", "shop/session", "--json");
+  const { secrets } = JSON.parse(stdout) as { secrets: { state: string; step: string; version: number }[] };
+  assert.deepEqual(
+    secrets.map(({ state, step, version }) => [state, step, version]),
+    [["under way", "drain", 2]],
+  );
+  const due = await keyplane("rotate", "--due");
+  assert.deepEqual([due.code, due.stdout], [0, "Nothing is due.\n"]);
+});
+
+test("R21: after a compromise both are replaced at once, what was left out is said, and nobody accepts the old", async () => {
+  const api = await runs("api");
+  const worker = await runs("worker");
+  const rotated = await keyplane("rotate", "shop/signing", "shop/session", "--reason", "compromise", "--yes");
+  assert.equal(rotated.code, 0, rotated.stderr);
+  assert.match(rotated.stdout, /^shop\/signing: done, version \d+\.\n {2}left out: /m);
+  assert.match(rotated.stdout, /left out: the overlap of 86400 s was cut short/);
+  assert.match(rotated.stdout, /^shop\/session: done, version \d+\./m);
+  const signer = await seen("api", (files) => files.SHOP_PRIMARY_FILE !== api.SHOP_PRIMARY_FILE);
+  const gone = [
+    api.SHOP_PRIMARY_FILE,
+    api.SHOP_SESSION_FILE,
+    worker.SHOP_SECONDARY_FILE,
+    worker.SHOP_SESSION_BEFORE_FILE,
+  ];
+  const listener = await seen("worker", (files) =>
+    Object.values(files).every((value) => !gone.includes(value)),
+  );
+  assert.equal(listener.SHOP_PRIMARY_FILE, signer.SHOP_PRIMARY_FILE);
+  assert.equal(listener.SHOP_SESSION_FILE, signer.SHOP_SESSION_FILE);
+  await assertSilent(rotated);
+  const status = await keyplane("rotations", "shop/signing");
+  assert.equal(status.code, 0);
+  assert.match(status.stdout, /^ {2}\S+ \S+ {2}done \(compromise\)/m);
+});
+
+test("no value that was ever in force stands in the journals", async () => {
+  const session = await stack.as("rotate");
+  const journals = await Promise.all(
+    ["signing", "session"].map((name) => session.vault.read(`kv/data/rotation/shop/${name}`)),
+  );
+  await session.end();
+  await assertSilent({ code: 0, stdout: JSON.stringify(journals), stderr: "" });
+});
