@@ -14,13 +14,18 @@ async function accepts(bearer: string): Promise<boolean> {
   );
 }
 
+let ends = false;
 const server = createServer(async (request, response) => {
   request.resume();
   const bearer = (request.headers.authorization ?? "").replace(/^Bearer /, "");
-  response.writeHead((await accepts(bearer)) ? 204 : 401).end();
+  const status = (await accepts(bearer)) ? 204 : 401;
+  // Whoever is told to end answers what has come, and takes no more over the same connection.
+  response.shouldKeepAlive = !ends;
+  response.writeHead(status).end();
 });
 server.listen(Number(process.env.PORT), "127.0.0.1", () => console.log("ready"));
 process.on("SIGTERM", () => {
+  ends = true;
   server.close(() => process.exit(0));
   server.closeIdleConnections();
 });

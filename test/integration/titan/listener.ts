@@ -22,6 +22,7 @@ function read(variable: string): string {
 /** Verifies signed messages on PORT, counts how, and says when it is ready. */
 export function listen(keys: () => Keys): void {
   const counts = { hmac_secondary_used_total: 0, auth_failures: 0, messages_total: 0 };
+  let ends = false;
   const server = createServer(async (request, response) => {
     if (request.url === "/metrics") {
       const started = Math.floor(Date.now() / 1000 - process.uptime());
@@ -38,6 +39,8 @@ export function listen(keys: () => Keys): void {
       return own.length === signature.length && timingSafeEqual(own, signature);
     };
     counts.messages_total++;
+    // Whoever is told to end answers what has come, and takes no more over the same connection.
+    response.shouldKeepAlive = !ends;
     if (!signedBy(primary)) {
       if (!signedBy(secondary)) {
         counts.auth_failures++;
@@ -49,6 +52,7 @@ export function listen(keys: () => Keys): void {
   });
   server.listen(Number(process.env.PORT), "127.0.0.1", () => console.log("ready"));
   process.on("SIGTERM", () => {
+    ends = true;
     server.close(() => process.exit(0));
     server.closeIdleConnections();
   });
