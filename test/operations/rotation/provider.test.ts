@@ -1,64 +1,26 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import type { Model, Secret } from "../../../model/model.ts";
+import { loadCatalogueFrom } from "../../../model/catalogue.ts";
+import { derive } from "../../../model/derive.ts";
+import type { Model } from "../../../model/model.ts";
 import {
   ProbeError,
   StillAcceptedError,
   TargetUnavailableError,
 } from "../../../operations/rotation/rotator.ts";
 import { provider } from "../../../operations/rotation/rotators/provider.ts";
-import type { Fields } from "../../../operations/values/shape.ts";
-import { type Fault, ProviderServer, type ProviderServerOptions } from "./provider-server.ts";
-import { catalogueModel, contextOf, everythingOf, type TestContext } from "./rotator-context.ts";
+import { realFiles } from "../../model/real.ts";
+import { ProviderServer } from "./provider-server.ts";
+import { once, rate, refusal, scopes, world } from "./provider-world.ts";
+import { catalogueModel, contextOf } from "./rotator-context.ts";
 
 let model: Model;
 before(async () => {
   model = await catalogueModel();
 });
 
-/** Fast enough that no test waits for it. */
-const rate = { requests: 1000, per: 1 };
-
-const scopes = ["keys", "trade"];
-
-interface World extends AsyncDisposable {
-  server: ProviderServer;
-  context: TestContext;
-  current: Fields;
-}
-
-/** trading-bot's exchange key, made in the dashboard, at a real server. */
-async function world(
-  options: ProviderServerOptions & { provider?: Partial<NonNullable<Secret["provider"]>> } = {},
-  more: Partial<TestContext> = {},
-): Promise<World> {
-  const server = await ProviderServer.start({ fields: ["key", "secret"], ...options });
-  const target = { name: "exchange", api: true, address: server.address, rate, ...options.provider };
-  const context = contextOf(model, "trading-bot/exchange", { change: { provider: target }, ...more });
-  const { values } = server.issue(scopes);
-  return {
-    server,
-    context,
-    current: { ...values },
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
-}
-
-/** Only the n-th management request of a kind is hit. */
-function once(name: string, fault: Fault, at = 1): (request: string) => Fault | undefined {
-  let count = 0;
-  return (request) => (request === name && ++count === at ? fault : undefined);
-}
-
-async function refusal(promise: Promise<unknown>): Promise<Error> {
-  return promise.then(
-    () => assert.fail("it went well"),
-    (error) => error as Error,
-  );
-}
-
 test("trading-bot's exchange key is made anew, tried, and the old one is refused afterwards (R15)", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const { server, context, current } = w;
   const next = await provider.create(context, current);
   assert.deepEqual(Object.keys(next).toSorted(), ["issued-id", "key", "replaces-id", "secret"]);
@@ -75,7 +37,7 @@ test("trading-bot's exchange key is made anew, tried, and the old one is refused
 });
 
 test("the key's label names the organization, the environment, the secret and the rotation, and no value", async () => {
-  await using w = await world();
+  await using w = await world(model);
   await provider.create(w.context, w.current);
   assert.equal(
     w.server.live()[1]?.label,
@@ -84,7 +46,7 @@ test("the key's label names the organization, the environment, the secret and th
 });
 
 test("a key whose answer was lost is found by its label and revoked before another one is made", async () => {
-  await using w = await world();
+  await using w = await world(model);
   w.server.fault = once("POST /v1/keys", { kind: "lost" });
   assert.ok((await refusal(provider.create(w.context, w.current))) instanceof TargetUnavailableError);
   assert.equal(w.server.live().length, 2);
@@ -97,7 +59,7 @@ test("a key whose answer was lost is found by its label and revoked before anoth
 });
 
 test("what an earlier run of the same rotation made is revoked also where nobody can tell that it was not used", async () => {
-  await using w = await world({ tellsUse: false });
+  await using w = await world(model, { tellsUse: false });
   w.server.fault = once("POST /v1/keys", { kind: "lost" });
   await assert.rejects(provider.create(w.context, w.current), TargetUnavailableError);
   const next = await provider.create(w.context, w.current);
@@ -112,7 +74,7 @@ test("what an earlier run of the same rotation made is revoked also where nobody
 });
 
 test("with two live keys, one that an earlier rotation left behind goes, never the one in force", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const left = w.server.issue(scopes, "keyplane/acme/local/trading-bot/exchange/an-earlier-rotation");
   const next = await provider.create(w.context, w.current);
   assert.equal(left.isLive, false);
@@ -123,7 +85,7 @@ test("with two live keys, one that an earlier rotation left behind goes, never t
 });
 
 test("with two live keys, one that an earlier rotation left behind stays while somebody uses it", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const left = w.server.issue(scopes, "keyplane/acme/local/trading-bot/exchange/an-earlier-rotation");
   left.lastUsed = w.server.now();
   const error = await refusal(provider.create(w.context, w.current));
@@ -133,14 +95,14 @@ test("with two live keys, one that an earlier rotation left behind stays while s
 });
 
 test("with two live keys, one that somebody made by hand is never revoked", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const foreign = w.server.issue(scopes, "the test system's");
   assert.equal((await refusal(provider.create(w.context, w.current))).name, "QuotaError");
   assert.equal(foreign.isLive, true);
 });
 
 test("a request to make a key that was served late leaves nothing behind once the next state has begun", async () => {
-  await using w = await world({ quota: 3 });
+  await using w = await world(model, { quota: 3 });
   w.server.fault = once("POST /v1/keys", { kind: "late", milliseconds: 300 });
   const stopped = new AbortController();
   const first = provider.create({ ...w.context, signal: stopped.signal }, w.current);
@@ -157,7 +119,7 @@ test("a request to make a key that was served late leaves nothing behind once th
 });
 
 test("a key that was made and never written down is revoked when the rotation is rolled back", async () => {
-  await using w = await world();
+  await using w = await world(model);
   await provider.create(w.context, w.current);
   await provider.discard?.({
     ...w.context,
@@ -178,7 +140,7 @@ for (const [what, change, expected] of [
   ["is refused", { isLive: false }, /the new key is refused by exchange$/],
 ] as const)
   test(`a new key that ${what} fails its probe`, async () => {
-    await using w = await world();
+    await using w = await world(model);
     const next = await provider.create(w.context, w.current);
     Object.assign(w.server.keys[1] ?? {}, change);
     const error = await refusal(provider.probe(w.context, next, w.current));
@@ -187,14 +149,14 @@ for (const [what, change, expected] of [
   });
 
 test("a truncated new key fails its probe", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const next = await provider.create(w.context, w.current);
   const truncated = { ...next, secret: next.secret?.slice(0, -1) ?? "" };
   await assert.rejects(provider.probe(w.context, truncated, w.current), ProbeError);
 });
 
 test("the old key is in use, by whom its provider names, until it was left alone for the observation window", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const next = await provider.create(w.context, w.current);
   const [old] = w.server.keys;
   assert.ok(old !== undefined);
@@ -213,7 +175,7 @@ test("the old key is in use, by whom its provider names, until it was left alone
 });
 
 test("asking whether the old key is idle does not use it", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const next = await provider.create(w.context, w.current);
   await provider.probe(w.context, next, w.current);
   const [old] = w.server.keys;
@@ -227,7 +189,7 @@ test("asking whether the old key is idle does not use it", async () => {
 
 for (const minutes of [-5, 5])
   test(`a provider's clock that is ${minutes} min off changes nothing about what is idle`, async () => {
-    await using w = await world({ clock: minutes * 60_000 });
+    await using w = await world(model, { clock: minutes * 60_000 });
     const next = await provider.create(w.context, w.current);
     const [old] = w.server.keys;
     assert.ok(old !== undefined);
@@ -239,7 +201,7 @@ for (const minutes of [-5, 5])
   });
 
 test("the old key stays where the new one is refused: nobody is left without a key", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const next = await provider.create(w.context, w.current);
   Object.assign(w.server.keys[1] ?? {}, { isLive: false });
   const error = await refusal(provider.revoke(w.context, w.current, next));
@@ -248,7 +210,7 @@ test("the old key stays where the new one is refused: nobody is left without a k
 });
 
 test("revoking twice, or after its answer was lost, ends with the same keys", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const next = await provider.create(w.context, w.current);
   w.server.fault = once("DELETE /v1/keys/ID", { kind: "lost" });
   await assert.rejects(provider.revoke(w.context, w.current, next), TargetUnavailableError);
@@ -262,7 +224,7 @@ test("revoking twice, or after its answer was lost, ends with the same keys", as
 });
 
 test("rolled back, the new key is revoked and the old one goes on", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const next = await provider.create(w.context, w.current);
   await provider.revoke(w.context, next, w.current);
   await provider.verify(w.context, next, w.current);
@@ -274,7 +236,7 @@ test("rolled back, the new key is revoked and the old one goes on", async () => 
 });
 
 test("rolled back while the old key has died, the new one is revoked all the same", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const next = await provider.create(w.context, w.current);
   Object.assign(w.server.keys[0] ?? {}, { isLive: false });
   await provider.revoke(w.context, next, w.current);
@@ -284,7 +246,7 @@ test("rolled back while the old key has died, the new one is revoked all the sam
 });
 
 test("given up where the provider refuses the key in force, it ends, and says what to look for there", async () => {
-  await using w = await world();
+  await using w = await world(model);
   Object.assign(w.server.keys[0] ?? {}, { isLive: false });
   const { vault } = contextOf(model, "trading-bot/exchange", {
     sources: { "trading-bot/exchange": w.current },
@@ -297,13 +259,13 @@ test("given up where the provider refuses the key in force, it ends, and says wh
 });
 
 test("an old key that is still accepted after it was revoked is told", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const next = await provider.create(w.context, w.current);
   await assert.rejects(provider.verify(w.context, w.current, next), StillAcceptedError);
 });
 
 test("a second rotation in a row goes from machine-made key to machine-made key", async () => {
-  await using w = await world();
+  await using w = await world(model);
   const second = await provider.create(w.context, w.current);
   await provider.revoke(w.context, w.current, second);
   const later = { ...w.context, rotation: "9d8c7b6a-0000-4000-8000-000000000002" };
@@ -315,117 +277,6 @@ test("a second rotation in a row goes from machine-made key to machine-made key"
     w.server.live().map(({ id }) => id),
     [third["issued-id"]],
   );
-});
-
-test("429 with Retry-After is waited for, in seconds or as a date, and nobody else of the process asks meanwhile", async () => {
-  await using w = await world();
-  w.server.fault = once("GET /v1/keys", { kind: "status", status: 429, retryAfter: 2 });
-  const first = await refusal(provider.create(w.context, w.current));
-  assert.ok(first instanceof TargetUnavailableError);
-  assert.equal(first.retryAfter, 2);
-  const asked = w.server.served.length;
-  const second = await refusal(provider.create(w.context, w.current));
-  assert.ok(second instanceof TargetUnavailableError && second.retryAfter !== undefined);
-  assert.equal(w.server.served.length, asked);
-
-  await using dated = await world({ clock: 300_000 });
-  const until = () => new Date(dated.server.now().getTime() + 30_000).toUTCString();
-  dated.server.fault = (name) =>
-    name === "GET /v1/keys" ? { kind: "status", status: 429, retryAfter: until() } : undefined;
-  const third = await refusal(provider.create(dated.context, dated.current));
-  assert.ok(third instanceof TargetUnavailableError);
-  assert.equal(third.retryAfter, 30);
-});
-
-test("twenty rotations at once stay below the provider's rate: not one request is throttled", async () => {
-  await using w = await world({ rate: 50, quota: 100, provider: { rate: { requests: 45, per: 1 } } });
-  const rotations = Array.from({ length: 20 }, (_, index) =>
-    provider.create({ ...w.context, rotation: `rotation-${index}` }, w.current),
-  );
-  await Promise.all(rotations);
-  assert.deepEqual([w.server.throttled, w.server.live().length], [0, 21]);
-});
-
-for (const [what, fault] of [
-  ["answers 500", { kind: "status", status: 500 }],
-  ["answers 503", { kind: "status", status: 503, retryAfter: 7 }],
-  ["cuts the connection", { kind: "cut" }],
-] as const)
-  test(`a provider that ${what} is asked again later, in every function`, async () => {
-    await using w = await world();
-    const next = await provider.create(w.context, w.current);
-    w.server.fault = () => fault;
-    const { context, current } = w;
-    for (const call of [
-      () => provider.create(context, current),
-      () => provider.stage(context, next, current),
-      () => provider.probe(context, next, current),
-      () => provider.idle(context, current, next),
-      () => provider.revoke(context, current, next),
-      () => provider.verify(context, current, next),
-    ]) {
-      await assert.rejects(call(), TargetUnavailableError);
-    }
-    assert.equal(w.server.live().length, 2);
-  });
-
-test("a provider that does not answer in time is asked again later", async () => {
-  await using w = await world();
-  const slow = { ...w.context, reach: { ...w.context.reach, fetch: timesOut } };
-  const error = await refusal(provider.create(slow, w.current));
-  assert.ok(error instanceof TargetUnavailableError);
-  assert.equal(
-    error.message,
-    "exchange could not be reached (no answer in time), when asked to say what a key may do",
-  );
-});
-
-/** As fetch ends when the signal's time is over. */
-async function timesOut(): Promise<never> {
-  throw new DOMException("The operation was aborted due to timeout", "TimeoutError");
-}
-
-test("no error of any answer holds a part of a key", async () => {
-  await using w = await world();
-  const next = await provider.create(w.context, w.current);
-  const values = w.server.keys.flatMap((key) => Object.values(key.values));
-  const faults: Fault[] = [
-    { kind: "garbage" },
-    { kind: "status", status: 400 },
-    { kind: "status", status: 302 },
-    { kind: "status", status: 500 },
-    { kind: "cut" },
-    { kind: "lost" },
-  ];
-  for (const fault of faults) {
-    for (const at of ["GET /v1/keys", "POST /v1/keys", "GET /v1/keys/self", "DELETE /v1/keys/ID"]) {
-      w.server.fault = (name) => (name === at ? fault : undefined);
-      const { context, current } = w;
-      const results = await Promise.allSettled([
-        provider.create({ ...context, rotation: "another" }, current),
-        provider.probe(context, next, current),
-        provider.revoke(context, next, current),
-        provider.verify(context, next, current),
-      ]);
-      for (const result of results) {
-        if (result.status !== "rejected") continue;
-        const said = everythingOf(result.reason);
-        assert.ok(!values.some((value) => said.includes(value.slice(3, 12))), result.reason.name);
-      }
-    }
-  }
-});
-
-test("a redirect is not followed: the key was meant for the address in the catalogue", async () => {
-  await using elsewhere = await ProviderServer.start();
-  await using w = await world();
-  w.server.fault = () => ({ kind: "status", status: 307, location: `${elsewhere.address}/keys/self` });
-  const error = await refusal(provider.create(w.context, w.current));
-  assert.equal(
-    error.message,
-    "exchange sends us elsewhere (307) when asked to say what a key may do: correct its address in the catalogue",
-  );
-  assert.deepEqual(elsewhere.served, []);
 });
 
 test("the API is called with the secret that the catalogue names, where it names one", async () => {
@@ -461,8 +312,23 @@ test("without the credential's value, the error names the secret to set", async 
   );
 });
 
+test("the catalogue says how a provider's API is spoken to and how often it may be asked", () => {
+  const usual = "name: The exchange of trading-bot, api: true";
+  const targetOf = (declared: string) => {
+    const files = realFiles();
+    const organization = (files["organization.yaml"] ?? "").replace(usual, declared);
+    const catalogue = loadCatalogueFrom({ ...files, "organization.yaml": organization });
+    return derive(catalogue, "staging").secrets.find(({ id }) => id === "trading-bot/exchange")?.provider;
+  };
+  const silent = targetOf(usual);
+  assert.deepEqual([silent?.adapter, silent?.rate], [undefined, undefined]);
+  const said = targetOf(`${usual}, adapter: bybit, rate: { requests: 20, per: 1m }`);
+  assert.deepEqual([said?.adapter, said?.rate], ["bybit", { requests: 20, per: 60 }]);
+  assert.throws(() => targetOf(`${usual}, adapter: soap`), /write rest, openai, bybit or aws/);
+});
+
 test("a key that the provider refuses already is not followed by one of unknown rights", async () => {
-  await using w = await world();
+  await using w = await world(model);
   Object.assign(w.server.keys[0] ?? {}, { isLive: false });
   const error = await refusal(provider.create(w.context, w.current));
   assert.match(error.message, /^trading-bot\/exchange: the provider refuses the key that is in force/);
