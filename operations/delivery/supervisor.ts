@@ -102,6 +102,7 @@ class Supervisor {
     for (const signal of [...ending, ...others]) process.on(signal, forward);
     const poked = await this.#watchPokes(runs);
     try {
+      await this.#place(bundle);
       let status = await this.#start(bundle);
       while (status === undefined) status = await this.#turn();
       return status;
@@ -127,18 +128,24 @@ class Supervisor {
   }
 
   async #look(child: Child): Promise<ExitStatus | undefined> {
-    let bundle: Bundle;
+    const reading = this.#options.read().then(
+      (bundle) => ({ bundle }),
+      (error: unknown) => ({ error }),
+    );
+    // A service that ends is not kept waiting by a Vault that does not answer.
+    const read = await Promise.race([reading, child.ended]);
+    if (typeof read === "number") return read;
+    if ("error" in read) return this.#hasProblem(read.error);
+    const { bundle } = read;
     try {
-      bundle = await this.#options.read();
       assertComplete(bundle);
     } catch (error) {
-      await this.#hasProblem(error instanceof Error ? error.message : String(error));
-      return undefined;
+      return this.#hasProblem(error);
     }
     if (!child.running || this.#ending !== undefined) return child.ended;
     if (this.#problem !== undefined) {
       this.#problem = undefined;
-      this.#say("done", "Vault answers again");
+      this.#say("done", "goes on as usual");
     }
     if (sameValues(bundle, this.#bundle)) {
       this.#bundle = bundle;
@@ -152,8 +159,14 @@ class Supervisor {
     const { service, grace } = this.#options;
     const { reload } = service;
     const what = changedSecrets(bundle, this.#bundle).join(", ");
-    if (reload !== "restart") {
+    try {
+      if (reload !== "restart") await this.#markLog();
       await this.#place(bundle);
+    } catch (error) {
+      // A full disk, a value that no file can carry: it goes on with what it has.
+      return this.#hasProblem(error);
+    }
+    if (reload !== "restart") {
       if (reload !== "watch") child.signal(reload.signal as NodeJS.Signals);
       await this.#describe();
       this.#say("done", `${what}: files written${reload === "watch" ? "" : `, ${reload.signal} sent`}`);
@@ -170,7 +183,7 @@ class Supervisor {
   }
 
   async #start(bundle: Bundle): Promise<ExitStatus | undefined> {
-    await this.#place(bundle);
+    await this.#markLog();
     const child = await Child.start(this.#options.command, this.#environment(bundle));
     if (typeof child === "number") {
       this.#say("failed", child === 127 ? "there is no such command" : "the command cannot be run");
@@ -194,9 +207,24 @@ class Supervisor {
     };
   }
 
-  async #place(bundle: Bundle): Promise<void> {
+  /** What its log says from here on, it says with the new values. */
+  async #markLog(): Promise<void> {
     const { service, runs } = this.#options;
-    if (service.observe?.log !== undefined) await markLog(runs, service.id, resolve(service.observe.log));
+    const { log } = service.observe ?? {};
+    if (log !== undefined) await this.#note(() => markLog(runs, service.id, resolve(log)));
+  }
+
+  /** What is written for others to see is no reason to stop a service. */
+  async #note(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#say("failed", `rotations cannot see what it runs: ${why}`);
+    }
+  }
+
+  async #place(bundle: Bundle): Promise<void> {
     const owner = { uid: ownUid() };
     const files = Object.entries(bundle.files).map(([name, content]) => ({ name, content, owner }));
     const file = this.#envFile(bundle);
@@ -229,7 +257,7 @@ class Supervisor {
       folder: this.#folder.path,
       ...(this.#problem !== undefined && { problem: this.#problem }),
     };
-    await describeInstance(runs, instance);
+    await this.#note(() => describeInstance(runs, instance));
   }
 
   #filesOf({ origins }: Bundle): Record<string, string[]> {
@@ -240,7 +268,8 @@ class Supervisor {
     return files;
   }
 
-  async #hasProblem(problem: string): Promise<void> {
+  async #hasProblem(error: unknown): Promise<undefined> {
+    const problem = error instanceof Error ? error.message : String(error);
     if (this.#problem === problem) return;
     this.#problem = problem;
     this.#say("failed", `goes on with what it has: ${problem}`);

@@ -249,6 +249,17 @@ describe("keyplane run", () => {
     await running.said(started(2));
   });
 
+  test("goes on with what it has when the next value cannot be brought", async (t) => {
+    const running = await run(t, "shop/watcher", { traits: ["watches"] });
+    await running.said(started(1));
+    await shop.bring("shop/token", "shop/watcher", `both ' and " ${value()}`);
+    const problem = async () => (await instanceOf(running, "shop/watcher"))?.problem ?? "";
+    await until(async () => /cannot carry SHOP_TOKEN \(holds both/.test(await problem()));
+    assert.deepEqual(events(await running.said(() => true)), ["start"]);
+    await shop.bring("shop/token", "shop/watcher", value());
+    await running.said((said) => events(said).includes("changed"));
+  });
+
   test("logs in again when its token was revoked", async (t) => {
     const running = await run(t, "shop/restarter");
     await running.said(started(1));

@@ -168,7 +168,10 @@ describe("watching a rotation (R48)", () => {
     // More than before the restart again: what it counted since is all its own.
     one.metrics = { auth_failures_total: 5001, process_start_time_seconds: 2 };
     clock.pass(30);
-    assert.equal((await watch.judge(baseline, switched, signal)).state, "raised");
+    const another = watchOf(observed([one]), clock);
+    assert.equal((await another.judge(baseline, switched, signal)).state, "raised");
+    one.metrics = { auth_failures_total: 4000 };
+    assert.equal((await another.judge(baseline, switched, signal)).state, "raised");
   });
 
   test("another runner, with nothing but the journal's numbers, finds the raise as well", async (t) => {
