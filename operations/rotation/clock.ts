@@ -34,15 +34,18 @@ export async function vaultClock(vault: Vault, local: () => number = Date.now): 
       last = Math.max(last, local() + offset);
       return new Date(last);
     },
-    sleep: async (milliseconds, signal) => {
-      signal.throwIfAborted();
-      const pause = Math.min(Math.max(0, milliseconds), longestSleep);
-      await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
-    },
+    sleep: pause,
     observe(said, took) {
       offset = said.getTime() - (local() - took / 2);
     },
   };
+}
+
+/** Sleeps in real time, at most a day. @throws the signal's reason */
+export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const time = Math.min(Math.max(0, milliseconds), longestSleep);
+  await sleep(time, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 interface Health {

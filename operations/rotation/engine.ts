@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { sourceState } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
-import { type Clock, vaultClock } from "./clock.ts";
+import { type Clock, pause, vaultClock } from "./clock.ts";
 import { drive, inWords, type Waits } from "./drive.ts";
 import { isPastReturn, isUnderWay, type Journal, type Past, type State } from "./journal.ts";
 import { type Kept, readJournal, writeJournal } from "./journal-store.ts";
@@ -110,7 +110,7 @@ async function follow(options: RotateOptions, intent: Intent, why = ""): Promise
   const signal = options.signal ?? new AbortController().signal;
   const backoff = options.backoff ?? usualBackoff;
   const patience = options.patience ?? usualPatience;
-  const clock = options.clock ?? (await vaultClock(options.vault));
+  const clock = options.clock ?? (await clockOf(options, signal, backoff));
   const reloaded = new Set<string>();
   const { by, report, wait } = options;
   const following: Following = {
@@ -128,9 +128,14 @@ async function follow(options: RotateOptions, intent: Intent, why = ""): Promise
     if (!wait || !isUnderWay(outcome)) return outcome;
     report({ subject: options.secret.id, state: "progress", text: outcome.waiting ?? "waits" });
     const until = outcome.busy === undefined ? outcome.notBefore : undefined;
-    const pause = until === undefined ? 1000 : Date.parse(until) - clock.now().getTime();
-    await clock.sleep(Math.max(pause, patience.poll.first), signal);
+    const left = until === undefined ? 1000 : Date.parse(until) - clock.now().getTime();
+    await clock.sleep(Math.max(left, patience.poll.first), signal);
   }
+}
+
+async function clockOf({ vault }: RotateOptions, signal: AbortSignal, backoff: Backoff): Promise<Clock> {
+  const own: Clock = { now: () => new Date(), sleep: pause };
+  return withBackoff(() => vaultClock(vault), { clock: own, signal, backoff, said: () => {} });
 }
 
 /** One hold of the lease, or a look at who has it. */

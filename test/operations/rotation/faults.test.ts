@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VaultUnreachableError } from "../../../clients/vault.ts";
-import { vaultClock } from "../../../operations/rotation/clock.ts";
 import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { seeded } from "../../integration/support/seeded.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
@@ -58,7 +57,6 @@ for (const how of ["refused", "reply lost"] as const) {
     let all = 0;
     for (let at = 0; at === 0 || at < all; at += isWhole ? 1 : 8 + Math.floor(random() * 12)) {
       const demo = await bench.demo(t, "hmac", ["signer", "reader", "listener"]);
-      const clock = await vaultClock(bench.vault);
       const vault = bench.vault.with(bench.vault.token);
       let requests = 0;
       vault.request = async (...given) => {
@@ -68,7 +66,7 @@ for (const how of ["refused", "reply lost"] as const) {
         if (isIt) throw new VaultUnreachableError("the reply was lost");
         return answer as never;
       };
-      const outcome = await demo.rotate({ vault, clock });
+      const outcome = await demo.rotate({ vault });
       all = Math.max(all, requests);
       assert.equal(outcome.state, "done", `request ${at}`);
       await assertDone(demo, `request ${at}`);
