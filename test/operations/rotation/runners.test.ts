@@ -126,7 +126,7 @@ test("a runner that could not renew its lease stops before its next call; the on
   const stalled = demo.rotate({
     ...calls.wrap({ ...subject, vault: cut }),
     wait: false,
-    lease: { lasts: 1200, call: 200 },
+    lease: { lasts: 2500, call: 500 },
     owner: "the stalled",
   });
   stalled.catch(() => {});
@@ -171,7 +171,7 @@ test("no call begins with less of the lease left than it may take", async (t) =>
 test("a lease is renewed while one call takes longer than it lasts, and nobody takes over", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
   const { subject, reached, go } = halted(demo, "stage");
-  const first = demo.rotate({ ...subject, owner: "the slow", lease: { lasts: 900, call: 100 } });
+  const first = demo.rotate({ ...subject, owner: "the slow", lease: { lasts: 2000, call: 200 } });
   await reached;
   const started = await demo.journal();
   await until(
