@@ -113,32 +113,44 @@ test("killed before or after any statement or request, another runner ends it: n
   assert.ok(deaths >= 20, `${deaths} places to die at`);
 });
 
-test("a runner goes on where the one before it ended, not at the first row", async () => {
-  const table = await apiKeys(server);
-  await table.fill(plaintexts(100));
-  const context = table.context();
+/** Ten rows at a time, its position written after each; dies when it writes the fifth batch. */
+async function tenAtATime(table: ApiKeys, rotation: string) {
   const migration = {
     subject: table.secret.id,
     journal: table.secret.journal,
-    rotation: "resumed",
+    rotation,
     direction: "on",
     stored: table.secret.stored,
     recipher: recipher(new FernetKey(table.old.key ?? ""), new FernetKey(table.next.key ?? "")),
     pace: { batch: 1000, rows: { first: 10, least: 10, most: 10 } },
   };
   let batches = 0;
-  const dying = cut(table, (text) => {
+  const reach = cut(table, (text) => {
     if (text.includes("SKIP LOCKED") && ++batches > 4) throw new Error("killed");
   });
-  await assert.rejects(migratePiece({ ...context, reach: dying }, migration, { write: 0 }), {
-    message: "killed",
-  });
+  const context = table.context({ rotation });
+  await assert.rejects(migratePiece({ ...context, reach }, migration, { write: 0 }), { message: "killed" });
   assert.equal((await old(table)).length, 60);
+  return { context, migration };
+}
+
+test("a runner goes on where the one before it ended, not at the first row", async () => {
+  const table = await apiKeys(server);
+  await table.fill(plaintexts(100));
+  const { context, migration } = await tenAtATime(table, "resumed");
   const from: unknown[] = [];
-  const watched = cut(table, (text, values) => void (text.includes("ORDER BY") && from.push(values?.[1])));
-  assert.equal(await migratePiece({ ...context, reach: watched }, migration), 0);
+  const reach = cut(table, (text, values) => void (text.includes("ORDER BY") && from.push(values?.[1])));
+  assert.equal(await migratePiece({ ...context, reach }, migration), 0);
   assert.equal(from[0], "40");
   assert.deepEqual(await old(table), []);
+});
+
+test("a runner that goes back begins at the first row, wherever the way on had ended", async () => {
+  const table = await apiKeys(server);
+  await table.fill(plaintexts(100));
+  const { context } = await tenAtATime(table, "turned");
+  await migrateAll(() => fernet.migrate?.(context, table.old, table.next) ?? Promise.resolve(0));
+  assert.equal((await old(table)).length, 100);
 });
 
 test("rows that open under neither key stay as they are and are counted", async () => {
