@@ -35,7 +35,7 @@ interface Halted {
 }
 
 /** A subject whose target keeps a rotation at the given function until it is let go. */
-function halted(demo: Demo, at: "idle" | "stage"): Halted {
+function halted(t: { after(end: () => void): void }, demo: Demo, at: "idle" | "stage"): Halted {
   let arrived = (_: AbortSignal) => {};
   let go = () => {};
   const reached = new Promise<AbortSignal>((resolve) => {
@@ -44,6 +44,8 @@ function halted(demo: Demo, at: "idle" | "stage"): Halted {
   const gate = new Promise<void>((resolve) => {
     go = resolve;
   });
+  // A test that fails meanwhile leaves nobody waiting.
+  t.after(() => go());
   const { rotator } = demo.subject;
   const stop = async ({ signal }: RotatorContext) => {
     arrived(signal);
@@ -82,7 +84,7 @@ test("five runners on one secret make one rotation between them: one acts, the o
 
 test("who does not wait is told who is at it, and until when at least", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
-  const { subject, reached, go } = halted(demo, "stage");
+  const { subject, reached, go } = halted(t, demo, "stage");
   const first = demo.rotate({ ...subject, owner: "the first" });
   await reached;
   const second = await demo.rotate({ wait: false });
@@ -115,7 +117,7 @@ test("of two that write the journal at once one gets the lease, and nothing is l
 test("a runner that could not renew its lease stops before its next call; the one that took over ends it alone", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
   const calls = new Calls();
-  const { subject, reached, go } = halted(demo, "idle");
+  const { subject, reached, go } = halted(t, demo, "idle");
   // Its renewals do not get through: as a runner that was suspended, or cut off from Vault.
   const cut = subject.vault.with(subject.vault.token);
   let isCut = false;
@@ -170,7 +172,7 @@ test("no call begins with less of the lease left than it may take", async (t) =>
 
 test("a lease is renewed while one call takes longer than it lasts, and nobody takes over", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
-  const { subject, reached, go } = halted(demo, "stage");
+  const { subject, reached, go } = halted(t, demo, "stage");
   const first = demo.rotate({ ...subject, owner: "the slow", lease: { lasts: 2000, call: 200 } });
   await reached;
   const started = await demo.journal();
@@ -188,7 +190,7 @@ for (const skew of [5 * minutes, -5 * minutes]) {
     const overlap = { rotate: { by: "machine", overlap: 120, onCompromise: true } } as const;
     const demo = await bench.demo(t, "hmac", ["signer", "listener"], overlap);
     const skewed = await vaultClock(bench.vault, () => Date.now() + skew);
-    const { subject, reached, go } = halted(demo, "stage");
+    const { subject, reached, go } = halted(t, demo, "stage");
     const first = demo.rotate({ ...subject, owner: "the punctual", wait: false });
     await reached;
     const second = await demo.rotate({ wait: false, clock: skewed });
@@ -210,7 +212,7 @@ for (const skew of [5 * minutes, -5 * minutes]) {
 test("whoever has the lease is asked to roll back, and does", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
   const old = await demo.fields();
-  const { subject, reached, go } = halted(demo, "stage");
+  const { subject, reached, go } = halted(t, demo, "stage");
   const first = demo.rotate({ ...subject, owner: "the first" });
   await reached;
   const asked = await abortRotation({ ...demo.options({ wait: false }), why: "ada says no" });
@@ -253,7 +255,7 @@ test("a journal that was deleted is begun anew after its last version", async (t
 
 test("what somebody without the lease writes into a journal does not stop its runner", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
-  const { subject, reached, go } = halted(demo, "stage");
+  const { subject, reached, go } = halted(t, demo, "stage");
   const first = demo.rotate(subject);
   await reached;
   const at = { vault: bench.server.root, model: demo.model };
