@@ -50,7 +50,7 @@ export class IamServer implements AsyncDisposable {
 
   issue(user: string): AccessKey {
     const key: AccessKey = {
-      id: `AKIA${randomBytes(8).toString("hex").toUpperCase()}`,
+      id: `AKIA${[...randomBytes(16)].map((byte) => base32[byte % 32]).join("")}`,
       secret: randomBytes(30).toString("base64"),
       user,
       status: "Active",
@@ -156,6 +156,8 @@ export class IamServer implements AsyncDisposable {
     return expected.toString("hex") === signature && time.startsWith(day) ? key : "SignatureDoesNotMatch";
   }
 }
+
+const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 const noSuchEntity = { code: "NoSuchEntity", status: 404 };
 

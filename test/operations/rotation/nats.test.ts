@@ -170,7 +170,12 @@ test("the old user is in use by the clients that the server names, also those of
   await brain.close();
   await moved.close();
   const later = { ...w.context, model: { ...model, rotation: { ...model.rotation, watch: 0 } } };
-  assert.equal((await nats.idle(later, current, next)).state, "idle");
+  // The server hears of the end of a connection a moment later.
+  let last = await nats.idle(later, current, next);
+  for (const end = Date.now() + 30_000; last.state !== "idle" && Date.now() < end; ) {
+    last = await nats.idle(later, current, next);
+  }
+  assert.equal(last.state, "idle");
 });
 
 test("without monitoring, whether the old user is idle is unknown, and everything else works", async () => {
