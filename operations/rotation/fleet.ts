@@ -46,8 +46,6 @@ export type Place = Pick<Candidate, "services" | "provider">;
 
 /** Part of a provider's rate that starts take, so that a call more than expected fits as well. */
 const startShare = 0.8;
-/** Part of it that calls take: a provider counts in windows of its own, and replies are late by turns. */
-const callShare = 0.9;
 /** A candidate that waited so long keeps the services that it needs: younger ones no longer pass it. */
 const patience: Seconds = 15 * 60;
 
@@ -301,30 +299,6 @@ export async function runFleet<T>(options: FleetOptions<T>): Promise<{ ended: En
           ...(last?.until && { until: last.until }),
         },
     );
-  }
-}
-
-/**
- * Lets calls to a provider through one after another, evenly, below the rate that it allows: none is throttled. One per
- * provider and process.
- */
-export class CallPace {
-  readonly #spacing: number;
-  readonly #clock: Clock;
-  #next = 0;
-
-  constructor({ calls, interval }: Pick<ProviderRate, "calls" | "interval">, clock: Clock = systemClock) {
-    this.#spacing = (interval * 1000) / (calls * callShare);
-    this.#clock = clock;
-  }
-
-  /** Resolves when it is the caller's turn. */
-  async turn(signal?: AbortSignal): Promise<void> {
-    const now = this.#clock.now().getTime();
-    const mine = Math.max(this.#next, now);
-    this.#next = mine + this.#spacing;
-    if (mine > now) await this.#clock.sleep(mine - now, signal);
-    signal?.throwIfAborted();
   }
 }
 

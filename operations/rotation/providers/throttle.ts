@@ -9,6 +9,22 @@ export interface RateBound {
   concurrent: number;
 }
 
+/** Time, so that a test's clock can stand in for it. */
+export interface ThrottleTime {
+  /** Milliseconds. */
+  now(): number;
+  /** @throws the signal's reason when it is aborted before that */
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+}
+
+const realTime: ThrottleTime = {
+  now: () => performance.now(),
+  sleep: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }),
+};
+
+/** Part of a bound that is used: the provider counts in windows of its own, and requests arrive late by turns. */
+const share = 0.9;
+
 /**
  * Keeps this process below one provider's rate bound: requests begin evenly spaced, and only so many are under way at
  * once. When the provider says wait all the same, nobody asks before that.
@@ -21,19 +37,22 @@ export class Throttle {
   #nextStart = 0;
   #pausedUntil = 0;
 
-  constructor({ requests, per, concurrent }: RateBound) {
-    this.#spacing = (per * 1000) / requests;
+  readonly #time: ThrottleTime;
+
+  constructor({ requests, per, concurrent }: RateBound, time: ThrottleTime = realTime) {
+    this.#spacing = (per * 1000) / (requests * share);
     this.#concurrent = concurrent;
+    this.#time = time;
   }
 
   /** Runs when it is its turn. @throws the signal's reason when it is aborted before that */
   async run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     await this.#enter();
     try {
-      const now = performance.now();
+      const now = this.#time.now();
       const start = Math.max(now, this.#nextStart);
       this.#nextStart = start + this.#spacing;
-      if (start > now) await sleep(start - now, undefined, { signal });
+      if (start > now) await this.#time.sleep(start - now, signal);
       signal.throwIfAborted();
       return await work();
     } finally {
@@ -43,11 +62,11 @@ export class Throttle {
 
   /** Seconds that the provider still wants to be left alone; 0 when it may be asked. */
   get paused(): number {
-    return Math.max(0, (this.#pausedUntil - performance.now()) / 1000);
+    return Math.max(0, (this.#pausedUntil - this.#time.now()) / 1000);
   }
 
   pause(seconds: number): void {
-    this.#pausedUntil = Math.max(this.#pausedUntil, performance.now() + seconds * 1000);
+    this.#pausedUntil = Math.max(this.#pausedUntil, this.#time.now() + seconds * 1000);
   }
 
   async #enter(): Promise<void> {

@@ -1,10 +1,10 @@
 import {
   type Bounds,
-  CallPace,
   type Candidate,
   type ProviderRate,
   runFleet,
 } from "../../../operations/rotation/fleet.ts";
+import { Throttle } from "../../../operations/rotation/providers/throttle.ts";
 import { dueOf } from "../../../operations/rotation/schedule.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
@@ -62,7 +62,14 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
   const random = generator(1);
   const names = Array.from({ length: options.providers }, (_, index) => `provider-${index}`);
   const providers = names.map(() => new SimulatedProvider(options.rate));
-  const paces = names.map(() => new CallPace(options.rate, clock));
+  const { calls, interval } = options.rate;
+  const time = {
+    now: () => clock.now().getTime(),
+    sleep: (milliseconds: number, signal: AbortSignal) => clock.sleep(milliseconds, signal),
+  };
+  const bound = { requests: calls, per: interval, concurrent: 16 };
+  const throttles = names.map(() => new Throttle(bound, time));
+  const { signal } = new AbortController();
   const result: Simulation = {
     starts: [],
     ends: [],
@@ -97,11 +104,13 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
     result.starts.push(began);
     result.longestWait = Math.max(result.longestWait, began - since.getTime());
     for (let call = 0; call < options.rate.perRotation; call++) {
-      await paces[index]?.turn();
-      // The provider counts a call when it arrives, which is not when it was sent.
-      await clock.sleep(20 + 200 * random());
-      providers[index]?.call(clock.now().getTime());
-      await clock.sleep(20 + 200 * random());
+      const ask = async () => {
+        // The provider counts a call when it arrives, which is not when it was sent.
+        await clock.sleep(20 + 200 * random());
+        providers[index]?.call(clock.now().getTime());
+        await clock.sleep(20 + 200 * random());
+      };
+      await (throttles[index]?.run(signal, ask) ?? ask());
       // Consumers take it up; their error rates are watched.
       if (call === 2) await clock.sleep(30_000 + 60_000 * random());
     }

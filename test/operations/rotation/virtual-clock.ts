@@ -18,8 +18,12 @@ export class VirtualClock implements Clock {
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();
-      signal?.addEventListener("abort", () => resolve(), { once: true });
-      this.#push({ time: this.#time + Math.max(milliseconds, 0), order: this.#order++, wake: resolve });
+      const wake = () => {
+        signal?.removeEventListener("abort", wake);
+        resolve();
+      };
+      signal?.addEventListener("abort", wake);
+      this.#push({ time: this.#time + Math.max(milliseconds, 0), order: this.#order++, wake });
     });
   }
 
