@@ -15,6 +15,7 @@ const sections: Record<string, () => Promise<(scale: Scale) => Promise<Row[]>>> 
   preview: async () => (await import("./preview.ts")).previewOfProgram,
   organizations: async () => (await import("./scale.ts")).organizations,
   credentials: async () => (await import("./credentials.ts")).credentialsPerSecond,
+  rotation: async () => (await import("./rotation.ts")).rotations,
   up: async () => (await import("./up.ts")).timesOfUp,
 };
 
