@@ -1,3 +1,8 @@
+import * as iam from "./aws/iam.ts";
+import * as awsKeys from "./aws/keys.ts";
+import * as lambdas from "./aws/lambdas.ts";
+import * as logging from "./aws/logging.ts";
+import * as workloads from "./kubernetes/workloads.ts";
 import type { Rule } from "./rule.ts";
 import { bootstrapEnds, dataProtected, noLiveValue, typeJudged } from "./state.ts";
 import * as acl from "./vault/acl.ts";
@@ -24,6 +29,11 @@ const subjects: object[] = [
   places,
   quotas,
   endpoint,
+  iam,
+  awsKeys,
+  logging,
+  lambdas,
+  workloads,
 ];
 
 const isRule = (value: unknown): value is Rule =>

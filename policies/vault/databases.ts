@@ -100,7 +100,7 @@ export const databaseTls: ResourceRule = {
   sentence: "Vault reaches a database over TLS and verifies its certificate and name.",
   severity: "critical",
   fix: "Write tls: verify-full for the database; without TLS only on this machine.",
-  controls: ["NIST-800-53r5/SC-8", "NIST-800-53r5/SC-23", "OWASP-Secrets/2.8-in-transit", "R53"],
+  controls: ["NIST-800-53r5/SC-8", "NIST-800-53r5/SC-23", "OWASP-Secrets/2.8-tls", "R53"],
   types: [vault.connection],
   *judge({ props }) {
     const url = text(server(props).connectionUrl);

@@ -57,7 +57,7 @@ export const jwtRepositoryBound: ResourceRule = {
   sentence: "A CI role binds the ids of one repository and of its owner, which outlive a rename.",
   severity: "critical",
   fix: "Bind repository_id and repository_owner_id to one number each.",
-  controls: ["CIS-AWS-4.0.1/1.22", "NIST-800-53r5/IA-9", "OWASP-Secrets/3-ci-cd", "R11"],
+  controls: ["NIST-800-53r5/IA-9", "OWASP-Secrets/3-ci-cd", "R11"],
   types: [vault.jwtRole],
   *judge({ props }) {
     if (!ofMachines(props)) return;

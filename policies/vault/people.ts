@@ -62,7 +62,7 @@ export const rightsThroughGroups: ResourceRule = {
   sentence: "A person has no policy of their own: what they may do comes from their groups.",
   severity: "high",
   fix: "Set policies of the entity to an empty list, and name the person's groups.",
-  controls: ["CIS-AWS-4.0.1/1.15", "NIST-800-53r5/AC-2(7)", "NIST-800-53r5/AC-6", "R59"],
+  controls: ["NIST-800-53r5/AC-2(7)", "NIST-800-53r5/AC-6", "R59"],
   types: [vault.entity],
   *judge({ props }) {
     if (text(props.name) === undefined) yield "the person has no name";
@@ -101,7 +101,7 @@ export const mfaForPeople: StackRule = {
   sentence: "Every login of people asks for a second factor, and no login of machines does.",
   severity: "critical",
   fix: "Name the accessor of the human login, and of it alone, in the enforcement's authMethodAccessors.",
-  controls: ["CIS-AWS-4.0.1/1.10", "NIST-800-53r5/IA-2(1)", "NIST-800-53r5/IA-2(2)", "R50"],
+  controls: ["NIST-800-53r5/IA-2(1)", "NIST-800-53r5/IA-2(2)", "R50"],
   *judgeStack(resources) {
     const mounts = [...of(resources, vault.auth), ...of(resources, vault.jwt)];
     const people = mounts.filter(({ props }) => humanLogins.includes(text(props.type) ?? ""));

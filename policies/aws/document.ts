@@ -1,0 +1,113 @@
+import { record, records } from "../value.ts";
+
+export interface Statement {
+  allow: boolean;
+  actions: string[];
+  /** `NotAction` stands in it: it is about everything but those. */
+  notActions: boolean;
+  resources: string[];
+  notResources: boolean;
+  /** "*" for everyone; otherwise kind and name, such as "AWS arn:…". */
+  principals: string[];
+  notPrincipals: boolean;
+  /** Operator in lower case without ifexists → key in lower case → values. */
+  conditions: Map<string, Map<string, string[]>>;
+  sid: string;
+}
+
+/** A document that cannot be read: what it allows is not known. */
+export class DocumentError extends Error {
+  override name = "DocumentError";
+}
+
+/**
+ * The statements of an IAM, key, bucket or trust policy, as text or data.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+ * @throws DocumentError for what is no policy document
+ */
+export function statementsOf(document: unknown): Statement[] {
+  const parsed = typeof document === "string" ? parse(document) : document;
+  const { Statement: statements } = record(parsed);
+  const list = Array.isArray(statements) ? records(statements) : [record(statements)];
+  if (statements === undefined || list.length === 0)
+    throw new DocumentError("the policy document has no statement");
+  return list.map((statement) => {
+    const { Effect } = statement;
+    if (Effect !== "Allow" && Effect !== "Deny")
+      throw new DocumentError("a statement neither allows nor denies");
+    return {
+      allow: Effect === "Allow",
+      actions: textsOf(statement.Action ?? statement.NotAction).map((action) => action.toLowerCase()),
+      notActions: statement.NotAction !== undefined,
+      resources: textsOf(statement.Resource ?? statement.NotResource),
+      notResources: statement.NotResource !== undefined,
+      principals: principals(statement.Principal ?? statement.NotPrincipal),
+      notPrincipals: statement.NotPrincipal !== undefined,
+      conditions: conditions(statement.Condition),
+      sid: typeof statement.Sid === "string" ? statement.Sid : "",
+    };
+  });
+}
+
+function parse(document: string): unknown {
+  try {
+    return JSON.parse(document);
+  } catch {
+    throw new DocumentError("the policy document is no JSON");
+  }
+}
+
+function textsOf(value: unknown): string[] {
+  if (value === undefined) return [];
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  return list.map((item) => {
+    if (typeof item === "string" || typeof item === "boolean" || typeof item === "number")
+      return String(item);
+    throw new DocumentError("a statement has what is no text");
+  });
+}
+
+function principals(value: unknown): string[] {
+  if (value === undefined) return [];
+  if (typeof value === "string") return [value];
+  return Object.entries(record(value)).flatMap(([kind, names]) =>
+    textsOf(names).map((name) => (kind === "AWS" && name === "*" ? "*" : `${kind} ${name}`)),
+  );
+}
+
+function conditions(value: unknown): Map<string, Map<string, string[]>> {
+  return new Map(
+    Object.entries(record(value)).map(([operator, keys]) => [
+      operator.toLowerCase().replace(/ifexists$/, ""),
+      new Map(Object.entries(record(keys)).map(([key, values]) => [key.toLowerCase(), textsOf(values)])),
+    ]),
+  );
+}
+
+/** Whether a statement's action, which may be a pattern, covers an action (service:Name). */
+export function covers({ actions, notActions }: Statement, action: string): boolean {
+  const hit = actions.some((pattern) => matches(pattern, action.toLowerCase()));
+  return notActions ? !hit : hit;
+}
+
+/** Whether text matches AWS' pattern of * and ?. */
+export function matches(pattern: string, text: string): boolean {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
+  return new RegExp(`^${source}$`, "s").test(text);
+}
+
+/** The values that a condition demands of a key, under one of some operators; undefined where it demands nothing. */
+export function demanded(
+  { conditions }: Statement,
+  key: string,
+  ...operators: string[]
+): string[] | undefined {
+  for (const operator of operators) {
+    const values = conditions.get(operator.toLowerCase())?.get(key.toLowerCase());
+    if (values !== undefined) return values;
+  }
+  return undefined;
+}
