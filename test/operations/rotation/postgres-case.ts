@@ -21,7 +21,8 @@ export class DatabaseUserCase {
     this.#passwords = passwords;
     const secret = server.like(like, `case_${++users}`);
     this.secret = { ...secret, rotate: { ...secret.rotate, overlap: 0 } };
-    const model: Model = { ...server.model, rotation: { ...server.model.rotation, watch: 0 } };
+    const rotation = { ...server.model.rotation, watch: 0 };
+    const model: Model = { ...server.model, rotation, secrets: [this.secret] };
     const { address, ca } = server.services.vault;
     this.data = { vault: { address, ca, token: server.rotator.token ?? "" }, model, secret: this.secret };
   }
@@ -38,6 +39,8 @@ export class DatabaseUserCase {
         by: "keyplane.rotate",
         wait: true,
         report: () => {},
+        // It waits for what does not come to pass; a test does not.
+        signal: AbortSignal.timeout(120_000),
         ...options,
         reason,
       });

@@ -3,17 +3,15 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import pg from "pg";
-import type { Database, Secret } from "../../../model/model.ts";
+import type { Database } from "../../../model/model.ts";
 import { databaseReach } from "../../../operations/rotation/connect.ts";
-import { ProbeError, type Reason, StillAcceptedError } from "../../../operations/rotation/rotator.ts";
+import { ProbeError, StillAcceptedError } from "../../../operations/rotation/rotator.ts";
 import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
-import type { Fields } from "../../../operations/values/shape.ts";
 import { connectVault, type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
+import { ask, beginning, passwords, rotated, staged } from "./postgres-steps.ts";
 
 let server: DatabaseServer;
 const ends: (() => Promise<void>)[] = [];
-/** Every password of this file, to be looked for in the log at its end. */
-const passwords = new Set<string>();
 
 before(async () => {
   server = await startDatabaseServer({ after: (end) => ends.push(end) });
@@ -22,43 +20,11 @@ after(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-let rotations = 0;
-
-/** The next rotation of a secret, up to where the target accepts both values. */
-async function staged(secret: Secret, current: Fields | undefined, reason: Reason = "scheduled") {
-  const context = server.context(secret, { rotation: `rotation-${++rotations}`, reason });
-  const next = await postgres.create(context, current);
-  passwords.add(next.password ?? "");
-  await postgres.stage(context, next, current);
-  await postgres.probe(context, next, current);
-  return { context, next };
-}
-
-/** A whole rotation; returns what is in force afterwards. */
-async function rotated(secret: Secret, current: Fields | undefined, reason?: Reason): Promise<Fields> {
-  const { context, next } = await staged(secret, current, reason);
-  if (current === undefined) return next;
-  await postgres.revoke(context, current, next);
-  await postgres.verify(context, current, next);
-  return next;
-}
-
 const titan = () => server.secret("titan/ledger-titan-brain");
 const solo = () => server.secret("solo/main-solo-app");
 const recIo = () => server.secret("rec-io/trading-rec_trading_user");
 
 const likeSecret: DatabaseServer["like"] = (secret, user) => server.like(secret, user);
-
-async function ask(secret: Secret, fields: Fields, ...statements: string[]) {
-  const client = await server.connect(secret, fields);
-  try {
-    let rows: pg.QueryResultRow[] = [];
-    for (const statement of statements) rows = (await client.query(statement)).rows;
-    return rows;
-  } finally {
-    await client.end();
-  }
-}
 
 function sqlState(work: Promise<unknown>): Promise<string | undefined> {
   return work.then(
@@ -69,9 +35,9 @@ function sqlState(work: Promise<unknown>): Promise<string | undefined> {
 
 test("titan's ledger user: the two logins take turns, both work until the old one is shut (R31)", async () => {
   const secret = titan();
-  const first = await rotated(secret, undefined, "first");
+  const first = await rotated(server, secret, undefined, "first");
   assert.equal(first.user, "titan-brain_a");
-  const { context, next } = await staged(secret, first);
+  const { context, next } = await staged(server, secret, first);
   assert.equal(next.user, "titan-brain_b");
   assert.equal(await server.refusal(secret, first), undefined);
   assert.equal(await server.refusal(secret, next), undefined);
@@ -91,7 +57,7 @@ test("titan's ledger user: the two logins take turns, both work until the old on
     state: "idle",
     evidence: "pg_stat_activity: no session of titan-brain_a",
   });
-  const third = await rotated(secret, next);
+  const third = await rotated(server, secret, next);
   assert.equal(third.user, "titan-brain_a");
   assert.equal(
     await server.refusal(secret, first),
@@ -102,13 +68,20 @@ test("titan's ledger user: the two logins take turns, both work until the old on
 
 test("solo's app user: what either login makes belongs to the group, so that rights and ownership outlive it (R31)", async () => {
   const secret = solo();
-  let fields = await rotated(secret, undefined, "first");
-  await ask(secret, fields, "create table kept (id bigint generated always as identity, note text)");
+  let fields = await rotated(server, secret, undefined, "first");
+  await ask(server, secret, fields, "create table kept (id bigint generated always as identity, note text)");
   for (let turn = 0; turn < 3; turn++) {
-    const { context, next } = await staged(secret, fields);
+    const { context, next } = await staged(server, secret, fields);
     // Both at once, each on what the other one made.
-    await ask(secret, next, `alter table kept add column c${turn} int`, `create table t${turn} (id int)`);
     await ask(
+      server,
+      secret,
+      next,
+      `alter table kept add column c${turn} int`,
+      `create table t${turn} (id int)`,
+    );
+    await ask(
+      server,
       secret,
       fields,
       `alter table t${turn} add column note text`,
@@ -118,7 +91,7 @@ test("solo's app user: what either login makes belongs to the group, so that rig
     await postgres.verify(context, fields, next);
     fields = next;
   }
-  const [rows] = await ask(secret, fields, "select count(*)::int from kept");
+  const [rows] = await ask(server, secret, fields, "select count(*)::int from kept");
   assert.deepEqual(rows, { count: 3 });
   const owners = await server.query(
     secret,
@@ -129,11 +102,19 @@ test("solo's app user: what either login makes belongs to the group, so that rig
 
 test("what the old login owns itself is handed to the group before the new one needs it (R31)", async () => {
   const secret = likeSecret(solo(), "owner");
-  const first = await rotated(secret, undefined, "first");
-  await ask(secret, first, "set role none", "create table own (id int)", "insert into own values (1)");
-  const { context, next } = await staged(secret, first);
-  await ask(secret, next, "alter table own add column note text");
+  const first = await rotated(server, secret, undefined, "first");
   await ask(
+    server,
+    secret,
+    first,
+    "set role none",
+    "create table own (id int)",
+    "insert into own values (1)",
+  );
+  const { context, next } = await staged(server, secret, first);
+  await ask(server, secret, next, "alter table own add column note text");
+  await ask(
+    server,
     secret,
     first,
     "set role none",
@@ -141,9 +122,10 @@ test("what the old login owns itself is handed to the group before the new one n
     "alter table own add column more text",
   );
   await postgres.revoke(context, first, next);
-  assert.deepEqual(await ask(secret, next, "alter table later add column note text", "select id from own"), [
-    { id: 1 },
-  ]);
+  assert.deepEqual(
+    await ask(server, secret, next, "alter table later add column note text", "select id from own"),
+    [{ id: 1 }],
+  );
   assert.deepEqual(
     await server.query(secret, "select count(*)::int from pg_tables where tableowner like 'owner%'"),
     [{ count: 0 }],
@@ -152,8 +134,8 @@ test("what the old login owns itself is handed to the group before the new one n
 
 test("the next login has the settings of the current one, everywhere (R31)", async () => {
   const secret = likeSecret(titan(), "settings");
-  const first = await rotated(secret, undefined, "first");
-  const second = await rotated(secret, first);
+  const first = await rotated(server, secret, undefined, "first");
+  const second = await rotated(server, secret, first);
   for (const statement of [
     "alter role settings_b connection limit 7",
     `alter role settings_b set search_path = "$user", public, "a b"`,
@@ -166,7 +148,7 @@ test("the next login has the settings of the current one, everywhere (R31)", asy
     await server.query(secret, statement);
   }
   // A name that no part of Postgres knows is the DBA's to give.
-  const context = server.context(secret, { rotation: `settings-${++rotations}` });
+  const context = beginning(server, secret);
   const next = await postgres.create(context, second);
   await assert.rejects(postgres.stage(context, next, second), {
     name: "ProbeError",
@@ -174,7 +156,7 @@ test("the next login has the settings of the current one, everywhere (R31)", asy
       'The login settings_a of titan/ledger could not be made: permission denied to set parameter "app.name"; see "Static database users" in infra/README.md',
   });
   await server.query(secret, `grant set on parameter app.name to "keyplane_titan__ledger__rotation"`);
-  const third = await rotated(secret, second);
+  const third = await rotated(server, secret, second);
   assert.equal(third.user, "settings_a");
   const rows = await server.query(
     secret,
@@ -199,16 +181,17 @@ test("the next login has the settings of the current one, everywhere (R31)", asy
 
 test("a login can put no statement of its own into its successor's making", async () => {
   const secret = likeSecret(titan(), "hostile");
-  const first = await rotated(secret, undefined, "first");
+  const first = await rotated(server, secret, undefined, "first");
   // What a taken-over service can do: its own search_path, which Postgres keeps as it stands.
   await ask(
+    server,
     secret,
     first,
     "select set_config('search_path', 'public;alter/**/role/**/hostile_a/**/createdb', false)",
     "set role none",
     "alter role hostile_a set search_path from current",
   );
-  await rotated(secret, first);
+  await rotated(server, secret, first);
   const [row] = await server.query(
     secret,
     "select rolcreatedb as a, (select rolconfig[1] from pg_roles where rolname = 'hostile_b') as b from pg_roles where rolname = 'hostile_a'",
@@ -219,57 +202,11 @@ test("a login can put no statement of its own into its successor's making", asyn
   });
 });
 
-test("rec-io's shared user: new connections need the new password at once, open ones go on (R32)", async () => {
-  const secret = recIo();
-  const first = await rotated(secret, undefined, "first");
-  assert.equal(first.user, "rec_trading_user");
-  const open = await server.connect(secret, first, "trade_executor");
-  const { context, next } = await staged(secret, first);
-  assert.equal(next.user, "rec_trading_user");
-  assert.equal(await server.refusal(secret, first), "28P01");
-  assert.equal(await server.refusal(secret, next), undefined);
-  assert.deepEqual(await postgres.idle(context, first, next), {
-    state: "idle",
-    evidence: "the password before of rec_trading_user has been refused since the new one was staged",
-  });
-  await postgres.revoke(context, first, next);
-  await postgres.verify(context, first, next);
-  assert.equal((await open.query("select 1 as one")).rows[0]?.one, 1);
-  await open.end();
-});
-
-test("rec-io's shared user, taken back: the old password works again, and the new one no more (R32)", async () => {
-  const secret = likeSecret(recIo(), "taken_back");
-  const first = await rotated(secret, undefined, "first");
-  const open = await server.connect(secret, first);
-  const { context, next } = await staged(secret, first, "compromise");
-  for (let run = 0; run < 2; run++) await postgres.revoke(context, next, first);
-  assert.equal((await open.query("select 1 as one")).rows[0]?.one, 1);
-  await open.end();
-  await postgres.verify(context, next, first);
-  assert.equal(await server.refusal(secret, first), undefined);
-  assert.equal(await server.refusal(secret, next), "28P01");
-});
-
-for (const reason of ["compromise", "leaver"] as const) {
-  test(`a single user after a ${reason}: the sessions of the old password are ended, those of the new one go on (R21, R67)`, async () => {
-    const secret = likeSecret(recIo(), `after_${reason}`);
-    const first = await rotated(secret, undefined, "first");
-    const stolen = await server.connect(secret, first, "thief");
-    const { context, next } = await staged(secret, first, reason);
-    const fresh = await server.connect(secret, next, "trade_executor");
-    await postgres.revoke(context, first, next);
-    await assert.rejects(stolen.query("select 1"));
-    assert.equal((await fresh.query("select 1 as one")).rows[0]?.one, 1);
-    await fresh.end();
-  });
-}
-
 test("taking a staged login back shuts it and leaves the current one alone", async () => {
   const secret = likeSecret(titan(), "undone");
-  const first = await rotated(secret, undefined, "first");
+  const first = await rotated(server, secret, undefined, "first");
   const open = await server.connect(secret, first);
-  const { context, next } = await staged(secret, first);
+  const { context, next } = await staged(server, secret, first);
   const early = await server.connect(secret, next);
   for (let run = 0; run < 2; run++) await postgres.revoke(context, next, first);
   await postgres.verify(context, next, first);
@@ -281,8 +218,8 @@ test("taking a staged login back shuts it and leaves the current one alone", asy
 
 test("staging again changes nothing, and sessions of the new value live through it", async () => {
   for (const secret of [likeSecret(titan(), "again"), likeSecret(recIo(), "again_single")]) {
-    const first = await rotated(secret, undefined, "first");
-    const { context, next } = await staged(secret, first);
+    const first = await rotated(server, secret, undefined, "first");
+    const { context, next } = await staged(server, secret, first);
     const open = await server.connect(secret, next);
     const state = () =>
       server.query(
@@ -300,14 +237,14 @@ test("staging again changes nothing, and sessions of the new value live through 
 
 test("refuses a login that is another system's, a stranger's, privileged, or in use, and leaves it as it is (R8)", async () => {
   const mine = likeSecret(titan(), "held");
-  await rotated(likeSecret(server.secret("solo/main-solo-app"), "held"), undefined, "first");
+  await rotated(server, likeSecret(server.secret("solo/main-solo-app"), "held"), undefined, "first");
   await server.query(mine, "create role stranger_a login password 'stranger'");
   await server.query(mine, "create role mighty_a nologin createdb");
   await server.query(mine, `grant mighty_a to "keyplane_titan__ledger__rotation" with admin true`);
   await server.query(mine, "create role before_a login password 'before'");
   await server.query(mine, `grant before_a to "keyplane_titan__ledger__rotation" with admin true`);
   const sameRole = { ...likeSecret(titan(), "held"), id: "titan/other" };
-  await rotated(likeSecret(titan(), "busy"), undefined, "first");
+  await rotated(server, likeSecret(titan(), "busy"), undefined, "first");
   await server.query(mine, "alter role busy_a password 'busy'");
   const busy = await server.connect(mine, { user: "busy_a", password: "busy" }, "cron");
   const everyRole = () => server.query(mine, "select * from pg_authid order by oid");
@@ -332,7 +269,7 @@ test("refuses a login that is another system's, a stranger's, privileged, or in 
       /busy_a of titan\/ledger is in use although its turn has not come: cron at 127\.0\.0\.1 \(1\)/,
     ],
   ] as const) {
-    const context = server.context(secret, { rotation: `refused-${++rotations}`, reason: "first" });
+    const context = beginning(server, secret, "first");
     const next = await postgres.create(context, undefined);
     await assert.rejects(postgres.stage(context, next, undefined), (error) => {
       assert.ok(error instanceof ProbeError);
@@ -356,43 +293,20 @@ test("a login that was there before, with its password in Vault, gives its place
   );
   const grown = { user: "grown", password: "grown" };
   const open = await server.connect(secret, grown);
-  const { context, next } = await staged(secret, grown);
+  const { context, next } = await staged(server, secret, grown);
   assert.equal(next.user, "successor_a");
-  await ask(secret, next, "alter table grown_table add column note text");
+  await ask(server, secret, next, "alter table grown_table add column note text");
   await open.query("alter table grown_table add column more text");
   await postgres.revoke(context, grown, next);
   await postgres.verify(context, grown, next);
   await assert.rejects(open.query("select 1"));
 });
 
-test("a single login that was there before keeps everything but its password (R32)", async () => {
-  const secret = likeSecret(recIo(), "veteran");
-  await server.query(
-    secret,
-    "create role veteran login password 'veteran' in role rec_trading connection limit 3",
-  );
-  await server.query(secret, "comment on role veteran is 'ask cleo'");
-  await server.query(
-    secret,
-    'create table veterans (id int); alter table veterans owner to veteran; grant veteran to "keyplane_rec_io__trading__rotation" with admin true, inherit true, set false',
-  );
-  const next = await rotated(secret, { user: "veteran", password: "veteran" });
-  assert.deepEqual(
-    await server.query(
-      secret,
-      `select rolconnlimit as limit, rolconfig as config, split_part(shobj_description(oid, 'pg_authid'), '[', 1) as comment
-         from pg_roles where rolname = 'veteran'`,
-    ),
-    [{ limit: 3, config: null, comment: "ask cleo " }],
-  );
-  await ask(secret, next, "alter table veterans add column note text");
-});
-
 test("a new login that may do less than the current one, or more than its group, does not pass the probe (R8, R31)", async () => {
   const secret = likeSecret(titan(), "rights");
-  const first = await rotated(secret, undefined, "first");
+  const first = await rotated(server, secret, undefined, "first");
   const refusals = async (grant: string, taken: string, message: RegExp) => {
-    const { context, next } = await staged(secret, first);
+    const { context, next } = await staged(server, secret, first);
     await server.query(secret, grant);
     await assert.rejects(postgres.probe(context, next, first), (error) => {
       assert.ok(error instanceof ProbeError);
@@ -443,21 +357,21 @@ test("a new login that may do less than the current one, or more than its group,
 
 test("a user that the catalogue gives another group has that group's rights from its next turn on (R8)", async () => {
   const writer = likeSecret(titan(), "moved");
-  const first = await rotated(writer, undefined, "first");
-  const second = await rotated(writer, first);
+  const first = await rotated(server, writer, undefined, "first");
+  const second = await rotated(server, writer, first);
   assert.ok(writer.databaseUser);
   const reader = { ...writer, databaseUser: { ...writer.databaseUser, memberOf: "ledger_reader" } };
-  const third = await rotated(reader, second);
+  const third = await rotated(server, reader, second);
   assert.equal(third.user, "moved_a");
   const insert = "insert into public.keyplane_sample (note) values ('x')";
-  assert.equal(await sqlState(ask(reader, third, insert)), "42501");
-  assert.equal(await sqlState(ask(reader, third, "select * from public.keyplane_sample")), undefined);
+  assert.equal(await sqlState(ask(server, reader, third, insert)), "42501");
+  assert.equal(await sqlState(ask(server, reader, third, "select * from public.keyplane_sample")), undefined);
 });
 
 test("a wrong password does not pass the probe, and is called what it is", async () => {
   const secret = likeSecret(titan(), "truncated");
-  const first = await rotated(secret, undefined, "first");
-  const { context, next } = await staged(secret, first);
+  const first = await rotated(server, secret, undefined, "first");
+  const { context, next } = await staged(server, secret, first);
   const truncated = { ...next, password: next.password?.slice(0, -1) ?? "" };
   await assert.rejects(postgres.probe(context, truncated, first), {
     name: "ProbeError",
@@ -470,7 +384,7 @@ test("a database that was not prepared for rotation is told apart, with what to 
   const secret = likeSecret(titan(), "unprepared");
   await server.query(secret, `alter role "keyplane_titan__ledger__rotation" nocreaterole`);
   try {
-    const context = server.context(secret, { rotation: `unprepared-${++rotations}` });
+    const context = beginning(server, secret);
     const next = await postgres.create(context, undefined);
     await assert.rejects(postgres.stage(context, next, undefined), {
       name: "ProbeError",
