@@ -17,9 +17,11 @@ export type ExitCode = (typeof exit)[keyof typeof exit];
 export const codes: Record<string, ExitCode> = {
   AgeError: exit.input,
   CatalogueError: exit.input,
+  ColumnError: exit.input,
   DeliveryError: exit.input,
   EnrolmentError: exit.input,
   EnvFileError: exit.input,
+  FernetKeyError: exit.input,
   HomeError: exit.input,
   MissingValuesError: exit.input,
   ProblemsError: exit.input,

@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { loadCatalogue } from "../../../model/catalogue.ts";
+import { derive } from "../../../model/derive.ts";
+import { boundsOf } from "../../../operations/rotation/fleet-runner.ts";
+import type { Journal } from "../../../operations/rotation/journal.ts";
+import { type Facts, standingOf } from "../../../operations/rotation/schedule.ts";
+import { candidatesOf, type Status, type Wanted } from "../../../operations/rotation/status.ts";
+
+const model = derive(await loadCatalogue("catalogue"), "production");
+const now = new Date("2026-11-23T10:00:00Z");
+const day = 24 * 3_600_000;
+const ago = (time: number) => new Date(now.getTime() - time);
+
+const under: Journal = {
+  state: "drain",
+  id: "r",
+  reason: "scheduled",
+  owner: "another",
+  leaseUntil: ago(day / 2).toISOString(),
+  attempt: 1,
+  from: 1,
+  to: 2,
+  startedAt: ago(day).toISOString(),
+  since: ago(day).toISOString(),
+  skipped: [],
+  history: [],
+};
+
+/** A secret of the catalogue whose value is so old (days). */
+function status(id: string, age: number, journal?: Partial<Journal>): Status {
+  const secret = model.secrets.find((one) => one.id === id);
+  if (secret === undefined) throw new Error(`the catalogue has no ${id}`);
+  const version = age < 0 ? 0 : journal === undefined ? 1 : 2;
+  const facts: Facts = {
+    version,
+    versions: { [version]: ago(age * day) },
+    ...(journal && { journal: { ...under, ...journal } }),
+  };
+  const standing = standingOf(secret, facts, model.rotation, now);
+  return { secret, standing, version, ...(facts.journal && { journal: facts.journal }) };
+}
+
+function chosen(states: Status[], wanted: Wanted) {
+  const { candidates, left } = candidatesOf(states, wanted, model.rotation.jitter, now);
+  return { candidates: candidates.map(({ secret }) => secret), left: left.map(({ secret }) => secret) };
+}
+
+const compromise: Wanted = { what: "these", reason: "compromise" };
+
+suite("what a run rotates", () => {
+  const states = [
+    status("trading-bot/exchange", 8), // every 7 d
+    status("titan/hmac", 3), // every 30 d
+    status("titan/binance", 200), // by hand
+    status("solo/secret-key", 3),
+    status("titan/nats", 20, { notBefore: ago(60_000).toISOString() }), // its overlap has passed
+    status("soma/auth-internal-token", 20, { notBefore: ago(-day).toISOString() }), // it has not
+    status("titan/ledger-titan-brain", -1), // a machine makes its first value
+    status("soma/openai", -1), // a person does
+  ];
+  test("--due: what is due, what can go on, and first values that a machine makes; a person's is named", () => {
+    assert.deepEqual(chosen(states, { what: "due" }), {
+      candidates: ["trading-bot/exchange", "titan/nats", "titan/ledger-titan-brain"],
+      left: ["titan/binance"],
+    });
+  });
+  test("by name: due or not; only what a person makes is left", () => {
+    assert.deepEqual(chosen(states, { what: "these", reason: "scheduled" }), {
+      candidates: [
+        "trading-bot/exchange",
+        "titan/hmac",
+        "solo/secret-key",
+        "titan/nats",
+        "soma/auth-internal-token",
+        "titan/ledger-titan-brain",
+      ],
+      left: ["titan/binance", "soma/openai"],
+    });
+  });
+  test("resume: what is under way and can go on, and nothing else", () => {
+    assert.deepEqual(chosen(states, { what: "under way" }), { candidates: ["titan/nats"], left: [] });
+  });
+  test("after a compromise nothing waits for its turn: all are urgent", () => {
+    const { candidates } = candidatesOf(states, compromise, 3600, now);
+    assert.equal(candidates.length, 6);
+    assert.ok(candidates.every(({ urgent }) => urgent));
+  });
+  test("one that was rolled back lately waits on a schedule, and not when someone names it", () => {
+    const failed = [status("titan/hmac", 40, { state: "rolled-back", since: now.toISOString(), to: 2 })];
+    assert.deepEqual(chosen(failed, { what: "due" }), { candidates: [], left: ["titan/hmac"] });
+    assert.deepEqual(chosen(failed, { what: "these", reason: "scheduled" }).candidates, ["titan/hmac"]);
+  });
+  test("a candidate begins before its bound, touches its services alone and calls its provider", () => {
+    const [candidate] = candidatesOf(
+      [status("trading-bot/exchange", 8)],
+      { what: "due" },
+      3600,
+      now,
+    ).candidates;
+    assert.deepEqual(candidate?.services, ["trading-bot/bot"]);
+    assert.equal(candidate?.provider, "exchange");
+    const { due } = status("trading-bot/exchange", 8).standing;
+    assert.equal(candidate?.latest?.getTime(), (due?.getTime() ?? 0) + 3_600_000);
+    const webhook = status("trading-bot/alert-token", 179.99);
+    const [late] = candidatesOf([webhook], { what: "due" }, 86_400 * 30, now).candidates;
+    assert.ok((late?.latest?.getTime() ?? Infinity) <= (webhook.standing.bound?.getTime() ?? 0));
+  });
+});
+
+test("bounds are the catalogue's: at once per service and in all, blackouts, the rates of providers that tell one", () => {
+  const secret = model.secrets.find(({ id }) => id === "trading-bot/exchange");
+  if (secret?.provider === undefined) throw new Error("trading-bot/exchange has no provider");
+  const rated = { ...secret, provider: { ...secret.provider, rate: { requests: 300, per: 60 } } };
+  assert.deepEqual(boundsOf(model, [rated]), {
+    concurrent: { perService: 1, total: 8 },
+    blackouts: model.rotation.blackouts,
+    providers: { exchange: { calls: 300, interval: 60, perRotation: 11 } },
+  });
+});
