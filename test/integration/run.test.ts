@@ -76,6 +76,8 @@ async function run(
     },
   );
   const gone = once(child, "exit");
+  const timely = inTime(ended);
+  timely.catch(() => {});
   t.after(async () => {
     child.kill("SIGTERM");
     const last = (await readFile(log, "utf8").catch(() => "")).trimEnd().split("\n").at(-1);
@@ -89,7 +91,7 @@ async function run(
     said: (wanted) => saidIn(log, wanted),
     kill: (signal) => void child.kill(signal),
     pid: child.pid ?? 0,
-    ended,
+    ended: timely,
     gone,
     home,
   };
@@ -427,6 +429,13 @@ describe("keyplane run --dry-run", () => {
     await assert.rejects(stat(home), { code: "ENOENT" });
   });
 });
+
+/** A command that should have ended fails its test rather than holding up all of them. */
+async function inTime(ended: Promise<Run>): Promise<Run> {
+  const run = await Promise.race([ended, wait(60_000, undefined, { ref: false })]);
+  assert.ok(run !== undefined, "keyplane run did not end within a minute");
+  return run;
+}
 
 /** How an instance describes itself. */
 async function instanceOf({ home }: Running, service: string): Promise<Instance | undefined> {
