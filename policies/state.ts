@@ -6,6 +6,9 @@ import { vault } from "./vault/types.ts";
 const liveNames =
   /^(password|passwd|master_?password|private_?key|private_?key_?pem|secret|secret_?id|secret_?key|secret_?access_?key|secret_?string|secret_?binary|client_?secret|oidc_?client_?secret|token|auth_?token|access_?token|wrapped_?token|token_?reviewer_?jwt|service_?account_?jwt|credentials|data_json_wo|passphrase|api_?key|bindpass)$/i;
 
+/** No form of a live value is shorter. */
+const shortest = 8;
+
 /** Forms of values that are live wherever they stand. Each is published by who issues them. */
 const forms: [RegExp, string][] = [
   [/-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/, "a private key"],
@@ -18,7 +21,7 @@ const forms: [RegExp, string][] = [
   [/\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}/, "a JSON web token"],
   [/\bpul-[0-9a-f]{40}\b|\bnpm_[A-Za-z0-9]{36}\b/, "an access token"],
   [/\bgAAAAA[A-Za-z0-9_-]{60,}/, "a Fernet token"],
-  [/\w+:\/\/[^\s:/@{]+:(?!\{\{)[^\s:/@]{3,}@/, "a URL with a password"],
+  [/:\/\/[^\s:/@{]+:(?!\{\{)[^\s:/@]{3,}@/, "a URL with a password"],
 ];
 
 export const noLiveValue: ResourceRule = {
@@ -49,7 +52,7 @@ export const noLiveValue: ResourceRule = {
       // What a login asks for or is named after is no value: such a property is a flag or a number.
       if (liveNames.test(name) && typeof value === "string" && value !== "")
         yield `${path} is the name of a live value`;
-      if (typeof value !== "string") continue;
+      if (typeof value !== "string" || value.length < shortest) continue;
       for (const [form, what] of forms) if (form.test(value)) yield `${path} holds ${what}`;
     }
   },

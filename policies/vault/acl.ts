@@ -21,18 +21,26 @@ interface Acl {
   rules: AclRule[];
 }
 
+/** By text: several rules look at the same policy. */
 const read = new Map<string, AclRule[]>();
+const remembered = 10_000;
+
+/** @throws AclTextError for a text that cannot be read */
+function rulesOf(source: string): AclRule[] {
+  const before = read.get(source);
+  if (before !== undefined) return before;
+  const rules = readAcl(source);
+  if (read.size >= remembered) read.clear();
+  read.set(source, rules);
+  return rules;
+}
 
 /** The policy, or nothing where it cannot be read: `policy-readable` says so. */
 function aclOf(props: Props): Acl | undefined {
   const name = text(props.name) ?? "";
   const source = text(props.policy) ?? "";
   try {
-    const rules = read.get(source) ?? readAcl(source);
-    // Several rules look at the same text.
-    if (read.size > 1000) read.clear();
-    read.set(source, rules);
-    return { name, holder: holderOf(name), rules };
+    return { name, holder: holderOf(name), rules: rulesOf(source) };
   } catch (error) {
     if (error instanceof AclTextError) return undefined;
     throw error;
@@ -56,7 +64,7 @@ export const policyReadable: ResourceRule = {
       return;
     }
     try {
-      readAcl(source);
+      rulesOf(source);
     } catch (error) {
       if (!(error instanceof AclTextError)) throw error;
       yield `the policy cannot be read: ${error.message}`;
