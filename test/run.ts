@@ -20,7 +20,7 @@ if (files.length === 0) {
 }
 
 // First of all, so that no test waits for a build of many minutes; and only what the chosen files need.
-const pure = /^test\/((model|infra|clients)\/|[^/]+$)/;
+const pure = /^test\/((model|infra|clients|policies)\/|[^/]+$)/;
 const progress = startProgress(process.stderr);
 if (files.some((file) => !pure.test(file))) {
   await ensureTools(["age", "age-keygen", "sops", "pulumi", "vault"], progress.report);
