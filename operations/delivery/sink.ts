@@ -41,6 +41,8 @@ export type Running =
 export interface Sink {
   /** The target's own name, for messages, e.g. "env-file .env". */
   readonly name: string;
+  /** Why nothing can be brought from here, known before anything is tried; undefined where it can. */
+  unreached?(): Promise<string | undefined>;
   /** Brings the bundle there, whole or not at all. Returns whether anything changed. */
   write(bundle: Bundle): Promise<boolean>;
   /** Makes the service read it again, the way its `reload` says. Running it twice is harmless. */

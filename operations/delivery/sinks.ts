@@ -116,6 +116,11 @@ class Supervised implements Sink {
     this.#otherwise = otherwise;
   }
 
+  async unreached(): Promise<string | undefined> {
+    const instances = await this.#host.instances(this.#service.id);
+    return instances.length > 0 ? undefined : this.#otherwise.unreached?.();
+  }
+
   async write(bundle: Bundle): Promise<boolean> {
     const instances = await this.#host.instances(this.#service.id);
     return instances.length > 0 ? false : this.#otherwise.write(bundle);
@@ -144,6 +149,10 @@ class Unreached implements Sink {
     this.name = name;
     this.#why = why;
     this.#fetches = fetches;
+  }
+
+  async unreached(): Promise<string | undefined> {
+    return this.#fetches ? undefined : this.#why;
   }
 
   async write(): Promise<boolean> {

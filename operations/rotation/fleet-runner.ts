@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Vault } from "../../clients/vault.ts";
 import type { Consumer, EncryptionKey, Model, Secret } from "../../model/model.ts";
+import { DeliveryError } from "../delivery/sink.ts";
 import { type SinkOptions, sinksOf } from "../delivery/sinks.ts";
 import type { Report } from "../progress.ts";
 import type { Fields } from "../values/shape.ts";
@@ -77,7 +78,10 @@ export async function rotateMany(
       const status = byId.get(candidate.secret);
       if (status === undefined) throw new Error(`${candidate.secret} is not among what was read`);
       const reason = wanted.what === "these" ? wanted.reason : "scheduled";
-      if (!candidate.underWay) await mayBegin(runner, status, reason);
+      if (!candidate.underWay) {
+        await refuseUnreached(runner, status.secret);
+        await mayBegin(runner, status, reason);
+      }
       return take(runner, status.secret, {
         reason,
         wait,
@@ -147,6 +151,7 @@ export async function abortMany(runner: Runner, secrets: readonly Secret[], why:
  * @throws ValueError, ConflictError
  */
 export async function rotateGiven(runner: Runner, secret: Secret, given: Fields): Promise<Row> {
+  await refuseUnreached(runner, secret);
   const subject = await subjectOf(runner, secret);
   const manner = { ...mannerOf(runner), reason: "scheduled" as const, wait: false };
   const outcome = await rotateToGiven({ ...subject, ...manner }, given);
@@ -307,6 +312,19 @@ export async function evidenceFor(
     if (!(error instanceof EvidenceError)) throw error;
     return { state: "refused", case: error.case, why: error.message };
   }
+}
+
+/** A rotation that could not deliver would stop half-way. @throws DeliveryError before anything is made */
+async function refuseUnreached(runner: Runner, secret: Secret): Promise<void> {
+  const { sinks } = await subjectOf(runner, secret);
+  const reasons: string[] = [];
+  for (const consumer of secret.consumers) {
+    for (const sink of sinks(consumer)) {
+      const why = await sink.unreached?.();
+      if (why !== undefined) reasons.push(`${consumer.id}, ${sink.name}: ${why}`);
+    }
+  }
+  if (reasons.length > 0) throw new DeliveryError(`${secret.id} is left as it is. ${reasons.join("; ")}`);
 }
 
 /** @throws EvidenceError where the environment before has to show it first */

@@ -24,6 +24,7 @@ owner: ada
 services:
   api: { runs-on: compose, user: 1000, reload: restart }
   worker: { runs-on: compose, user: 1000, reload: watch }
+  batch: { runs-on: compose, user: 1000, reload: restart, deliver: [{ to: env-file, path: .env }] }
 secrets:
   signing:
     class: critical
@@ -43,6 +44,12 @@ secrets:
     consumers:
       worker: { role: listener, as: { SHOP_SESSION_FILE: token, SHOP_SESSION_BEFORE_FILE: previous } }
       api: { role: signer, as: { SHOP_SESSION_FILE: token } }
+  relay:
+    class: sensitive
+    kind: password
+    rotate: { every: 90d }
+    idle: none
+    consumers: { batch: { as: { SHOP_RELAY: password } } }
 `;
 
 let folder: string;
@@ -125,6 +132,17 @@ test("the dry run says what would happen, and neither Vault nor a service change
   const status = await keyplane("rotations");
   assert.match(status.stdout, /^shop\/session +on time +version 1 /m);
   assert.match(status.stdout, /^shop\/signing +on time +version 1 /m);
+});
+
+test("what this machine cannot deliver is refused before anything is made, with where to run it", async () => {
+  const refused = await keyplane("rotate", "shop/relay");
+  assert.equal(refused.code, 2, refused.stderr);
+  assert.match(
+    `${refused.stdout}${refused.stderr}`,
+    /shop\/batch, env-file \.env: this machine is not the service's host: run the same command there/,
+  );
+  const status = await keyplane("rotations", "shop/relay");
+  assert.match(status.stdout, /^shop\/relay +on time +version 1 /m);
 });
 
 test("an HMAC key and a token rotate: listeners accept both values, the signer has the new one, both drain", async () => {

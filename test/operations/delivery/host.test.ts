@@ -252,6 +252,7 @@ describe("a target that this machine does not reach", () => {
       const { sink, service } = await at(delivery, { root: "/nonexistent" });
       assertState(await sink.running("shop/x", 1), "unobservable", /comes with a later version/);
       await assert.rejects(sink.write(bundle(service, 1)), /comes with a later version/);
+      assert.match((await sink.unreached?.()) ?? "", /comes with a later version/);
     });
   }
 
@@ -260,6 +261,7 @@ describe("a target that this machine does not reach", () => {
       const { sink, service } = await at(delivery);
       assertState(await sink.running("shop/x", 1), "unobservable", /not the service's host/);
       await assert.rejects(sink.write(bundle(service, 1)), /not the service's host/);
+      assert.match((await sink.unreached?.()) ?? "", /not the service's host/);
     }
   });
 
@@ -270,6 +272,7 @@ describe("a target that this machine does not reach", () => {
     ] as Delivery[]) {
       const { sink, service } = await at(delivery);
       assert.equal(await sink.write(bundle(service, 1)), false);
+      assert.equal(await sink.unreached?.(), undefined);
       assertState(await sink.running("shop/x", 1), "unobservable");
     }
   });
