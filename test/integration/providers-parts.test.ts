@@ -44,6 +44,7 @@ test("a part's stack holds what its systems need and nothing else", () => {
     "create Policy titan.ci.deploy",
     "create SecretBackendConnection titan.ledger-connection",
     "create SecretBackendKey titan.documents",
+    "create SecretBackendRole titan.ledger-titan.ledger.keyplane.rotate",
     "create SecretBackendRole titan.ledger-titan.ledger.quant",
   ]);
 });
