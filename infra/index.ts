@@ -22,15 +22,18 @@ export function platform(model: Model, { part, bootstrapPasswords }: PlatformOpt
   const { mounts, auth, fingerprintKey, evidenceKey } = model.vault;
   const ours = partOf(model, part);
 
-  // Audit first, so that everything after it is on record; then the places, and what lies in them.
+  // Audit first, so that everything after it is on record; then rights, the places, and what lies in them.
   const audit = ours.platform ? [new AuditDevices("audit", model.vault.audit)] : [];
-  const made = ours.platform ? declareMounts(model.vault, model.github, { dependsOn: audit }) : undefined;
+  const policies = declarePolicies(ours.policies, { dependsOn: audit });
+  // The update itself may need the right to a mount that is new.
+  const rights = [policies.get("keyplane.deploy")].filter((policy) => policy !== undefined);
+  const first = { dependsOn: [...audit, ...rights] };
+  const made = ours.platform ? declareMounts(model.vault, model.github, first) : undefined;
   const on = (place: keyof Mounts): { dependsOn: Resource[] } => {
     const mount = made?.[place];
     return { dependsOn: mount === undefined ? [] : [mount] };
   };
 
-  declarePolicies(ours.policies, { dependsOn: audit });
   declareJwtRoles(auth.github, ours.jwtRoles, on("github"));
   declareAppRoles(auth.approle, ours.appRoles, on("approle"));
   if (model.vault.kubernetes !== undefined) {
@@ -51,7 +54,7 @@ export function platform(model: Model, { part, bootstrapPasswords }: PlatformOpt
   if (ours.platform) {
     declareHashingKey(mounts.transit, fingerprintKey, on("transit"));
     if (evidenceKey !== undefined) declareHashingKey(mounts.transit, evidenceKey, on("transit"));
-    const people = new HumanLogin("people", model, { dependsOn: audit });
+    const people = new HumanLogin("people", model, first);
     // Nobody is anyone before their login asks for a second factor, also when the first update is killed.
     declarePeople(model, people, { dependsOn: [people] });
     // Vault takes a quota only for a path that is mounted.

@@ -4,15 +4,21 @@ import type { Policy } from "../../model/model.ts";
 import { renderPolicy } from "../../model/policies.ts";
 import { dataHolding } from "./retention.ts";
 
-/** The ACL policies: one per consumer, with exact paths (R7), and those of groups and of the platform. */
-export function declarePolicies(policies: Policy[], opts: CustomResourceOptions): void {
-  for (const policy of policies) {
-    new VaultPolicy(
+/**
+ * The ACL policies: one per consumer, with exact paths (R7), and those of groups and of the platform.
+ * @returns name → resource
+ */
+export function declarePolicies(policies: Policy[], opts: CustomResourceOptions): Map<string, VaultPolicy> {
+  return new Map(
+    policies.map((policy) => [
       policy.name,
-      { name: policy.name, policy: policyText(policy) },
-      { ...opts, ...(policy.name === builtIn && dataHolding()) },
-    );
-  }
+      new VaultPolicy(
+        policy.name,
+        { name: policy.name, policy: policyText(policy) },
+        { ...opts, ...(policy.name === builtIn && dataHolding()) },
+      ),
+    ]),
+  );
 }
 
 /** Vault's own policy, which nearly every token carries: it was there before us, and Vault refuses to delete it. */

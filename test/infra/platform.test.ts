@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { platform } from "../../infra/index.ts";
+import type { Policy } from "../../model/model.ts";
 import { type Declaration, declared } from "./declared.ts";
 import { smallModel } from "./model.ts";
 
@@ -47,6 +48,26 @@ test("puts every mount, policy and person on record: nothing is declared before 
     .filter(({ urn }) => !behind.has(urn))
     .map(({ urn }) => urn);
   assert.deepEqual(before, []);
+});
+
+test("gives whoever deploys the rights to a mount before the mount is made: Kubernetes may come later", async () => {
+  const deploy: Policy = {
+    name: "keyplane.deploy",
+    purpose: "Builds the platform.",
+    of: { kind: "platform", id: "keyplane.deploy" },
+    rules: [],
+  };
+  const policies = [...model.policies, deploy];
+  const withDeploy = await declared(() =>
+    platform(smallModel({ policies }), { part: "platform", bootstrapPasswords: {} }),
+  );
+  const rights = withDeploy.one(types.policy, "keyplane.deploy").urn;
+  const mounts = [types.mount, types.auth, types.jwt].flatMap((type) => withDeploy.of(type));
+  assert.ok(mounts.some(({ inputs }) => inputs.type === "kubernetes"));
+  assert.deepEqual(
+    mounts.filter(({ dependsOn }) => !dependsOn.includes(rights)).map(({ urn }) => urn),
+    [],
+  );
 });
 
 test("refuses a Vault with one audit device (R51)", async () => {
