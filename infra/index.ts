@@ -25,10 +25,11 @@ export function platform(model: Model, { part, bootstrapPasswords }: PlatformOpt
   // Audit first, so that everything after it is on record; then rights, the places, and what lies in them.
   const audit = ours.platform ? [new AuditDevices("audit", model.vault.audit)] : [];
   const policies = declarePolicies(ours.policies, { dependsOn: audit });
-  // The update itself may need the right to a mount that is new.
+  // Kubernetes may come later: the update itself then needs the new right to its mount.
   const rights = [policies.get("keyplane.deploy")].filter((policy) => policy !== undefined);
-  const first = { dependsOn: [...audit, ...rights] };
-  const made = ours.platform ? declareMounts(model.vault, model.github, first) : undefined;
+  const made = ours.platform
+    ? declareMounts(model.vault, model.github, { dependsOn: audit }, [...audit, ...rights])
+    : undefined;
   const on = (place: keyof Mounts): { dependsOn: Resource[] } => {
     const mount = made?.[place];
     return { dependsOn: mount === undefined ? [] : [mount] };
@@ -54,7 +55,7 @@ export function platform(model: Model, { part, bootstrapPasswords }: PlatformOpt
   if (ours.platform) {
     declareHashingKey(mounts.transit, fingerprintKey, on("transit"));
     if (evidenceKey !== undefined) declareHashingKey(mounts.transit, evidenceKey, on("transit"));
-    const people = new HumanLogin("people", model, first);
+    const people = new HumanLogin("people", model, { dependsOn: audit });
     // Nobody is anyone before their login asks for a second factor, also when the first update is killed.
     declarePeople(model, people, { dependsOn: [people] });
     // Vault takes a quota only for a path that is mounted.

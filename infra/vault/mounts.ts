@@ -1,4 +1,4 @@
-import type { CustomResourceOptions } from "@pulumi/pulumi";
+import type { CustomResourceOptions, Resource } from "@pulumi/pulumi";
 import { AuthBackend } from "@pulumi/vault/authBackend.js";
 import { AuthBackend as JwtBackend } from "@pulumi/vault/jwt/authBackend.js";
 import { AuthBackendConfig } from "@pulumi/vault/kubernetes/authBackendConfig.js";
@@ -26,6 +26,7 @@ export function declareMounts(
   vault: VaultSettings,
   github: GitHubSettings,
   opts: CustomResourceOptions,
+  beforeKubernetes: Resource[],
 ): Mounts {
   const { mounts, auth } = vault;
   const kv = secretsEngine(mounts.kv, "kv", "Secret values: a source each, and a path per consumer.", opts, {
@@ -49,7 +50,10 @@ export function declareMounts(
     github: githubLogin(auth.github, github, opts),
     approle: login(auth.approle, "approle", "Hosts that run services without Kubernetes.", host, opts),
     ...(vault.kubernetes !== undefined && {
-      kubernetes: kubernetesLogin(auth.kubernetes, vault.kubernetes, opts),
+      kubernetes: kubernetesLogin(auth.kubernetes, vault.kubernetes, {
+        ...opts,
+        dependsOn: beforeKubernetes,
+      }),
     }),
   };
 }
