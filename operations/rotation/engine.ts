@@ -4,7 +4,7 @@ import { sourceState } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, pause, vaultClock } from "./clock.ts";
 import { drive, inWords, type Waits } from "./drive.ts";
-import { isPastReturn, isUnderWay, type Journal, type Past, type State } from "./journal.ts";
+import { isPastReturn, isUnderWay, type Journal, pastOf, type State } from "./journal.ts";
 import { type Kept, readJournal, writeJournal } from "./journal-store.ts";
 import { isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease } from "./lease.ts";
 import { type Backoff, isPassing, usualBackoff, withBackoff } from "./retry.ts";
@@ -324,20 +324,6 @@ function outcomeOf(secret: string, journal: Journal): Outcome {
     isStuck: false,
     skipped,
     notes,
-    ...(failure !== undefined && { failure }),
-  };
-}
-
-function pastOf(journal: Journal): Past {
-  const { id, reason, state, from, to, startedAt, since, failure } = journal;
-  return {
-    id,
-    reason,
-    outcome: state === "done" ? "done" : "rolled-back",
-    from,
-    to: to ?? from,
-    startedAt,
-    endedAt: since,
     ...(failure !== undefined && { failure }),
   };
 }

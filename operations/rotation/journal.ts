@@ -88,3 +88,17 @@ export function isPastReturn({ state }: Pick<Journal, "state">): boolean {
 export function isUnderWay(journal: Pick<Journal, "state"> | undefined): boolean {
   return journal !== undefined && journal.state !== "done" && journal.state !== "rolled-back";
 }
+
+/** A rotation that has ended, as the next one's history keeps it. */
+export function pastOf({ id, reason, state, from, to, startedAt, since, failure }: Journal): Past {
+  return {
+    id,
+    reason,
+    outcome: state === "done" ? "done" : "rolled-back",
+    from,
+    to: to ?? from,
+    startedAt,
+    endedAt: since,
+    ...(failure !== undefined && { failure }),
+  };
+}

@@ -4,7 +4,7 @@ import type { EncryptionKey, Model } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, vaultClock } from "./clock.ts";
-import { isUnderWay, type Journal, type Past, type State } from "./journal.ts";
+import { isUnderWay, type Journal, pastOf, type State } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import {
   acceptFrom,
@@ -315,16 +315,4 @@ function outcomeOf({ id }: EncryptionKey, journal: Journal): KeyOutcome {
 function unchanged(key: EncryptionKey, journal: Journal | undefined): KeyOutcome {
   if (journal !== undefined) return { ...outcomeOf(key, journal), unchanged: true };
   return { key: key.id, state: "done", unchanged: true, from: 0, skipped: [], notes: [] };
-}
-
-function pastOf({ id, reason, state, from, to, startedAt, since }: Journal): Past {
-  return {
-    id,
-    reason,
-    outcome: state === "done" ? "done" : "rolled-back",
-    from,
-    to: to ?? from,
-    startedAt,
-    endedAt: since,
-  };
 }
