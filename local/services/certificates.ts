@@ -2,7 +2,9 @@ import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto"
 import { mkdir } from "node:fs/promises";
 import { layout } from "./home.ts";
 import { readIfThere, writePrivate } from "./private-file.ts";
-import { type ServiceName, serviceNames } from "./process-table.ts";
+
+/** Services that speak TLS: the AWS emulator's clients could not be told of a CA. */
+const withTls = ["vault", "postgres", "issuer"] as const;
 
 const day = 24 * 3_600_000;
 /** Something is renewed when so much or less of its life is left. */
@@ -13,7 +15,7 @@ export interface Certificates {
   ca: string;
   caFile: string;
   /** Services whose certificate was made now: a running server must load it. */
-  renewed: ServiceName[];
+  renewed: (typeof withTls)[number][];
 }
 
 /**
@@ -23,8 +25,8 @@ export interface Certificates {
  */
 export async function ensureCertificates(home: string, now = Date.now()): Promise<Certificates> {
   const { ca, caFile } = await ensureCa(home, now);
-  const renewed: ServiceName[] = [];
-  for (const service of serviceNames) if (await ensureLeaf(home, service, { now })) renewed.push(service);
+  const renewed: Certificates["renewed"] = [];
+  for (const service of withTls) if (await ensureLeaf(home, service, { now })) renewed.push(service);
   return { ca, caFile, renewed };
 }
 

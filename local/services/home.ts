@@ -45,6 +45,14 @@ export function layout(home: string) {
       key: join(root, "issuer", "key.json"),
       settings: join(root, "issuer", "settings.json"),
     },
+    aws: {
+      folder: join(root, "aws"),
+      settings: join(root, "aws", "settings.json"),
+      /** Code of functions while they run. */
+      temporary: join(root, "aws", "tmp"),
+      /** Which process of the emulator the last update built. */
+      built: join(root, "aws", "built"),
+    },
     kubernetes: {
       folder: join(root, "kubernetes"),
       data: join(root, "kubernetes", "etcd"),
@@ -84,8 +92,8 @@ const ours = /^((up|services)\.lock(-journal)?|keyplane-home\.txt\..*\.tmp)$/;
 
 /** Removes what a killed command left half-written; what it held (keys, settings) was never in use. */
 export async function removeLeftovers(home: string): Promise<void> {
-  const { root, tls, vault, postgres, issuer } = layout(home);
-  for (const folder of [root, tls.folder, vault.folder, postgres.folder, issuer.folder]) {
+  const { root, tls, vault, postgres, issuer, aws } = layout(home);
+  for (const folder of [root, tls.folder, vault.folder, postgres.folder, issuer.folder, aws.folder]) {
     for (const name of await readdir(folder).catch(() => [])) {
       // The mark is written before anything is held: its temporary file may be in use.
       const path = join(folder, name);

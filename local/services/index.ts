@@ -5,6 +5,7 @@ import type { Database } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { ensureCertificates } from "./certificates.ts";
 import { makeDatabases } from "./databases.ts";
+import { account, emulatorEndpoint, region, startEmulator } from "./emulator/index.ts";
 import { ServiceError, ServicesDownError } from "./errors.ts";
 import { deleteHome, holdServices, isHome, layout, prepareHome, removeLeftovers } from "./home.ts";
 import { issuerUrl, startIssuer } from "./issuer/index.ts";
@@ -49,6 +50,8 @@ export interface LocalServices {
   };
   postgres: { host: "127.0.0.1"; port: number; superuser: string; passwordFile: string; logFile: string };
   issuer: { url: string; ca: string };
+  /** The emulator of AWS: plain HTTP, any access key. */
+  aws: { endpoint: string; account: string; region: string };
 }
 
 export interface StartOptions {
@@ -62,7 +65,7 @@ export interface StartOptions {
 }
 
 /**
- * Starts what does not run of Vault, Postgres and the issuer, and unseals Vault. Repeating it changes nothing.
+ * Starts what does not run of Vault, Postgres, the issuer and the AWS emulator, and unseals Vault. Repeating it changes nothing.
  * @throws ServiceError for a service that does not come up, HomeError for a folder that is not ours; both say what to do.
  */
 export async function startServices(home: string, options: StartOptions): Promise<LocalServices> {
@@ -98,6 +101,7 @@ export async function startServices(home: string, options: StartOptions): Promis
       ...(options.postgresUser !== undefined && { user: options.postgresUser }),
     }),
     startIssuer({ ...common, port: ports.issuer }),
+    startEmulator({ ...common, python: () => pinnedEmulator(report), port: ports.aws }),
   ]);
   return servicesAt(root, ports, ca);
 }
@@ -106,6 +110,11 @@ export async function startServices(home: string, options: StartOptions): Promis
 async function pinnedVault(report: Report): Promise<string> {
   const { findTool } = await import("../toolchain/index.ts");
   return findTool("vault", report);
+}
+
+async function pinnedEmulator(report: Report): Promise<string> {
+  const { findEmulator } = await import("../toolchain/emulator.ts");
+  return findEmulator(report);
 }
 
 /**
@@ -213,6 +222,7 @@ const owner: Record<PortName, ServiceName> = {
   "vault-cluster": "vault",
   postgres: "postgres",
   issuer: "issuer",
+  aws: "aws",
 };
 
 /** The remembered ports, while they are free or our own server holds them; else new ones. */
@@ -247,6 +257,7 @@ function rememberedPorts(table: ProcessTable): Ports {
     "vault-cluster": port("vault-cluster"),
     postgres: port("postgres"),
     issuer: port("issuer"),
+    aws: port("aws"),
   };
 }
 
@@ -271,6 +282,7 @@ async function servicesAt(root: string, ports: Ports, ca: string): Promise<Local
       logFile: `${at.logs}/postgres.log`,
     },
     issuer: { url: issuerUrl(ports.issuer), ca },
+    aws: { endpoint: emulatorEndpoint(ports.aws), account, region },
   };
 }
 
@@ -279,6 +291,7 @@ const stopSignal: Record<ProcessName, NodeJS.Signals> = {
   vault: "SIGTERM",
   postgres: "SIGINT",
   issuer: "SIGTERM",
+  aws: "SIGTERM",
   "kube-apiserver": "SIGTERM",
   etcd: "SIGTERM",
 };

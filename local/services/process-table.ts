@@ -8,7 +8,7 @@ import { ServiceError } from "./errors.ts";
 import { layout } from "./home.ts";
 import { readIfThere, writePrivate } from "./private-file.ts";
 
-export const serviceNames = ["vault", "postgres", "issuer"] as const;
+export const serviceNames = ["vault", "postgres", "issuer", "aws"] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 /** Kubernetes' API, which runs where it is asked for; in the order in which it is stopped. */
@@ -16,7 +16,7 @@ export const kubernetesNames = ["kube-apiserver", "etcd"] as const;
 export type ProcessName = ServiceName | (typeof kubernetesNames)[number];
 
 /** Ports are remembered apart from processes: they are kept when a service is started again. */
-const portNames = ["vault", "vault-cluster", "postgres", "issuer"] as const;
+const portNames = ["vault", "vault-cluster", "postgres", "issuer", "aws"] as const;
 export type PortName = (typeof portNames)[number];
 export const kubernetesPortNames = ["kube-apiserver", "etcd", "etcd-peer"] as const;
 export type KubernetesPortName = (typeof kubernetesPortNames)[number];
@@ -41,11 +41,12 @@ type Table = z.infer<typeof tableSchema>;
 
 /** The last arguments of a service's process: paths of this state folder, which no other process has there. */
 export function lastArguments(home: string, name: ProcessName): string[] {
-  const { vault, postgres, issuer, kubernetes } = layout(home);
+  const { vault, postgres, issuer, aws, kubernetes } = layout(home);
   return {
     vault: [`-config=${vault.settings}`],
     postgres: ["-D", postgres.data],
     issuer: [issuer.settings],
+    aws: [aws.settings],
     etcd: [`--config-file=${kubernetes.etcdSettings}`],
     "kube-apiserver": [`--token-auth-file=${kubernetes.tokens}`],
   }[name];

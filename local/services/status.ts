@@ -1,4 +1,5 @@
 import { Vault } from "../../clients/vault.ts";
+import { emulatorEndpoint, emulatorProblem } from "./emulator/index.ts";
 import { isHome, layout } from "./home.ts";
 import { issuerProblem, issuerUrl } from "./issuer/index.ts";
 import { postgresProblem } from "./postgres-server.ts";
@@ -55,6 +56,7 @@ export async function statusOf(home: string): Promise<ServiceStatus[]> {
 
 function addressOf(name: ServiceName, port: number): string {
   if (name === "postgres") return `127.0.0.1:${port}`;
+  if (name === "aws") return emulatorEndpoint(port);
   return name === "vault" ? vaultAddress(port) : issuerUrl(port);
 }
 
@@ -64,6 +66,7 @@ async function problemOf(
 ): Promise<string | undefined> {
   if (name === "postgres") return postgresProblem({ home, port, ca });
   if (name === "issuer") return issuerProblem(issuerUrl(port), ca);
+  if (name === "aws") return emulatorProblem(emulatorEndpoint(port));
   const client = new Vault({ address: vaultAddress(port), ca, timeout: 10_000 });
   try {
     return await vaultProblem(client);

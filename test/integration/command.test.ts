@@ -48,7 +48,12 @@ test("`up --environment staging` exits 2 before it makes anything, and says what
 test("`status` of what was never started exits 1 and makes nothing", async () => {
   const { code, stdout } = await keyplane(home, ["status", "--json"]);
   assert.equal(code, 1);
-  assert.deepEqual(states(stdout), { vault: "stopped", postgres: "stopped", issuer: "stopped" });
+  assert.deepEqual(states(stdout), {
+    vault: "stopped",
+    postgres: "stopped",
+    issuer: "stopped",
+    aws: "stopped",
+  });
   assert.equal(existsSync(home), false);
 });
 
@@ -96,6 +101,7 @@ test("`status` exits 0 and says where each service is", async () => {
   assert.match(stdout, /^vault +running +https:\/\/127\.0\.0\.1:\d+ +pid \d+$/m);
   assert.match(stdout, /^postgres +running +\S*127\.0\.0\.1:\d+ +pid \d+$/m);
   assert.match(stdout, /^issuer +running +https:\/\/127\.0\.0\.1:\d+ +pid \d+$/m);
+  assert.match(stdout, /^aws +running +http:\/\/127\.0\.0\.1:\d+ +pid \d+$/m);
 });
 
 test("`set` logs in to the local stack by its own issuer", async () => {
@@ -144,7 +150,12 @@ test("`status` exits 1 after a service was killed, and says which", async () => 
   process.kill(issuer.pid, "SIGKILL");
   const { code, stdout } = await keyplane(home, ["status", "--json"]);
   assert.equal(code, 1);
-  assert.deepEqual(states(stdout), { vault: "running", postgres: "running", issuer: "stopped" });
+  assert.deepEqual(states(stdout), {
+    vault: "running",
+    postgres: "running",
+    issuer: "stopped",
+    aws: "running",
+  });
 });
 
 test("`down --json` stops what runs, says so, and keeps the data", async () => {
@@ -153,7 +164,12 @@ test("`down --json` stops what runs, says so, and keeps the data", async () => {
   assert.deepEqual(JSON.parse(stdout), { stopped: ["vault", "postgres"], deleted: false });
   assert.ok(existsSync(layout(home).vault.raft));
   const status = await keyplane(home, ["status", "--json"]);
-  assert.deepEqual(states(status.stdout), { vault: "stopped", postgres: "stopped", issuer: "stopped" });
+  assert.deepEqual(states(status.stdout), {
+    vault: "stopped",
+    postgres: "stopped",
+    issuer: "stopped",
+    aws: "stopped",
+  });
 });
 
 test("`down --delete` removes the state folder, and again is nothing to do", async () => {

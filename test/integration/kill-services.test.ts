@@ -21,7 +21,7 @@ import { processesIn, testServices } from "./running-services.ts";
 import { momentsOver, seeded } from "./support/seeded.ts";
 
 const quiet = () => {};
-const running = ["running", "running", "running"];
+const running = ["running", "running", "running", "running"];
 const states = async (home: string) => (await servicesStatus(home)).map(({ state }) => state);
 
 for (const name of serviceNames) {

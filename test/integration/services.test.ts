@@ -23,10 +23,15 @@ import { processesIn, superuser, testServices } from "./running-services.ts";
 const quiet = () => {};
 const states = async (home: string) =>
   (await servicesStatus(home)).map(({ name, state }) => `${name}: ${state}`);
-const allRunning = ["vault: running", "postgres: running", "issuer: running"];
-const addresses = ({ vault, postgres, issuer }: LocalServices) => [vault.address, postgres.port, issuer.url];
+const allRunning = ["vault: running", "postgres: running", "issuer: running", "aws: running"];
+const addresses = ({ vault, postgres, issuer, aws }: LocalServices) => [
+  vault.address,
+  postgres.port,
+  issuer.url,
+  aws.endpoint,
+];
 
-test("the first start brings up an unsealed Vault, Postgres and an issuer, and the second changes nothing", async (t) => {
+test("the first start brings up an unsealed Vault, Postgres, an issuer and the AWS emulator, and the second changes nothing", async (t) => {
   const services = await testServices(t);
   const first = await services.start();
   assert.deepEqual(await states(services.home), allRunning);
@@ -36,6 +41,7 @@ test("the first start brings up an unsealed Vault, Postgres and an issuer, and t
   assert.deepEqual(second, first);
   assert.deepEqual(await services.pids(), pids);
   assert.deepEqual(services.steps.map(({ subject, state }) => `${subject}: ${state}`).sort(), [
+    "aws: unchanged",
     "issuer: unchanged",
     "postgres: unchanged",
     "vault: unchanged",
@@ -58,7 +64,12 @@ test("stopped services are stopped, say so, and come back with their data at the
 
   await stopServices(services.home, { deleteData: false, report: quiet });
   assert.deepEqual(await processesIn(services.home), []);
-  assert.deepEqual(await states(services.home), ["vault: stopped", "postgres: stopped", "issuer: stopped"]);
+  assert.deepEqual(await states(services.home), [
+    "vault: stopped",
+    "postgres: stopped",
+    "issuer: stopped",
+    "aws: stopped",
+  ]);
   await assert.rejects(connectServices(services.home), /vault is stopped.*Run `keyplane up`/);
 
   const again = await services.start();

@@ -31,6 +31,7 @@ before(async () => {
     },
     postgres: { host: "127.0.0.1", port: 1, superuser: "", passwordFile: "", logFile: "" },
     issuer: { url: "https://127.0.0.1:1", ca: "" },
+    aws: { endpoint: "http://127.0.0.1:1", account: "000000000000", region: "eu-west-1" },
   };
 });
 after(() => rm(folder, { recursive: true }));
