@@ -4,7 +4,7 @@ import { sourceState } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, pause, vaultClock } from "./clock.ts";
 import { drive, inWords, type Waits } from "./drive.ts";
-import { isPastReturn, isUnderWay, type Journal, pastOf, type State } from "./journal.ts";
+import { isPastReturn, isUnderWay, type Journal, owed, pastOf, type State } from "./journal.ts";
 import { type Kept, readJournal, writeJournal } from "./journal-store.ts";
 import { isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease } from "./lease.ts";
 import { type Backoff, isPassing, usualBackoff, withBackoff } from "./retry.ts";
@@ -70,7 +70,7 @@ export async function rotate(options: RotateOptions): Promise<Outcome> {
   return follow(options, "rotate");
 }
 
-/** Goes on with a rotation that is under way, and begins none. */
+/** Goes on with a rotation that is under way, and begins none but the one that follows a hastened one. */
 export async function resumeRotation(options: Omit<RotateOptions, "reason">): Promise<Outcome> {
   return follow({ ...options, reason: "scheduled" }, "resume");
 }
@@ -98,11 +98,6 @@ interface Following {
   owner: string;
   /** Id of the rotation that is followed to its end. */
   id?: string;
-  /**
-   * Id of a rotation that had begun before a compromise was told. Its new value may be the one that leaked: another
-   * rotation follows it.
-   */
-  hastened?: string;
   reloaded: Set<string>;
 }
 
@@ -188,7 +183,7 @@ async function hold(following: Following): Promise<Outcome | "again"> {
     if (!isPassing(error) && !(error instanceof LeaseLostError)) throw error;
   });
   const outcome = { ...outcomeOf(secret.id, { ...run.journal, ...said }), isStuck: waits?.isStuck ?? false };
-  return endsHastened(following, outcome) ? "again" : outcome;
+  return owed(run.journal) !== undefined && following.intent !== "abort" ? "again" : outcome;
 }
 
 /** The journal to take the rotation over with, or an outcome where there is nothing to do. */
@@ -205,22 +200,25 @@ async function claim(
       refuseAfterReturn(secret.id, journal);
       return { ...journal, ...lease, attempt: journal.attempt + 1, abort: journal.abort ?? why };
     }
-    return { ...journal, ...lease, attempt: journal.attempt + 1, reason: hasten(following, journal) };
+    return { ...journal, ...lease, attempt: journal.attempt + 1, ...hasten(options.reason, journal) };
   }
-  const isOver = journal !== undefined && journal.id === following.id && following.hastened !== journal.id;
+  const follows = intent === "abort" ? undefined : owed(journal);
+  if (follows !== undefined) return begin(following, journal, follows, now);
+  const isOver = journal !== undefined && journal.id === following.id;
   if (isOver || intent !== "rotate") {
     const last = journal ?? noRotation(now);
     return { ...outcomeOf(secret.id, last), unchanged: !isOver };
   }
-  return begin(following, journal, now);
+  return begin(following, journal, options.reason, now);
 }
 
 async function begin(
   { options, owner, manner }: Following,
   journal: Journal | undefined,
+  reason: Reason,
   now: Date,
 ): Promise<Journal | Outcome> {
-  const { secret, vault, model, reason } = options;
+  const { secret, vault, model } = options;
   if (secret.retired !== undefined) {
     throw new RotationError(`${secret.id} is retired (${secret.retired.reason}): it is not rotated any more`);
   }
@@ -265,7 +263,7 @@ async function askHolder(
   if (intent === "abort") refuseAfterReturn(secret.id, journal);
   const asked: Journal = {
     ...journal,
-    reason: hasten(following, journal),
+    ...hasten(options.reason, journal),
     ...(intent === "abort" && { abort: journal.abort ?? why }),
   };
   if (asked.reason !== journal.reason || asked.abort !== journal.abort) {
@@ -289,16 +287,13 @@ function refuseAfterReturn(secret: string, journal: Journal): void {
   );
 }
 
-/** The reason with which it goes on: a compromise hastens what is under way, and nothing slows it down again. */
-function hasten(following: Following, { id, reason }: Journal): Reason {
-  const asked = following.options.reason;
-  if (reason !== "scheduled" || !isShort(asked)) return reason;
-  following.hastened = id;
-  return asked;
-}
-
-function endsHastened({ hastened }: Following, { id, state }: Outcome): boolean {
-  return hastened === id && (state === "done" || state === "rolled-back");
+/**
+ * The reason with which it goes on: a compromise hastens what is under way, and nothing slows it down again. Another
+ * rotation follows, and the journal says so: whoever ends this one, and whenever.
+ */
+function hasten(asked: Reason, { reason }: Journal): Pick<Journal, "reason" | "followedBy"> {
+  if (reason !== "scheduled" || !isShort(asked)) return { reason };
+  return { reason: asked, followedBy: asked };
 }
 
 async function seen({ options }: Following): Promise<Outcome> {

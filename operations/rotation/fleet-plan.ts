@@ -1,7 +1,7 @@
 import type { Secret } from "../../model/model.ts";
 import { vaultClock } from "./clock.ts";
 import { type Evidenced, evidenceFor, type Runner, subjectOf } from "./fleet-runner.ts";
-import { isUnderWay, type State } from "./journal.ts";
+import { isUnderWay, owed, type State } from "./journal.ts";
 import { planRotation, type RotationPlan } from "./plan.ts";
 import { blackoutAt } from "./schedule.ts";
 import { candidatesOf, type Status, statusOf, type Wanted } from "./status.ts";
@@ -45,7 +45,7 @@ export async function planMany(
 
 async function planned(runner: Runner, status: Status, wanted: Wanted, now: Date): Promise<PlannedRow> {
   const { secret, journal, version } = status;
-  const asked = wanted.what === "these" ? wanted.reason : "scheduled";
+  const asked = owed(journal) ?? (wanted.what === "these" ? wanted.reason : "scheduled");
   const isHastened = asked !== "scheduled";
   if (journal !== undefined && isUnderWay(journal) && !isHastened) {
     const { state, waiting } = journal;

@@ -49,6 +49,7 @@ const shape = z.looseObject({
   notes: z.array(z.string()).optional(),
   reloaded: z.array(z.string()).optional(),
   abort: z.string().optional(),
+  followedBy: z.enum(["compromise", "leaver"]).optional(),
   baseline: z.record(z.string(), z.number()).optional(),
   failure: z.string().optional(),
   fingerprints: texts.optional(),

@@ -58,6 +58,11 @@ export interface Journal {
   reloaded?: string[];
   /** Someone wants it rolled back: why. Whoever holds the lease does it. */
   abort?: string;
+  /**
+   * The reason of another rotation that follows this one when it has ended, whoever is there then: a compromise was told
+   * while this one was under way, and its new value may be the one that leaked.
+   */
+  followedBy?: Exclude<Reason, "first" | "scheduled">;
   /** Rates before the rotation, by source, per second. */
   baseline?: Record<string, number>;
   /** Why it was rolled back. */
@@ -87,6 +92,11 @@ export function isPastReturn({ state }: Pick<Journal, "state">): boolean {
 /** Whether a journal's rotation is under way. */
 export function isUnderWay(journal: Pick<Journal, "state"> | undefined): boolean {
   return journal !== undefined && journal.state !== "done" && journal.state !== "rolled-back";
+}
+
+/** The reason of the rotation that is still to follow one that has ended; undefined where none is. */
+export function owed(journal: Pick<Journal, "state" | "followedBy"> | undefined): Journal["followedBy"] {
+  return isUnderWay(journal) ? undefined : journal?.followedBy;
 }
 
 /** A rotation that has ended, as the next one's history keeps it. */

@@ -146,7 +146,7 @@ export class Lease {
 
   /**
    * After a write that failed: whether it may be repeated. A reply may have been lost after Vault wrote, and someone
-   * without the lease may have asked for an end (`abort`) or for haste (`reason`): both move the version.
+   * without the lease may have asked for an end (`abort`) or for haste (`reason`, `followedBy`): both move the version.
    */
   async #isStillOurs(error: unknown): Promise<boolean> {
     if (!(error instanceof ConflictError) && !(error instanceof VaultUnreachableError)) return false;
@@ -156,8 +156,13 @@ export class Lease {
       throw this.#lose(`another runner has taken over (${journal?.owner ?? "the journal was removed"})`);
     }
     this.#version = version;
-    const { abort, reason } = journal;
-    this.journal = { ...this.journal, reason, ...(abort !== undefined && { abort }) };
+    const { abort, reason, followedBy } = journal;
+    this.journal = {
+      ...this.journal,
+      reason,
+      ...(abort !== undefined && { abort }),
+      ...(followedBy !== undefined && { followedBy }),
+    };
     return true;
   }
 

@@ -160,6 +160,6 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
 }
 
 /** Whether a reason takes the shortest safe path. */
-export function isShort(reason: Reason): boolean {
+export function isShort(reason: Reason): reason is "compromise" | "leaver" {
   return reason === "compromise" || reason === "leaver";
 }

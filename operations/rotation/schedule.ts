@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { kinds } from "../../model/kinds.ts";
 import type { RotationSettings, Seconds, Secret } from "../../model/model.ts";
-import { isUnderWay, type Journal, type State } from "./journal.ts";
+import { isUnderWay, type Journal, owed, type State } from "./journal.ts";
 
 const minute: Seconds = 60;
 const hour: Seconds = 3600;
@@ -123,6 +123,10 @@ export function standingOf(
     return reason === undefined
       ? standing("under way", journal.waiting ?? "", more)
       : standing("stuck", reason, more);
+  }
+  const follows = owed(journal);
+  if (follows !== undefined) {
+    return standing("due", `another rotation follows: ${follows} was told while the last one was under way`);
   }
   if (facts.version === 0) return standing("no value", valueless(secret));
   if (by === "hand") return standing("by hand", every === undefined ? "no due date: on compromise only" : "");

@@ -1,7 +1,7 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import type { Candidate } from "./fleet.ts";
-import { isUnderWay, type Journal, type Past } from "./journal.ts";
+import { isUnderWay, type Journal, owed, type Past } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import type { Reason } from "./rotator.ts";
 import { type Facts, type Standing, standingOf } from "./schedule.ts";
@@ -110,7 +110,8 @@ export function candidatesOf(
   const left: Left[] = [];
   for (const status of states) {
     const { secret, standing, journal } = status;
-    const isOpen = journal !== undefined && isUnderWay(journal);
+    const follows = owed(journal);
+    const isOpen = journal !== undefined && (isUnderWay(journal) || follows !== undefined);
     const why = isOpen ? undefined : notNow(status, wanted);
     if (why === "not asked for") continue;
     if (why !== undefined) {
@@ -118,7 +119,7 @@ export function candidatesOf(
       continue;
     }
     // Time has to pass, and a run now would only say so again; a compromise waits for nothing.
-    const urgent = wanted.what === "these" && wanted.reason !== "scheduled";
+    const urgent = follows !== undefined || (wanted.what === "these" && wanted.reason !== "scheduled");
     const until = standing.until;
     if (isOpen && wanted.what !== "these" && until !== undefined && until > now) continue;
     if (wanted.what === "under way" && !isOpen) continue;

@@ -86,6 +86,43 @@ for (const kind of ["hmac", "password"] as const) {
   });
 }
 
+test("kill -9 while a compromise hastens a rotation: whoever goes on makes the one that follows as well (R21)", async (t) => {
+  const firsts = new Map<string, string>();
+  const demos: Demo[] = [];
+  const crashes = inWorlds(
+    t,
+    "hmac",
+    async (demo, { address }, at) => {
+      const { state, reason, history, followedBy } = await demo.journal();
+      assert.deepEqual([state, reason, followedBy], ["done", "compromise", undefined], at);
+      const [last] = history;
+      assert.deepEqual(
+        [last?.id, last?.reason, last?.outcome],
+        [firsts.get(address), "compromise", "done"],
+        at,
+      );
+      assert.deepEqual([...demo.world.accepted.keys()], [(await demo.fields()).primary], at);
+    },
+    (demo) => void demos.push(demo),
+  );
+  const { killed } = await killEverywhere(t, {
+    ...crashes,
+    reason: "compromise",
+    async prepare() {
+      const data = await crashes.prepare();
+      const demo = demos.at(-1) ?? assert.fail();
+      demo.world.users = ["host-7"];
+      const waits = await demo.rotate({ wait: false });
+      assert.equal(waits.state, "drain");
+      firsts.set(data.address, waits.id);
+      return data;
+    },
+    // What comes before is the way to the journal: as if nobody had asked.
+    only: ({ state }) => !["none", "drain"].includes(state),
+  });
+  assert.ok(killed >= 8, `only ${killed} were killed`);
+});
+
 test("kill -9 before and after every call of rolling back: another runner converges, nothing is left over", async (t) => {
   const rises = ({ world }: Demo) => {
     world.errorsRise = true;

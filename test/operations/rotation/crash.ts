@@ -4,6 +4,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { type Clock, vaultClock } from "../../../operations/rotation/clock.ts";
 import { type Outcome, resumeRotation, rotate } from "../../../operations/rotation/engine.ts";
+import { readJournal } from "../../../operations/rotation/journal-store.ts";
 import type { LeaseTimes } from "../../../operations/rotation/lease.ts";
 import type { Reason } from "../../../operations/rotation/rotator.ts";
 import type { Subject } from "../../../operations/rotation/run.ts";
@@ -118,12 +119,12 @@ function pointsOf(calls: Call[], only: (call: Call) => boolean, perState: number
 /** Whether it was killed at all: waits differ from run to run, and with them the number of calls. */
 async function killAt<Data>(crashes: Crashes<Data>, point: CrashPoint, at: string): Promise<boolean> {
   const data = await crashes.prepare();
-  const before = await goOn(crashes, data, "look");
+  const before = await idOf(crashes, data);
   const { signal, stdout, stderr } = await run(crashes, data, point);
   await crashes.held?.(data, at);
   let outcome = await goOn(crashes, data, "resume");
   // Killed before the rotation stood in the journal: nothing had begun.
-  if (outcome.id === before.id) outcome = await goOn(crashes, data, "rotate");
+  if (outcome.id === before) outcome = await goOn(crashes, data, "rotate");
   await crashes.converged(data, outcome, at);
   for (const value of await crashes.values(data)) {
     assert.ok(!`${stdout}${stderr}`.includes(value), `${at}: a value stands in the runner's log`);
@@ -131,16 +132,23 @@ async function killAt<Data>(crashes: Crashes<Data>, point: CrashPoint, at: strin
   return signal === "SIGKILL";
 }
 
-/** Another runner, a lease later. */
-async function goOn<Data>(
-  crashes: Crashes<Data>,
-  data: Data,
-  what: "look" | "resume" | "rotate",
-): Promise<Outcome> {
+/** Id of the rotation that the journal speaks of; empty where there was none. */
+async function idOf<Data>(crashes: Crashes<Data>, data: Data): Promise<string> {
   const module = (await import(crashes.scenario)) as { default: Scenario<Data> };
   const { subject, close } = await module.default.open(data, (_, call) => call());
   try {
-    const clock = later(await vaultClock(subject.vault), what === "look" ? 0 : 70_000);
+    return (await readJournal(subject, subject.secret)).journal?.id ?? "";
+  } finally {
+    await close();
+  }
+}
+
+/** Another runner, a lease later. */
+async function goOn<Data>(crashes: Crashes<Data>, data: Data, what: "resume" | "rotate"): Promise<Outcome> {
+  const module = (await import(crashes.scenario)) as { default: Scenario<Data> };
+  const { subject, close } = await module.default.open(data, (_, call) => call());
+  try {
+    const clock = later(await vaultClock(subject.vault), 70_000);
     const by = "keyplane.rotate";
     const options = { ...subject, ...quick, by, wait: true, report: () => {}, clock };
     return what === "rotate"

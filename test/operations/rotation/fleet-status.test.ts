@@ -86,6 +86,20 @@ suite("what a run rotates", () => {
     assert.equal(candidates.length, 6);
     assert.ok(candidates.every(({ urgent }) => urgent));
   });
+  test("what a compromise has left to be done again goes first, whoever runs and whatever is due (R21)", () => {
+    for (const state of ["done", "rolled-back"] as const) {
+      const owing = [status("titan/hmac", 1, { state, followedBy: "compromise" })];
+      for (const wanted of [{ what: "due" }, { what: "under way" }] as const) {
+        const { candidates } = candidatesOf(owing, wanted, 3600, now);
+        assert.deepEqual(
+          candidates.map(({ secret, urgent, underWay }) => [secret, urgent, underWay]),
+          [["titan/hmac", true, true]],
+        );
+      }
+      assert.equal(owing[0]?.standing.state, "due");
+      assert.match(owing[0]?.standing.why ?? "", /^another rotation follows: compromise was told while/);
+    }
+  });
   test("one that was rolled back lately waits on a schedule, and not when someone names it", () => {
     const failed = [status("titan/hmac", 40, { state: "rolled-back", since: now.toISOString(), to: 2 })];
     assert.deepEqual(chosen(failed, { what: "due" }), { candidates: [], left: ["titan/hmac"] });
