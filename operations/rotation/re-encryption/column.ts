@@ -114,6 +114,7 @@ export class Column {
   /**
    * Replaces what still stands as it was read, in one statement and so in one transaction. A row that someone else changed
    * meanwhile, or holds locked, stays theirs: it is not waited for, so that nobody ever waits for us in a circle.
+   * @param rows in the order of their keys
    * @returns how many rows were replaced
    */
   async replace(rows: Replacement[]): Promise<number> {
@@ -122,9 +123,17 @@ export class Column {
       `WITH wanted AS (SELECT * FROM unnest($1::${this.#keyType}[], $2::text[], $3::text[]) AS w (key, value, anew)),
             held AS (SELECT t.${this.#key} AS key, w.anew FROM ${this.#table} t
                        JOIN wanted w ON t.${this.#key} = w.key AND t.${this.#column} = ${this.#write("w.value")}
+                      WHERE t.${this.#key} BETWEEN $4::${this.#keyType} AND $5::${this.#keyType}
                         FOR NO KEY UPDATE OF t SKIP LOCKED)
        UPDATE ${this.#table} t SET ${this.#column} = ${this.#write("held.anew")} FROM held WHERE t.${this.#key} = held.key`,
-      [rows.map(({ key }) => key), rows.map(({ value }) => value), rows.map(({ anew }) => anew)],
+      [
+        rows.map(({ key }) => key),
+        rows.map(({ value }) => value),
+        rows.map(({ anew }) => anew),
+        // They are in order: however the rows are joined, no others are looked at.
+        rows[0]?.key,
+        rows.at(-1)?.key,
+      ],
     );
     return rowCount ?? 0;
   }

@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import type { Column, Replacement } from "./column.ts";
+import type { Column, Replacement, Row } from "./column.ts";
 
 /** What one ciphertext is under; of one under the old key also the same plaintext under the new one. */
 export type Judged = { under: "new" } | { under: "old"; anew: string } | { under: "neither" };
@@ -35,14 +35,14 @@ export const start: Position = {
 };
 
 export interface Pace {
-  /** Milliseconds that a batch should take; it takes at most about twice as long. */
+  /** Milliseconds that a batch's statement should take; it takes at most about twice as long. */
   batch: number;
   /** Rows of a batch: the first one's, and bounds. */
   rows: { first: number; least: number; most: number };
 }
 
 /** Short enough that nobody waits for a row noticeably, long enough that a commit is not what takes the time. */
-export const usualPace: Pace = { batch: 100, rows: { first: 200, least: 10, most: 2_000 } };
+export const usualPace: Pace = { batch: 100, rows: { first: 200, least: 10, most: 5_000 } };
 
 /**
  * Re-encrypts a column in batches from a position on, until `until` (of performance.now()) or the end of a pass that
@@ -63,39 +63,69 @@ export async function sweep(
 ): Promise<Position> {
   let position = from;
   let size = pace.rows.first;
+  let judging: Promise<Batch> | undefined;
   while (!position.clean && performance.now() < until) {
     signal.throwIfAborted();
-    const began = performance.now();
     if (position.seen === 0) position = { ...position, rows: await column.size() };
-    const rows = await column.after(position.after, size);
-    const judged = await recipher(rows.map(({ value }) => value));
-    const replacements: Replacement[] = [];
-    let neither = 0;
-    for (const [index, row] of rows.entries()) {
-      const one = judged[index];
-      if (one === undefined) throw new Error(`${column.name}: a ciphertext was not judged`);
-      if (one.under === "old") replacements.push({ ...row, anew: one.anew });
-      if (one.under === "neither") neither++;
-    }
-    const replaced = await column.replace(replacements);
-    position = {
-      ...position,
-      ...(rows.length > 0 && { after: rows.at(-1)?.key ?? "" }),
-      seen: position.seen + rows.length,
-      old: position.old + replacements.length,
-      missed: position.missed + replacements.length - replaced,
-      neither: position.neither + neither,
-      replaced: position.replaced + replaced,
-    };
-    const ended = rows.length < size;
-    const inVain = ended && position.old > 0 && position.missed === position.old;
-    if (ended) position = nextPass(position);
+    const batch = await (judging ?? judge(column, recipher, await read(column, position.after, size)));
+    const following = batch.ended ? undefined : await read(column, batch.rows.at(-1)?.key, size);
+    const began = performance.now();
+    const replacing = column.replace(batch.replacements);
+    // Postgres works on these while we work on the next ones.
+    judging = following && judge(column, recipher, following);
+    judging?.catch(() => {});
+    const replaced = await replacing;
     size = nextSize(size, performance.now() - began, pace);
+    position = passed(position, batch, replaced);
+    const inVain = batch.ended && position.old > 0 && position.missed === position.old;
+    if (batch.ended) position = nextPass(position);
     await reached(position);
     // What others hold for long is better met later than again and again.
     if (inVain) break;
   }
   return position;
+}
+
+interface Read {
+  rows: Row[];
+  /** There is no row after these. */
+  ended: boolean;
+}
+
+interface Batch extends Read {
+  replacements: Replacement[];
+  neither: number;
+}
+
+async function read(column: Column, after: string | undefined, limit: number): Promise<Read> {
+  const rows = await column.after(after, limit);
+  return { rows, ended: rows.length < limit };
+}
+
+async function judge(column: Column, recipher: Recipher, { rows, ended }: Read): Promise<Batch> {
+  const judged = await recipher(rows.map(({ value }) => value));
+  const replacements: Replacement[] = [];
+  let neither = 0;
+  for (const [index, row] of rows.entries()) {
+    const one = judged[index];
+    if (one === undefined) throw new Error(`${column.name}: a ciphertext was not judged`);
+    if (one.under === "old") replacements.push({ ...row, anew: one.anew });
+    if (one.under === "neither") neither++;
+  }
+  return { rows, ended, replacements, neither };
+}
+
+/** Where a pass stands after a batch. */
+function passed(position: Position, { rows, replacements, neither }: Batch, replaced: number): Position {
+  return {
+    ...position,
+    ...(rows.length > 0 && { after: rows.at(-1)?.key ?? "" }),
+    seen: position.seen + rows.length,
+    old: position.old + replacements.length,
+    missed: position.missed + replacements.length - replaced,
+    neither: position.neither + neither,
+    replaced: position.replaced + replaced,
+  };
 }
 
 /** At the end of a pass: clean, or from the first row on again. */

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { StoredCiphertext } from "../../../model/model.ts";
 import type { Fields } from "../../values/shape.ts";
 import { type Census, CiphertextRemainsError, census, told } from "../re-encryption/census.ts";
@@ -112,12 +113,20 @@ async function underOld(
 
 /** Puts tokens of the old key under the new one. They keep their time: whoever gives them a time to live counts from it. */
 export function recipher(old: FernetKey, next: FernetKey): Recipher {
-  return async (tokens) =>
-    tokens.map((token): Judged => {
-      const opened = old.open(token);
-      if (opened !== undefined) return { under: "old", anew: next.seal(opened) };
-      return { under: next.made(token) ? "new" : "neither" };
-    });
+  const judge = (token: string): Judged => {
+    const opened = old.open(token);
+    if (opened !== undefined) return { under: "old", anew: next.seal(opened) };
+    return { under: next.made(token) ? "new" : "neither" };
+  };
+  return async (tokens) => {
+    const judged: Judged[] = [];
+    for (const [index, token] of tokens.entries()) {
+      // What is on its way to Postgres meanwhile, and the lease's timer, come to their turn.
+      if (index % 250 === 0) await setImmediate();
+      judged.push(judge(token));
+    }
+    return judged;
+  };
 }
 
 function keyOf(fields: Fields, field: "key" | "previous"): FernetKey {
