@@ -58,7 +58,7 @@ export function command(): Command {
       const { modelOf } = await import("./session.ts");
       const { secrets, keys } = named(await modelOf(invocation), names);
       const wanted: Wanted = due === true ? { what: "due" } : { what: "these", reason };
-      if (invocation.dryRun) return plan(invocation, secrets, wanted);
+      if (invocation.dryRun) return plan(invocation, { secrets, keys }, wanted);
       if (all === true || reason !== "scheduled") {
         await confirm(invocation, secrets, reason, yes === true);
       }
@@ -68,7 +68,7 @@ export function command(): Command {
 }
 
 /** The secrets and encryption keys of these names; all of them where none is named. */
-function named(model: Model, names: string[]): { secrets: Secret[]; keys: EncryptionKey[] } {
+export function named(model: Model, names: string[]): { secrets: Secret[]; keys: EncryptionKey[] } {
   const secrets = model.secrets.filter(({ retired }) => retired === undefined);
   const keys = model.encryptionKeys.filter(({ retired }) => retired === undefined);
   if (names.length === 0) return { secrets, keys };
@@ -79,7 +79,7 @@ function named(model: Model, names: string[]): { secrets: Secret[]; keys: Encryp
 }
 
 /** What looks like a value is not repeated. */
-export function unknownName(name: string, known: string[], environment: string): UsageError {
+function unknownName(name: string, known: string[], environment: string): UsageError {
   const isName = /^[a-z][a-z0-9_-]{0,39}\/[a-z][a-z0-9_-]{0,39}$/.test(name);
   const said = isName ? `${name} is no secret of ${environment}` : "write secrets as system/secret";
   const of = known.filter((id) => id.startsWith(`${name.split("/")[0]}/`));
@@ -112,8 +112,9 @@ async function rotate(
   wanted: Wanted,
   wait: boolean,
 ): Promise<Result> {
-  const [{ rotateKeys, rotateMany }, { withRunner }] = await Promise.all([
+  const [{ rotateMany }, { rotateKeys }, { withRunner }] = await Promise.all([
     import("../operations/rotation/fleet-runner.ts"),
+    import("../operations/rotation/key-runner.ts"),
     import("./rotation-session.ts"),
   ]);
   return withRunner(invocation, { wait }, async (runner) => {
@@ -136,9 +137,14 @@ async function rotate(
   });
 }
 
-async function plan(invocation: Invocation, secrets: Secret[], wanted: Wanted): Promise<Result> {
-  const [{ planMany }, { planText }, { withRunner }] = await Promise.all([
+async function plan(
+  invocation: Invocation,
+  { secrets, keys }: { secrets: Secret[]; keys: EncryptionKey[] },
+  wanted: Wanted,
+): Promise<Result> {
+  const [{ planMany }, { planKeys }, { keyPlanText, planText }, { withRunner }] = await Promise.all([
     import("../operations/rotation/fleet-plan.ts"),
+    import("../operations/rotation/key-runner.ts"),
     import("./rotation-plan.ts"),
     import("./rotation-session.ts"),
   ]);
@@ -146,9 +152,11 @@ async function plan(invocation: Invocation, secrets: Secret[], wanted: Wanted): 
     const ids = new Set(secrets.map(({ id }) => id));
     const here = runner.model.secrets.filter(({ id }) => ids.has(id));
     const plans = await planMany(runner, here, wanted);
+    const keyPlans = await planKeys(runner, keys, wanted);
+    const text = [...plans.flatMap(planText), ...keyPlans.flatMap(keyPlanText)];
     return {
-      json: { environment: invocation.environment, dryRun: true, plans },
-      text: plans.length > 0 ? plans.flatMap(planText).join("\n") : "Nothing is due.",
+      json: { environment: invocation.environment, dryRun: true, plans: [...plans, ...keyPlans] },
+      text: text.length > 0 ? text.join("\n") : "Nothing is due.",
     };
   });
 }

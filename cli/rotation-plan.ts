@@ -1,14 +1,12 @@
 import type { PlannedRow } from "../operations/rotation/fleet-plan.ts";
+import type { PlannedKey } from "../operations/rotation/key-runner.ts";
 import type { PlannedDelivery } from "../operations/rotation/plan.ts";
 import { lasting } from "./rotation-progress.ts";
 
 /** The plan of one secret's rotation, for people. */
 export function planText(row: PlannedRow): string[] {
   const { secret } = row;
-  if (row.does === "nothing") return [`${secret}: would do nothing: ${row.why}.`];
-  if (row.does === "goes on") {
-    return [`${secret}: would go on at ${row.at}${row.waiting === undefined ? "" : ` (${row.waiting})`}.`];
-  }
+  if (row.does !== "begins") return [notBegun(row)];
   const { plan, evidence, blackout } = row;
   const { overlap, watch, earliestEnd } = plan.times;
   const lines = [
@@ -27,6 +25,26 @@ export function planText(row: PlannedRow): string[] {
     ...plan.skipped.map((what) => `left out: ${what}`),
   ];
   return [`${secret}: would rotate (${plan.reason}).`, ...lines.map((line) => `  ${line}`)];
+}
+
+/** The plan of one encryption key's rotation, for people. */
+export function keyPlanText(row: PlannedKey): string[] {
+  const { secret } = row;
+  if (row.does !== "makes a version") return [notBegun(row)];
+  const lines = [
+    ...row.rewraps.map((column) => `rewraps ${column}; no plaintext leaves Vault`),
+    row.rewraps.length === 0
+      ? "the catalogue names no stored ciphertext: old versions stay, because something may need them"
+      : `refuses and deletes the versions before once no row needs them${row.keptUntil === undefined ? "" : `, not before ${row.keptUntil}`}`,
+    ...row.skipped.map((what) => `left out: ${what}`),
+  ];
+  const title = `${secret}: would make a version after ${row.from} (${row.reason}).`;
+  return [title, ...lines.map((line) => `  ${line}`)];
+}
+
+function notBegun(row: Exclude<PlannedRow | PlannedKey, { does: "begins" | "makes a version" }>): string {
+  if (row.does === "nothing") return `${row.secret}: would do nothing: ${row.why}.`;
+  return `${row.secret}: would go on at ${row.at}${row.waiting === undefined ? "" : ` (${row.waiting})`}.`;
 }
 
 const titles = {

@@ -1,4 +1,5 @@
-import type { KeyRow, Row } from "../operations/rotation/fleet-runner.ts";
+import type { Row } from "../operations/rotation/fleet-runner.ts";
+import type { KeyRow } from "../operations/rotation/key-runner.ts";
 import { type ExitCode, exit, exitCode } from "./exit.ts";
 
 /** What became of one secret or key, for people and programs. */

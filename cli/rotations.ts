@@ -1,10 +1,14 @@
 import type { Command } from "commander";
 import type { Model, Secret } from "../model/model.ts";
+import type { Runner } from "../operations/rotation/fleet-runner.ts";
+import type { Journal, Past } from "../operations/rotation/journal.ts";
+import type { KeyStatus } from "../operations/rotation/key-status.ts";
+import type { Standing } from "../operations/rotation/schedule.ts";
 import type { Status } from "../operations/rotation/status.ts";
 import { define, type Invocation, type Result } from "./command.ts";
 import { exit, UsageError } from "./exit.ts";
 import { askYes } from "./input.ts";
-import { unknownName } from "./rotate.ts";
+import { named } from "./rotate.ts";
 import { lasting } from "./rotation-progress.ts";
 import { rowText, shown, worst } from "./rotation-rows.ts";
 
@@ -14,10 +18,10 @@ export function command(): Command {
       name: "rotations [name...]",
       summary: "say what is due, under way or stuck, and why",
       details:
-        "A line per secret: where it stands, when it was last rotated and when it is due. With names also each one's " +
-        "history. Exit code 1 when one is stuck, overdue or was rolled back. Reads journals and metadata, never a value.",
+        "A line per secret and encryption key: where it stands, when it was last rotated and when it is due. With names " +
+        "also each one's history. Exit code 1 when one is stuck, overdue or was rolled back. Reads journals and metadata, never a value.",
       examples: [
-        ["keyplane rotations", "all secrets of the environment"],
+        ["keyplane rotations", "all secrets and encryption keys of the environment"],
         ["keyplane rotations titan/hmac", "one of them, with its history"],
         ["keyplane rotations resume titan/hmac", "go on with it now"],
         ["keyplane rotations abort titan/hmac", "go back to the value before"],
@@ -32,45 +36,91 @@ export function command(): Command {
 }
 
 async function status(invocation: Invocation): Promise<Result> {
-  const [{ statusOf }, { withSession }] = await Promise.all([
+  const [{ historyOf, statusOf }, { keyStatusOf }, { withSession }] = await Promise.all([
     import("../operations/rotation/status.ts"),
+    import("../operations/rotation/key-status.ts"),
     import("./session.ts"),
   ]);
   return withSession(invocation, "rotate", async ({ vault }, model) => {
     const names = invocation.arguments;
-    const states = await statusOf({ vault, model }, chosen(model, names), new Date());
+    const { secrets, keys } = named(model, names);
+    const now = new Date();
+    const [ofSecrets, ofKeys] = await Promise.all([
+      statusOf({ vault, model }, secrets, now),
+      keyStatusOf({ vault, model }, keys, now),
+    ]);
+    const rows = [...ofSecrets.map(secretRow), ...ofKeys.map(keyRow)];
     const details = names.length > 0;
-    const width = Math.max(0, ...states.map(({ secret }) => secret.id.length));
-    const findings = states.filter(isFinding);
+    const width = Math.max(0, ...rows.map(({ standing }) => standing.secret.length));
+    const lines = rows.flatMap((row) => [
+      line(row, width),
+      ...(details ? historyOf(row.journal).map(pastText) : []),
+    ]);
+    const asJson = ({ standing, journal, version, more }: Row) => ({
+      ...standing,
+      version,
+      ...more,
+      ...(standing.step !== undefined && open(journal)),
+      history: historyOf(journal),
+    });
     return {
-      json: { environment: model.environment, secrets: await Promise.all(states.map(asJson)) },
-      text: (
-        await Promise.all(
-          states.map(async (one) => [line(one, width), ...(details ? await history(one) : [])].join("\n")),
-        )
-      ).join("\n"),
-      ...(findings.length > 0 && { code: exit.finding }),
+      json: {
+        environment: model.environment,
+        secrets: ofSecrets.map(secretRow).map(asJson),
+        encryptionKeys: ofKeys.map(keyRow).map(asJson),
+      },
+      text: lines.join("\n"),
+      ...(rows.some(isFinding) && { code: exit.finding }),
     };
   });
 }
 
-function chosen(model: Model, names: string[]): Secret[] {
-  const secrets = model.secrets.filter(({ retired }) => retired === undefined);
-  const known = secrets.map(({ id }) => id);
-  for (const name of names) if (!known.includes(name)) throw unknownName(name, known, model.environment);
-  return names.length === 0 ? secrets : secrets.filter(({ id }) => names.includes(id));
+/** What a line speaks of: a secret or an encryption key. */
+interface Row {
+  standing: Standing;
+  /** Of the source, or of the key; 0 where there is none. */
+  version: number;
+  journal: Journal | undefined;
+  /** For machines. */
+  more: Record<string, unknown>;
 }
 
-function isFinding({ standing, journal }: Status): boolean {
+function secretRow({ secret, standing, version, journal }: Status): Row {
+  const { by, every = null } = secret.rotate;
+  return { standing, version, journal, more: { by, every } };
+}
+
+function keyRow({ key, standing, versions, journal }: KeyStatus): Row {
+  const { latest = 0, decrypts = 0, available = 0 } = versions ?? {};
+  const more = { by: "machine", every: key.autoRotate, retain: key.retain, decrypts, available };
+  return { standing, version: latest, journal, more };
+}
+
+function open(journal: Journal | undefined): Record<string, unknown> {
+  const { id, owner, attempt, skipped, notes } = journal ?? {};
+  return { rotation: id, owner, attempt, skipped, notes };
+}
+
+/** One secret of this name, among those that a command takes. */
+function chosen(model: Model, names: string[]): Secret[] {
+  const { secrets, keys } = named(model, names);
+  const [key] = names.length > 0 ? keys : [];
+  if (key === undefined) return secrets;
+  throw new UsageError(
+    `${key.id} is an encryption key: its versions only go forward, and the ones before decrypt until nothing needs them`,
+  );
+}
+
+function isFinding({ standing, journal }: Row): boolean {
   return standing.state === "stuck" || standing.lateness === "overdue" || journal?.state === "rolled-back";
 }
 
-function line({ secret, standing, version }: Status, width: number): string {
+function line({ standing, version }: Row, width: number): string {
   const { state, lateness, last, due, why, step, since, until } = standing;
   const late = state === "by hand" && lateness !== "on time" ? `, ${lateness}` : "";
   const at = step === undefined ? "" : ` at ${step}${since === undefined ? "" : ` since ${minutes(since)}`}`;
   return [
-    secret.id.padEnd(width),
+    standing.secret.padEnd(width),
     `${state}${late}${at}`.padEnd(16),
     version === 0 ? "" : `version ${version}`,
     last === undefined ? "" : `of ${days(last)}`,
@@ -83,28 +133,11 @@ function line({ secret, standing, version }: Status, width: number): string {
     .trimEnd();
 }
 
-async function history({ journal }: Status): Promise<string[]> {
-  const { pastOf } = await import("../operations/rotation/status.ts");
-  return pastOf(journal).map(({ outcome, reason, from, to, startedAt, endedAt, failure }) => {
-    const took = lasting((Date.parse(endedAt) - Date.parse(startedAt)) / 1000);
-    const why = failure === undefined ? "" : `: ${failure}`;
-    return `  ${minutes(new Date(startedAt))}  ${outcome} (${reason}), version ${from} → ${to}, in ${took}${why}`;
-  });
-}
-
-async function asJson({ secret, standing, version, journal }: Status): Promise<unknown> {
-  const { pastOf } = await import("../operations/rotation/status.ts");
-  const { owner, attempt, skipped, notes } = journal ?? {};
-  const open = standing.step === undefined ? {} : { rotation: journal?.id, owner, attempt, skipped, notes };
-  const { rotate } = secret;
-  return {
-    ...standing,
-    version,
-    by: rotate.by,
-    every: rotate.every ?? null,
-    ...open,
-    history: pastOf(journal),
-  };
+function pastText({ outcome, reason, from, to, startedAt, endedAt, failure, confirmedBy }: Past): string {
+  const took = lasting((Date.parse(endedAt) - Date.parse(startedAt)) / 1000);
+  const why = failure === undefined ? "" : `: ${failure}`;
+  const who = confirmedBy === undefined ? "" : `; revoked by ${confirmedBy}`;
+  return `  ${minutes(new Date(startedAt))}  ${outcome} (${reason}), version ${from} → ${to}, in ${took}${why}${who}`;
 }
 
 function resume(): Command {
@@ -113,41 +146,54 @@ function resume(): Command {
     summary: "go on with rotations that are under way",
     details:
       "Takes each as far as it goes now; without names all that are under way. For a secret that a person makes, naming " +
-      "it says that you have seen the old value unused and have revoked it.",
+      "it says that the old value was seen unused and is revoked; the journal keeps who says so.",
     examples: [
       ["keyplane rotations resume", "everything that is under way"],
-      ["keyplane rotations resume titan/binance", "its owner has revoked the old key"],
+      ["keyplane rotations resume titan/binance --by ada", "ada has revoked the old key"],
     ],
     interruptible: true,
     configure: (own) =>
       own
+        .option("--by <person>", "who has seen the old value unused and revoked it, of what a person makes")
         .option("--wait", "stay until the overlap has passed and the old value is revoked", false)
         .option("--root <folder>", "this machine is the services' host: its root, usually /")
         .option("--project <folder>", "folder of the Compose project, for relative paths"),
     async run(invocation) {
       const wait = invocation.options.wait === true;
-      const [{ planMany }, { resumeConfirmed, rotateMany }, { planText }, { withRunner }] = await Promise.all(
-        [
-          import("../operations/rotation/fleet-plan.ts"),
-          import("../operations/rotation/fleet-runner.ts"),
-          import("./rotation-plan.ts"),
-          import("./rotation-session.ts"),
-        ],
-      );
+      const isNamed = invocation.arguments.length > 0;
+      const [
+        { planMany },
+        { resumeConfirmed, rotateMany },
+        { planKeys, rotateKeys },
+        { keyPlanText, planText },
+        { withRunner },
+      ] = await Promise.all([
+        import("../operations/rotation/fleet-plan.ts"),
+        import("../operations/rotation/fleet-runner.ts"),
+        import("../operations/rotation/key-runner.ts"),
+        import("./rotation-plan.ts"),
+        import("./rotation-session.ts"),
+      ]);
       return withRunner(invocation, { wait }, async (runner) => {
-        const secrets = chosen(runner.model, invocation.arguments);
+        const { secrets, keys } = named(runner.model, invocation.arguments);
         const wanted = { what: "under way" } as const;
         if (invocation.dryRun) {
           const plans = await planMany(runner, secrets, wanted);
-          const text = plans.length > 0 ? plans.flatMap(planText).join("\n") : "Nothing is under way.";
-          return { json: { environment: invocation.environment, dryRun: true, plans }, text };
+          const keyPlans = await planKeys(runner, keys, wanted);
+          const lines = [...plans.flatMap(planText), ...keyPlans.flatMap(keyPlanText)];
+          const text = lines.length > 0 ? lines.join("\n") : "Nothing is under way.";
+          return {
+            json: { environment: invocation.environment, dryRun: true, plans: [...plans, ...keyPlans] },
+            text,
+          };
         }
-        const named = invocation.arguments.length > 0;
-        const byHand = secrets.filter(({ rotate }) => named && rotate.by === "hand");
+        const byHand = secrets.filter(({ rotate }) => isNamed && rotate.by === "hand");
         const others = secrets.filter((secret) => !byHand.includes(secret));
+        const confirmedBy = confirmer(invocation, runner, byHand);
         const rows = [
-          ...(await resumeConfirmed(runner, byHand, { wait })),
+          ...(await resumeConfirmed(runner, byHand, { wait, confirmedBy })),
           ...(await rotateMany(runner, others, wanted, { wait })),
+          ...(await rotateKeys(runner, keys, wanted)),
         ].map((row) => shown(row, true));
         return {
           json: { environment: invocation.environment, rotations: rows },
@@ -157,6 +203,33 @@ function resume(): Command {
       });
     },
   });
+}
+
+/**
+ * Who says that old values are revoked: `--by`, the actor of a workflow's run, or the person whose token it is.
+ * @throws UsageError where nobody says it, or whom the catalogue does not know
+ */
+function confirmer(
+  { options }: Invocation,
+  { by, model }: Pick<Runner, "by" | "model">,
+  byHand: readonly Secret[],
+): string {
+  const person = typeof options.by === "string" ? options.by : undefined;
+  const people = model.people.map(({ name }) => name);
+  if (person !== undefined && !people.includes(person)) {
+    throw new UsageError(`--by ${person} is nobody in the catalogue; there are ${people.join(", ")}`);
+  }
+  const actor = process.env.GITHUB_ACTIONS === "true" ? process.env.GITHUB_ACTOR : undefined;
+  const isPerson = !by.startsWith("keyplane.");
+  const [first] = byHand;
+  if (first !== undefined && person === undefined && actor === undefined && !isPerson) {
+    throw new UsageError(
+      `say who has seen the old value of ${first.id} unused and has revoked it: --by ${first.owner}`,
+    );
+  }
+  const said = actor === undefined ? [] : [`${actor} of GitHub`];
+  const who = [...(person === undefined ? [] : [person]), ...said].join(", told by ");
+  return isPerson ? (who === "" ? by : `${who}, told by ${by}`) : `${who} (as ${by})`;
 }
 
 function abort(): Command {

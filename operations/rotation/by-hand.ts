@@ -39,10 +39,10 @@ export async function rotateToGiven(options: ByHand, given: Fields): Promise<Out
 
 /**
  * Goes on with such a rotation after its owner, or whoever stands in, says to have revoked the old value.
- * @param confirmedBy the person who says so
+ * @param confirmedBy the person who says so, for the journal
  */
 export async function resumeByHand(options: Omit<ByHand, "reason">, confirmedBy: string): Promise<Outcome> {
-  return resumeRotation({ ...options, rotator: byHand({ confirmedBy }) });
+  return resumeRotation({ ...options, confirmedBy, rotator: byHand({ confirmedBy }) });
 }
 
 function underWay(id: string, owner?: string): ConflictError {

@@ -17,6 +17,8 @@ export interface RotateOptions extends Subject {
   commit?: string;
   by: string;
   report: Manner["report"];
+  /** Who says to have revoked the old value, of what a person makes: the journal keeps it. */
+  confirmedBy?: string;
   /** Stays until the rotation has ended; otherwise it goes as far as it can go now and says what it waits for. */
   wait: boolean;
   signal?: AbortSignal;
@@ -200,7 +202,10 @@ async function claim(
       refuseAfterReturn(secret.id, journal);
       return { ...journal, ...lease, attempt: journal.attempt + 1, abort: journal.abort ?? why };
     }
-    return { ...journal, ...lease, attempt: journal.attempt + 1, ...hasten(options.reason, journal) };
+    const { confirmedBy } = options;
+    const attempt = journal.attempt + 1;
+    const hastened = hasten(options.reason, journal);
+    return { ...journal, ...lease, attempt, ...hastened, ...(confirmedBy !== undefined && { confirmedBy }) };
   }
   const follows = intent === "abort" ? undefined : owed(journal);
   if (follows !== undefined) return begin(following, journal, follows, now);
@@ -291,7 +296,7 @@ function refuseAfterReturn(secret: string, journal: Journal): void {
  * The reason with which it goes on: a compromise hastens what is under way, and nothing slows it down again. Another
  * rotation follows, and the journal says so: whoever ends this one, and whenever.
  */
-function hasten(asked: Reason, { reason }: Journal): Pick<Journal, "reason" | "followedBy"> {
+export function hasten(asked: Reason, { reason }: Journal): Pick<Journal, "reason" | "followedBy"> {
   if (reason !== "scheduled" || !isShort(asked)) return { reason };
   return { reason: asked, followedBy: asked };
 }

@@ -1,7 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import type { Vault } from "../../clients/vault.ts";
-import type { Consumer, EncryptionKey, Model, Secret } from "../../model/model.ts";
+import type { Consumer, Model, Secret } from "../../model/model.ts";
 import { DeliveryError } from "../delivery/sink.ts";
 import { type SinkOptions, sinksOf } from "../delivery/sinks.ts";
 import type { Report } from "../progress.ts";
@@ -21,7 +19,6 @@ import type { Reach, Reason } from "./rotator.ts";
 import { rotatorOf } from "./rotators/index.ts";
 import type { Subject } from "./run.ts";
 import { candidatesOf, type Left, type Status, statusOf, type Wanted } from "./status.ts";
-import { type KeyOutcome, rotateEncryptionKey } from "./transit.ts";
 import { ErrorWatch } from "./watch.ts";
 
 /** What every rotation of a run shares. */
@@ -93,43 +90,6 @@ export async function rotateMany(
   return rowsOf(secrets, ended, held, chosen.left);
 }
 
-/** What became of one encryption key in a run. */
-export type KeyRow = { secret: string } & ({ key: KeyOutcome } | { error: unknown });
-
-/** Takes encryption keys as far as they go, one after another: where nothing is due, nothing is done. */
-export async function rotateKeys(
-  runner: Runner,
-  keys: readonly EncryptionKey[],
-  wanted: Wanted,
-): Promise<KeyRow[]> {
-  const { vault, model, by, report, signal } = runner;
-  const reason = wanted.what === "these" ? wanted.reason : "scheduled";
-  const owner = `${by} on ${hostname()}, process ${process.pid}, ${randomUUID().slice(0, 8)}`;
-  const rows: KeyRow[] = [];
-  for (const key of keys) {
-    if (signal.aborted) break;
-    try {
-      const reach = runner.reach ?? reachOf(runner);
-      const anew = wanted.what === "these";
-      const outcome = await rotateEncryptionKey({
-        vault,
-        model,
-        key,
-        reach,
-        reason,
-        anew,
-        owner,
-        report,
-        signal,
-      });
-      rows.push({ secret: key.id, key: outcome });
-    } catch (error) {
-      rows.push({ secret: key.id, error });
-    }
-  }
-  return rows;
-}
-
 /** Rolls rotations back. @returns a row for each */
 export async function abortMany(runner: Runner, secrets: readonly Secret[], why: string): Promise<Row[]> {
   const rows: Row[] = [];
@@ -159,17 +119,20 @@ export async function rotateGiven(runner: Runner, secret: Secret, given: Fields)
   return { secret: secret.id, outcome };
 }
 
-/** Goes on with rotations of what a person makes, who says to have revoked the old values. */
+/**
+ * Goes on with rotations of what a person makes.
+ * @param confirmedBy the person who says to have revoked the old values
+ */
 export async function resumeConfirmed(
   runner: Runner,
   secrets: readonly Secret[],
-  { wait }: { wait: boolean },
+  { wait, confirmedBy }: { wait: boolean; confirmedBy: string },
 ): Promise<Row[]> {
   const rows: Row[] = [];
   for (const secret of secrets) {
     try {
       const subject = await subjectOf(runner, secret);
-      const outcome = await resumeByHand({ ...subject, ...mannerOf(runner), wait }, runner.by);
+      const outcome = await resumeByHand({ ...subject, ...mannerOf(runner), wait }, confirmedBy);
       await keepEvidence(runner, secret, outcome);
       rows.push({ secret: secret.id, outcome });
     } catch (error) {
@@ -248,7 +211,8 @@ function watchOf(
   return sources.length === 0 ? undefined : new ErrorWatch(sources, { window });
 }
 
-function reachOf({ vault, model, ca }: Runner): Reach {
+/** The real ways out to targets. */
+export function reachOf({ vault, model, ca }: Runner): Reach {
   return { ...databaseReach({ vault, model, ...(ca !== undefined && { ca }) }), fetch };
 }
 

@@ -25,6 +25,7 @@ const past = z.looseObject({
   startedAt: z.string(),
   endedAt: z.string(),
   failure: z.string().optional(),
+  confirmedBy: z.string().optional(),
 });
 
 /** What a journal must have for a runner to go on with it; a newer runner's additions are kept. */
@@ -50,6 +51,7 @@ const shape = z.looseObject({
   reloaded: z.array(z.string()).optional(),
   abort: z.string().optional(),
   followedBy: z.enum(["compromise", "leaver"]).optional(),
+  confirmedBy: z.string().optional(),
   baseline: z.record(z.string(), z.number()).optional(),
   failure: z.string().optional(),
   fingerprints: texts.optional(),

@@ -63,6 +63,8 @@ export interface Journal {
    * while this one was under way, and its new value may be the one that leaked.
    */
   followedBy?: Exclude<Reason, "first" | "scheduled">;
+  /** Who says to have seen the old value unused and to have revoked it, where a person does that. */
+  confirmedBy?: string;
   /** Rates before the rotation, by source, per second. */
   baseline?: Record<string, number>;
   /** Why it was rolled back. */
@@ -82,6 +84,7 @@ export interface Past {
   startedAt: string;
   endedAt: string;
   failure?: string;
+  confirmedBy?: string;
 }
 
 /** Whether the old value may be refused already: there is no way back then. */
@@ -100,7 +103,8 @@ export function owed(journal: Pick<Journal, "state" | "followedBy"> | undefined)
 }
 
 /** A rotation that has ended, as the next one's history keeps it. */
-export function pastOf({ id, reason, state, from, to, startedAt, since, failure }: Journal): Past {
+export function pastOf(journal: Journal): Past {
+  const { id, reason, state, from, to, startedAt, since, failure, confirmedBy } = journal;
   return {
     id,
     reason,
@@ -110,5 +114,6 @@ export function pastOf({ id, reason, state, from, to, startedAt, since, failure 
     startedAt,
     endedAt: since,
     ...(failure !== undefined && { failure }),
+    ...(confirmedBy !== undefined && { confirmedBy }),
   };
 }

@@ -15,16 +15,18 @@ export interface KeyVersions {
   made: Map<number, Date>;
 }
 
-export async function keyVersions({ vault, model }: At, { id, key }: EncryptionKey): Promise<KeyVersions> {
+/** What Vault says of a key; undefined where it has none of that name. */
+export async function keyVersions(
+  { vault, model }: At,
+  { key }: Pick<EncryptionKey, "key">,
+): Promise<KeyVersions | undefined> {
   const found = await vault.read<{
     latest_version: number;
     min_decryption_version: number;
     min_available_version: number;
     keys: Record<string, number>;
   }>(`${model.vault.mounts.transit}/keys/${key}`);
-  if (found === undefined) {
-    throw new Error(`${id}: Vault has no transit key ${key}: build the environment first (keyplane up)`);
-  }
+  if (found === undefined) return undefined;
   return {
     latest: found.latest_version,
     decrypts: Math.max(1, found.min_decryption_version),

@@ -184,7 +184,7 @@ function usual(state: State, { overlap }: Secret["rotate"], watch: Seconds): Sec
 }
 
 /** Why a rotation that is under way does not go on; undefined while all is well. */
-function stuckBecause(
+export function stuckBecause(
   { rotate }: Pick<Secret, "rotate">,
   journal: Journal,
   watch: Seconds,
@@ -234,7 +234,8 @@ function windowAt(
   return undefined;
 }
 
-function after(time: Date, seconds: Seconds): Date {
+/** A moment so many seconds after another. */
+export function after(time: Date, seconds: Seconds): Date {
   return new Date(time.getTime() + Math.round(seconds * 1000));
 }
 

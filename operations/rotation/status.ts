@@ -1,7 +1,7 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import type { Candidate } from "./fleet.ts";
-import { isUnderWay, type Journal, owed, type Past } from "./journal.ts";
+import { isUnderWay, type Journal, owed, type Past, pastOf } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import type { Reason } from "./rotator.ts";
 import { type Facts, type Standing, standingOf } from "./schedule.ts";
@@ -72,13 +72,9 @@ async function versionsOf(
 }
 
 /** The rotations of a secret that have ended, newest first. */
-export function pastOf(journal: Journal | undefined): Past[] {
+export function historyOf(journal: Journal | undefined): Past[] {
   if (journal === undefined) return [];
-  const { id, reason, state, from, to, startedAt, since, failure } = journal;
-  if (isUnderWay(journal)) return journal.history;
-  const outcome = state === "done" ? "done" : "rolled-back";
-  const last = { id, reason, outcome, from, to: to ?? from, startedAt, endedAt: since } as const;
-  return [{ ...last, ...(failure !== undefined && { failure }) }, ...journal.history];
+  return isUnderWay(journal) ? journal.history : [pastOf(journal), ...journal.history];
 }
 
 /** What is to be rotated. */

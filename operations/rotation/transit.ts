@@ -4,12 +4,15 @@ import type { EncryptionKey, Model } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, vaultClock } from "./clock.ts";
-import { isUnderWay, type Journal, pastOf, type State } from "./journal.ts";
+import { inWords } from "./drive.ts";
+import { hasten, RotationError } from "./engine.ts";
+import { isUnderWay, type Journal, owed, pastOf, type State } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import {
   acceptFrom,
   addVersion,
   deleteBefore,
+  type KeyVersions,
   keyVersions,
   refuseBefore,
   verifyRetired,
@@ -20,6 +23,7 @@ import { migratePiece } from "./re-encryption/columns.ts";
 import { rewrapping, rowsBefore, transitCensus } from "./re-encryption/transit-ciphertext.ts";
 import { isPassing, retryAfter } from "./retry.ts";
 import type { Reach, Reason } from "./rotator.ts";
+import { isShort } from "./run.ts";
 
 export interface EncryptionKeyOptions {
   /** Logged in as the rotation role. */
@@ -86,9 +90,12 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
   try {
     const waits = await drive(run);
     await lease.release(waits ?? {});
+    // A compromise was told while another version was on its way, which may be the one that leaked.
+    if (owed(lease.journal) !== undefined) return await rotateEncryptionKey(options);
     return outcomeOf(key, { ...lease.journal, ...waits });
   } catch (error) {
-    await lease.release().catch(() => {});
+    const waiting = options.signal.aborted ? lease.journal.waiting : inWords(error);
+    await lease.release({ waiting }).catch(() => {});
     throw error;
   }
 }
@@ -109,13 +116,13 @@ async function begin(
   const { key, owner, reason, model } = options;
   const lease = { owner, leaseUntil: now.toISOString() };
   if (journal !== undefined && isUnderWay(journal)) {
-    const hastened = isShort(reason) ? reason : journal.reason;
-    return { ...journal, ...lease, reason: hastened, attempt: journal.attempt + 1 };
+    return { ...journal, ...lease, ...hasten(reason, journal), attempt: journal.attempt + 1 };
   }
-  const versions = await keyVersions({ vault: options.vault, model }, key);
+  const follows = owed(journal);
+  const versions = await versionsOf({ vault: options.vault, model, key });
   const made = versions.made.get(versions.latest) ?? now;
   const isLate = now.getTime() - made.getTime() > key.autoRotate * 1000;
-  const isAsked = options.anew === true || isShort(reason) || isLate;
+  const isAsked = options.anew === true || isShort(follows ?? reason) || isLate;
   const hasOld = versions.latest > versions.available && key.stored.length > 0;
   if (!isAsked && !hasOld) return undefined;
   const at = now.toISOString();
@@ -123,7 +130,7 @@ async function begin(
     ...lease,
     state: "generate",
     id: randomUUID(),
-    reason,
+    reason: follows ?? reason,
     attempt: 1,
     from: isAsked ? versions.latest : versions.available,
     // Vault has made a version by itself: what is left is to leave the ones before.
@@ -177,10 +184,10 @@ async function generate(run: Run): Promise<Turn> {
   const { from } = lease.journal;
   let to = lease.journal.to;
   if (to === undefined) {
-    let { latest } = await keyVersions(run, key);
+    let { latest } = await versionsOf(run);
     if (latest === from) {
       await addVersion(run, key);
-      ({ latest } = await keyVersions(run, key));
+      ({ latest } = await versionsOf(run));
     }
     to = latest;
   }
@@ -251,7 +258,7 @@ async function drain(run: Run): Promise<Turn> {
 async function revoke(run: Run): Promise<Turn> {
   const { key, lease } = run;
   const { to = 0 } = lease.journal;
-  const { available, decrypts } = await keyVersions(run, key);
+  const { available, decrypts } = await versionsOf(run);
   if (available < to) {
     const before = decrypts < to ? await remains(run, to) : undefined;
     if (before === undefined) await refuseBefore(run, key, to);
@@ -274,6 +281,14 @@ async function verify(run: Run): Promise<Turn> {
   return { to: "done", text: `Vault refuses every version before ${to}` };
 }
 
+async function versionsOf({ vault, model, key }: Pick<Run, "vault" | "model" | "key">): Promise<KeyVersions> {
+  const found = await keyVersions({ vault, model }, key);
+  if (found !== undefined) return found;
+  throw new RotationError(
+    `${key.id}: Vault has no transit key ${key.key}: build the environment first (keyplane up)`,
+  );
+}
+
 /** What still needs a version before one, in words; undefined where nothing does. */
 async function remains(run: Run, version: number): Promise<string | undefined> {
   const found = await transitCensus(run, run.key);
@@ -282,7 +297,7 @@ async function remains(run: Run, version: number): Promise<string | undefined> {
 }
 
 async function madeAt(run: Run, version: number): Promise<Date> {
-  const { made } = await keyVersions(run, run.key);
+  const { made } = await versionsOf(run);
   const time = made.get(version);
   if (time === undefined)
     throw new Error(`${run.key.id}: Vault says of no version ${version} when it was made`);
@@ -291,10 +306,6 @@ async function madeAt(run: Run, version: number): Promise<Date> {
 
 function later({ clock }: Run, milliseconds: number): Date {
   return new Date(clock.now().getTime() + milliseconds);
-}
-
-function isShort(reason: Reason): boolean {
-  return reason === "compromise" || reason === "leaver";
 }
 
 function outcomeOf({ id }: EncryptionKey, journal: Journal): KeyOutcome {

@@ -38,6 +38,8 @@ secrets:
     kind: api-key
     rotate: { by: hand, every: 90d }
     consumers: { api: { as: { OPENAI_API_KEY: key } } }
+encryption-keys:
+  documents: { rotate: { every: 90d }, retain: 30d, consumers: { api: [encrypt, decrypt] } }
 `;
 
 let folder: string;
@@ -64,6 +66,7 @@ before(async () => {
     const { evidenceKey } = model.vault;
     if (evidenceKey !== undefined)
       await vault.root.write(`transit/keys/${evidenceKey}`, { type: "hmac", key_size: 32 });
+    for (const { key, type } of model.encryptionKeys) await vault.root.write(`transit/keys/${key}`, { type });
     await ensureFirstValues(vault.root, model, () => {}, { by: "root" });
   }
   // GitHub signs for the job's own environment, with the audience of whichever Vault is asked.
@@ -178,7 +181,7 @@ test("a wrong name is refused with those of its system, and what may be a value 
   assert.equal(wrong.code, 2);
   assert.match(
     wrong.stderr,
-    /shop\/sesion is no secret of staging; that system has shop\/openai, shop\/session/,
+    /shop\/sesion is no secret of staging; that system has shop\/openai, shop\/session, shop\/documents/,
   );
   const value = await run("staging", "rotate", "hunter2-Hunter2-hunter2");
   assert.equal(value.code, 2);
@@ -232,6 +235,44 @@ test("a dry run prints consumers in order, restarts, impact and times, and chang
 test("nothing is due the day after: a scheduled run says so and does nothing", async () => {
   const { code, stdout } = await run("staging", "rotate", "--due");
   assert.deepEqual([code, stdout], [0, "Nothing is due.\n"]);
+});
+
+test("encryption keys are listed, planned and rotated beside secrets; an abort is refused, since versions only go forward", async () => {
+  const listed = await run("staging", "rotations");
+  assert.match(listed.stdout, /^shop\/documents +on time +version 1 +of \d{4}-\d\d-\d\d +due \d{4}-/m);
+  const plan = await run("staging", "rotate", "shop/documents", "--dry-run");
+  assert.match(plan.stdout, /^shop\/documents: would make a version after 1 \(scheduled\)\.$/m);
+  const unchanged = JSON.parse((await run("staging", "rotations", "shop/documents", "--json")).stdout);
+  assert.deepEqual(
+    unchanged.encryptionKeys.map((key: Record<string, unknown>) => [key.secret, key.version, key.history]),
+    [["shop/documents", 1, []]],
+  );
+  const rotated = await run("staging", "rotate", "shop/documents");
+  assert.deepEqual([rotated.code, /version 2 encrypts/.test(rotated.stdout)], [0, true], rotated.stderr);
+  const { stdout } = await run("staging", "rotations", "shop/documents");
+  assert.match(
+    stdout,
+    /^shop\/documents +on time +version 2 .*\n {2}.* done \(scheduled\), version 1 → 2, in /,
+  );
+  const abort = await run("staging", "rotations", "abort", "shop/documents", "--yes");
+  assert.equal(abort.code, 2);
+  assert.match(abort.stderr, /shop\/documents is an encryption key: its versions only go forward/);
+  const resumed = await run("staging", "rotations", "resume", "shop/documents");
+  assert.deepEqual([resumed.code, resumed.stdout], [0, "Nothing is under way.\n"]);
+});
+
+test("whoever says that an old value is revoked is named: somebody of the catalogue, or the run's actor", async () => {
+  const nobody = await run("staging", "rotations", "resume", "shop/openai");
+  assert.equal(nobody.code, 2);
+  assert.match(
+    nobody.stderr,
+    /say who has seen the old value of shop\/openai unused and has revoked it: --by ada/,
+  );
+  const stranger = await run("staging", "rotations", "resume", "shop/openai", "--by", "mallory");
+  assert.equal(stranger.code, 2);
+  assert.match(stranger.stderr, /--by mallory is nobody in the catalogue; there are ada, ben/);
+  const known = await run("staging", "rotations", "resume", "shop/openai", "--by", "ben");
+  assert.deepEqual([known.code, known.stdout], [0, "shop/openai: nothing is under way.\n"]);
 });
 
 test("R25: production is refused while staging has not rotated, by name and with what to run", async () => {

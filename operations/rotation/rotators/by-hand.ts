@@ -25,7 +25,7 @@ const givenField = "given-in";
 /**
  * Secrets that a person makes and revokes (`rotate.by: hand`): exchange keys and webhooks without an API (R15, R16,
  * R20). `keyplane set --rotate` brings the next value, which then goes the way of every rotation; before the end the owner is asked
- * to revoke the old one, and says so with `keyplane rotations resume`.
+ * to revoke the old one, and says so with `keyplane rotations resume NAME --by PERSON`.
  */
 export function byHand({ given, confirmedBy }: Hand = {}): Rotator {
   return {
@@ -108,7 +108,7 @@ export function nextGiven(secret: Secret, given: Fields, current: Fields | undef
 function request({ secret, rotation }: RotatorContext, old: Fields): string {
   const which =
     old[givenField] === rotation ? "the value that was given for this rotation" : "the value before";
-  return `${secret.owner} is asked to revoke ${which} of ${secret.id} at ${issuer(secret)}, once it shows no use of it, then to run \`keyplane rotations resume ${secret.id}\``;
+  return `${secret.owner} is asked to revoke ${which} of ${secret.id} at ${issuer(secret)}, once it shows no use of it, then to run \`keyplane rotations resume ${secret.id} --by ${secret.owner}\``;
 }
 
 function issuer({ provider }: Secret): string {

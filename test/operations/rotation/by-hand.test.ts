@@ -5,8 +5,10 @@ import type { Secret } from "../../../model/model.ts";
 import { resumeByHand, rotateToGiven } from "../../../operations/rotation/by-hand.ts";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
 import { abortRotation, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import { readJournal } from "../../../operations/rotation/journal-store.ts";
 import { ProbeError, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { byHand } from "../../../operations/rotation/rotators/by-hand.ts";
+import { historyOf } from "../../../operations/rotation/status.ts";
 import { readFields, stateOf } from "../../../operations/values/kv.ts";
 import { secretNamed, setValue } from "../../../operations/values/set.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
@@ -95,7 +97,7 @@ test("trading-bot's webhook reaches its consumers, then gus is asked to remove t
     [
       "revoke",
       true,
-      "gus is asked to revoke the value before of trading-bot/slack-webhook at slack's dashboard, once it shows no use of it, then to run `keyplane rotations resume trading-bot/slack-webhook`",
+      "gus is asked to revoke the value before of trading-bot/slack-webhook at slack's dashboard, once it shows no use of it, then to run `keyplane rotations resume trading-bot/slack-webhook --by gus`",
     ],
   );
   slack.webhooks.delete(old);
@@ -119,6 +121,9 @@ test("where no API can be asked, the owner's word ends it, and the old versions 
   assert.equal((await rotate({ ...at.options, rotator: byHand() })).state, "drain");
   const done = await resumeByHand(at.options, "ada");
   assert.equal(done.state, "done");
+  const { journal } = await readJournal(bench, at.secret);
+  assert.equal(journal?.confirmedBy, "ada");
+  assert.equal(historyOf(journal)[0]?.confirmedBy, "ada");
   assert.deepEqual(await at.held(), [next, next]);
   assert.equal(await readFields(bench.vault, bench.model.vault.mounts.kv, at.secret.source, 1), undefined);
 });

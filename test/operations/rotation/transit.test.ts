@@ -95,8 +95,10 @@ class Documents {
     return [...new Set(found)].sort();
   }
 
-  versions(): Promise<{ latest: number; decrypts: number; available: number }> {
-    return keyVersions({ vault: server.root, model: server.model }, this.key);
+  async versions(): Promise<{ latest: number; decrypts: number; available: number }> {
+    const found = await keyVersions({ vault: server.root, model: server.model }, this.key);
+    assert.ok(found);
+    return found;
   }
 
   rotate(given: Partial<EncryptionKeyOptions> & { reason?: Reason } = {}) {

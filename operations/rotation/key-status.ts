@@ -1,0 +1,87 @@
+import type { Vault } from "../../clients/vault.ts";
+import type { EncryptionKey, Model } from "../../model/model.ts";
+import { isUnderWay, type Journal } from "./journal.ts";
+import { readJournal } from "./journal-store.ts";
+import { type KeyVersions, keyVersions } from "./key-versions.ts";
+import { after, type Standing, stuckBecause } from "./schedule.ts";
+import { keyJournal } from "./transit.ts";
+
+/** An encryption key, where it stands, and its journal. */
+export interface KeyStatus {
+  key: EncryptionKey;
+  standing: Standing;
+  /** Undefined where Vault has no such key yet. */
+  versions?: KeyVersions;
+  journal?: Journal;
+}
+
+/** Vault looks about once an hour whether a key is due; after a day neither it nor a runner does. */
+const grace = 86_400;
+
+/**
+ * Where encryption keys stand, in their order; retired ones are left out. Reads names of versions and journals, never a
+ * key.
+ * @throws JournalError, VaultError, VaultUnreachableError
+ */
+export async function keyStatusOf(
+  reading: { vault: Vault; model: Model },
+  keys: readonly EncryptionKey[],
+  now: Date,
+): Promise<KeyStatus[]> {
+  const asked = keys.filter(({ retired }) => retired === undefined);
+  return Promise.all(
+    asked.map(async (key) => {
+      const [versions, { journal }] = await Promise.all([
+        keyVersions(reading, key),
+        readJournal(reading, keyJournal(key)),
+      ]);
+      return {
+        key,
+        standing: keyStandingOf(key, { ...(versions && { versions }), ...(journal && { journal }) }, now),
+        ...(versions !== undefined && { versions }),
+        ...(journal !== undefined && { journal }),
+      };
+    }),
+  );
+}
+
+/** Where an encryption key stands at a moment. Pure. */
+export function keyStandingOf(
+  key: Pick<EncryptionKey, "id" | "autoRotate" | "retain" | "stored">,
+  { versions, journal }: Pick<KeyStatus, "versions" | "journal">,
+  now: Date,
+): Standing {
+  const last = versions?.made.get(versions.latest);
+  const due = last && after(last, key.autoRotate);
+  const bound = due && after(due, grace);
+  const isDue = due !== undefined && now >= due;
+  const lateness = !isDue ? "on time" : bound !== undefined && now > bound ? "overdue" : "due";
+  const times = { ...(last && { last }), ...(due && { due }), ...(bound && { bound }) };
+  const standing = (state: Standing["state"], why: string, more: Partial<Standing> = {}): Standing => ({
+    secret: key.id,
+    state,
+    lateness,
+    why,
+    ...times,
+    ...more,
+  });
+  if (versions === undefined)
+    return standing("no value", "Vault has no such key yet: build the environment (keyplane up)");
+  if (journal !== undefined && isUnderWay(journal)) {
+    const rotate = { by: "machine", overlap: key.retain, onCompromise: true } as const;
+    const why = stuckBecause({ rotate }, journal, 0, now);
+    const more = {
+      step: journal.state,
+      since: new Date(journal.since),
+      ...(journal.notBefore !== undefined && { until: new Date(journal.notBefore) }),
+    };
+    return standing(why === undefined ? "under way" : "stuck", why ?? journal.waiting ?? "", more);
+  }
+  if (versions.latest > versions.available && key.stored.length > 0) {
+    return standing(
+      "due",
+      `Vault made version ${versions.latest}: what is stored under older ones is to be rewrapped`,
+    );
+  }
+  return standing(lateness, lateness === "overdue" ? "neither Vault nor a runner made a version" : "");
+}
