@@ -1,0 +1,33 @@
+import type { Detector, Kind } from "../detector.ts";
+import { addressPassword } from "./address.ts";
+import { assignment } from "./assignment.ts";
+import { authorization } from "./authorization.ts";
+import { azureKeys } from "./azure.ts";
+import { clouds } from "./clouds.ts";
+import { codeHosts } from "./code-hosts.ts";
+import { discordToken } from "./discord-token.ts";
+import { detectorOf } from "./format.ts";
+import { innerTokens } from "./inner.ts";
+import { jsonWebKey } from "./json-web-key.ts";
+import { jsonWebToken } from "./json-web-token.ts";
+import { loginFiles } from "./login-file.ts";
+import { privateKey } from "./private-key.ts";
+import { services } from "./services.ts";
+
+/** Every detector. Where two find the same characters the earlier one names them. */
+export const detectors: readonly Detector[] = [
+  ...[...clouds, ...codeHosts, ...services].map(detectorOf),
+  ...innerTokens,
+  ...azureKeys,
+  privateKey,
+  jsonWebKey,
+  jsonWebToken,
+  discordToken,
+  addressPassword,
+  ...authorization,
+  ...loginFiles,
+  assignment,
+];
+
+/** Of every detector, by id. */
+export const kinds: ReadonlyMap<string, Kind> = new Map(detectors.map(({ kind }) => [kind.id, kind]));
