@@ -1,3 +1,4 @@
+import type { Position } from "../../model/catalogue.ts";
 import { type Check, called, withVerdict } from "../check.ts";
 
 const commands = { violated: "error", pending: "notice", excepted: "warning" } as const;
@@ -10,20 +11,31 @@ export function annotations(check: Check): string {
   return (["violated", "pending", "excepted"] as const)
     .flatMap((verdict) =>
       withVerdict(check, verdict).map(({ rule, urn, message, position }) => {
-        const properties = {
-          ...(position !== undefined && {
-            file: position.file,
-            line: String(position.line),
-            col: String(position.column),
-          }),
-          title: `${rule.name} (${check.environment}, ${verdict})`,
-        };
-        const list = Object.entries(properties).map(([name, value]) => `${name}=${property(value)}`);
+        const title = `${rule.name} (${check.environment}, ${verdict})`;
         const text = `${rule.sentence} ${called(urn)}: ${message}. ${rule.fix}`;
-        return `::${commands[verdict]} ${list.join(",")}::${data(text)}`;
+        return annotation(commands[verdict], title, text, position);
       }),
     )
     .join("\n");
+}
+
+/** One such command. */
+export function annotation(
+  command: "error" | "notice" | "warning",
+  title: string,
+  text: string,
+  position?: Position,
+): string {
+  const properties = {
+    ...(position !== undefined && {
+      file: position.file,
+      line: String(position.line),
+      col: String(position.column),
+    }),
+    title,
+  };
+  const list = Object.entries(properties).map(([name, value]) => `${name}=${property(value)}`);
+  return `::${command} ${list.join(",")}::${data(text)}`;
 }
 
 /** What stands after the second "::": a line break would begin another command. */

@@ -1,0 +1,161 @@
+import { createReadStream } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
+import type { Report } from "../progress.ts";
+import { Baseline } from "./baseline.ts";
+import { checkRepository } from "./checks/index.ts";
+import type { Repository } from "./checks/repository.ts";
+import { isBinary, scanContent } from "./content.ts";
+import type { Detection } from "./finding.ts";
+import { git, rootOf } from "./git.ts";
+import { Scanner } from "./scanner.ts";
+import { scanBlobs } from "./sources/blobs.ts";
+import { Inside, scanFile } from "./sources/file.ts";
+import { filesIn } from "./sources/folder.ts";
+import { historyOf } from "./sources/history.ts";
+import { stagedIn } from "./sources/staged.ts";
+import { trackedIn } from "./sources/tracked.ts";
+import { type ScanResult, Tally } from "./tally.ts";
+
+export interface ScanOptions {
+  /** Where to begin to look for the repository. */
+  cwd: string;
+  report?: Report;
+  /** Ends a scan with the signal's reason; a stream ends with what was found until then. */
+  signal?: AbortSignal;
+}
+
+/** Everything tracked, as it lies in the folder, and what the repository itself must be like. */
+export async function scanTracked({ cwd, report, signal }: ScanOptions): Promise<ScanResult> {
+  const root = await rootOf(cwd);
+  const tracked = await trackedIn(root);
+  const inside = new Inside(root);
+  const tally = new Tally(await Baseline.read(root));
+  for (const [index, { path }] of tracked.files.entries()) {
+    signal?.throwIfAborted();
+    if (index % 250 === 0) await breathe(report, index, tracked.files.length);
+    const options = tally.optionsOf(path);
+    const scanned = (await inside.has(path)) ? scanFile(join(root, path), options) : undefined;
+    if (scanned !== undefined) tally.add(path, scanned);
+  }
+  const paths = tracked.files.map(({ path }) => path);
+  tally.findings.push(
+    ...(await checkRepository({ root, paths, read: (path) => readTracked(root, path, inside) })),
+  );
+  tally.addUnused();
+  const links = tracked.links.length;
+  if (links > 0)
+    tally.skipped.push(
+      links === 1
+        ? "1 symbolic link, which is not followed"
+        : `${links} symbolic links, which are not followed`,
+    );
+  for (const path of tracked.submodules)
+    tally.skipped.push(`${path}: a submodule, which is scanned in its own repository`);
+  return tally.result();
+}
+
+/** What the next commit changes. */
+export async function scanStaged({ cwd }: ScanOptions): Promise<ScanResult> {
+  const root = await rootOf(cwd);
+  const staged = await stagedIn(root);
+  const tally = new Tally(await Baseline.read(root));
+  for await (const { asked, ...scanned } of scanBlobs(root, staged, ({ path }) => tally.optionsOf(path))) {
+    tally.add(asked.path, scanned);
+  }
+  const paths = (await trackedIn(root)).files.map(({ path }) => path);
+  tally.findings.push(...(await checkRepository({ root, paths, read: (path) => readStaged(root, path) })));
+  return tally.result();
+}
+
+/** The files at or below paths, tracked or not. */
+export async function scanPaths(
+  paths: readonly string[],
+  { cwd, report, signal }: ScanOptions,
+): Promise<ScanResult> {
+  const files = await filesIn(paths);
+  const tally = new Tally(await baselineAround(cwd));
+  for (const [index, path] of files.entries()) {
+    signal?.throwIfAborted();
+    if (index % 250 === 0) await breathe(report, index, files.length);
+    const scanned = scanFile(path, tally.optionsOf(path));
+    if (scanned !== undefined) tally.add(path, scanned);
+  }
+  return tally.result();
+}
+
+/** Every content and message of the history, each once. */
+export async function scanHistory(
+  { cwd, report, signal }: ScanOptions,
+  since: readonly string[] = [],
+): Promise<ScanResult> {
+  const root = await rootOf(cwd);
+  const { contents, messages } = await historyOf(root, since);
+  const tally = new Tally(await Baseline.read(root));
+  for (const { commit, text } of messages) {
+    const bytes = Buffer.from(text);
+    tally.add("commit message", { ...scanContent(bytes, { comments: false }), bytes: bytes.length }, commit);
+  }
+  let done = 0;
+  for await (const { asked, ...scanned } of scanBlobs(root, contents, ({ path }) => tally.optionsOf(path))) {
+    signal?.throwIfAborted();
+    if (done++ % 250 === 0) await breathe(report, done, contents.length);
+    tally.add(asked.path, scanned, asked.commit);
+  }
+  return tally.result();
+}
+
+/** A log that lies in a file. @throws PathError */
+export async function scanLog(path: string, options: ScanOptions): Promise<ScanResult> {
+  const [file = path] = await filesIn([path]);
+  return await scanStream(path, createReadStream(file), options);
+}
+
+/** A stream of lines, such as a log, until it ends or the signal comes. */
+export async function scanStream(
+  name: string,
+  stream: Readable,
+  { signal }: Partial<ScanOptions> = {},
+): Promise<ScanResult> {
+  const tally = new Tally(new Baseline());
+  let scanner: Scanner | undefined;
+  let bytes = 0;
+  const detections: Detection[] = [];
+  const stop = () => stream.destroy();
+  signal?.addEventListener("abort", stop);
+  try {
+    for await (const chunk of stream) {
+      const piece = Buffer.from(chunk as Uint8Array);
+      scanner ??= new Scanner({ comments: false, binary: isBinary(piece) });
+      bytes += piece.length;
+      detections.push(...scanner.push(piece));
+    }
+  } catch (error) {
+    // Ctrl-C ends a log that is followed; what has come is looked at.
+    if (signal?.aborted !== true) throw error;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
+  detections.push(...(scanner?.end() ?? []));
+  tally.add(name, { detections, allowed: 0, bytes });
+  return tally.result();
+}
+
+const readTracked = async (root: string, path: string, inside: Inside): ReturnType<Repository["read"]> =>
+  (await inside.has(path)) ? await readFile(join(root, path), "utf8").catch(() => undefined) : undefined;
+
+const readStaged = async (root: string, path: string): ReturnType<Repository["read"]> =>
+  (await git(root, ["cat-file", "blob", `:${path}`])).toString("utf8");
+
+async function baselineAround(cwd: string): Promise<Baseline> {
+  const root = await rootOf(cwd).catch(() => undefined);
+  return root === undefined ? new Baseline() : await Baseline.read(root);
+}
+
+/** Says how far it is, and lets Ctrl-C through: files are read without waiting. */
+async function breathe(report: Report | undefined, done: number, all: number): Promise<void> {
+  if (done > 1) report?.({ subject: "scan", state: "progress", text: `${done} of ${all}` });
+  await setImmediate();
+}

@@ -1,0 +1,71 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { realpath } from "node:fs/promises";
+import { dirname, join, sep } from "node:path";
+import { isBinary, type Scanned, scanContent } from "../content.ts";
+import { Scanner, type ScannerOptions } from "../scanner.ts";
+
+/** What is read at once; larger files go through a window. Bytes. */
+const piece = 4 * 1024 * 1024;
+
+/**
+ * Scans a file, however large it is.
+ * @returns nothing where it is gone, no regular file, or not ours to read
+ */
+export function scanFile(path: string, options: ScannerOptions): (Scanned & { bytes: number }) | undefined {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | (constants.O_NOFOLLOW ?? 0));
+  } catch {
+    return undefined;
+  }
+  try {
+    const { size } = fstatSync(file);
+    if (!fstatSync(file).isFile()) return undefined;
+    const first = read(file, Math.min(size, piece));
+    if (size <= piece) return { ...scanContent(first, options), bytes: first.length };
+    const scanner = new Scanner({ ...options, binary: isBinary(first) });
+    const detections = scanner.push(first);
+    let bytes = first.length;
+    for (let next = read(file, piece); next.length > 0; next = read(file, piece)) {
+      bytes += next.length;
+      detections.push(...scanner.push(next));
+    }
+    detections.push(...scanner.end());
+    return { detections, allowed: scanner.allowed, bytes };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function read(file: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const got = readSync(file, bytes, filled, length - filled, null);
+    if (got === 0) break;
+    filled += got;
+  }
+  return bytes.subarray(0, filled);
+}
+
+/** Says of tracked paths whether they lie in the folder still: a folder may have become a link that leads elsewhere. */
+export class Inside {
+  readonly #root: string;
+  readonly #folders = new Map<string, boolean>();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async has(path: string): Promise<boolean> {
+    const folder = dirname(path);
+    const known = this.#folders.get(folder);
+    if (known !== undefined) return known;
+    const real = await realpath(join(this.#root, folder)).catch(() => undefined);
+    const root = await realpath(this.#root);
+    const inside =
+      real === (folder === "." ? root : join(root, folder)) || real?.startsWith(root + sep) === true;
+    this.#folders.set(folder, inside);
+    return inside;
+  }
+}
