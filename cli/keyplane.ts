@@ -23,6 +23,10 @@ const commands: Record<string, { summary: string; load: () => Promise<{ command(
     summary: "judge what the program would declare, by every policy",
     load: () => import("./check.ts"),
   },
+  scan: {
+    summary: "look for secrets in files, Git history and logs",
+    load: () => import("./scan.ts"),
+  },
   set: { summary: "give a secret the value on standard input", load: () => import("./set.ts") },
   enrol: { summary: "hand a person their second factor, once", load: () => import("./enrol.ts") },
   rotate: { summary: "replace secrets without downtime", load: () => import("./rotate.ts") },
