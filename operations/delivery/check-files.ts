@@ -30,7 +30,10 @@ export async function checkFiles(
         delivery.to === "env-file"
           ? [host.path(delivery.path)]
           : "folder" in delivery
-            ? await filesIn(host.path(delivery.folder), service.id)
+            ? [
+                ...(await filesIn(host.path(delivery.folder), service.id)),
+                ...(await filesIn(host.path(join(delivery.folder, service.name)), service.id)),
+              ]
             : [];
       for (const path of paths) {
         const problem = await problemOf(path, service.user);

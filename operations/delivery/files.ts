@@ -14,6 +14,8 @@ export interface FilesOptions {
   name: string;
   /** The folder, on this machine. */
   folder: string;
+  /** The folder that the services' own folders lie in, where it is one of those. */
+  within?: string;
   /** The folder as the service sees it: what its _FILE variables point to. */
   seenAs: string;
   /** Who goes through it: the service's user (mode 700), several services' users (711), or whoever runs this (700). */
@@ -42,8 +44,9 @@ export class FilesSink implements Sink {
 
   async write(bundle: Bundle): Promise<boolean> {
     const owner = await ownerOf(this.#service.user);
-    const { folder, entered } = this.#options;
+    const { folder, entered, within } = this.#options;
     const ours = { uid: ownUid() };
+    if (within !== undefined) await prepareFolder(within, ours, entered === "by us" ? 0o700 : 0o711);
     await prepareFolder(
       folder,
       entered === "by its user" ? owner : ours,

@@ -1,8 +1,10 @@
+import { join } from "node:path";
 import type { Delivery, Model, Service } from "../../model/model.ts";
 import { EnvFileSink } from "./env-file.ts";
 import { FilesSink } from "./files.ts";
 import { Host, type HostOptions } from "./host.ts";
 import { runningInstances } from "./instances.ts";
+import { filesOf, nameOf, neighbours, rivalNames, variablesOf } from "./neighbours.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
 export interface SinkOptions extends Omit<HostOptions, "root"> {
@@ -17,7 +19,11 @@ export interface SinkOptions extends Omit<HostOptions, "root"> {
  * The places where a service reads its values, as far as this machine reaches them; in the order of its `deliver`. One
  * that is not reached is among them and says so: nothing is left out silently.
  */
-export function sinksOf(model: Pick<Model, "services">, service: Service, options: SinkOptions): Sink[] {
+export function sinksOf(
+  model: Pick<Model, "services" | "secrets">,
+  service: Service,
+  options: SinkOptions,
+): Sink[] {
   const { root } = options;
   const host = new Host({ ...options, root: root ?? "/" });
   return service.deliver.map(
@@ -29,7 +35,7 @@ export function sinksOf(model: Pick<Model, "services">, service: Service, option
 type Folder = Extract<Delivery, { folder: string }>;
 
 function sinkOf(
-  model: Pick<Model, "services">,
+  model: Pick<Model, "services" | "secrets">,
   service: Service,
   delivery: Delivery,
   host: Host,
@@ -39,28 +45,33 @@ function sinkOf(
   switch (delivery.to) {
     case "files":
     case "compose-secrets":
-    case "vault-agent":
+    case "vault-agent": {
       if (root === undefined) return new Unreached(name, elsewhere, delivery.to === "vault-agent");
+      const { isOwn, path, seenAs } = folderOf(model, service, delivery);
       return new FilesSink(service, host, {
         name,
-        folder: host.path(delivery.folder),
-        seenAs: seenAs(delivery),
+        folder: host.path(path),
+        ...(isOwn && { within: host.path(delivery.folder) }),
+        seenAs,
         entered:
           delivery.to === "compose-secrets"
             ? "by us"
-            : isOneUsers(model, service, delivery)
+            : isOwn || isOneUsers(model, service, delivery)
               ? "by its user"
               : "by several users",
         withVariables: !service.deliver.some(({ to }) => to === "env-file"),
       });
+    }
     case "env-file": {
       if (root === undefined) return new Unreached(name, elsewhere, false);
       if (!isOneUsers(model, service, delivery)) return new Unreached(name, severalUsers, false);
+      const rivals = rivalNames(model, service, delivery, variablesOf);
+      if (rivals.length > 0) return new Unreached(name, severalRoles(rivals), false);
       const files = service.deliver.find((other): other is Folder => "folder" in other);
       return new EnvFileSink(service, host, {
         name,
         path: host.path(delivery.path),
-        filesSeenAs: files && seenAs(files),
+        filesSeenAs: files && folderOf(model, service, files).seenAs,
       });
     }
     case "vault-secrets-operator":
@@ -77,29 +88,30 @@ function sinkOf(
 const elsewhere =
   "this machine is not the service's host: run the same command there (with --root /), or start the service with `keyplane run`";
 
-/** The target and its own names. */
-export function nameOf(delivery: Delivery): string {
-  const { to, ...names } = delivery;
-  const place =
-    "path" in names ? names.path : "folder" in names ? names.folder : Object.values(names).join("/");
-  return `${to} ${place}`;
-}
-
-function seenAs(delivery: Folder): string {
-  return delivery.to === "compose-secrets" ? delivery.mount : delivery.folder;
-}
+const severalRoles = (names: string[]) =>
+  `services that sign and services that accept read ${names.join(", ")} from it, and those that accept get a new value ` +
+  "first: give each a path of its own";
 
 const severalUsers =
   "services with different users share it, and a file of mode 600 has one owner: give each a path of its own";
 
-/** Whether all services of a place have one user; a relative path is one in the system's own project. */
-function isOneUsers({ services }: Pick<Model, "services">, service: Service, delivery: Delivery): boolean {
-  const place = nameOf(delivery);
-  const isAbsolute = / \//.test(place);
-  return services
-    .filter(({ retired, system }) => retired === undefined && (isAbsolute || system === service.system))
-    .filter(({ deliver }) => deliver.some((other) => nameOf(other) === place))
-    .every(({ user }) => user === service.user);
+/** Whether all services of a place have one user. */
+function isOneUsers(model: Pick<Model, "services">, service: Service, delivery: Delivery): boolean {
+  return neighbours(model, service, delivery).every(({ user }) => user === service.user);
+}
+
+/**
+ * The folder that a service is delivered to, below what the catalogue names where a neighbour of another role has files of
+ * the same names: a container still sees them all in its mount.
+ */
+function folderOf(model: Pick<Model, "services" | "secrets">, service: Service, delivery: Folder) {
+  const isOwn = rivalNames(model, service, delivery, filesOf).length > 0;
+  const seen = delivery.to === "compose-secrets" ? delivery.mount : delivery.folder;
+  return {
+    isOwn,
+    path: isOwn ? join(delivery.folder, service.name) : delivery.folder,
+    seenAs: isOwn && delivery.to !== "compose-secrets" ? join(seen, service.name) : seen,
+  };
 }
 
 /** What `keyplane run` supervises reads nothing else: files are written for a service that runs without it. */

@@ -238,7 +238,7 @@ async function deliverEverything(): Promise<void> {
     const services = model.services.map((other) => ({ ...other, user: here.user }));
     // A host of its own for each system, each with its own project.
     const options = { root: join(hosts, service.system), runs: join(home, "run") };
-    for (const sink of sinksOf({ services }, here, options)) await sink.write(bundle);
+    for (const sink of sinksOf({ services, secrets: [] }, here, options)) await sink.write(bundle);
     const at = (...path: string[]) => join("hosts", service.system, ...path);
     const folder = service.deliver.find((delivery) => "folder" in delivery)?.folder;
     for (const [name, text] of Object.entries(bundle.files)) {

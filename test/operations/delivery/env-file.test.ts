@@ -14,7 +14,7 @@ const path = "/opt/shop/env_files/local.env";
 const deliver: Delivery[] = [{ to: "env-file", path }];
 
 function sinkOf(host: TestHost, service: Service, services: Service[] = [service]): Sink {
-  const [sink] = sinksOf({ services }, service, { root: host.root, runs: host.runs });
+  const [sink] = sinksOf({ services, secrets: [] }, service, { root: host.root, runs: host.runs });
   assert.ok(sink !== undefined);
   return sink;
 }
@@ -47,7 +47,7 @@ describe("an env-file", () => {
     await using host = await testHost();
     const service = serviceOf("api", [...deliver, { to: "files", folder: "/opt/shop/credentials" }]);
     const bundle = bundleFor(service, { "shop/a": { files: { pem: "-----BEGIN" } } });
-    for (const sink of sinksOf({ services: [service] }, service, host)) await sink.write(bundle);
+    for (const sink of sinksOf({ services: [service], secrets: [] }, service, host)) await sink.write(bundle);
     assert.equal(await read(host), "PEM_FILE='/opt/shop/credentials/pem'\n");
     assert.deepEqual((await readdir(join(host.root, "opt/shop/credentials"))).sort(), [
       ".keyplane.json",

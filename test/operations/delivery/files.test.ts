@@ -14,7 +14,7 @@ const isRoot = process.geteuid?.() === 0;
 const deliver = [{ to: "files", folder: "/run/secrets" }] as const;
 
 function sinkOf(host: TestHost, service: Service, services: Service[] = [service]): Sink {
-  const [sink] = sinksOf({ services }, service, { root: host.root, runs: host.runs });
+  const [sink] = sinksOf({ services, secrets: [] }, service, { root: host.root, runs: host.runs });
   assert.ok(sink !== undefined);
   return sink;
 }

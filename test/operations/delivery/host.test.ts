@@ -91,7 +91,7 @@ const files: Delivery[] = [{ to: "files", folder }];
 
 function sinkOf(host: TestHost, service: Service, platform: Platform, others: Service[] = []): Sink {
   const options: SinkOptions = { root: host.root, runs: host.runs, command: platform.run };
-  const [sink] = sinksOf({ services: [service, ...others] }, service, options);
+  const [sink] = sinksOf({ services: [service, ...others], secrets: [] }, service, options);
   assert.ok(sink !== undefined);
   return sink;
 }
@@ -167,7 +167,7 @@ for (const [runsOn, restart, signal] of [
       await using host = await testHost();
       const service = serviceOf("api", files, { runsOn: "compose", reload: "restart" });
       const starts = [new Date(Date.now() + 60_000), new Date(Date.now() + 60_000)];
-      const sink = sinksOf({ services: [service] }, service, {
+      const sink = sinksOf({ services: [service], secrets: [] }, service, {
         ...host,
         command: async (argv) =>
           argv[1] === "inspect" ? starts.map((start) => `${start.toISOString()}\n`).join("") : "one\ntwo\n",
@@ -181,7 +181,7 @@ for (const [runsOn, restart, signal] of [
     test("a platform that refuses is named with its own first words", async () => {
       await using host = await testHost();
       const service = serviceOf("api", files, { runsOn, reload: "restart" });
-      const [sink] = sinksOf({ services: [service] }, service, {
+      const [sink] = sinksOf({ services: [service], secrets: [] }, service, {
         ...host,
         command: async () => {
           throw Object.assign(new Error("failed"), { stderr: "refused\nsecond line" });
@@ -237,7 +237,10 @@ describe("a service that watches", () => {
 describe("a target that this machine does not reach", () => {
   const at = async (delivery: Delivery, options: Partial<SinkOptions> = {}) => {
     const service = serviceOf("api", [delivery]);
-    const [sink, ...more] = sinksOf({ services: [service] }, service, { runs: "/nonexistent", ...options });
+    const [sink, ...more] = sinksOf({ services: [service], secrets: [] }, service, {
+      runs: "/nonexistent",
+      ...options,
+    });
     assert.ok(sink !== undefined && more.length === 0);
     return { sink, service };
   };
