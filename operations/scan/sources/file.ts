@@ -6,6 +6,7 @@ import { Scanner, type ScannerOptions } from "../scanner.ts";
 
 /** What is read at once; larger files go through a window. Bytes. */
 const piece = 4 * 1024 * 1024;
+const shared = Buffer.allocUnsafeSlow(piece);
 
 /**
  * Scans a file, however large it is.
@@ -19,10 +20,14 @@ export function scanFile(path: string, options: ScannerOptions): (Scanned & { by
     return undefined;
   }
   try {
-    const { size } = fstatSync(file);
-    if (!fstatSync(file).isFile()) return undefined;
-    const first = read(file, Math.min(size, piece));
-    if (size <= piece) return { ...scanContent(first, options), bytes: first.length };
+    const found = fstatSync(file);
+    if (!found.isFile()) return undefined;
+    // One piece for all files that fit: what is found in it is told before the next one is read.
+    if (found.size < piece) {
+      const bytes = shared.subarray(0, readFully(file, shared, found.size));
+      return { ...scanContent(bytes, options), bytes: bytes.length };
+    }
+    const first = read(file, piece);
     const scanner = new Scanner({ ...options, binary: isBinary(first) });
     const detections = scanner.push(first);
     let bytes = first.length;
@@ -39,13 +44,18 @@ export function scanFile(path: string, options: ScannerOptions): (Scanned & { by
 
 function read(file: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);
+  return bytes.subarray(0, readFully(file, bytes, length));
+}
+
+/** @returns how many bytes, fewer only at the file's end */
+function readFully(file: number, into: Buffer, length: number): number {
   let filled = 0;
   while (filled < length) {
-    const got = readSync(file, bytes, filled, length - filled, null);
+    const got = readSync(file, into, filled, length - filled, null);
     if (got === 0) break;
     filled += got;
   }
-  return bytes.subarray(0, filled);
+  return filled;
 }
 
 /** Says of tracked paths whether they lie in the folder still: a folder may have become a link that leads elsewhere. */

@@ -1,4 +1,5 @@
-import { lstat, readdir, stat } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Somebody asked for a file that is not there, or is none. */
@@ -16,19 +17,19 @@ export async function filesIn(paths: readonly string[]): Promise<string[]> {
   for (const path of paths) {
     const found = await stat(path).catch(() => undefined);
     if (found === undefined) throw new PathError(`${path}: there is no such file or folder`);
-    if (found.isDirectory()) await walk(path, files);
+    if (found.isDirectory()) walk(path, files);
     else if (found.isFile()) files.push(path);
     else throw new PathError(`${path}: is neither a file nor a folder; give a stream on standard input (-)`);
   }
   return files;
 }
 
-async function walk(folder: string, files: string[]): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true });
+function walk(folder: string, files: string[]): void {
+  const entries = readdirSync(folder, { withFileTypes: true });
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      if (entry.name !== ".git") await walk(path, files);
-    } else if (entry.isFile() && (await lstat(path)).isFile()) files.push(path);
+      if (entry.name !== ".git") walk(path, files);
+    } else if (entry.isFile()) files.push(path);
   }
 }
