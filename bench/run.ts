@@ -16,6 +16,7 @@ const sections: Record<string, () => Promise<(scale: Scale) => Promise<Row[]>>> 
   organizations: async () => (await import("./scale.ts")).organizations,
   credentials: async () => (await import("./credentials.ts")).credentialsPerSecond,
   rotation: async () => (await import("./rotation.ts")).rotations,
+  scan: async () => (await import("./scan.ts")).scans,
   up: async () => (await import("./up.ts")).timesOfUp,
 };
 
