@@ -1,4 +1,5 @@
-import { Agent, type Dispatcher, request } from "undici";
+import { Agent as HttpAgent, type IncomingHttpHeaders, request as requestHttp } from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 
 export interface VaultOptions {
   /** e.g. https://127.0.0.1:8200 */
@@ -67,18 +68,21 @@ export interface RequestOptions {
   headers?: Record<string, string>;
 }
 
-/** A thin client of Vault's HTTP API. Paths are without "/v1/". */
+/** Milliseconds after which an unused connection is given up, before the server or something between does so. */
+const idle = 4_000;
+
+/** A thin client of Vault's HTTP API, on Node's own HTTP client. Paths are without "/v1/". */
 export class Vault {
   readonly address: string;
   readonly token: string | undefined;
   readonly #options: VaultOptions;
-  readonly #agent: Agent;
+  readonly #agent: HttpAgent;
 
-  constructor(options: VaultOptions, agent?: Agent) {
+  constructor(options: VaultOptions, agent?: HttpAgent) {
     this.address = options.address.replace(/\/+$/, "");
     this.token = options.token;
     this.#options = options;
-    this.#agent = agent ?? new Agent({ connect: options.ca === undefined ? {} : { ca: options.ca } });
+    this.#agent = agent ?? connections(this.address, options.ca);
   }
 
   /** The same server and connections, with another token (or none). */
@@ -94,14 +98,13 @@ export class Vault {
   ): Promise<VaultResponse<T>> {
     const url = new URL(`${this.address}/v1/${path}`);
     for (const [key, value] of Object.entries(query ?? {})) url.searchParams.set(key, String(value));
-    const timeout = this.#options.timeout ?? 30_000;
-    let response: Dispatcher.ResponseData;
-    let text: string;
+    const signal = AbortSignal.timeout(this.#options.timeout ?? 30_000);
+    let answered: Answered;
     try {
-      response = await request(url, {
-        method: method as Dispatcher.HttpMethod,
-        dispatcher: this.#agent,
-        signal: AbortSignal.timeout(timeout),
+      answered = await ask(url, {
+        method,
+        agent: this.#agent,
+        signal,
         headers: {
           "x-vault-request": "true",
           ...(this.token !== undefined && { "x-vault-token": this.token }),
@@ -111,23 +114,23 @@ export class Vault {
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
-      text = await response.body.text();
-    } catch (cause) {
+    } catch (error) {
+      const cause = signal.aborted ? signal.reason : error;
       const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
       throw new VaultUnreachableError(`Vault at ${this.address} could not be reached: ${reason}`, { cause });
     }
-    const { statusCode, headers: answered } = response;
-    if (statusCode >= 300 && statusCode < 400) {
-      throw new VaultError(method, path, statusCode, [sentOn(this.address, answered.location)]);
+    const { status, text } = answered;
+    if (status >= 300 && status < 400) {
+      throw new VaultError(method, path, status, [sentOn(this.address, answered.headers.location)]);
     }
     const answer = parse(text);
     if (answer === undefined) {
       throw new VaultUnreachableError(
-        `${this.address} answers ${statusCode} with something that is not Vault's JSON (${method} ${path}): ` +
+        `${this.address} answers ${status} with something that is not Vault's JSON (${method} ${path}): ` +
           "check the address, its scheme, and what stands between here and Vault",
       );
     }
-    if (statusCode >= 400) throw new VaultError(method, path, statusCode, errorsOf(answer, this.token));
+    if (status >= 400) throw new VaultError(method, path, status, errorsOf(answer, this.token));
     return answer as unknown as VaultResponse<T>;
   }
 
@@ -163,8 +166,45 @@ export class Vault {
 
   /** Closes the connections; only for the client that opened them. */
   async close(): Promise<void> {
-    await this.#agent.close();
+    this.#agent.destroy();
   }
+}
+
+function connections(address: string, ca: string | undefined): HttpAgent {
+  const kept = { keepAlive: true, timeout: idle };
+  if (!address.startsWith("https:")) return new HttpAgent(kept);
+  return new HttpsAgent({ ...kept, ...(ca !== undefined && { ca }) });
+}
+
+interface Answered {
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+}
+
+interface Asking {
+  method: string;
+  agent: HttpAgent;
+  signal: AbortSignal;
+  headers: Record<string, string>;
+  body?: string;
+}
+
+function ask(url: URL, { body, ...asking }: Asking): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    const request = url.protocol === "https:" ? requestHttps : requestHttp;
+    const sent = request(url, asking, (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("error", reject);
+      response.on("end", () => {
+        const { statusCode = 0, headers } = response;
+        resolve({ status: statusCode, headers, text: Buffer.concat(parts).toString() });
+      });
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
 }
 
 /** The answer as an object, an empty one where there is no content (204); undefined for anything else. */
