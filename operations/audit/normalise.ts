@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 
 /** One audited request, normalised (R52): who did what to which path, when, and with what outcome. No value. */
 export interface AuditEntry {
@@ -15,20 +15,22 @@ export interface AuditEntry {
 }
 
 const Auth = z.object({
-  display_name: z.string().optional(),
-  metadata: z.record(z.string(), z.string()).nullish(),
-  policies: z.array(z.string()).nullish(),
-  client_token: z.string().optional(),
+  display_name: z.optional(z.string()),
+  metadata: z.nullish(z.record(z.string(), z.string())),
+  policies: z.nullish(z.array(z.string())),
+  client_token: z.optional(z.string()),
 });
 
 /** The part of a line that is used; https://developer.hashicorp.com/vault/docs/audit#audit-entry-format */
 const Line = z.object({
-  time: z.string().refine((time) => !Number.isNaN(Date.parse(time))),
+  time: z.string().check(z.refine((time) => !Number.isNaN(Date.parse(time)))),
   type: z.literal("response"),
-  error: z.string().optional(),
-  auth: Auth.nullish(),
-  request: z.object({ id: z.string(), operation: z.string().optional(), path: z.string() }),
-  response: z.object({ auth: Auth.nullish(), data: z.record(z.string(), z.unknown()).nullish() }).nullish(),
+  error: z.optional(z.string()),
+  auth: z.nullish(Auth),
+  request: z.object({ id: z.string(), operation: z.optional(z.string()), path: z.string() }),
+  response: z.nullish(
+    z.object({ auth: z.nullish(Auth), data: z.nullish(z.record(z.string(), z.unknown())) }),
+  ),
 });
 type Line = z.infer<typeof Line>;
 

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { startOf } from "../process-identity.ts";
 import { placeFiles, wasRead } from "./owned-file.ts";
 import { ownUid } from "./owner.ts";
@@ -25,13 +25,13 @@ export interface Instance {
 }
 
 const Process = z.object({ pid: z.number(), started: z.string() });
-const Instance = Process.extend({
+const Instance = z.extend(Process, {
   service: z.string(),
-  child: Process.optional(),
+  child: z.optional(Process),
   versions: z.record(z.string(), z.number()),
-  files: z.record(z.string(), z.array(z.string())).optional(),
-  folder: z.string().optional(),
-  problem: z.string().optional(),
+  files: z.optional(z.record(z.string(), z.array(z.string()))),
+  folder: z.optional(z.string()),
+  problem: z.optional(z.string()),
 });
 
 /** Name of the file in which an instance is described. */

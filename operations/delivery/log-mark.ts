@@ -1,6 +1,6 @@
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod/mini";
 import { placeFiles } from "./owned-file.ts";
 import { ownUid } from "./owner.ts";
 

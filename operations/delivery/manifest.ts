@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { Bundle } from "./sink.ts";
 
 /** What a target on a host holds, by service: names and versions, never a value. */

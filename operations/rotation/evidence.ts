@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { Seconds, Secret } from "../../model/model.ts";
 import type { Journal } from "./journal.ts";
 import type { Reason } from "./rotator.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import type { Vault } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import { stateOf, writeVersion } from "../values/kv.ts";
@@ -24,8 +24,8 @@ const past = z.looseObject({
   to: z.number(),
   startedAt: z.string(),
   endedAt: z.string(),
-  failure: z.string().optional(),
-  confirmedBy: z.string().optional(),
+  failure: z.optional(z.string()),
+  confirmedBy: z.optional(z.string()),
 });
 
 /** What a journal must have for a runner to go on with it; a newer runner's additions are kept. */
@@ -37,24 +37,24 @@ const shape = z.looseObject({
   leaseUntil: z.iso.datetime(),
   attempt: z.number(),
   from: z.number(),
-  to: z.number().optional(),
-  final: z.number().optional(),
+  to: z.optional(z.number()),
+  final: z.optional(z.number()),
   startedAt: z.iso.datetime(),
-  commit: z.string().optional(),
+  commit: z.optional(z.string()),
   since: z.iso.datetime(),
-  switchedAt: z.iso.datetime().optional(),
-  verifiedAt: z.iso.datetime().optional(),
-  notBefore: z.iso.datetime().optional(),
-  waiting: z.string().optional(),
+  switchedAt: z.optional(z.iso.datetime()),
+  verifiedAt: z.optional(z.iso.datetime()),
+  notBefore: z.optional(z.iso.datetime()),
+  waiting: z.optional(z.string()),
   skipped: z.array(z.string()),
-  notes: z.array(z.string()).optional(),
-  reloaded: z.array(z.string()).optional(),
-  abort: z.string().optional(),
-  followedBy: z.enum(["compromise", "leaver"]).optional(),
-  confirmedBy: z.string().optional(),
-  baseline: z.record(z.string(), z.number()).optional(),
-  failure: z.string().optional(),
-  fingerprints: texts.optional(),
+  notes: z.optional(z.array(z.string())),
+  reloaded: z.optional(z.array(z.string())),
+  abort: z.optional(z.string()),
+  followedBy: z.optional(z.enum(["compromise", "leaver"])),
+  confirmedBy: z.optional(z.string()),
+  baseline: z.optional(z.record(z.string(), z.number())),
+  failure: z.optional(z.string()),
+  fingerprints: z.optional(texts),
   history: z.array(past),
 });
 

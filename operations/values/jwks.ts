@@ -31,7 +31,7 @@ export function keyOf(set: string): (header: JWTHeaderParameters) => Promise<Cry
     const found = keys.find((key) => key.kid === kid && key.alg === alg);
     if (found === undefined)
       throw new Error("the set has no key with the id and the algorithm that the token names");
-    const { importJWK } = await import("jose");
+    const { importJWK } = await import("jose/key/import");
     return importJWK(found, alg);
   };
 }
