@@ -35,6 +35,8 @@ export async function writeEvidence(
   if (evidenceKey === undefined) return false;
   const path = `${mounts.kv}/data/${secret.evidence}`;
   for (let tries = 1; ; tries++) {
+    // Before its content: what someone else writes in between is then found, or is in our way.
+    const { version } = await stateOf(vault, mounts.kv, secret.evidence);
     const found = await vault.read<{ data: unknown }>(path);
     const there = SealedEvidence.safeParse(found?.data).data;
     // What someone else put there stands for nothing.
@@ -44,7 +46,6 @@ export async function writeEvidence(
     const before = isOurs ? there.evidence : undefined;
     if (before?.rotation === evidence.rotation) return false;
     if (before !== undefined && before.startedAt > evidence.startedAt) return false;
-    const { version } = await stateOf(vault, mounts.kv, secret.evidence);
     await vault.write(`${mounts.kv}/metadata/${secret.evidence}`, {
       cas_required: true,
       delete_version_after: `${model.rotation.evidence}s`,
