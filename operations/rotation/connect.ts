@@ -1,13 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg, { type QueryResult, type QueryResultRow } from "pg";
 import { type Vault, VaultError } from "../../clients/vault.ts";
-import type { Database, Model } from "../../model/model.ts";
-import { type Connection, PersonNeededError, type Reach, TargetUnavailableError } from "./rotator.ts";
+import type { Model } from "../../model/model.ts";
+import {
+  type Connection,
+  PersonNeededError,
+  type Reach,
+  type Target,
+  TargetUnavailableError,
+} from "./rotator.ts";
 
 export interface DatabaseAccess {
   /** Logged in as the rotation role. */
   vault: Vault;
-  model: Pick<Model, "vault">;
+  model: { vault: { mounts: Pick<Model["vault"]["mounts"], "database"> } };
   /** PEM of the CA that signed the servers' certificates, where TLS is on; the system's roots when absent. */
   ca?: string;
   /** Milliseconds for a connection, and for one statement; 10 000 and 30 000 by default. */
@@ -15,7 +21,7 @@ export interface DatabaseAccess {
 }
 
 /** What a database says to something that its rotation role must be able to do. */
-export function refused({ id, rotation: { actsAs } }: Database, cause: pg.DatabaseError): PersonNeededError {
+export function refused({ id, rotation: { actsAs } }: Target, cause: pg.DatabaseError): PersonNeededError {
   return new PersonNeededError(
     `${id} refuses what rotation does as "${actsAs}": ${cause.message} (${cause.code}): let a DBA run the statements ` +
       'of "Static database users" in infra/README.md again',
@@ -35,7 +41,7 @@ export function databaseReach(access: DatabaseAccess): Pick<Reach, "manage" | "l
   };
 }
 
-async function manage(access: DatabaseAccess, database: Database): Promise<Connection> {
+async function manage(access: DatabaseAccess, database: Target): Promise<Connection> {
   const lease = await Lease.of(access, database);
   try {
     const client = await open(access, database, lease.credentials);
@@ -51,7 +57,7 @@ async function manage(access: DatabaseAccess, database: Database): Promise<Conne
 
 async function open(
   { ca, patience = { connect: 10_000, statement: 30_000 } }: DatabaseAccess,
-  database: Database,
+  database: Target,
   { user, password }: { user: string; password: string },
 ): Promise<pg.Client> {
   const client = new pg.Client({
@@ -87,7 +93,7 @@ const certificateErrors =
   /^(CERT_|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH|INVALID_CA)/;
 
 /** Time does not mend trust. */
-function untrusted(error: unknown, { id, host, port }: Database): PersonNeededError | undefined {
+function untrusted(error: unknown, { id, host, port }: Target): PersonNeededError | undefined {
   if (!(error instanceof Error) || error instanceof pg.DatabaseError) return undefined;
   const code = "code" in error ? String(error.code) : "";
   if (!certificateErrors.test(code) && !/does not support SSL/.test(error.message)) return undefined;
@@ -101,10 +107,10 @@ function untrusted(error: unknown, { id, host, port }: Database): PersonNeededEr
 /** A connection whose errors are told apart, and whose lease is renewed while it is used. */
 class Session implements Connection {
   readonly #client: pg.Client;
-  readonly #database: Database;
+  readonly #database: Target;
   readonly #lease: Lease | undefined;
 
-  constructor(client: pg.Client, database: Database, lease?: Lease) {
+  constructor(client: pg.Client, database: Target, lease?: Lease) {
     this.#client = client;
     this.#database = database;
     this.#lease = lease;
@@ -140,7 +146,7 @@ class Lease {
     this.credentials = credentials;
   }
 
-  static async of({ vault, model }: DatabaseAccess, database: Database): Promise<Lease> {
+  static async of({ vault, model }: DatabaseAccess, database: Target): Promise<Lease> {
     const path = `${model.vault.mounts.database}/creds/${database.rotation.role}`;
     try {
       const { data, lease_id, lease_duration } = await vault.request<{ username: string; password: string }>(
@@ -193,7 +199,7 @@ function mayPass({ code = "", message }: pg.DatabaseError): boolean {
   return /^(08|53|57P)|^(40001|40P01|55P03|57014)$/.test(code) || /tuple concurrently/.test(message);
 }
 
-function unavailable(error: unknown, { id, host, port }: Database): TargetUnavailableError | undefined {
+function unavailable(error: unknown, { id, host, port }: Target): TargetUnavailableError | undefined {
   if (error instanceof pg.DatabaseError && !mayPass(error)) return undefined;
   const said = error instanceof Error ? error.message || error.name : String(error);
   return new TargetUnavailableError(

@@ -7,6 +7,9 @@ import type { Fields } from "../values/shape.ts";
 /** Why a secret is rotated (R21). `compromise` and `leaver` take the shortest safe path. */
 export type Reason = "first" | "scheduled" | "compromise" | "leaver";
 
+/** A database, as far as reaching it goes. */
+export type Target = Pick<Database, "id" | "host" | "port" | "database" | "tls" | "rotation">;
+
 /** An open connection to one database. */
 export interface Connection {
   query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>>;
@@ -16,9 +19,9 @@ export interface Connection {
 /** Every way out to a target, handed in, so that tests can stand in between and count or cut what passes. */
 export interface Reach {
   /** As `database.rotation.actsAs`, with short credentials from Vault. */
-  manage(database: Database): Promise<Connection>;
+  manage(database: Target): Promise<Connection>;
   /** As one login of the database. */
-  login(database: Database, as: { user: string; password: string }): Promise<Connection>;
+  login(database: Target, as: { user: string; password: string }): Promise<Connection>;
   fetch: typeof fetch;
 }
 

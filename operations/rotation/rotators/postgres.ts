@@ -1,5 +1,5 @@
 import pg from "pg";
-import type { Database } from "../../../model/model.ts";
+import type { Secret } from "../../../model/model.ts";
 import { generate } from "../../values/generate.ts";
 import type { Fields } from "../../values/shape.ts";
 import { refused } from "../connect.ts";
@@ -8,9 +8,11 @@ import {
   type Idleness,
   PersonNeededError,
   ProbeError,
+  type Reach,
   type Rotator,
   type RotatorContext,
   StillAcceptedError,
+  type Target,
 } from "../rotator.ts";
 import { rightsDiffer } from "./postgres/rights.ts";
 import { findRole, type Mark, markOf, type Role } from "./postgres/role.ts";
@@ -26,6 +28,16 @@ import {
   type Wanted,
 } from "./postgres/stage.ts";
 
+/** What a user's rotation needs; the function of Secrets Manager has no model and no secret but this. */
+export interface UserContext extends Pick<RotatorContext, "rotation" | "reason" | "signal"> {
+  secret: Pick<Secret, "id" | "generator" | "databaseUser">;
+  model: { environment: string; databases: UserDatabase[] };
+  reach: Pick<Reach, "manage" | "login">;
+}
+
+/** With the names of the groups that the catalogue has in it. */
+export type UserDatabase = Target & { groups: { name: string }[] };
+
 /**
  * Static database users. Two logins that take turns overlap (R31): the next one is made beside the current one, with
  * the same rights, and the current one is shut at the end. A single login (R32) has one password at a time: staging
@@ -33,8 +45,8 @@ import {
  * A field `user` that names none of the catalogue's logins is one that was there before; it is replaced like the other
  * of two.
  */
-export const postgres: Rotator = {
-  async create({ secret }, current) {
+export const postgres = {
+  async create({ secret }: UserContext, current: Fields | undefined): Promise<Fields> {
     const { logins } = userOf(secret);
     const user = logins.find((login) => login !== current?.user) ?? logins[0] ?? "";
     const { generator } = secret;
@@ -42,7 +54,7 @@ export const postgres: Rotator = {
     return { user, password: generate(generator) };
   },
 
-  async stage(context, next, current) {
+  async stage(context: UserContext, next: Fields, current: Fields | undefined) {
     const { user: login = "", password = "" } = next;
     const { memberOf: group } = userOf(context.secret);
     const database = databaseOf(context);
@@ -80,7 +92,7 @@ export const postgres: Rotator = {
     });
   },
 
-  async probe(context, next, current) {
+  async probe(context: UserContext, next: Fields, current: Fields | undefined) {
     const { memberOf: group } = userOf(context.secret);
     const database = databaseOf(context);
     const login = next.user ?? "";
@@ -99,9 +111,9 @@ export const postgres: Rotator = {
     }
   },
 
-  replaces: (next, current) => next.user === current?.user,
+  replaces: (next: Fields, current: Fields | undefined) => next.user === current?.user,
 
-  async idle(context, old, kept): Promise<Idleness> {
+  async idle(context: UserContext, old: Fields, kept: Fields): Promise<Idleness> {
     const { user = "" } = old;
     if (user === kept.user) {
       const evidence = `the password before of ${user} has been refused since the new one was staged`;
@@ -116,13 +128,13 @@ export const postgres: Rotator = {
       : { state: "in use", by, evidence: `${evidence}: sessions of ${user}` };
   },
 
-  async revoke(context, old, kept) {
+  async revoke(context: UserContext, old: Fields, kept: Fields) {
     const { user = "" } = old;
     if (user === "") return;
     await (user === kept.user ? keepPassword(context, kept) : shut(context, user, kept));
   },
 
-  async verify(context, old, kept) {
+  async verify(context: UserContext, old: Fields, kept: Fields) {
     const database = databaseOf(context);
     const { user = "" } = old;
     if (await accepts(context, old)) {
@@ -133,14 +145,14 @@ export const postgres: Rotator = {
     if (left.length === 0) return;
     throw new StillAcceptedError(`${database.id} still has sessions of ${user}: ${left.join(", ")}`);
   },
-};
+} satisfies Rotator;
 
 /**
  * A login whose turn it is has been shut, or is new. One that somebody uses is not taken over: its users would be
  * locked out.
  * @throws ProbeError
  */
-async function checkFree(connection: Connection, role: Role, database: Database): Promise<void> {
+async function checkFree(connection: Connection, role: Role, database: UserDatabase): Promise<void> {
   if (!role.canLogin) return;
   if (markOf(role) === undefined) {
     throw new ProbeError(
@@ -157,7 +169,7 @@ async function checkFree(connection: Connection, role: Role, database: Database)
 }
 
 /** Shuts a login for good, until its next turn: no login, no password, no session, nothing that it owns. */
-async function shut(context: RotatorContext, login: string, kept: Fields): Promise<void> {
+async function shut(context: UserContext, login: string, kept: Fields): Promise<void> {
   const { memberOf: group } = userOf(context.secret);
   const database = databaseOf(context);
   await managing(context, async (connection) => {
@@ -179,7 +191,7 @@ async function shut(context: RotatorContext, login: string, kept: Fields): Promi
  * The password of a single login that stays: set again where the new one is taken back. Sessions that began with the
  * other one go on, but not after a compromise.
  */
-async function keepPassword(context: RotatorContext, kept: Fields): Promise<void> {
+async function keepPassword(context: UserContext, kept: Fields): Promise<void> {
   const { user = "", password = "" } = kept;
   const { rotation, reason } = context;
   const accepted = await accepts(context, kept);
@@ -208,7 +220,7 @@ async function checkRights(
     group,
     before,
     database,
-  }: { login: string; group: string; before: string | undefined; database: Database },
+  }: { login: string; group: string; before: string | undefined; database: UserDatabase },
 ): Promise<void> {
   const fail = (problem: string): never => {
     throw new ProbeError(`${login} of ${database.id} ${problem}`);
@@ -238,7 +250,7 @@ async function checkRights(
 }
 
 /** Whether a login with its password gets in. What comes after the password was right (no CONNECT, e.g.) counts as in. */
-async function accepts(context: RotatorContext, fields: Fields): Promise<boolean> {
+async function accepts(context: UserContext, fields: Fields): Promise<boolean> {
   const session = await loginOrRefusal(context, fields);
   if (session instanceof pg.DatabaseError) return session.code !== "28P01" && session.code !== "28000";
   await session.end();
@@ -246,7 +258,7 @@ async function accepts(context: RotatorContext, fields: Fields): Promise<boolean
 }
 
 async function loginOrRefusal(
-  context: RotatorContext,
+  context: UserContext,
   { user = "", password = "" }: Fields,
 ): Promise<Connection | pg.DatabaseError> {
   context.signal.throwIfAborted();
@@ -258,10 +270,7 @@ async function loginOrRefusal(
   }
 }
 
-async function managing<T>(
-  context: RotatorContext,
-  work: (connection: Connection) => Promise<T>,
-): Promise<T> {
+async function managing<T>(context: UserContext, work: (connection: Connection) => Promise<T>): Promise<T> {
   context.signal.throwIfAborted();
   const database = databaseOf(context);
   const connection = await context.reach.manage(database);
@@ -274,12 +283,12 @@ async function managing<T>(
   }
 }
 
-function userOf({ id, databaseUser }: RotatorContext["secret"]) {
+function userOf({ id, databaseUser }: UserContext["secret"]) {
   if (databaseUser === undefined) throw new Error(`${id} is not the password of a database user`);
   return databaseUser;
 }
 
-function databaseOf({ model, secret }: RotatorContext): Database {
+function databaseOf({ model, secret }: UserContext): UserDatabase {
   const { database: id } = userOf(secret);
   const found = model.databases.find((database) => database.id === id);
   if (found === undefined)
@@ -287,6 +296,6 @@ function databaseOf({ model, secret }: RotatorContext): Database {
   return found;
 }
 
-function ownMark({ model, secret, rotation }: RotatorContext): Mark {
+function ownMark({ model, secret, rotation }: UserContext): Mark {
   return { of: `${model.environment} ${secret.id}`, rotation };
 }

@@ -6,6 +6,7 @@ import { databaseReach } from "../../../operations/rotation/connect.ts";
 import {
   PersonNeededError,
   type Reach,
+  type Target,
   TargetUnavailableError,
 } from "../../../operations/rotation/rotator.ts";
 import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
@@ -27,7 +28,7 @@ before(async () => {
   ends.push(() => proxy.stop());
   const patience = { connect: 500, statement: 500 };
   const direct = databaseReach({ vault: server.rotator, model: server.model, patience });
-  const through = (database: Database): Database => ({ ...database, port });
+  const through = (database: Target): Target => ({ ...database, port });
   reach = {
     manage: (database) => direct.manage(through(database)),
     login: (database, as) => direct.login(through(database), as),

@@ -1,7 +1,6 @@
 import pg from "pg";
-import type { Database } from "../../../../model/model.ts";
 import { scramVerifier } from "../../../database/scram.ts";
-import { type Connection, ProbeError } from "../../rotator.ts";
+import { type Connection, ProbeError, type Target } from "../../rotator.ts";
 import { commentWith, type Mark, markOf, type Role } from "./role.ts";
 
 const id = pg.escapeIdentifier;
@@ -13,7 +12,7 @@ export interface Wanted {
   password: string;
   /** The one group whose rights it has. */
   group: string;
-  database: Database;
+  database: Target;
   mark: Mark;
 }
 
@@ -38,7 +37,7 @@ export function checkOwn(role: Role, { login, database, mark }: Pick<Wanted, "lo
 }
 
 /** What to do with a login that rotation may not alter. */
-export function notAdministered(login: string, { id: database, rotation: { actsAs } }: Database): string {
+export function notAdministered(login: string, { id: database, rotation: { actsAs } }: Target): string {
   return (
     `The login ${login} of ${database} was made by someone else: give the user another name in the catalogue, ` +
     `or, if it is its own, let a DBA run: GRANT ${id(login)} TO ${id(actsAs)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`
