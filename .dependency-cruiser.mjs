@@ -1,12 +1,13 @@
-// Dependencies point one way: cli → operations, infra, policies, local → clients, model.
-const rooms = ["model", "clients", "infra", "policies", "operations", "local", "cli"];
+// Dependencies point one way: cli → operations, infra, policies, lambdas, local → clients, model.
+const rooms = ["model", "clients", "infra", "policies", "operations", "lambdas", "local", "cli"];
 const may = {
   model: [],
   clients: [],
   infra: ["model"],
   policies: ["model"],
   operations: ["model", "clients"],
-  local: ["model", "clients", "infra", "operations"],
+  lambdas: ["model", "clients", "operations"],
+  local: ["model", "clients", "infra", "operations", "lambdas"],
   cli: rooms,
 };
 

@@ -1,5 +1,5 @@
-import { Agent as HttpAgent, type IncomingHttpHeaders, request as requestHttp } from "node:http";
-import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import type { Agent } from "node:http";
+import { type Answered, ask, connections } from "./http.ts";
 
 export interface VaultOptions {
   /** e.g. https://127.0.0.1:8200 */
@@ -68,17 +68,14 @@ export interface RequestOptions {
   headers?: Record<string, string>;
 }
 
-/** Milliseconds after which an unused connection is given up, before the server or something between does so. */
-const idle = 4_000;
-
 /** A thin client of Vault's HTTP API, on Node's own HTTP client. Paths are without "/v1/". */
 export class Vault {
   readonly address: string;
   readonly token: string | undefined;
   readonly #options: VaultOptions;
-  readonly #agent: HttpAgent;
+  readonly #agent: Agent;
 
-  constructor(options: VaultOptions, agent?: HttpAgent) {
+  constructor(options: VaultOptions, agent?: Agent) {
     this.address = options.address.replace(/\/+$/, "");
     this.token = options.token;
     this.#options = options;
@@ -168,43 +165,6 @@ export class Vault {
   async close(): Promise<void> {
     this.#agent.destroy();
   }
-}
-
-function connections(address: string, ca: string | undefined): HttpAgent {
-  const kept = { keepAlive: true, timeout: idle };
-  if (!address.startsWith("https:")) return new HttpAgent(kept);
-  return new HttpsAgent({ ...kept, ...(ca !== undefined && { ca }) });
-}
-
-interface Answered {
-  status: number;
-  headers: IncomingHttpHeaders;
-  text: string;
-}
-
-interface Asking {
-  method: string;
-  agent: HttpAgent;
-  signal: AbortSignal;
-  headers: Record<string, string>;
-  body?: string;
-}
-
-function ask(url: URL, { body, ...asking }: Asking): Promise<Answered> {
-  return new Promise((resolve, reject) => {
-    const request = url.protocol === "https:" ? requestHttps : requestHttp;
-    const sent = request(url, asking, (response) => {
-      const parts: Buffer[] = [];
-      response.on("data", (part: Buffer) => parts.push(part));
-      response.on("error", reject);
-      response.on("end", () => {
-        const { statusCode = 0, headers } = response;
-        resolve({ status: statusCode, headers, text: Buffer.concat(parts).toString() });
-      });
-    });
-    sent.on("error", reject);
-    sent.end(body);
-  });
 }
 
 /** The answer as an object, an empty one where there is no content (204); undefined for anything else. */

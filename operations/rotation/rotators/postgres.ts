@@ -188,6 +188,34 @@ async function shut(context: UserContext, login: string, kept: Fields): Promise<
 }
 
 /**
+ * Ends what is left of a login's turn before its next one: no login, no session, nothing that it owns. For a rotation that
+ * revokes nothing at its end, so that whoever holds the value before goes on with it until then. Without effect on the
+ * current login, on one that this rotation has staged, and on one that is not the secret's own (staging refuses that).
+ * @returns who was still connected
+ */
+export async function endTurn(
+  context: UserContext,
+  login: string,
+  current: Fields | undefined,
+): Promise<string[]> {
+  const { memberOf: group } = userOf(context.secret);
+  const own = ownMark(context);
+  if (login === current?.user) return [];
+  return managing(context, async (connection) => {
+    const role = await findRole(connection, login);
+    const mark = role === undefined ? undefined : markOf(role);
+    if (role === undefined || mark?.of !== own.of || mark.rotation === own.rotation) return [];
+    if (!role.administered) throw new PersonNeededError(notAdministered(login, databaseOf(context)));
+    const by = await sessionsOf(connection, login);
+    context.signal.throwIfAborted();
+    if (role.canLogin) await shutLogin(connection, login);
+    await endSessions(connection, login);
+    await handOver(connection, login, group);
+    return by;
+  });
+}
+
+/**
  * The password of a single login that stays: set again where the new one is taken back. Sessions that began with the
  * other one go on, but not after a compromise.
  */
@@ -250,7 +278,7 @@ async function checkRights(
 }
 
 /** Whether a login with its password gets in. What comes after the password was right (no CONNECT, e.g.) counts as in. */
-async function accepts(context: UserContext, fields: Fields): Promise<boolean> {
+export async function accepts(context: UserContext, fields: Fields): Promise<boolean> {
   const session = await loginOrRefusal(context, fields);
   if (session instanceof pg.DatabaseError) return session.code !== "28P01" && session.code !== "28000";
   await session.end();

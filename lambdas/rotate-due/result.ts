@@ -1,0 +1,77 @@
+import type { Secret } from "../../model/model.ts";
+import { DeliveryError } from "../../operations/delivery/sink.ts";
+import type { Row } from "../../operations/rotation/fleet-runner.ts";
+import { isUnderWay } from "../../operations/rotation/journal.ts";
+import type { KeyRow } from "../../operations/rotation/key-runner.ts";
+import { EvidenceError } from "../../operations/rotation/promotion.ts";
+import type { Status } from "../../operations/rotation/status.ts";
+
+/** What a run came to, for the log and for whoever invoked the function by hand. No value. */
+export interface Result {
+  environment: string;
+  rotated: string[];
+  /** What goes on with a later run, and what it waits for. */
+  underWay: Told[];
+  /** What this function does not rotate, and who does. */
+  left: Told[];
+  /** What somebody has to look at: the run fails by them. */
+  failed: Told[];
+}
+
+export interface Told {
+  secret: string;
+  why: string;
+}
+
+/**
+ * Sorts what became of everything. What only another runner can do is left to it, until it is overdue; what was rolled
+ * back, is stuck or met an error fails the run, each time, until it is mended.
+ * @param unreached secrets that cannot be delivered from here
+ * @param stopped whether the function's time was over before everything was done
+ */
+export function resultOf(
+  environment: string,
+  rows: readonly (Row | KeyRow)[],
+  { unreached, states, stopped }: { unreached: readonly Told[]; states: readonly Status[]; stopped: boolean },
+): Result {
+  const result: Result = { environment, rotated: [], underWay: [], left: [...unreached], failed: [] };
+  for (const row of rows) {
+    const { secret } = row;
+    if ("left" in row) result.left.push({ secret, why: row.left });
+    else if ("held" in row) result.underWay.push({ secret, why: row.held.why });
+    else if ("key" in row) {
+      if (row.key.waiting !== undefined) result.underWay.push({ secret, why: row.key.waiting });
+      else if (!row.key.unchanged) result.rotated.push(secret);
+    } else if ("error" in row) {
+      const why = row.error instanceof Error ? row.error.message : String(row.error);
+      const list = isLeft(row.error) ? result.left : stopped ? result.underWay : result.failed;
+      list.push({ secret, why });
+    } else if (row.outcome.state === "done") {
+      if (!row.outcome.unchanged) result.rotated.push(secret);
+    } else if (isUnderWay(row.outcome)) {
+      result.underWay.push({ secret, why: row.outcome.waiting ?? `${row.outcome.state} goes on` });
+    }
+  }
+  for (const { secret, standing } of states) {
+    const { state, lateness, why } = standing;
+    if (result.failed.some((one) => one.secret === secret.id)) continue;
+    if (state === "stuck" || state === "held back")
+      result.failed.push({ secret: secret.id, why: `${state}: ${why}` });
+    else if (lateness === "overdue" && state !== "under way") {
+      result.failed.push({
+        secret: secret.id,
+        why: `overdue: ${whyLeft(secret, result) || why || "not rotated"}`,
+      });
+    }
+  }
+  return result;
+}
+
+function whyLeft({ id }: Pick<Secret, "id">, { left }: Result): string | undefined {
+  return left.find(({ secret }) => secret === id)?.why;
+}
+
+/** Another runner can: on the service's host, or with the evidence of the environment before. */
+function isLeft(error: unknown): boolean {
+  return error instanceof DeliveryError || error instanceof EvidenceError;
+}
