@@ -27,6 +27,8 @@ export function emulatorSettings(home: string, port: number): Record<string, str
     MINISTACK_ACCOUNT_ID: account,
     MINISTACK_REGION: region,
     AWS_DEFAULT_REGION: region,
+    // Functions have their role's credentials, and what a role may not do is refused; the account's own key may do all.
+    AUTH: "true",
     LAMBDA_EXECUTOR: "local",
     CLOUDTRAIL_RECORDING: "1",
     IOT_MTLS_ENABLED: "0",
