@@ -1,5 +1,5 @@
-import { Agent, type IncomingHttpHeaders, request as requestHttp } from "node:http";
-import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { Agent, type IncomingHttpHeaders, request } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 
 /** Milliseconds after which an unused connection is given up, before the server or something between does so. */
 const idle = 4_000;
@@ -19,6 +19,7 @@ export interface Answered {
 
 export interface Asking {
   method: string;
+  /** Of the URL's server. */
   agent: Agent;
   signal: AbortSignal;
   headers: Record<string, string>;
@@ -28,7 +29,7 @@ export interface Asking {
 /** One request by Node's own client; redirects are not followed. @throws whatever kept it from an answer */
 export function ask(url: URL, { body, ...asking }: Asking): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const request = url.protocol === "https:" ? requestHttps : requestHttp;
+    // The agent says whether it goes over TLS; node:https itself is what an emulator of Lambda puts plain text in place of.
     const sent = request(url, asking, (response) => {
       const parts: Buffer[] = [];
       response.on("data", (part: Buffer) => parts.push(part));

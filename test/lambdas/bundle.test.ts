@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { bundleLambda, type LambdaName, lambdaNames } from "../../lambdas/bundle.ts";
+import { loadCatalogue } from "../../model/catalogue.ts";
+import { derive } from "../../model/derive.ts";
+
+let folder: string;
+const model = derive(await loadCatalogue("catalogue"), "production");
+const bundle = (name: LambdaName, into: string) =>
+  bundleLambda(name, join(folder, into), name === "rotate-due" ? { model, commit: "c0ffee" } : undefined);
+
+before(async () => {
+  // Outside of the repository: nothing that lies above it can help.
+  folder = await mkdtemp(join(tmpdir(), "keyplane-bundles-"));
+  for (const name of lambdaNames) await bundle(name, "first");
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** The packages whose code is in a bundle, by its source map. */
+async function packagesIn(name: LambdaName): Promise<string[]> {
+  const map = JSON.parse(await readFile(join(folder, "first/maps", `${name}.index.mjs.map`), "utf8")) as {
+    sources: string[];
+  };
+  const packages = map.sources.flatMap(
+    (source) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? [],
+  );
+  return [...new Set(packages)].sort();
+}
+
+for (const name of lambdaNames) {
+  test(`${name} is one file of 0.4 MB at most`, async () => {
+    const { folder: at, bytes } = await bundle(name, "sized");
+    assert.deepEqual(await readdir(at), name === "rotate-due" ? ["index.mjs", "model.json"] : ["index.mjs"]);
+    assert.equal((await readFile(join(at, "index.mjs"))).length, bytes);
+    assert.ok(bytes <= 400_000, `${bytes} bytes`);
+  });
+
+  test(`${name} is loaded where no package is installed`, async () => {
+    const code =
+      'const { handler } = await import("./index.mjs"); console.log(typeof handler, handler.length)';
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", code], {
+      cwd: join(folder, "first", name),
+      env: {},
+    });
+    assert.equal(stdout, "function 2\n");
+  });
+
+  test(`${name} has the same bytes wherever and however often it is made`, async () => {
+    const { folder: again } = await bundle(name, "elsewhere/again");
+    for (const file of await readdir(again)) {
+      const [one, other] = [join(folder, "first", name, file), join(again, file)].map((path) =>
+        readFile(path),
+      );
+      assert.deepEqual(await one, await other, file);
+    }
+    const maps = ["first", "elsewhere/again"].map((at) =>
+      readFile(join(folder, at, "maps", `${name}.index.mjs.map`), "utf8"),
+    );
+    assert.equal(await maps[0], await maps[1]);
+  });
+
+  test(`${name} holds no path of the machine that made it`, async () => {
+    const text = await readFile(join(folder, "first", name, "index.mjs"), "utf8");
+    const map = await readFile(join(folder, "first/maps", `${name}.index.mjs.map`), "utf8");
+    for (const place of [process.cwd(), folder])
+      assert.ok(!text.includes(place) && !map.includes(place), place);
+  });
+}
+
+test("the function of Secrets Manager holds Postgres' client and the signature of requests, and nothing of the catalogue", async () => {
+  assert.deepEqual(await packagesIn("rotate-postgres"), [
+    "aws4fetch",
+    "pg",
+    "pg-cloudflare",
+    "pg-connection-string",
+    "pg-int8",
+    "pg-pool",
+    "pg-protocol",
+    "pg-types",
+    "pgpass",
+    "postgres-array",
+    "postgres-bytea",
+    "postgres-date",
+    "postgres-interval",
+    "split2",
+    "xtend",
+  ]);
+});
+
+test("the runner holds neither what reads the catalogue nor what only a host can rotate", async () => {
+  const packages = await packagesIn("rotate-due");
+  assert.ok(packages.includes("pg") && packages.includes("jose"), packages.join(", "));
+  for (const heavy of ["undici", "yaml", "commander", "bcryptjs", "tweetnacl", "@pulumi/pulumi"]) {
+    assert.ok(!packages.includes(heavy), heavy);
+  }
+  assert.deepEqual(
+    packages.filter((name) => name.startsWith("@nats-io") || name.startsWith("@aws-sdk")),
+    [],
+  );
+});
+
+test("the runner is not bundled without what it rotates by", async () => {
+  await assert.rejects(bundleLambda("rotate-due", join(folder, "none")), /with the model/);
+});

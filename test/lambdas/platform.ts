@@ -1,0 +1,194 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from "@aws-sdk/client-iam";
+import {
+  CreateFunctionCommand,
+  InvokeCommand,
+  LambdaClient,
+  UpdateFunctionConfigurationCommand,
+} from "@aws-sdk/client-lambda";
+import {
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  ResourceNotFoundException,
+  RotateSecretCommand,
+  SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
+import { zipSync } from "fflate";
+import type { Vault } from "../../clients/vault.ts";
+import { bundleLambda, type LambdaName, type Shipping } from "../../lambdas/bundle.ts";
+import type { LocalServices } from "../../local/services/index.ts";
+import type { Policy } from "../../model/model.ts";
+import { renderPolicy } from "../../model/policies.ts";
+
+export const serverId = "vault.test.acme.example";
+
+/** The account of the emulator, with Vault's AWS auth method beside it, as `infra/aws` makes them. */
+export class AwsPlatform {
+  readonly iam: IAMClient;
+  readonly lambda: LambdaClient;
+  readonly secrets: SecretsManagerClient;
+  readonly endpoint: string;
+  readonly account: string;
+  readonly region: string;
+  readonly #root: Vault;
+  readonly #vault: { address: string; ca: string };
+  readonly #folder: string;
+
+  /** @param folder for bundles */
+  constructor(services: Pick<LocalServices, "aws" | "vault">, root: Vault, folder: string) {
+    const { endpoint, region, account } = services.aws;
+    const options = { endpoint, region, credentials: { accessKeyId: account, secretAccessKey: "test" } };
+    [this.endpoint, this.region, this.account] = [endpoint, region, account];
+    this.iam = new IAMClient(options);
+    this.lambda = new LambdaClient(options);
+    this.secrets = new SecretsManagerClient(options);
+    this.#root = root;
+    this.#vault = { address: services.vault.address, ca: services.vault.ca };
+    this.#folder = folder;
+  }
+
+  /** Lets AWS roles log in to Vault: it asks the emulator's STS who signed. */
+  async trustAws(): Promise<void> {
+    await this.#root.write("sys/auth/aws", { type: "aws" });
+    await this.#root.write("auth/aws/config/client", {
+      sts_endpoint: this.endpoint,
+      sts_region: this.region,
+      iam_endpoint: this.endpoint,
+      iam_server_id_header_value: serverId,
+    });
+  }
+
+  /** An IAM role that Lambda may take, and what it may do: the emulator refuses it anything else. @returns its ARN */
+  async role(name: string, may: { actions: string[]; resource: string }): Promise<string> {
+    const trust = {
+      Version: "2012-10-17",
+      Statement: [
+        { Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" }, Action: "sts:AssumeRole" },
+      ],
+    };
+    const { Role } = await this.iam.send(
+      new CreateRoleCommand({ RoleName: name, AssumeRolePolicyDocument: JSON.stringify(trust) }),
+    );
+    await this.iam.send(
+      new PutRolePolicyCommand({
+        RoleName: name,
+        PolicyName: "own",
+        PolicyDocument: JSON.stringify({
+          Version: "2012-10-17",
+          Statement: [{ Effect: "Allow", Action: may.actions, Resource: may.resource }],
+        }),
+      }),
+    );
+    return Role?.Arn ?? "";
+  }
+
+  /** A role of Vault that one IAM role may take. */
+  async vaultRole(name: string, arn: string, policies: Policy[]): Promise<void> {
+    for (const policy of policies) {
+      await this.#root.write(`sys/policies/acl/${policy.name}`, { policy: renderPolicy(policy) });
+    }
+    await this.#root.write(`auth/aws/role/${name}`, {
+      auth_type: "iam",
+      bound_iam_principal_arn: [arn],
+      resolve_aws_unique_ids: false,
+      token_policies: policies.map((policy) => policy.name),
+      token_ttl: 900,
+      token_max_ttl: 900,
+    });
+  }
+
+  /** What KEYPLANE_VAULT says. */
+  vaultAccess(role: string): string {
+    return JSON.stringify({ ...this.#vault, mount: "aws", role, serverId });
+  }
+
+  /** A function with a bundle as its code. @returns its ARN */
+  async function(
+    name: LambdaName,
+    options: { as?: string; role: string; env: Record<string, string>; shipping?: Shipping },
+  ): Promise<string> {
+    const { folder } = await bundleLambda(name, this.#folder, options.shipping);
+    const files: Record<string, Uint8Array> = { "index.mjs": await readFile(join(folder, "index.mjs")) };
+    if (options.shipping !== undefined) {
+      files["model.json"] = await readFile(join(folder, "model.json"));
+    }
+    const { FunctionArn } = await this.lambda.send(
+      new CreateFunctionCommand({
+        FunctionName: options.as ?? name,
+        Runtime: "nodejs24.x",
+        Architectures: ["arm64"],
+        Handler: "index.handler",
+        Role: options.role,
+        Timeout: 120,
+        Code: { ZipFile: zipSync(files) },
+        Environment: { Variables: options.env },
+      }),
+    );
+    return FunctionArn ?? "";
+  }
+
+  async configure(name: string, env: Record<string, string>): Promise<void> {
+    const Environment = { Variables: env };
+    await this.lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName: name, Environment }));
+  }
+
+  /** Invokes as anybody may who has the right to. @returns the answer, and what was logged (its last 4 KB) */
+  async invoke(name: string, event: unknown): Promise<{ failed: boolean; answer: unknown; log: string }> {
+    const { FunctionError, Payload, LogResult } = await this.lambda.send(
+      new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event), LogType: "Tail" }),
+    );
+    return {
+      failed: FunctionError !== undefined,
+      answer: JSON.parse(Buffer.from(Payload ?? []).toString() || "null"),
+      log: Buffer.from(LogResult ?? "", "base64").toString(),
+    };
+  }
+
+  /** A secret that rotates, without a value. @returns its ARN */
+  async secret(name: string, rotator: string): Promise<string> {
+    const { ARN = "" } = await this.secrets.send(new CreateSecretCommand({ Name: name }));
+    await this.secrets.send(
+      new RotateSecretCommand({
+        SecretId: ARN,
+        RotationLambdaARN: rotator,
+        RotateImmediately: false,
+        RotationRules: { ScheduleExpression: "rate(30 days)" },
+      }),
+    );
+    return ARN;
+  }
+
+  /** Version ids by label. */
+  async labels(secret: string): Promise<Record<string, string>> {
+    const { VersionIdsToStages = {} } = await this.secrets.send(
+      new DescribeSecretCommand({ SecretId: secret }),
+    );
+    return Object.fromEntries(
+      Object.entries(VersionIdsToStages).flatMap(([id, labels]) => labels.map((label) => [label, id])),
+    );
+  }
+
+  /** The value with a label; undefined where there is none. */
+  async value(secret: string, label = "AWSCURRENT"): Promise<DatabaseValue | undefined> {
+    try {
+      const { SecretString } = await this.secrets.send(
+        new GetSecretValueCommand({ SecretId: secret, VersionStage: label }),
+      );
+      return SecretString === undefined ? undefined : (JSON.parse(SecretString) as DatabaseValue);
+    } catch (error) {
+      if (error instanceof ResourceNotFoundException) return undefined;
+      throw error;
+    }
+  }
+}
+
+export interface DatabaseValue {
+  engine: "postgres";
+  host: string;
+  port: number;
+  dbname: string;
+  username: string;
+  password: string;
+}
