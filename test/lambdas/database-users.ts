@@ -12,8 +12,9 @@ export interface RotatedUsers {
   database: Database;
   /** Of the catalogue, for `server.query`. */
   like: Secret;
-  /** ARN of the function. */
+  /** ARN of the function, and of the role that it has. */
   rotator: string;
+  role: string;
   /** Its variables. */
   env: Record<string, string>;
   /** A secret of its own without a value: its name, ARN and logins. */
@@ -69,6 +70,7 @@ export async function startRotatedUsers(t: { after(end: () => Promise<void>): vo
     database,
     like,
     rotator,
+    role,
     env,
     async user() {
       const index = taken++;

@@ -15,7 +15,9 @@ import {
   RotateSecretCommand,
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
+import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import { zipSync } from "fflate";
+import type { AwsOptions } from "../../clients/secrets-manager.ts";
 import type { Vault } from "../../clients/vault.ts";
 import { bundleLambda, type LambdaName, type Shipping } from "../../lambdas/bundle.ts";
 import type { LocalServices } from "../../local/services/index.ts";
@@ -29,6 +31,7 @@ export class AwsPlatform {
   readonly iam: IAMClient;
   readonly lambda: LambdaClient;
   readonly secrets: SecretsManagerClient;
+  readonly sts: STSClient;
   readonly endpoint: string;
   readonly account: string;
   readonly region: string;
@@ -44,6 +47,7 @@ export class AwsPlatform {
     this.iam = new IAMClient(options);
     this.lambda = new LambdaClient(options);
     this.secrets = new SecretsManagerClient(options);
+    this.sts = new STSClient(options);
     this.#root = root;
     this.#vault = { address: services.vault.address, ca: services.vault.ca };
     this.#folder = folder;
@@ -65,7 +69,12 @@ export class AwsPlatform {
     const trust = {
       Version: "2012-10-17",
       Statement: [
-        { Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" }, Action: "sts:AssumeRole" },
+        {
+          Effect: "Allow",
+          // The account itself too, so that a test can be the role outside of Lambda.
+          Principal: { Service: "lambda.amazonaws.com", AWS: `arn:aws:iam::${this.account}:root` },
+          Action: "sts:AssumeRole",
+        },
       ],
     };
     const { Role } = await this.iam.send(
@@ -82,6 +91,18 @@ export class AwsPlatform {
       }),
     );
     return Role?.Arn ?? "";
+  }
+
+  /** Credentials of a role's session, as Lambda gives them to a function. */
+  async session(arn: string): Promise<AwsOptions["credentials"]> {
+    const { Credentials } = await this.sts.send(
+      new AssumeRoleCommand({ RoleArn: arn, RoleSessionName: "test" }),
+    );
+    return {
+      accessKeyId: Credentials?.AccessKeyId ?? "",
+      secretAccessKey: Credentials?.SecretAccessKey ?? "",
+      sessionToken: Credentials?.SessionToken ?? "",
+    };
   }
 
   /** A role of Vault that one IAM role may take. */

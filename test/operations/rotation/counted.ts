@@ -55,7 +55,7 @@ export class Calls {
       ...subject,
       vault,
       rotator: rotator(subject.rotator, count),
-      reach: reach(subject.reach, count),
+      reach: countedReach(subject.reach, count),
       sinks: (consumer) => subject.sinks(consumer).map((one) => sink(one, count)),
       probes: (consumer) =>
         subject.probes(consumer).map((one) => ({
@@ -102,7 +102,8 @@ function rotator(inner: Rotator, count: Count): Rotator {
   };
 }
 
-function reach(inner: Reach, count: Count): Reach {
+/** The ways to a target, and every statement over them. */
+export function countedReach(inner: Reach, count: Count): Reach {
   return {
     manage: async (database) => connection(await count("connect", () => inner.manage(database)), count),
     login: async (database, as) => connection(await count("log in", () => inner.login(database, as)), count),
