@@ -95,6 +95,11 @@ class Issuer {
     });
     await pool.query("create schema bench");
     for (let table = 0; table < tables; table++) await pool.query(`create table bench.t${table} (id int)`);
+    // Direct grants are what installations do whose manager makes the users itself.
+    await pool.query(`alter role ${pg.escapeIdentifier(database.manager)} createrole`);
+    await pool.query(
+      `alter role ${pg.escapeIdentifier(database.manager)} set createrole_self_grant = 'inherit'`,
+    );
     await pool.query(
       `grant usage, create on schema bench to ${pg.escapeIdentifier(database.manager)} with grant option`,
     );

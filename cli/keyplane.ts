@@ -35,6 +35,10 @@ const commands: Record<string, { summary: string; load: () => Promise<{ command(
     load: () => import("./rotations.ts"),
   },
   run: { summary: "start a process with what its service is delivered", load: () => import("./run.ts") },
+  database: {
+    summary: "print what a DBA runs once, before Vault connects to a database",
+    load: () => import("./database.ts"),
+  },
   sops: { summary: "make the files of the Git bootstrap", load: () => import("./sops.ts") },
 };
 

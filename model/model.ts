@@ -328,7 +328,10 @@ export interface Database {
   /** Database name inside the server. */
   database: string;
   tls: "disable" | "verify-full";
-  /** The role that Vault manages users with: CREATEROLE, no superuser. Its bootstrap password dies in the same update. */
+  /**
+   * The role that Vault logs in as. It may call the functions that make, extend and drop users and has no other right.
+   * Its bootstrap password dies in the same update.
+   */
   manager: string;
   /**
    * How the rotation engine manages static users: it logs in with short credentials of the Vault role `role` and acts
@@ -350,6 +353,7 @@ export interface DynamicUser {
   ttl: Seconds;
   maxTtl: Seconds;
   creationStatements: string[];
+  renewStatements: string[];
   revocationStatements: string[];
 }
 

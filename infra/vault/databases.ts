@@ -76,6 +76,7 @@ export class DatabaseCredentials extends ComponentResource {
           name: user.role,
           dbName: database.connection,
           creationStatements: user.creationStatements,
+          renewStatements: user.renewStatements,
           revocationStatements: user.revocationStatements,
           defaultTtl: user.ttl,
           maxTtl: within(short, user.role, user.maxTtl),

@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import type { Database } from "../../model/model.ts";
 import { scramVerifier } from "../../operations/database/scram.ts";
+import { memberships, rolesOf } from "../../operations/database/setup.ts";
+import { userFunctions } from "../../operations/database/user-functions.ts";
 import { type Grant, parseGrant } from "./grants.ts";
 import { connectAsSuperuser, superuser } from "./postgres-server.ts";
 
@@ -19,7 +21,7 @@ export interface PostgresServer {
 
 /**
  * Makes what Vault and rotation need to manage a database's users: the database, its group roles with exactly the
- * catalogue's grants (also on later tables), the manager, and the role that rotation acts as. Repeating it changes nothing.
+ * catalogue's grants (also on later tables), the manager and its makers, and the role that rotation acts as. Repeating it changes nothing.
  * @param exists Whether Vault has a connection of that name already: its manager's password is Vault's own by then.
  * @returns connection → fresh bootstrap password, for each manager whose password nobody has yet.
  */
@@ -92,30 +94,18 @@ async function runTogether(client: pg.Client, statements: string[]): Promise<voi
   if (statements.length > 0) await client.query(statements.join(";\n"));
 }
 
-/**
- * The manager, the role that rotation acts as, and the groups; what is found already is not made again, and `found`
- * learns what will be made.
- */
-function roleStatements({ manager, rotation: { actsAs }, groups }: Database, found: Existing): string[] {
-  const names = [manager, actsAs, ...groups.map(({ name }) => name)];
-  const missing = names.filter((name) => !found.roles.has(name));
-  for (const name of missing) found.roles.add(name);
-  const may = "NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT";
+/** What is found already is not made again, and `found` learns what will be made. */
+function roleStatements(database: Database, found: Existing): string[] {
+  const roles = rolesOf(database);
+  const missing = roles.filter(([name]) => !found.roles.has(name));
+  for (const [name] of missing) found.roles.add(name);
   return [
-    ...missing.map((name) => `CREATE ROLE ${id(name)} NOLOGIN`),
-    `ALTER ROLE ${id(manager)} LOGIN CREATEROLE ${may}`,
-    // Revoking a user ends its sessions and hands over what it owns: that takes the rights of the users it made.
-    `ALTER ROLE ${id(manager)} SET createrole_self_grant = 'inherit'`,
-    `ALTER ROLE ${id(actsAs)} NOLOGIN CREATEROLE ${may}`,
-    // It makes logins that act as this role, and no role administers itself: so this is not the manager.
-    `GRANT ${id(actsAs)} TO ${id(manager)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`,
-    ...groups.flatMap(({ name }) => [
-      `ALTER ROLE ${id(name)} NOLOGIN NOCREATEROLE ${may}`,
-      // They hand the group out, and hand a revoked user's things over to it: that takes the group's rights.
-      ...[manager, actsAs].map(
-        (role) => `GRANT ${id(name)} TO ${id(role)} WITH ADMIN TRUE, INHERIT TRUE, SET FALSE`,
-      ),
-    ]),
+    ...missing.map(([name]) => `CREATE ROLE ${id(name)} NOLOGIN`),
+    ...roles.map(
+      ([name, attributes]) =>
+        `ALTER ROLE ${id(name)} ${attributes} NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT`,
+    ),
+    ...memberships(database),
   ];
 }
 
@@ -129,12 +119,13 @@ function connectStatements({ database, manager, rotation: { actsAs }, groups }: 
   ];
 }
 
-/** Sets the groups' rights inside one database to what the catalogue says, in one transaction. */
+/** Sets the groups' rights inside one database to what the catalogue says, and the manager's functions, in one transaction. */
 async function grantWithin(
   server: PostgresServer,
-  { database, manager }: Database,
+  described: Database,
   grants: { group: string; grants: Grant[] }[],
 ): Promise<void> {
+  const { database, manager } = described;
   const groups = grants.map(({ group }) => group);
   const creators = [superuser, manager, ...groups];
   const named = new Set(["public", ...grants.flatMap(({ grants }) => grants.flatMap(schemaOf))]);
@@ -154,6 +145,7 @@ async function grantWithin(
       ...grants.flatMap(({ group, grants }) =>
         grants.flatMap((grant) => grantStatements(grant, { group, creators, database })),
       ),
+      ...userFunctions(described),
     ]);
   } finally {
     await client.end();

@@ -58,6 +58,7 @@ function database(context: Context, system: System, name: string, entry: Databas
           ttl,
           maxTtl: userEntry["max-ttl"] === undefined ? longestCredential : seconds(userEntry["max-ttl"]),
           creationStatements: creationStatements(userEntry["member-of"]),
+          renewStatements,
           revocationStatements: revocationStatements(userEntry["member-of"]),
         };
       }),
@@ -78,6 +79,7 @@ export function rotationLogins({ retired, rotation: { role, actsAs } }: Database
       ttl: 10 * minute,
       maxTtl: longestCredential,
       creationStatements: creationStatements(actsAs),
+      renewStatements,
       revocationStatements: revocationStatements(actsAs),
     },
   ];
@@ -124,31 +126,37 @@ function grantsOf({ schema, tables, sequences, create }: GrantEntry): string[] {
   ];
 }
 
+/** Schema of the functions that make, extend and drop users; every managed database has it. */
+export const usersSchema = "keyplane";
+
 /**
- * A dynamic user only joins its group, which holds the grants: grants per user slow issuance and fail near
- * 2,400 live users. The connection's scram-sha-256 puts a verifier in place of {{password}}.
+ * The roles that make users in the manager's stead, of which each new user gets any one. Since version 16 Postgres makes
+ * a role that is no superuser a member of every role that it creates, and walks all of its memberships at each next one:
+ * with a single maker a user costs the more the more there are.
  */
-export function creationStatements(group: string): string[] {
-  return [
-    `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE "${group}"`,
-  ];
+export function makersOf({ manager }: Pick<Database, "manager">): string[] {
+  const name = fit(`${manager}__maker`, limits.postgres - 3, "_");
+  return Array.from({ length: 64 }, (_, number) => `${name}_${String(number).padStart(2, "0")}`);
 }
 
 /**
- * Blocks new logins, ends open sessions, hands over what the user owns, drops it. A user that is gone already is as
- * good: Vault could otherwise never end its lease, and revoking all leases at once stops at that one.
+ * A dynamic user only joins its group, which holds the grants: grants per user slow issuance and fail near
+ * 2,400 live users. The connection's scram-sha-256 puts a verifier in place of {{password}}. The functions are those of
+ * operations/database/user-functions.ts.
  */
-export function revocationStatements(group: string): string[] {
+export function creationStatements(group: string): string[] {
   return [
-    [
-      "DO $$ BEGIN",
-      "IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{{name}}') THEN",
-      `ALTER ROLE "{{name}}" NOLOGIN;`,
-      "PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
-      `REASSIGN OWNED BY "{{name}}" TO "${group}";`,
-      `DROP OWNED BY "{{name}}";`,
-      `DROP ROLE "{{name}}";`,
-      "END IF; END $$",
-    ].join(" "),
+    `SELECT ${usersSchema}.create_user('{{name}}', '{{password}}', '{{expiration}}', ${literal(group)})`,
   ];
+}
+
+export const renewStatements = [`SELECT ${usersSchema}.extend_user('{{name}}', '{{expiration}}')`];
+
+/** Blocks new logins, ends open sessions, hands over what the user owns, drops it. */
+export function revocationStatements(group: string): string[] {
+  return [`SELECT ${usersSchema}.drop_user('{{name}}', ${literal(group)})`];
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }

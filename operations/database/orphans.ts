@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { QueryResult, QueryResultRow } from "pg";
+import pg from "pg";
 import { type Vault, VaultError } from "../../clients/vault.ts";
 import { rotationLogins, type VaultLogin } from "../../model/derive/databases.ts";
 import type { Database, Model } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
+import { vaultName } from "./user-functions.ts";
 
 /** A connection to one database, e.g. a pg.Client, as a role that sees and may drop every user of its groups. */
 export interface Connection {
-  query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>>;
+  query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<Row>>;
   end(): Promise<void>;
 }
 
@@ -60,7 +61,7 @@ async function dropOrphansOf(
   users: [VaultLogin, ...VaultLogin[]],
   connection: Connection,
 ): Promise<string[]> {
-  const [{ memberOf, revocationStatements }] = users;
+  const [{ memberOf }] = users;
   const before = await logins(connection, memberOf);
   if (before.length === 0) return [];
   const leases = await leasesOf(vault, model, users);
@@ -86,27 +87,25 @@ async function dropOrphansOf(
         state: "progress",
         text: "a lease could not be renewed; its user stays",
       });
-      return drop(connection, database, revocationStatements, orphans, report);
+      return drop(connection, database, memberOf, orphans, report);
     }
     const versions = new Map(
       (await logins(connection, memberOf)).map(({ name, version }) => [name, version]),
     );
     orphans = before.filter(({ name, version, expired }) => expired || versions.get(name) === version);
   }
-  return drop(connection, database, revocationStatements, orphans, report);
+  return drop(connection, database, memberOf, orphans, report);
 }
 
 async function drop(
   connection: Connection,
   database: Database,
-  revocationStatements: string[],
+  group: string,
   orphans: Login[],
   report: Report,
 ): Promise<string[]> {
   for (const { name } of orphans) {
-    for (const statement of revocationStatements) {
-      await connection.query(statement.replaceAll("{{name}}", name).replaceAll("{{username}}", name));
-    }
+    await connection.query(dropStatement(name, group));
     report({
       subject: database.id,
       state: "progress",
@@ -114,6 +113,23 @@ async function drop(
     });
   }
   return orphans.map(({ name }) => name);
+}
+
+/**
+ * What keyplane.drop_user does, with the rights of who is connected, whoever made the user. One that is gone by now is
+ * as good.
+ */
+function dropStatement(name: string, group: string): string {
+  const [login, user] = [pg.escapeLiteral(name), pg.escapeIdentifier(name)];
+  return `DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = ${login}) THEN
+      ALTER ROLE ${user} NOLOGIN;
+      PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ${login};
+      REASSIGN OWNED BY ${user} TO ${pg.escapeIdentifier(group)};
+      DROP OWNED BY ${user};
+      DROP ROLE ${user};
+    END IF;
+  END $$`;
 }
 
 /** Users that Vault made (its default name is v-<who>-<role>-<random>-<Unix time>) in a group. */
@@ -126,7 +142,7 @@ async function logins(connection: Connection, group: string): Promise<Login[]> {
        from pg_authid login
        join pg_auth_members membership on membership.member = login.oid
        join pg_roles parent on parent.oid = membership.roleid
-      where parent.rolname = $1 and login.rolname ~ '^v-[A-Za-z0-9._-]+-[0-9]+$'`,
+      where parent.rolname = $1 and login.rolname ~ '${vaultName}'`,
     [group],
   );
   return rows;

@@ -19,19 +19,38 @@ export const databaseTtl: ResourceRule = {
   },
 };
 
+/**
+ * The calls of the functions that make a user of one group for an hour at most, move its end, and block, end and drop it
+ * (operations/database/user-functions.ts): as they are, with nothing after them. In other words the statements are
+ * judged one by one.
+ */
+const createUser =
+  /^SELECT keyplane\.create_user\('\{\{name\}\}', '\{\{password\}\}', '\{\{expiration\}\}', '([^']+)'\)$/;
+const extendUser =
+  /^(SELECT keyplane\.extend_user\('\{\{name\}\}', '\{\{expiration\}\}'\)|ALTER ROLE "\{\{name\}\}" VALID UNTIL '\{\{expiration\}\}')$/;
+const dropUser = /^SELECT keyplane\.drop_user\('\{\{name\}\}', '[^']+'\)$/;
+const ofServer = /^(postgres|pg_\w+|rds_superuser|azure_pg_admin|cloudsqlsuperuser)$/i;
+
 export const databaseGroupMembership: ResourceRule = {
   name: "database-group-membership",
   sentence: "A dynamic database user gets its rights by joining one group, and ends by itself.",
   severity: "high",
-  fix: "Write CREATE ROLE … VALID UNTIL '{{expiration}}' IN ROLE \"group\" as the one creation statement.",
+  fix: "Write SELECT keyplane.create_user('{{name}}', '{{password}}', '{{expiration}}', 'group') as the one creation statement.",
   controls: ["NIST-800-53r5/AC-2(7)", "NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R8", "R12"],
   types: [vault.databaseRole],
   *judge({ props }) {
     const statements = texts(props.creationStatements);
     if (statements.length !== 1) yield `${statements.length} creation statements, where one makes the user`;
     const creation = statements.join("; ");
+    if (!extendUser.test(texts(props.renewStatements).join("; ")))
+      yield "a renewal does not, or does more than, move the user's end";
+    const group = createUser.exec(creation)?.[1];
+    if (group !== undefined) {
+      if (ofServer.test(group)) yield "the user joins a group that the server itself has";
+      return;
+    }
     if (!/\bIN ROLE "[^"]+"\s*;?\s*$/i.test(creation)) yield "the user joins no group, or does more after it";
-    if (/\bIN ROLE "(postgres|pg_\w+|rds_superuser|azure_pg_admin|cloudsqlsuperuser)"/i.test(creation)) {
+    if (ofServer.test(/\bIN ROLE "([^"]+)"/i.exec(creation)?.[1] ?? "")) {
       yield "the user joins a group that the server itself has";
     }
     if (/\bGRANT\b/i.test(creation))
@@ -66,7 +85,7 @@ export const databaseRevocation: ResourceRule = {
   name: "database-revocation",
   sentence: "When a lease ends, the user can no longer log in, its sessions end and it is dropped.",
   severity: "critical",
-  fix: "Write revocation statements with NOLOGIN, pg_terminate_backend for its sessions and DROP ROLE, in this order.",
+  fix: "Write SELECT keyplane.drop_user('{{name}}', 'group'), or NOLOGIN, pg_terminate_backend and DROP ROLE, in this order.",
   controls: ["NIST-800-53r5/AC-12", "NIST-800-53r5/AC-2(3)", "OWASP-Secrets/2.7.3-revocation", "R12", "R47"],
   types: [vault.databaseRole],
   *judge({ props }) {
@@ -78,6 +97,7 @@ export const databaseRevocation: ResourceRule = {
     }
     // Vault runs each in a transaction of its own: what one statement does happens as a whole.
     if (statements.length !== 1) yield `${statements.length} statements, where one does it as a whole`;
+    if (dropUser.test(revocation)) return;
     const steps = [
       [/"\{\{name\}\}" (WITH )?NOLOGIN/i, "new logins are not blocked"],
       [/pg_terminate_backend\(pid\)[^;]*usename = '\{\{name\}\}'/i, "open sessions are not ended"],

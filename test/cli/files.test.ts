@@ -187,3 +187,27 @@ test("sops encrypt refuses an environment that the catalogue does not have with 
   assert.equal(code, 2);
   assert.match(stderr, /it has local, production, staging/);
 });
+
+test("database prints SQL for a DBA, which makes the manager and asks for its password, and no value", async () => {
+  const args = ["database", "titan/ledger", "--environment", "production"];
+  const { code, stdout, stderr } = await keyplane(args);
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(stdout, /^BEGIN;\n/);
+  assert.match(stdout, /CREATE ROLE "keyplane_titan__ledger" LOGIN NOCREATEROLE;/);
+  assert.match(stdout, /COMMIT;\n\\password "keyplane_titan__ledger"\n$/);
+  const document = JSON.parse((await keyplane([...args, "--json"])).stdout);
+  assert.deepEqual(document, {
+    database: "titan/ledger",
+    manager: "keyplane_titan__ledger",
+    sql: stdout,
+  });
+});
+
+test("database refuses a name that the environment does not have and says which it has, with exit code 2", async () => {
+  const { code, stderr } = await keyplane(["database", "titan/ledgr"]);
+  assert.equal(code, 2);
+  assert.match(
+    stderr,
+    /local has no database of that name, which is system\/database; it has .*titan\/ledger/,
+  );
+});

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { platform } from "../../infra/index.ts";
 import { connectionUrl, rotation } from "../../infra/vault/databases.ts";
-import { revocationStatements } from "../../model/derive/databases.ts";
 import { declared } from "./declared.ts";
 import { smallModel } from "./model.ts";
 
@@ -68,6 +67,7 @@ test("gives a role the catalogue's statements and lifetimes (R12)", () => {
       name: "titan.ledger.quant",
       dbName: "titan.ledger",
       creationStatements: ledger.users[0]?.creationStatements,
+      renewStatements: ledger.users[0]?.renewStatements,
       revocationStatements: ledger.users[0]?.revocationStatements,
       defaultTtl: 900,
       maxTtl: 3600,
@@ -85,9 +85,10 @@ test("gives rotation a role of minutes, whose logins join the role that it acts 
     name: "titan.ledger.keyplane.rotate",
     dbName: "titan.ledger",
     creationStatements: [
-      `CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE "keyplane_ledger__rotation"`,
+      "SELECT keyplane.create_user('{{name}}', '{{password}}', '{{expiration}}', 'keyplane_ledger__rotation')",
     ],
-    revocationStatements: revocationStatements("keyplane_ledger__rotation"),
+    renewStatements: ["SELECT keyplane.extend_user('{{name}}', '{{expiration}}')"],
+    revocationStatements: ["SELECT keyplane.drop_user('{{name}}', 'keyplane_ledger__rotation')"],
     defaultTtl: 600,
     maxTtl: 3600,
   });

@@ -56,10 +56,9 @@ export function smallModel(change: Partial<Model> = {}): Model {
             memberOf: "ledger_reader",
             ttl: 900,
             maxTtl: 3600,
-            creationStatements: [
-              `CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE "ledger_reader"`,
-            ],
-            revocationStatements: [`DROP ROLE IF EXISTS "{{name}}"`],
+            creationStatements: ["SELECT make('{{name}}', '{{password}}', '{{expiration}}')"],
+            renewStatements: ["SELECT extend('{{name}}', '{{expiration}}')"],
+            revocationStatements: ["SELECT end('{{name}}')"],
           },
         ],
       },

@@ -5,8 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { Vault } from "../../clients/vault.ts";
 import { type LocalServices, prepareDatabases, sampleTable } from "../../local/services/index.ts";
-import { creationStatements, revocationStatements } from "../../model/derive/databases.ts";
+import {
+  creationStatements,
+  makersOf,
+  renewStatements,
+  revocationStatements,
+} from "../../model/derive/databases.ts";
 import type { Database } from "../../model/model.ts";
+import { scramVerifier } from "../../operations/database/scram.ts";
 import { testServices } from "./running-services.ts";
 
 const ledger: Database = {
@@ -47,6 +53,7 @@ const other: Database = {
   rotation: { role: "soma.agents.keyplane.rotate", actsAs: "keyplane_soma_agents__rotation" },
   groups: [{ name: "agents_reader", grants: ['SELECT ON ALL TABLES IN SCHEMA "books"'] }],
 };
+const text = pg.escapeLiteral;
 const unknown = { exists: async () => false };
 const known = { exists: async () => true };
 
@@ -61,6 +68,16 @@ async function connected(t: TestContext, options: pg.ClientConfig): Promise<pg.C
 async function superuser(t: TestContext, { postgres }: LocalServices, database: string): Promise<pg.Client> {
   const password = (await readFile(postgres.passwordFile, "utf8")).trim();
   return connected(t, { port: postgres.port, user: postgres.superuser, password, database });
+}
+
+/** As Vault asks for a user, whose password here is its name. */
+function create(login: string, group: string, given: { verifier?: string; ends?: string } = {}): string {
+  const { verifier = text(scramVerifier(login)), ends = "now() + interval '1 hour'" } = given;
+  return `SELECT keyplane.create_user(${text(login)}, ${verifier}, ${ends}, ${text(group)})`;
+}
+
+function extend(login: string, by: string): string {
+  return `SELECT keyplane.extend_user(${text(login)}, now() + interval '${by}')`;
 }
 
 test("groups hold exactly the catalogue's grants, today and after a grant was taken away (R8)", async (t) => {
@@ -141,21 +158,107 @@ test("a bootstrap password is made where Vault has no connection, and left alone
   await assert.rejects(login(other.manager, first["soma.agents"], other.database), { code: "28P01" });
 });
 
-test("a manager makes users and no more: no superuser, no other system's groups, no other database (R8)", async (t) => {
+test("a manager's password makes, extends and drops users of its groups for an hour, and can do nothing else (R8, R12)", async (t) => {
   const services = await (await testServices(t)).start();
   const passwords = await prepareDatabases(services, [ledger, other], unknown);
-  const login = {
-    port: services.postgres.port,
-    user: ledger.manager,
-    password: passwords["titan.ledger"] ?? "",
-  };
-  const manager = await connected(t, { ...login, database: ledger.database });
-  await assert.rejects(manager.query("CREATE ROLE evil SUPERUSER"), { code: "42501" });
-  await assert.rejects(manager.query("CREATE ROLE evil IN ROLE agents_reader"), { code: "42501" });
-  await assert.rejects(manager.query(`GRANT ${other.manager} TO ${ledger.manager}`), { code: "42501" });
-  await assert.rejects(manager.query("GRANT pg_read_all_data TO ledger_reader"), { code: "42501" });
-  await assert.rejects(manager.query(`ALTER ROLE ${other.manager} PASSWORD 'x'`), { code: "42501" });
-  await assert.rejects(connected(t, { ...login, database: other.database }), { code: "42501" });
+  const login = { port: services.postgres.port, database: ledger.database };
+  const asManager = { ...login, user: ledger.manager, password: passwords["titan.ledger"] ?? "" };
+  const manager = await connected(t, asManager);
+  const admin = await superuser(t, services, ledger.database);
+  const made = "v-approle-titan.le-first-1700000000";
+  await manager.query(create(made, "ledger_reader"));
+  await manager.query(extend(made, "60 minutes"));
+  // What others made, however it is called.
+  await admin.query(
+    `CREATE ROLE bystander LOGIN; CREATE ROLE "v-approle-other-1700000001" LOGIN IN ROLE ledger_reader; GRANT "${made}" TO bystander WITH ADMIN TRUE`,
+  );
+  const maker = (arguments_: string) => `SELECT keyplane.as_maker_07(${arguments_})`;
+  const inAnHour = "now() + interval '1 hour'";
+  for (const [statement, code] of [
+    ["CREATE ROLE evil", "42501"],
+    [`GRANT ledger_reader TO bystander`, "42501"],
+    [`ALTER ROLE "${made}" VALID UNTIL 'infinity'`, "42501"],
+    [`ALTER ROLE "${made}" SUPERUSER`, "42501"],
+    [`DROP ROLE "${made}"`, "42501"],
+    [`SET ROLE "${ledger.manager}__maker_07"`, "42501"],
+    [`SET ROLE ledger_reader`, "42501"],
+    [`SET ROLE "${made}"`, "42501"],
+    [`GRANT ${other.manager} TO ${ledger.manager}`, "42501"],
+    [`ALTER ROLE ${other.manager} PASSWORD 'x'`, "42501"],
+    [`SELECT * FROM ${sampleTable}`, "42501"],
+    ["CREATE TABLE keyplane.mine ()", "42501"],
+    ["ALTER FUNCTION keyplane.as_maker_07 SECURITY INVOKER", "42501"],
+    ["CREATE OR REPLACE FUNCTION keyplane.drop_user(text, text) RETURNS void LANGUAGE sql AS ''", "42501"],
+    // A name that Vault gives, one group of this database, a verifier, an hour: anything else is refused.
+    [create("evil", "ledger_reader"), "42501"],
+    [create('v-x"; ALTER ROLE postgres NOLOGIN; --1', "ledger_reader"), "42501"],
+    [create(`v-${"x".repeat(70)}-1`, "ledger_reader"), "42501"],
+    [create("v-evil-1", "agents_reader"), "42501"],
+    [create("v-evil-1", "pg_read_all_data"), "42501"],
+    [create("v-evil-1", "postgres"), "42501"],
+    [create("v-evil-1", ledger.manager), "42501"],
+    [create("v-evil-1", `${ledger.manager}__maker_07`), "42501"],
+    [create("v-evil-1", made), "42501"],
+    [create("v-evil-1", "bystander"), "42501"],
+    [create("v-evil-1", "ledger_reader", { verifier: "'a password'" }), "28P01"],
+    [create("v-evil-1", "ledger_reader", { verifier: "NULL" }), "28P01"],
+    [create("v-evil-1", "ledger_reader", { ends: "'infinity'" }), "42501"],
+    [create("v-evil-1", "ledger_reader", { ends: "NULL" }), "42501"],
+    [create("v-evil-1", "ledger_reader", { ends: "now() + interval '66 minutes'" }), "42501"],
+    [extend(made, "66 minutes"), "42501"],
+    [extend("bystander", "1 minute"), "42501"],
+    [extend("v-approle-other-1700000001", "1 minute"), "42501"],
+    [extend("v-approle-nobody-1700000000", "1 minute"), "42704"],
+    ["SELECT keyplane.drop_user('bystander', 'ledger_reader')", "42501"],
+    ["SELECT keyplane.drop_user('postgres', 'ledger_reader')", "42501"],
+    ["SELECT keyplane.drop_user('v-approle-other-1700000001', 'ledger_reader')", "42501"],
+    [`SELECT keyplane.drop_user('${made}', 'postgres')`, "42501"],
+    // The makers' own functions check for themselves.
+    [maker(`'extend', 'bystander', NULL, ${inAnHour}, NULL`), "42501"],
+    [maker(`'extend', 'v-approle-other-1700000001', NULL, ${inAnHour}, NULL`), "42501"],
+    [maker("'drop', 'postgres', NULL, NULL, 'ledger_reader'"), "42501"],
+    [maker("'drop', 'v-approle-other-1700000001', NULL, NULL, 'ledger_reader'"), "42501"],
+    [maker(`'grant', '${made}', NULL, NULL, 'ledger_writer'`), "20000"],
+    [maker(`NULL, '${made}', NULL, NULL, NULL`), "20000"],
+  ] as const) {
+    await assert.rejects(manager.query(statement), { code }, statement);
+  }
+  await assert.rejects(connected(t, { ...asManager, database: other.database }), { code: "42501" });
+  // Nobody else may call them, a user that they made least of all.
+  const session = await connected(t, { ...login, user: made, password: made });
+  await assert.rejects(session.query(create("v-evil-1", "ledger_writer")), { code: "42501" });
+  await assert.rejects(session.query(maker("'drop', 'postgres', NULL, NULL, 'x'")), { code: "42501" });
+  await manager.query(`SELECT keyplane.drop_user('${made}', 'ledger_reader')`);
+  await manager.query(`SELECT keyplane.drop_user('${made}', 'ledger_reader')`);
+  await assert.rejects(session.query("SELECT 1"));
+  const { rows } = await admin.query(
+    "SELECT rolname FROM pg_roles WHERE rolname IN ('evil', 'bystander') OR rolname ~ '^v-' ORDER BY 1",
+  );
+  assert.deepEqual(rows, [{ rolname: "bystander" }, { rolname: "v-approle-other-1700000001" }]);
+});
+
+test("users are made by many roles, so that the cost of one does not grow with all, and their names fit (R12)", async (t) => {
+  const services = await (await testServices(t)).start();
+  const long: Database = { ...ledger, manager: `keyplane_${"m".repeat(50)}` };
+  const passwords = await prepareDatabases(services, [long], unknown);
+  const manager = await connected(t, {
+    ...{ port: services.postgres.port, database: long.database },
+    ...{ user: long.manager, password: passwords["titan.ledger"] ?? "" },
+  });
+  for (let number = 0; number < 100; number++) {
+    await manager.query(create(`v-many-${number}`, "ledger_reader"));
+  }
+  const admin = await superuser(t, services, long.database);
+  const { rows } = await admin.query<{ rolname: string; made: number }>(
+    `SELECT rolname, count(*)::int AS made FROM pg_auth_members JOIN pg_roles maker ON maker.oid = member
+      WHERE roleid IN (SELECT oid FROM pg_roles WHERE rolname LIKE 'v-many-%') GROUP BY 1`,
+  );
+  assert.ok(rows.length > 32, `${rows.length} makers`);
+  assert.ok(rows.every(({ rolname }) => makersOf(long).includes(rolname)));
+  for (let number = 0; number < 100; number++) {
+    await manager.query(`SELECT keyplane.drop_user('v-many-${number}', 'ledger_reader')`);
+  }
+  assert.equal((await admin.query("SELECT FROM pg_roles WHERE rolname ~ '^v-'")).rowCount, 0);
 });
 
 test("the role that rotation acts as makes logins of its database's groups and no more, and leaves the ones it did not make alone (R8)", async (t) => {
@@ -168,9 +271,10 @@ test("the role that rotation acts as makes logins of its database's groups and n
     user: ledger.manager,
     password: passwords["titan.ledger"] ?? "",
   });
-  await manager.query(`CREATE ROLE engine LOGIN PASSWORD 'engine' IN ROLE "${actsAs}"`);
-  await manager.query("CREATE ROLE dynamic LOGIN PASSWORD 'dynamic' IN ROLE ledger_writer");
-  const engine = await connected(t, { ...login, user: "engine", password: "engine" });
+  const [own, dynamic] = ["v-rotate-engine-1700000000", "v-approle-dynamic-1700000000"];
+  await manager.query(create(own, actsAs));
+  await manager.query(create(dynamic, "ledger_writer"));
+  const engine = await connected(t, { ...login, user: own, password: own });
   await assert.rejects(engine.query("CREATE ROLE static"), { code: "42501" });
   await engine.query(`SET ROLE "${actsAs}"`);
   await engine.query("CREATE ROLE static LOGIN PASSWORD 'static' IN ROLE ledger_writer");
@@ -183,8 +287,10 @@ test("the role that rotation acts as makes logins of its database's groups and n
     `CREATE ROLE evil IN ROLE "${actsAs}"`,
     `CREATE ROLE evil IN ROLE "${ledger.manager}"`,
     "GRANT pg_read_all_data TO static",
-    "ALTER ROLE dynamic PASSWORD 'x'",
-    "ALTER ROLE engine VALID UNTIL 'infinity'",
+    `ALTER ROLE "${dynamic}" PASSWORD 'x'`,
+    `ALTER ROLE "${own}" VALID UNTIL 'infinity'`,
+    `ALTER ROLE "${ledger.manager}__maker_07" LOGIN`,
+    create("v-evil-1", "ledger_writer"),
     `ALTER ROLE "${ledger.manager}" PASSWORD 'x'`,
     "ALTER ROLE postgres PASSWORD 'x'",
     "SELECT rolpassword FROM pg_authid",
@@ -193,18 +299,13 @@ test("the role that rotation acts as makes logins of its database's groups and n
   ]) {
     await assert.rejects(engine.query(statement), { code: "42501" }, statement);
   }
-  await assert.rejects(
-    connected(t, { ...login, user: "engine", password: "engine", database: other.database }),
-    {
-      code: "42501",
-    },
-  );
+  await assert.rejects(connected(t, { ...login, user: own, password: own, database: other.database }), {
+    code: "42501",
+  });
   await engine.end();
-  for (const statement of revocationStatements(actsAs)) {
-    await manager.query(statement.replaceAll("{{name}}", "engine"));
-  }
+  await manager.query(`SELECT keyplane.drop_user('${own}', '${actsAs}')`);
   const admin = await superuser(t, services, ledger.database);
-  const { rows } = await admin.query("SELECT rolname FROM pg_roles WHERE rolname IN ('engine', 'static')");
+  const { rows } = await admin.query("SELECT rolname FROM pg_roles WHERE rolname IN ($1, 'static')", [own]);
   assert.deepEqual(rows, [{ rolname: "static" }]);
 });
 
@@ -234,6 +335,7 @@ test("Vault manages users through the manager, and no password reaches Postgres'
     await vault.write(`database/roles/${group}`, {
       db_name: "titan.ledger",
       creation_statements: creationStatements(group),
+      renew_statements: renewStatements,
       revocation_statements: revocationStatements(group),
       default_ttl: "1h",
       max_ttl: "1h",
@@ -265,7 +367,7 @@ test("Vault manages users through the manager, and no password reaches Postgres'
   assert.deepEqual((await admin.query("SELECT note FROM entries")).rows, [{ note: "kept" }]);
 
   const log = await readFile(postgres.logFile, "utf8");
-  assert.match(log, /CREATE ROLE/, "statements are logged");
+  assert.match(log, /keyplane\.create_user/, "statements are logged");
   const secrets = [
     bootstrap,
     reader.password,

@@ -165,6 +165,7 @@ export async function connectVault(root: Vault, database: Database, password: st
     await root.write(`database/roles/${login.role}`, {
       db_name: connection,
       creation_statements: login.creationStatements,
+      renew_statements: login.renewStatements,
       revocation_statements: login.revocationStatements,
       default_ttl: login.ttl,
       max_ttl: login.maxTtl,

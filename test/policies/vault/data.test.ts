@@ -46,6 +46,40 @@ ruleSuite(databases.databaseGroupMembership, user, {
     { creationStatements: [`${creation} IN ROLE "pg_read_all_data"`] },
     ["the user joins a group that the server itself has"],
   ],
+  "the server's own group, by the function": [
+    {
+      creationStatements: [
+        "SELECT keyplane.create_user('{{name}}', '{{password}}', '{{expiration}}', 'pg_read_all_data')",
+      ],
+    },
+    ["the user joins a group that the server itself has"],
+  ],
+  "a renewal that does more": [
+    { renewStatements: [`ALTER ROLE "{{name}}" VALID UNTIL '{{expiration}}' SUPERUSER`] },
+    ["a renewal does not, or does more than, move the user's end"],
+  ],
+  "the server's own renewal": [
+    { renewStatements: undefined },
+    ["a renewal does not, or does more than, move the user's end"],
+  ],
+  "more than the function's call": [
+    {
+      creationStatements: [
+        "SELECT keyplane.create_user('{{name}}', '{{password}}', '{{expiration}}', 'reader'); GRANT writer TO \"{{name}}\"",
+      ],
+    },
+    [
+      "the user joins no group, or does more after it",
+      "rights are granted to each user: slow, and it fails near 2,400 users",
+      "the user's password does not end with the lease",
+    ],
+  ],
+  "an end of its own": [
+    {
+      creationStatements: ["SELECT keyplane.create_user('{{name}}', '{{password}}', '2100-01-01', 'reader')"],
+    },
+    ["the user joins no group, or does more after it", "the user's password does not end with the lease"],
+  ],
   "a login that never ends": [
     { creationStatements: [`CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' IN ROLE "reader"`] },
     ["the user's password does not end with the lease"],
@@ -64,6 +98,10 @@ ruleSuite(databases.databaseNoSuperuser, user, {
 });
 ruleSuite(databases.databaseRevocation, user, {
   unset: [{ revocationStatements: undefined }, ["there are no revocation statements: open sessions go on"]],
+  "another function": [
+    { revocationStatements: ["SELECT drop_user('{{name}}', 'reader')"] },
+    ["new logins are not blocked", "open sessions are not ended", "the user is not dropped"],
+  ],
   "sessions go on": [
     { revocationStatements: ['ALTER ROLE "{{name}}" NOLOGIN; DROP ROLE "{{name}}"'] },
     ["open sessions are not ended"],
