@@ -172,7 +172,14 @@ test("a manager's password makes, extends and drops users of its groups for an h
   await admin.query(
     `CREATE ROLE bystander LOGIN; CREATE ROLE "v-approle-other-1700000001" LOGIN IN ROLE ledger_reader; GRANT "${made}" TO bystander WITH ADMIN TRUE`,
   );
-  const maker = (arguments_: string) => `SELECT keyplane.as_maker_07(${arguments_})`;
+  const { rows: makers } = await admin.query<{ own: string }>(
+    `SELECT right(rolname, 2) AS own FROM pg_auth_members JOIN pg_roles maker ON maker.oid = member
+      WHERE roleid = (SELECT oid FROM pg_roles WHERE rolname = $1) AND rolname ~ '__maker_'`,
+    [made],
+  );
+  assert.equal(makers.length, 1);
+  // The one that made the user administers it.
+  const maker = (arguments_: string) => `SELECT keyplane.as_maker_${makers[0]?.own}(${arguments_})`;
   const inAnHour = "now() + interval '1 hour'";
   for (const [statement, code] of [
     ["CREATE ROLE evil", "42501"],
@@ -218,6 +225,7 @@ test("a manager's password makes, extends and drops users of its groups for an h
     [maker(`'extend', 'v-approle-other-1700000001', NULL, ${inAnHour}, NULL`), "42501"],
     [maker("'drop', 'postgres', NULL, NULL, 'ledger_reader'"), "42501"],
     [maker("'drop', 'v-approle-other-1700000001', NULL, NULL, 'ledger_reader'"), "42501"],
+    [maker(`'create', 'v-evil-1', ${text(scramVerifier("x"))}, ${inAnHour}, '${made}'`), "42501"],
     [maker(`'grant', '${made}', NULL, NULL, 'ledger_writer'`), "20000"],
     [maker(`NULL, '${made}', NULL, NULL, NULL`), "20000"],
   ] as const) {
@@ -231,6 +239,10 @@ test("a manager's password makes, extends and drops users of its groups for an h
   await manager.query(`SELECT keyplane.drop_user('${made}', 'ledger_reader')`);
   await manager.query(`SELECT keyplane.drop_user('${made}', 'ledger_reader')`);
   await assert.rejects(session.query("SELECT 1"));
+  const { rows: callable } = await admin.query<{ proname: string }>(
+    "SELECT proname FROM pg_proc WHERE pronamespace = 'keyplane'::regnamespace AND has_function_privilege('bystander', oid, 'EXECUTE')",
+  );
+  assert.deepEqual(callable, [], "they say so themselves, whoever may look into the schema");
   const { rows } = await admin.query(
     "SELECT rolname FROM pg_roles WHERE rolname IN ('evil', 'bystander') OR rolname ~ '^v-' ORDER BY 1",
   );
