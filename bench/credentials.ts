@@ -6,6 +6,8 @@ import { type BenchStack, startBenchStack } from "./stack.ts";
 
 /** Requests under way at a time. */
 const atOnce = 8;
+/** Users by direct grants, each slower to make than the one before; near 2,400 there is no room for another one. */
+const directLive = 500;
 /** Tables that a direct grant walks over, for every user again. */
 const tables = 50;
 
@@ -24,8 +26,8 @@ export async function credentialsPerSecond({ full, say }: Scale): Promise<Row[]>
     await issuer.fill("vault", live);
     const many = await issuer.rates(batch);
     await issuer.clear();
-    const direct = await issuer.fill("direct", live);
-    const slow = direct === live ? await issuer.rate("direct", batch) : 0;
+    await issuer.fill("direct", directLive);
+    const slow = await issuer.rate("direct", directLive / 10);
     const perSecond = (rate: number) => `${rate.toFixed(0)}/s`;
     return [
       {
@@ -52,12 +54,9 @@ export async function credentialsPerSecond({ full, say }: Scale): Promise<Row[]>
         ratio: none.vault / none.direct,
       },
       {
-        what: `The same with ${live} live users of either kind`,
-        measured:
-          direct === live
-            ? `${perSecond(many.vault)} ÷ ${perSecond(slow)}`
-            : `${perSecond(many.vault)}; direct grants fail at ${direct} live users`,
-        ...(direct === live && { ratio: many.vault / slow }),
+        what: `By a group's membership with ${live} live users ÷ by direct grants with ${directLive}`,
+        measured: `${perSecond(many.vault)} ÷ ${perSecond(slow)}`,
+        ratio: many.vault / slow,
       },
     ];
   } finally {
@@ -146,15 +145,9 @@ class Issuer {
     return rate;
   }
 
-  /** Makes users that stay. Returns how many there were room for. */
-  async fill(way: Way, count: number): Promise<number> {
-    let made = 0;
-    while (made < count) {
-      const before = made;
-      made += (await this.#make(way, Math.min(100, count - made))).length;
-      if (made - before < Math.min(100, count - before)) return made;
-    }
-    return made;
+  /** Makes users that stay. */
+  async fill(way: Way, count: number): Promise<void> {
+    await this.#make(way, count);
   }
 
   async clear(): Promise<void> {
@@ -165,19 +158,12 @@ class Issuer {
     await this.#pool.end();
   }
 
-  /** The names of raw users, the leases of Vault's. Stops at the first one that is refused. */
+  /** The names of raw users, the leases of Vault's. */
   async #make(way: Way, count: number): Promise<string[]> {
     const made: string[] = [];
     let left = count;
     const worker = async () => {
-      while (left-- > 0) {
-        try {
-          made.push(await this.#one(way));
-        } catch (error) {
-          left = 0;
-          if (!/row is too big/.test(String(error))) throw error;
-        }
-      }
+      while (left-- > 0) made.push(await this.#one(way));
     };
     await Promise.all(Array.from({ length: atOnce }, worker));
     return made;

@@ -136,7 +136,7 @@ export const usersSchema = "keyplane";
  */
 export function makersOf({ manager }: Pick<Database, "manager">): string[] {
   const name = fit(`${manager}__maker`, limits.postgres - 3, "_");
-  return Array.from({ length: 64 }, (_, number) => `${name}_${String(number).padStart(2, "0")}`);
+  return Array.from({ length: 100 }, (_, number) => `${name}_${String(number).padStart(2, "0")}`);
 }
 
 /**
