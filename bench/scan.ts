@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, glob, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startProgress } from "../cli/progress.ts";
 import { corpus, usual, writeCorpus } from "../test/operations/scan/corpus/corpus.ts";
 import { Random } from "../test/operations/scan/corpus/random.ts";
 import { type Score, score } from "../test/operations/scan/corpus/score.ts";
-import { median, milliseconds, type Row, type Scale, timed } from "./measure.ts";
+import { milliseconds, type Row, type Scale, sideBySide } from "./measure.ts";
 import { type Scanner, scanners } from "./scanners/run.ts";
 
 /** Never used while detectors were written: theirs are 1 to 40. */
@@ -54,32 +54,66 @@ function missedOf({ missed }: Score): string {
   return [...counts].map(([family, list]) => `${family} ${list.length}`).join(", ") || "nothing";
 }
 
+/** Megabytes a second of our command beside the others', on text that is dense in what looks like secrets, and on code. */
 async function speed(
   all: readonly Scanner[],
   folder: string,
   full: boolean,
   say: Scale["say"],
 ): Promise<Row[]> {
-  const bytes = await writeText(folder, full ? 64 : 16);
-  const times = new Map(all.map(({ name }) => [name, [] as number[]]));
-  const rounds = full ? 5 : 3;
-  for (let round = 0; round < rounds; round++) {
-    for (const { name, scan } of all) {
-      // The slow ones once: their rate is known after a minute.
-      if (round > 0 && median(times.get(name) ?? [0]) > 30_000) continue;
-      say(`scan: ${name} on ${Math.round(bytes / 1e6)} MB`);
-      times.get(name)?.push(await timed(() => scan(folder)));
+  const [own, secretlint, detectSecrets, gitleaks] = all;
+  if (own === undefined || secretlint === undefined || detectSecrets === undefined || gitleaks === undefined)
+    throw new Error("a scanner is missing");
+  const [few, many, code] = [join(folder, "few"), join(folder, "many"), join(folder, "code")];
+  const sizes = {
+    few: await writeText(few, 1),
+    many: await writeText(many, full ? 64 : 16),
+    code: await copyCode(code, full ? 300 : 100),
+  };
+  const rows: Row[] = [];
+  const compare = async (what: string, place: string, bytes: number, others: Scanner[], rounds: number) => {
+    say(`scan: ${what}, ${megabytes(bytes)}`);
+    const names = [own, ...others];
+    const times = await sideBySide(
+      rounds,
+      Object.fromEntries(names.map(({ name, scan }) => [name, () => scan(place)])),
+    );
+    const time = times[own.name] ?? 0;
+    for (const { name } of others) {
+      const other = times[name] ?? 0;
+      rows.push({
+        what: `${what}, ${megabytes(bytes)}: ${own.name} ÷ ${name}, by MB/s`,
+        measured: `${rate(bytes, time)} (${milliseconds(time)}) ÷ ${rate(bytes, other)} (${milliseconds(other)})`,
+        ratio: other / time,
+        ...(name === secretlint.name && { goal: "≥ 20" }),
+      });
     }
+  };
+  await compare("A generated repository", few, sizes.few, [secretlint, detectSecrets, gitleaks], 1);
+  await compare("Generated repositories", many, sizes.many, [secretlint], 3);
+  await compare("Code of installed packages", code, sizes.code, [secretlint], 3);
+  return rows;
+}
+
+function rate(bytes: number, time: number): string {
+  return `${(bytes / 1e3 / time).toFixed(1)} MB/s`;
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`;
+}
+
+/** Text files of the packages that are installed here, in order of name, up to so many megabytes. */
+async function copyCode(folder: string, megabytes: number): Promise<number> {
+  let bytes = 0;
+  for await (const path of glob("node_modules/**/*.{js,ts,mts,cjs,mjs,json,md,map,yaml}")) {
+    if (bytes >= megabytes * 1e6) break;
+    const { size } = await stat(path);
+    await mkdir(join(folder, path.replaceAll("node_modules", "packages"), ".."), { recursive: true });
+    await copyFile(path, join(folder, path.replaceAll("node_modules", "packages")));
+    bytes += size;
   }
-  const [own, ...others] = all.map(({ name }) => ({ name, time: median(times.get(name) ?? []) }));
-  if (own === undefined) throw new Error("there is nothing to measure");
-  const rate = (time: number) => `${(bytes / 1e3 / time).toFixed(1)} MB/s`;
-  return others.map(({ name, time }) => ({
-    what: `${Math.round(bytes / 1e6)} MB of text: ${own.name} ÷ ${name}, by MB/s`,
-    measured: `${rate(own.time)} (${milliseconds(own.time)}) ÷ ${rate(time)} (${milliseconds(time)})`,
-    ratio: time / own.time,
-    ...(name.startsWith("secretlint") && { goal: "≥ 20" }),
-  }));
+  return bytes;
 }
 
 /** Many generated repositories in one folder, so many megabytes of them. */

@@ -1,6 +1,10 @@
+import { commonness } from "./randomness.ts";
+
 interface Literal {
   /** Lower case where case is ignored. */
   bytes: Buffer;
+  /** Where in it the window begins by which it is found. */
+  offset: number;
   ignoreCase: boolean;
   /** What the caller gets. */
   index: number;
@@ -15,20 +19,23 @@ const width = 3;
  */
 export class Anchors {
   readonly #steps = new Uint8Array(1 << 16).fill(width - 1);
-  /** Literals by a hash of their first three bytes; most of what the table stops at is nothing. */
+  /** Literals by a hash of their window; most of what the table stops at is nothing. */
   readonly #buckets: (Literal[] | undefined)[] = new Array(1 << 16).fill(undefined);
 
   /** @throws RangeError for an anchor of less than three bytes */
   constructor(anchors: readonly { text: string; ignoreCase: boolean; index: number }[]) {
     for (const { text, ignoreCase, index } of anchors) {
       if (text.length < width) throw new RangeError(`the anchor "${text}" is shorter than ${width} bytes`);
-      const literal = { bytes: Buffer.from(ignoreCase ? text.toLowerCase() : text), ignoreCase, index };
+      const offset = rarestWindow(text.toLowerCase());
+      const window = text.slice(offset, offset + width);
+      const bytes = Buffer.from(ignoreCase ? text.toLowerCase() : text);
+      const literal = { bytes, offset, ignoreCase, index };
       for (let at = 0; at < width - 1; at++) {
-        for (const pair of pairs(text.slice(at, at + 2), ignoreCase)) {
+        for (const pair of pairs(window.slice(at, at + 2), ignoreCase)) {
           this.#steps[pair] = Math.min(this.#steps[pair] ?? 0, width - 2 - at);
         }
       }
-      for (const beginning of forms(text.slice(0, width), ignoreCase)) {
+      for (const beginning of forms(window, ignoreCase)) {
         const [first = 0, second = 0, third = 0] = Buffer.from(beginning);
         const hash = hashOf(first, second, third);
         const bucket = this.#buckets[hash] ?? [];
@@ -37,7 +44,7 @@ export class Anchors {
     }
   }
 
-  /** Calls `found` with the place of every literal that begins in [from, to), in order of place. */
+  /** Calls `found` with the beginning of every literal whose window begins in [from, to). */
   each(bytes: Buffer, from: number, to: number, found: (at: number, index: number) => void): void {
     const [steps, buckets] = [this.#steps, this.#buckets];
     const last = Math.min(to + width - 2, bytes.length - 1);
@@ -51,11 +58,23 @@ export class Anchors {
       }
       const bucket = buckets[hashOf(bytes[at - 1] as number, bytes[at] as number, bytes[at + 1] as number)];
       if (bucket !== undefined) {
-        for (const literal of bucket) if (matches(bytes, at - 1, literal)) found(at - 1, literal.index);
+        for (const literal of bucket) {
+          const start = at - 1 - literal.offset;
+          if (start >= 0 && matches(bytes, start, literal)) found(start, literal.index);
+        }
       }
       at++;
     }
   }
+}
+
+/** Where the search has to stop least: by the pair at a window's end, which it looks at first. */
+function rarestWindow(text: string): number {
+  let best = 0;
+  for (let at = 1; at + width <= text.length; at++) {
+    if (commonness(text, at + 1) < commonness(text, best + 1)) best = at;
+  }
+  return best;
 }
 
 function matches(bytes: Buffer, start: number, { bytes: wanted, ignoreCase }: Literal): boolean {

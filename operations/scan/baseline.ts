@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
 import type { Finding } from "./finding.ts";
 
 /** In the repository's root. */
@@ -9,59 +8,46 @@ export const baselineFile = ".keyplane-scan.json";
 /** The one of detect-secrets, whose entries are honoured as well. */
 export const detectSecretsFile = ".secrets.baseline";
 
-/** A file that is no baseline. */
-export class BaselineError extends Error {
-  override name = "BaselineError";
+/** Of detect-secrets: by path, the SHA-1 of values. */
+export type Hashes = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** A value that was looked at. */
+export interface Entry {
+  path: string;
+  kind: string;
+  print: string;
 }
-
-const schema = z.strictObject({
-  version: z.literal(1),
-  known: z.array(
-    z.strictObject({ path: z.string(), kind: z.string(), print: z.string().regex(/^[0-9a-f]{4}$/) }),
-  ),
-});
-
-const detectSecretsSchema = z.object({
-  results: z.record(
-    z.string(),
-    z.array(z.object({ hashed_secret: z.string(), is_secret: z.boolean().optional() })),
-  ),
-});
-
-type Entry = z.infer<typeof schema>["known"][number];
 
 /** What somebody has looked at and found to be no secret. */
 export class Baseline {
   readonly #known: Map<string, Entry>;
-  readonly #hashes: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Of detect-secrets. */
+  readonly hashes: Hashes;
   readonly #used = new Set<string>();
 
-  constructor(known: readonly Entry[] = [], hashes: ReadonlyMap<string, ReadonlySet<string>> = new Map()) {
+  constructor(known: readonly Entry[] = [], hashes: Hashes = new Map()) {
     this.#known = new Map(known.map((entry) => [keyOf(entry), entry]));
-    this.#hashes = hashes;
+    this.hashes = hashes;
   }
 
   /** Both files of a repository, where they are. @throws BaselineError */
   static async read(root: string): Promise<Baseline> {
-    const own = await parsed(join(root, baselineFile), schema);
-    const other = await parsed(join(root, detectSecretsFile), detectSecretsSchema);
+    const [own, other] = await Promise.all([
+      textOf(join(root, baselineFile)),
+      textOf(join(root, detectSecretsFile)),
+    ]);
+    if (own === undefined && other === undefined) return new Baseline();
+    // What reads them is loaded where there is one.
+    const { entriesIn, hashesIn } = await import("./baseline-file.ts");
     return new Baseline(
-      own?.known,
-      new Map(
-        Object.entries(other?.results ?? {}).map(([path, entries]) => [
-          path,
-          // An audit that said "this is one" allows nothing.
-          new Set(
-            entries.filter(({ is_secret }) => is_secret !== true).map(({ hashed_secret }) => hashed_secret),
-          ),
-        ]),
-      ),
+      own === undefined ? [] : entriesIn(own, baselineFile),
+      other === undefined ? new Map() : hashesIn(other, detectSecretsFile),
     );
   }
 
   /** Asks detect-secrets' entries for a file: they hold a whole hash, so the value has to be at hand. */
   isKnown(path: string): ((value: string) => boolean) | undefined {
-    const hashes = this.#hashes.get(path);
+    const hashes = this.hashes.get(path);
     if (hashes === undefined) return undefined;
     return (value) => hashes.has(createHash("sha1").update(value, "latin1").digest("hex"));
   }
@@ -104,22 +90,12 @@ function keyOf({ path, kind, print }: Entry): string {
   return `${path}\0${kind}\0${print}`;
 }
 
-async function parsed<Shape>(file: string, shape: z.ZodType<Shape>): Promise<Shape | undefined> {
-  let text: string;
+/** A file's text, if it is there. */
+async function textOf(file: string): Promise<string | undefined> {
   try {
-    text = await readFile(file, "utf8");
+    return await readFile(file, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
-  }
-  try {
-    return shape.parse(JSON.parse(text));
-  } catch (cause) {
-    const [issue] = cause instanceof z.ZodError ? cause.issues : [];
-    const where = issue === undefined ? "it is no JSON" : `${issue.path.join(".")}: ${issue.message}`;
-    throw new BaselineError(
-      `${file} is no baseline (${where}): write it anew with keyplane scan --write-baseline`,
-      { cause },
-    );
   }
 }

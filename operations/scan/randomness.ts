@@ -48,6 +48,13 @@ export function wordiness(text: string): number {
   return halfBits / 2;
 }
 
+/** How common a pair of characters of a lower-case text is in files, in bits over chance; blanks are, signs are not. */
+export function commonness(text: string, at: number): number {
+  const [first = 0, second = 0] = [text.charCodeAt(at) - 97, text.charCodeAt(at + 1) - 97];
+  if (text[at] === " " || text[at + 1] === " ") return 4;
+  return ((pairs[first]?.charCodeAt(second) || 97) - 110) / 2;
+}
+
 /** Shannon's entropy of a text's characters, in bits per character. */
 export function entropy(text: string): number {
   const counts = new Map<string, number>();

@@ -2,17 +2,16 @@ import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { setImmediate } from "node:timers/promises";
 import type { Report } from "../progress.ts";
 import { Baseline } from "./baseline.ts";
-import { checkRepository } from "./checks/index.ts";
 import type { Repository } from "./checks/repository.ts";
 import { isBinary, scanContent } from "./content.ts";
-import type { Detection } from "./finding.ts";
+import type { Detection, Finding } from "./finding.ts";
 import { git, rootOf } from "./git.ts";
 import { Scanner } from "./scanner.ts";
 import { scanBlobs } from "./sources/blobs.ts";
-import { Inside, scanFile } from "./sources/file.ts";
+import { Inside } from "./sources/file.ts";
+import { scanFiles } from "./sources/files.ts";
 import { filesIn } from "./sources/folder.ts";
 import { historyOf } from "./sources/history.ts";
 import { stagedIn } from "./sources/staged.ts";
@@ -33,17 +32,12 @@ export async function scanTracked({ cwd, report, signal }: ScanOptions): Promise
   const tracked = await trackedIn(root);
   const inside = new Inside(root);
   const tally = new Tally(await Baseline.read(root));
-  for (const [index, { path }] of tracked.files.entries()) {
-    signal?.throwIfAborted();
-    if (index % 250 === 0) await breathe(report, index, tracked.files.length);
-    const options = tally.optionsOf(path);
-    const scanned = (await inside.has(path)) ? scanFile(join(root, path), options) : undefined;
-    if (scanned !== undefined) tally.add(path, scanned);
-  }
   const paths = tracked.files.map(({ path }) => path);
-  tally.findings.push(
-    ...(await checkRepository({ root, paths, read: (path) => readTracked(root, path, inside) })),
-  );
+  const here = await inside.those(paths);
+  const progress = progressOf(report, here.length);
+  const files = here.map((path) => join(root, path));
+  tally.addFiles(here, await scanFiles(files, here, tally.hashes, { progress, ...(signal && { signal }) }));
+  tally.findings.push(...(await checked({ root, paths, read: (path) => readTracked(root, path, inside) })));
   tally.addUnused();
   const links = tracked.links.length;
   if (links > 0)
@@ -66,7 +60,7 @@ export async function scanStaged({ cwd }: ScanOptions): Promise<ScanResult> {
     tally.add(asked.path, scanned);
   }
   const paths = (await trackedIn(root)).files.map(({ path }) => path);
-  tally.findings.push(...(await checkRepository({ root, paths, read: (path) => readStaged(root, path) })));
+  tally.findings.push(...(await checked({ root, paths, read: (path) => readStaged(root, path) })));
   return tally.result();
 }
 
@@ -77,12 +71,8 @@ export async function scanPaths(
 ): Promise<ScanResult> {
   const files = await filesIn(paths);
   const tally = new Tally(await baselineAround(cwd));
-  for (const [index, path] of files.entries()) {
-    signal?.throwIfAborted();
-    if (index % 250 === 0) await breathe(report, index, files.length);
-    const scanned = scanFile(path, tally.optionsOf(path));
-    if (scanned !== undefined) tally.add(path, scanned);
-  }
+  const progress = progressOf(report, files.length);
+  tally.addFiles(files, await scanFiles(files, files, tally.hashes, { progress, ...(signal && { signal }) }));
   return tally.result();
 }
 
@@ -99,9 +89,10 @@ export async function scanHistory(
     tally.add("commit message", { ...scanContent(bytes, { comments: false }), bytes: bytes.length }, commit);
   }
   let done = 0;
+  const progress = progressOf(report, contents.length);
   for await (const { asked, ...scanned } of scanBlobs(root, contents, ({ path }) => tally.optionsOf(path))) {
     signal?.throwIfAborted();
-    if (done++ % 250 === 0) await breathe(report, done, contents.length);
+    progress(++done);
     tally.add(asked.path, scanned, asked.commit);
   }
   return tally.result();
@@ -143,6 +134,12 @@ export async function scanStream(
   return tally.result();
 }
 
+/** Loaded where it is asked for: it reads YAML. */
+async function checked(repository: Repository): Promise<Finding[]> {
+  const { checkRepository } = await import("./checks/index.ts");
+  return await checkRepository(repository);
+}
+
 const readTracked = async (root: string, path: string, inside: Inside): ReturnType<Repository["read"]> =>
   (await inside.has(path)) ? await readFile(join(root, path), "utf8").catch(() => undefined) : undefined;
 
@@ -154,8 +151,12 @@ async function baselineAround(cwd: string): Promise<Baseline> {
   return root === undefined ? new Baseline() : await Baseline.read(root);
 }
 
-/** Says how far it is, and lets Ctrl-C through: files are read without waiting. */
-async function breathe(report: Report | undefined, done: number, all: number): Promise<void> {
-  if (done > 1) report?.({ subject: "scan", state: "progress", text: `${done} of ${all}` });
-  await setImmediate();
+/** Says how far a long scan is; a short one says nothing. */
+function progressOf(report: Report | undefined, all: number): (done: number) => void {
+  let said = 500;
+  return (done) => {
+    if (done < said + 500) return;
+    said = done;
+    report?.({ subject: "scan", state: "progress", text: `${done} of ${all}` });
+  };
 }

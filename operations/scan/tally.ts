@@ -1,8 +1,9 @@
-import { type Baseline, baselineFile } from "./baseline.ts";
+import { type Baseline, baselineFile, type Hashes } from "./baseline.ts";
 import type { Scanned } from "./content.ts";
 import type { Kind } from "./detector.ts";
 import type { Finding } from "./finding.ts";
 import type { ScannerOptions } from "./scanner.ts";
+import type { ScannedFile } from "./sources/files.ts";
 import { syntaxOf } from "./syntax.ts";
 
 /** What a scan came to. */
@@ -45,6 +46,16 @@ export class Tally {
   optionsOf(path: string): ScannerOptions {
     const isKnown = this.#baseline.isKnown(path);
     return { syntax: syntaxOf(path), ...(isKnown !== undefined && { isKnown }) };
+  }
+
+  /** Of detect-secrets' baseline, for who scans elsewhere. */
+  get hashes(): Hashes {
+    return this.#baseline.hashes;
+  }
+
+  /** What files came to, in order, by the index of their name. */
+  addFiles(names: readonly string[], files: readonly ScannedFile[]): void {
+    for (const { index, ...scanned } of files) this.add(names[index] as string, scanned);
   }
 
   add(path: string, { detections, allowed, bytes }: Scanned & { bytes: number }, commit?: string): void {

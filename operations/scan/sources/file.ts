@@ -67,6 +67,13 @@ export class Inside {
     this.#root = root;
   }
 
+  /** Those of the paths that do, in order. */
+  async those(paths: readonly string[]): Promise<string[]> {
+    const inside: string[] = [];
+    for (const path of paths) if (await this.has(path)) inside.push(path);
+    return inside;
+  }
+
   async has(path: string): Promise<boolean> {
     const folder = dirname(path);
     const known = this.#folders.get(folder);
