@@ -39,6 +39,10 @@ const commands: Record<string, { summary: string; load: () => Promise<{ command(
     summary: "print what a DBA runs once, before Vault connects to a database",
     load: () => import("./database.ts"),
   },
+  "env-example": {
+    summary: "print the .env.example of a service: placeholders only",
+    load: () => import("./env-example.ts"),
+  },
   sops: { summary: "make the files of the Git bootstrap", load: () => import("./sops.ts") },
 };
 

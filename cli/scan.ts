@@ -20,6 +20,10 @@ export function command(): Command {
       ["keyplane scan --history", "every content and message that any branch or tag reaches, once"],
       ["keyplane scan --history --since origin/main", "only what this branch adds"],
       ["docker compose logs | keyplane scan -", "a log, as it comes; Ctrl-C ends it with what was found"],
+      [
+        "keyplane scan --print-excludes | tar --exclude-from=- -czf app.tgz .",
+        "an archive without secret files",
+      ],
       ["keyplane scan --sarif scan.sarif --annotate", "in a workflow"],
     ],
     interruptible: true,
@@ -29,12 +33,21 @@ export function command(): Command {
         .option("--history", "all of the history that refs reach", false)
         .option("--since <revision>", "with --history: not what this revision reaches")
         .option("--log <file>", "a log, in which no comment allows anything")
+        .option(
+          "--print-excludes",
+          "print what archives must leave out, a pattern a line, and scan nothing",
+          false,
+        )
         .option("--write-baseline", "write what is found as looked at and known", false)
         .option("--sarif <file>", "also write the findings as SARIF 2.1.0")
         .option("--annotate", "print them as annotations of GitHub Actions as well", false),
     async run(invocation) {
       const { dryRun, options } = invocation;
       refuse(invocation);
+      if (options.printExcludes === true) {
+        const { archiveExcludes } = await import("../operations/scan/checks/archive-rules.ts");
+        return { json: { excludes: archiveExcludes }, text: archiveExcludes.join("\n") };
+      }
       const [{ table }, { json }] = await Promise.all([
         import("../operations/scan/output/table.ts"),
         import("../operations/scan/output/json.ts"),

@@ -1,6 +1,11 @@
+import { enableCompileCache } from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
-import { Batch, type Share } from "./batch.ts";
+import type { Share } from "./batch.ts";
 
-const batch = new Batch(workerData as Share);
+const { share, compiled } = workerData as { share: Share; compiled?: string };
+// A thread does not inherit what its process keeps compiled: without it every module is compiled anew.
+if (compiled !== undefined) enableCompileCache(compiled);
+const { Batch } = await import("./batch.ts");
+const batch = new Batch(share);
 while (batch.scanSome());
 parentPort?.postMessage(batch.results);

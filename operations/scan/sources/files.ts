@@ -1,3 +1,4 @@
+import { getCompileCacheDir } from "node:module";
 import { availableParallelism } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
@@ -52,7 +53,9 @@ function start(share: Share): Promise<ScannedFile[]>[] {
 }
 
 function ended(share: Share): Promise<ScannedFile[]> {
-  const worker = new Worker(new URL("batch-worker.ts", import.meta.url), { workerData: share });
+  const worker = new Worker(new URL("batch-worker.ts", import.meta.url), {
+    workerData: { share, compiled: getCompileCacheDir() },
+  });
   return new Promise((resolve, reject) => {
     worker.once("message", (results: ScannedFile[]) => resolve(results.map(withKinds)));
     worker.once("error", reject);
