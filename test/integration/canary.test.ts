@@ -199,6 +199,13 @@ async function useEverything(): Promise<void> {
   const { stdout: text } = await run("enrol ben");
   await handOver(/hv[sb]\.[A-Za-z0-9_-]+/.exec(text)?.[0] ?? "", "--json");
 
+  // A log that has a token, and one that has a password: both are found and neither is repeated.
+  const token = ["gh", "p_", randomBytes(18).toString("hex")].join("");
+  add("a token in a log", token);
+  const logged = `api-1 | sent ${token}\napi-1 | DB_PASSWORD='${plant("a password in a log", "variable")}'\n`;
+  await run("scan -", { input: logged, code: 1 });
+  await run("scan - --json --annotate", { input: logged, code: 1 });
+
   for (const command of [
     "status",
     "status --json",
