@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Entry, Hashes } from "./baseline.ts";
+import type { Entry, Hashes } from "./known.ts";
 
 /** A file that is no baseline. */
 export class BaselineError extends Error {

@@ -2,21 +2,12 @@ import { createHash } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Finding } from "./finding.ts";
+import type { Entry, Hashes } from "./known.ts";
 
 /** In the repository's root. */
 export const baselineFile = ".keyplane-scan.json";
 /** The one of detect-secrets, whose entries are honoured as well. */
 export const detectSecretsFile = ".secrets.baseline";
-
-/** Of detect-secrets: by path, the SHA-1 of values. */
-export type Hashes = ReadonlyMap<string, ReadonlySet<string>>;
-
-/** A value that was looked at. */
-export interface Entry {
-  path: string;
-  kind: string;
-  print: string;
-}
 
 /** What somebody has looked at and found to be no secret. */
 export class Baseline {

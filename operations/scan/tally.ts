@@ -1,9 +1,10 @@
-import { type Baseline, baselineFile, type Hashes } from "./baseline.ts";
+import { type Baseline, baselineFile } from "./baseline.ts";
 import type { Scanned } from "./content.ts";
 import type { Kind } from "./detector.ts";
 import type { Finding } from "./finding.ts";
+import type { Hashes } from "./known.ts";
 import type { ScannerOptions } from "./scanner.ts";
-import type { ScannedFile } from "./sources/files.ts";
+import type { ScannedFile } from "./sources/batch.ts";
 import { syntaxOf } from "./syntax.ts";
 
 /** What a scan came to. */

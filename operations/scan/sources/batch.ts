@@ -1,7 +1,16 @@
-import { Baseline, type Hashes } from "../baseline.ts";
+import { Baseline } from "../baseline.ts";
+import type { Detection } from "../finding.ts";
+import type { Hashes } from "../known.ts";
 import { syntaxOf } from "../syntax.ts";
 import { scanFile } from "./file.ts";
-import type { ScannedFile } from "./files.ts";
+
+/** What came of one file, by its place in the list. */
+export interface ScannedFile {
+  index: number;
+  detections: Detection[];
+  allowed: number;
+  bytes: number;
+}
 
 /** What the processors share: the files, and the first that nobody has begun. */
 export interface Share {

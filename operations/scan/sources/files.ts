@@ -2,20 +2,12 @@ import { getCompileCacheDir } from "node:module";
 import { availableParallelism } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import type { Hashes } from "../baseline.ts";
 import { kinds } from "../detectors/index.ts";
-import type { Detection } from "../finding.ts";
-import { Batch, type Share } from "./batch.ts";
+import type { Hashes } from "../known.ts";
+import { Batch, type ScannedFile, type Share } from "./batch.ts";
 
 /** What one process does alone before others are worth their start. Bytes. */
 const alone = 8_000_000;
-
-export interface ScannedFile {
-  index: number;
-  detections: Detection[];
-  allowed: number;
-  bytes: number;
-}
 
 /**
  * Scans files, on every processor once there is enough to do. What is gone, or no regular file, is left out.
