@@ -49,7 +49,7 @@ export function check(
     const position = positions.get(place) ?? positions.get(`environments/${model.environment}`);
     return position === undefined ? {} : { position };
   };
-  const findings = judge(rules, resources).findings.map((finding): Finding => {
+  const findings = judge(rules, resources).map((finding): Finding => {
     const { entry, place } = causeOf(finding.urn);
     const exception = model.exceptions.find(
       (each) => each.appliesTo === entry && isAbout(each, finding.rule),

@@ -1,4 +1,4 @@
-import { isStackRule, type Resource, type Rule } from "./rule.ts";
+import { isStackRule, type Resource, type ResourceRule, type Rule, type StackRule } from "./rule.ts";
 import { unknownProperty } from "./unknown.ts";
 
 export interface Finding {
@@ -10,66 +10,98 @@ export interface Finding {
   urn?: string;
 }
 
-export interface Judgement {
-  findings: Finding[];
-  /** How many judgements were made, by rule: a rule that judged nothing says nothing. */
-  judged: Map<string, number>;
-}
-
 /** A rule itself is wrong: it threw. Nothing counts as passed then. */
 export class RuleError extends Error {
   override name = "RuleError";
 }
 
-/**
- * Judges resources by rules, in the order of the rules, then of the resources.
- * @throws RuleError when a rule throws
- */
-export function judge(rules: readonly Rule[], resources: readonly Resource[]): Judgement {
-  const byType = Map.groupBy(resources, ({ type }) => type);
-  const findings: Finding[] = [];
-  const judged = new Map<string, number>();
-  for (const rule of rules) {
-    if (isStackRule(rule)) {
-      judged.set(rule.name, 1);
-      collect(findings, rule, undefined, () => rule.judgeStack(resources));
-      continue;
-    }
-    const ours = rule.types.length === 0 ? resources : rule.types.flatMap((type) => byType.get(type) ?? []);
-    judged.set(rule.name, ours.length);
-    for (const resource of ours) {
-      collect(findings, rule, resource.urn, function* () {
-        for (const message of rule.judge(resource)) yield { message };
-      });
-    }
-  }
-  return { findings, judged };
+/** Rules, looked up by the type of a resource. */
+interface Index {
+  ofType: Map<string, ResourceRule[]>;
+  resource: ResourceRule[];
+  stack: StackRule[];
 }
 
-function collect(
-  findings: Finding[],
-  rule: Rule,
-  urn: string | undefined,
-  violations: () => Iterable<{ message: string; urn?: string }>,
-): void {
-  const place = (of: string | undefined) => (of === undefined ? {} : { urn: of });
-  try {
-    for (const { message, urn: about } of violations()) {
-      findings.push({ rule, verdict: "violated", message, ...place(about ?? urn) });
-    }
-  } catch (error) {
-    const property = unknownProperty(error);
-    if (property === undefined) {
-      throw new RuleError(
-        `The rule ${rule.name} failed${urn === undefined ? "" : ` at ${urn}`}: nothing can be said, so nothing passes`,
-        { cause: error },
-      );
-    }
-    findings.push({
-      rule,
-      verdict: "pending",
-      message: `${property} is known only after the update`,
-      ...place(urn),
-    });
+const indexes = new WeakMap<readonly Rule[], Index>();
+
+const isResourceRule = (rule: Rule): rule is ResourceRule => !isStackRule(rule);
+
+function indexOf(rules: readonly Rule[]): Index {
+  const before = indexes.get(rules);
+  if (before !== undefined) return before;
+  const index: Index = {
+    ofType: new Map(),
+    resource: rules.filter(isResourceRule),
+    stack: rules.filter(isStackRule),
+  };
+  indexes.set(rules, index);
+  return index;
+}
+
+/**
+ * What the rules of single resources say of one, in their order.
+ * @throws RuleError when a rule throws
+ */
+export function judgeOne(rules: readonly Rule[], resource: Resource): Finding[] {
+  const { ofType, resource: all } = indexOf(rules);
+  let ours = ofType.get(resource.type);
+  if (ours === undefined) {
+    ours = all.filter(({ types }) => types.length === 0 || types.includes(resource.type));
+    ofType.set(resource.type, ours);
   }
+  const findings: Finding[] = [];
+  for (const rule of ours) {
+    try {
+      for (const message of rule.judge(resource)) {
+        findings.push({ rule, verdict: "violated", message, urn: resource.urn });
+      }
+    } catch (error) {
+      findings.push(pending(rule, error, resource.urn));
+    }
+  }
+  return findings;
+}
+
+/**
+ * What the rules of a whole stack say of it.
+ * @throws RuleError when a rule throws
+ */
+export function judgeTogether(rules: readonly Rule[], resources: readonly Resource[]): Finding[] {
+  const findings: Finding[] = [];
+  for (const rule of indexOf(rules).stack) {
+    try {
+      for (const { message, urn } of rule.judgeStack(resources)) {
+        findings.push({ rule, verdict: "violated", message, ...(urn !== undefined && { urn }) });
+      }
+    } catch (error) {
+      findings.push(pending(rule, error));
+    }
+  }
+  return findings;
+}
+
+/**
+ * Judges resources one by one, then together.
+ * @throws RuleError when a rule throws
+ */
+export function judge(rules: readonly Rule[], resources: readonly Resource[]): Finding[] {
+  const findings: Finding[] = [];
+  for (const resource of resources) {
+    for (const finding of judgeOne(rules, resource)) findings.push(finding);
+  }
+  findings.push(...judgeTogether(rules, resources));
+  return findings;
+}
+
+/** What a rule threw: a value that is not known yet is no verdict, anything else is the rule's own mistake. */
+function pending(rule: Rule, error: unknown, urn?: string): Finding {
+  const property = unknownProperty(error);
+  if (property === undefined) {
+    throw new RuleError(
+      `The rule ${rule.name} failed${urn === undefined ? "" : ` at ${urn}`}: nothing can be said, so nothing passes`,
+      { cause: error },
+    );
+  }
+  const message = `${property} is known only after the update`;
+  return { rule, verdict: "pending", message, ...(urn !== undefined && { urn }) };
 }

@@ -13,13 +13,13 @@ export class UnknownValue extends Error {
   }
 }
 
-/** The same data, in which reading an unknown value throws UnknownValue, at any depth. */
+/** The same data, in which reading an unknown value throws UnknownValue, at any depth. Itself where all is known. */
 export function guarded(props: Props): Props {
   return guard(props, "") as Props;
 }
 
 function guard(value: unknown, path: string): unknown {
-  if (typeof value !== "object" || value === null) return value;
+  if (typeof value !== "object" || value === null || !hasUnknown(value)) return value;
   return new Proxy(value, {
     get(target, key) {
       const found: unknown = Reflect.get(target, key);
@@ -31,9 +31,15 @@ function guard(value: unknown, path: string): unknown {
   });
 }
 
-/** The property that is not known, where an error says so: ours, or the engine's own of the policy SDK. */
+function hasUnknown(value: unknown): boolean {
+  if (value === unknown) return true;
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return value.some(hasUnknown);
+  for (const key in value) if (hasUnknown((value as Record<string, unknown>)[key])) return true;
+  return false;
+}
+
+/** The property that is not known, where an error says so. */
 export function unknownProperty(error: unknown): string | undefined {
-  if (error instanceof UnknownValue) return error.property;
-  if (!(error instanceof Error)) return undefined;
-  return /^\w+ value at \.(.*) can't be known during preview$/s.exec(error.message)?.[1];
+  return error instanceof UnknownValue ? error.property : undefined;
 }

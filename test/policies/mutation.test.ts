@@ -52,8 +52,8 @@ for (const environment of ["local", "production"] as const) {
   const seenOf = new Map<string, number>();
   const judged = (mutated: typeof resources, declared?: Declared) => {
     const findings = [
-      ...(declared === undefined ? [] : judge(own, [seen(declared)]).findings),
-      ...judge(whole, mutated).findings,
+      ...(declared === undefined ? [] : judge(own, [seen(declared)])),
+      ...judge(whole, mutated),
     ];
     for (const { rule, verdict } of findings) {
       if (verdict === "violated") reports.set(rule.name, (reports.get(rule.name) ?? 0) + 1);

@@ -10,12 +10,12 @@ const short = ({ rule, verdict, urn, message }: Finding) =>
 
 for (const environment of environments) {
   test(`the shipped program of ${environment} passes every rule, as far as it is known before an update`, async () => {
-    const { findings } = judge(rules, (await realProgram(environment)).map(seen));
+    const findings = judge(rules, (await realProgram(environment)).map(seen));
     assert.deepEqual(findings.filter(({ verdict }) => verdict === "violated").map(short), []);
   });
 
   test(`of the shipped program of ${environment}, only who people are is pending before an update`, async () => {
-    const { findings } = judge(rules, (await realProgram(environment)).map(seen));
+    const findings = judge(rules, (await realProgram(environment)).map(seen));
     assert.deepEqual([...new Set(findings.map(({ rule }) => rule.name))].sort(), [
       "alias-of-login",
       "everyone-in-a-group",
@@ -27,7 +27,7 @@ for (const environment of environments) {
   });
 
   test(`after the update of ${environment} nothing is pending and every rule passes`, async () => {
-    const { findings } = judge(rules, (await realState(environment)).map(seen));
+    const findings = judge(rules, (await realState(environment)).map(seen));
     assert.deepEqual(findings.map(short), []);
   });
 }

@@ -55,7 +55,7 @@ test("what was found wrong before a value was unknown stays found beside the pen
     },
   };
   const unknown = Symbol.for("keyplane.unknown");
-  const { findings } = judge([half], [seen({ ...resource, inputs: { unknown } })]);
+  const findings = judge([half], [seen({ ...resource, inputs: { unknown } })]);
   assert.deepEqual(
     findings.map(({ verdict }) => verdict),
     ["violated", "pending"],

@@ -29,7 +29,7 @@ export function findings(rule: Rule, examples: readonly Example[]): string[] {
       protect: protect ?? true,
     }),
   );
-  return judge([rule], resources).findings.map(({ verdict, message }) =>
+  return judge([rule], resources).map(({ verdict, message }) =>
     verdict === "pending" ? "pending" : message,
   );
 }

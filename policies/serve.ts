@@ -1,0 +1,169 @@
+import { type handleUnaryCall, Server, ServerCredentials, status } from "@grpc/grpc-js";
+import services from "@pulumi/pulumi/proto/analyzer_grpc_pb.js";
+import messages from "@pulumi/pulumi/proto/analyzer_pb.js";
+import plugins from "@pulumi/pulumi/proto/plugin_pb.js";
+import empties from "google-protobuf/google/protobuf/empty_pb.js";
+import type { Exception } from "../model/model.ts";
+import { type Finding, judgeOne, judgeTogether } from "./judge.ts";
+import { isStackRule, type Resource, type Rule, type Severity } from "./rule.ts";
+import { propsOf } from "./wire.ts";
+
+const { EnforcementLevel, PolicySeverity, PolicyType } = messages;
+
+export interface Pack {
+  name: string;
+  version: string;
+  description: string;
+  rules: readonly Rule[];
+  /** The exception that excuses a rule at a resource, if one holds; `stack` is the name in the URNs. */
+  excuse(stack: string, rule: Rule, urn: string | undefined): Promise<Exception | undefined>;
+}
+
+/** What the pack calls its own word on how much it has judged; the gates hold it against the state. */
+export const judgedName = "keyplane-judged";
+
+/**
+ * Serves rules to the engine as an analyzer on a free port of 127.0.0.1. Not by Pulumi's own SDK: that reads every
+ * resource anew for each rule, which costs two hundred times what the judgement does, and lets a configuration file
+ * switch rules off. Here each resource is read once, and a pack that is given a configuration is refused by the engine.
+ */
+export async function serve(pack: Pack): Promise<number> {
+  const server = new Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });
+  server.addService(services.AnalyzerService, methods(pack));
+  return new Promise((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
+      error === null ? resolve(port) : reject(error),
+    );
+  });
+}
+
+interface Sent {
+  getType(): string;
+  getUrn(): string;
+  getName(): string;
+  getProperties: messages.AnalyzeRequest["getProperties"];
+  getOptions: messages.AnalyzeRequest["getOptions"];
+}
+
+function resourceOf(sent: Sent): Resource {
+  return {
+    urn: sent.getUrn(),
+    type: sent.getType(),
+    name: sent.getName(),
+    protect: sent.getOptions()?.getProtect() === true,
+    props: propsOf(sent.getProperties()),
+  };
+}
+
+function methods(pack: Pack) {
+  const judged = new Set<string>();
+  return {
+    handshake: answer(() => new messages.AnalyzerHandshakeResponse()),
+    configure: answer(() => new empties.Empty()),
+    configureStack: answer(() => {
+      judged.clear();
+      return new messages.AnalyzerStackConfigureResponse();
+    }),
+    cancel: answer(() => new empties.Empty()),
+    getPluginInfo: answer(() => new plugins.PluginInfo().setVersion(pack.version)),
+    getAnalyzerInfo: answer(() => info(pack)),
+    remediate: answer(() => new messages.RemediateResponse()),
+    analyze: answer(async (request: messages.AnalyzeRequest) => {
+      const resource = resourceOf(request);
+      const findings = judgeOne(pack.rules, resource);
+      judged.add(resource.urn);
+      return response(await Promise.all(findings.map((finding) => said(pack, finding, resource.urn))));
+    }),
+    analyzeStack: answer(async (request: messages.AnalyzeStackRequest) => {
+      const resources = request.getResourcesList().map(resourceOf);
+      const [first] = resources;
+      const findings = first === undefined ? [] : judgeTogether(pack.rules, resources);
+      const told = findings.map((finding) => said(pack, finding, first?.urn ?? ""));
+      const alone = resources.filter(({ urn }) => judged.has(urn)).length;
+      return response([...(await Promise.all(told)), count(pack, alone, resources.length)]);
+    }),
+  };
+}
+
+function answer<Request, Response>(
+  respond: (request: Request) => Response | Promise<Response>,
+): handleUnaryCall<Request, Response> {
+  return async ({ request }, callback) => {
+    try {
+      callback(null, await respond(request));
+    } catch (error) {
+      // The engine stops at it: a rule that throws lets nothing pass.
+      callback({ code: status.INTERNAL, details: reason(error) });
+    }
+  };
+}
+
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${reason(error.cause)}`;
+}
+
+function response(diagnostics: messages.AnalyzeDiagnostic[]): messages.AnalyzeResponse {
+  return new messages.AnalyzeResponse().setDiagnosticsList(diagnostics);
+}
+
+/** A finding as the engine prints it: a violation stops the update, what is pending or excepted is shown beside it. */
+async function said(pack: Pack, finding: Finding, of: string): Promise<messages.AnalyzeDiagnostic> {
+  const { rule, verdict, message, urn } = finding;
+  const exception = verdict === "violated" ? await pack.excuse(of.split(":")[2] ?? "", rule, urn) : undefined;
+  const diagnostic = new messages.AnalyzeDiagnostic()
+    .setPolicyname(rule.name)
+    .setPolicypackname(pack.name)
+    .setPolicypackversion(pack.version)
+    .setDescription(rule.sentence)
+    .setSeverity(severities[rule.severity]);
+  if (urn !== undefined) diagnostic.setUrn(urn);
+  if (verdict === "pending") {
+    return diagnostic.setEnforcementlevel(EnforcementLevel.ADVISORY).setMessage(`pending: ${message}`);
+  }
+  if (exception !== undefined) {
+    const { name, owner, expires, reason: why } = exception;
+    return diagnostic
+      .setEnforcementlevel(EnforcementLevel.ADVISORY)
+      .setMessage(`excepted: ${message} (exception "${name}" of ${owner} until ${expires}: ${why})`);
+  }
+  return diagnostic.setEnforcementlevel(EnforcementLevel.MANDATORY).setMessage(`${message}. ${rule.fix}`);
+}
+
+function count(pack: Pack, alone: number, together: number): messages.AnalyzeDiagnostic {
+  return new messages.AnalyzeDiagnostic()
+    .setPolicyname(judgedName)
+    .setPolicypackname(pack.name)
+    .setPolicypackversion(pack.version)
+    .setEnforcementlevel(EnforcementLevel.ADVISORY)
+    .setMessage(
+      `judged ${alone} resources one by one and ${together} together by ${pack.rules.length} rules`,
+    );
+}
+
+const severities: Record<Severity, messages.PolicySeverity> = {
+  critical: PolicySeverity.POLICY_SEVERITY_CRITICAL,
+  high: PolicySeverity.POLICY_SEVERITY_HIGH,
+  medium: PolicySeverity.POLICY_SEVERITY_MEDIUM,
+  low: PolicySeverity.POLICY_SEVERITY_LOW,
+};
+
+function info({ name, version, description, rules }: Pack): messages.AnalyzerInfo {
+  return new messages.AnalyzerInfo()
+    .setName(name)
+    .setVersion(version)
+    .setDescription(description)
+    .setSupportsconfig(false)
+    .setPoliciesList(
+      rules.map((rule) =>
+        new messages.PolicyInfo()
+          .setName(rule.name)
+          .setDescription(rule.sentence)
+          .setEnforcementlevel(EnforcementLevel.MANDATORY)
+          .setPolicyType(isStackRule(rule) ? PolicyType.POLICY_TYPE_STACK : PolicyType.POLICY_TYPE_RESOURCE)
+          .setSeverity(severities[rule.severity])
+          .setRemediationSteps(rule.fix)
+          .setTagsList(rule.controls),
+      ),
+    );
+}
