@@ -77,7 +77,7 @@ export async function startBenchStack(
       previewUnchanged: async () => {
         let changes: Changes = {};
         const time = await timed(async () => {
-          changes = await all(preview);
+          changes = await all(async (opened, report) => (await preview(opened, report)).changes);
         });
         const touched = Object.keys(changes).filter((name) => name !== "same");
         if (touched.length > 0) throw new Error(`The preview is not without changes: ${touched.join(", ")}`);

@@ -36,6 +36,8 @@ export const codes: Record<string, ExitCode> = {
   ValueError: exit.input,
   CiphertextRemainsError: exit.finding,
   EvidenceError: exit.finding,
+  GateError: exit.finding,
+  GateEvidenceError: exit.finding,
   JournalError: exit.finding,
   PersonNeededError: exit.finding,
   ProbeError: exit.finding,

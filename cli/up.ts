@@ -1,8 +1,10 @@
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { TourLine } from "../local/tour/index.ts";
 import type { UpResult } from "../local/up.ts";
-import { define } from "./command.ts";
-import { UsageError } from "./exit.ts";
+import { lineOf, outcomeOf, verdictOf } from "../operations/gates/gate.ts";
+import { define, type Result } from "./command.ts";
+import { exit, UsageError } from "./exit.ts";
 import { tourCode, tourCount, tourText } from "./tour.ts";
 
 export function command(): Command {
@@ -30,6 +32,9 @@ export function command(): Command {
           `keyplane up brings up the local environment only; for ${environment} run: pulumi up --stack ${environment}`,
         );
       }
+      // What the policies refuse by the catalogue alone is refused before anything is started.
+      const refused = await refusedByPolicies(catalogue, home);
+      if (refused !== undefined) return refused;
       const [{ up }, { tour }, { Vault }] = await Promise.all([
         import("../local/up.ts"),
         import("../local/tour/index.ts"),
@@ -63,6 +68,10 @@ export function command(): Command {
           changes: result.changes,
           vault: result.services.vault.address,
           unset: result.unset,
+          policies: {
+            verdict: verdictOf(result.gates),
+            gates: result.gates.map((gate) => ({ ...gate, outcome: outcomeOf(gate) })),
+          },
           tour: lines,
         },
         text: summary(result, lines, dryRun),
@@ -72,15 +81,47 @@ export function command(): Command {
   });
 }
 
+/** What `keyplane check` finds wrong with the local environment, as a result; undefined where nothing is. */
+async function refusedByPolicies(folder: string, home: string): Promise<Result | undefined> {
+  const [{ loadCatalogue }, { checkProgram }, { table }] = await Promise.all([
+    import("../model/catalogue.ts"),
+    import("./check-program.ts"),
+    import("../policies/output/table.ts"),
+  ]);
+  const checked = await checkProgram(await loadCatalogue(folder), "local", {
+    today: new Date().toISOString().slice(0, 10),
+    auditFolder: join(home, "audit"),
+  });
+  const violated = checked.findings.filter(({ verdict }) => verdict === "violated");
+  if (violated.length === 0) return undefined;
+  return {
+    json: {
+      changed: 0,
+      policies: {
+        verdict: "failed",
+        violated: violated.map(({ rule, entry, message, urn }) => ({ rule: rule.name, entry, message, urn })),
+      },
+    },
+    text: `${table(checked)}\nThe policies stop it: nothing was started or changed.`,
+    code: exit.finding,
+  };
+}
+
 function summary(result: UpResult, lines: TourLine[], dryRun: boolean): string {
   const { services, changed, unset } = result;
-  if (dryRun) return changed === 0 ? "Nothing to change." : `${changed} resource(s) would change.`;
+  const policies = result.gates.map((gate) => `Policies, ${lineOf(gate)}`);
+  if (dryRun) {
+    const plan = changed === 0 ? "Nothing to change." : `${changed} resource(s) would change.`;
+    return [plan, ...policies].join("\n");
+  }
   return [
     ...tourText(lines),
     lines.length > 0 ? "" : undefined,
     changed === 0 ? "Nothing to change: no resource was touched." : `${changed} resource(s) changed.`,
     `Vault   ${services.vault.address}   (CA: ${services.vault.caFile})`,
     `Audit   ${services.vault.auditDirectories.join("   ")}`,
+    ...policies,
+    `Policies: ${verdictOf(result.gates)}`,
     "",
     "What to try next:",
     "  npx keyplane status                     what runs, and where",

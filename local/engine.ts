@@ -6,22 +6,21 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
 import {
-  type EngineEvent,
   LocalWorkspace,
-  type OpMap,
   PulumiCommand,
   type PulumiFn,
   Stack,
   type Workspace,
 } from "@pulumi/pulumi/automation/index.js";
 import log from "@pulumi/pulumi/log/index.js";
+import type { Gate } from "../operations/gates/gate.ts";
+import { pulumiIn } from "../operations/gates/pulumi.ts";
+import { judgeState, resourcesOf } from "../operations/gates/state.ts";
+import { type Changes, changed, type Ran, watchEvents } from "./engine-events.ts";
 import type { Report } from "./progress.ts";
 import { readIfThere, writePrivate } from "./services/private-file.ts";
 
-/** The Pulumi update failed. Holds the engine's own diagnostics, one per line. */
-export class UpdateError extends Error {
-  override name = "UpdateError";
-}
+export { type Changes, changed, type Ran, UpdateError } from "./engine-events.ts";
 
 export interface EngineOptions {
   /** The local state folder. */
@@ -30,20 +29,27 @@ export interface EngineOptions {
   pulumi: string;
   /** How the engine reaches its providers: PULUMI_DEBUG_PROVIDERS, or what the official plugins read. */
   environment: Record<string, string>;
+  /** The policy pack (absolute) that every preview and update runs with, and the catalogue whose exceptions it takes. */
+  policies?: { pack: string; catalogue: string };
 }
 
 export interface OpenedStack {
   stack: Stack;
   /** It has no resources yet. */
   fresh: boolean;
+  /** The policy pack that it is judged by. */
+  pack?: string;
 }
-
-/** Resource counts of an update or a preview, by operation ("create", "same", …). */
-export type Changes = OpMap;
 
 // The SDK sends three debug messages per resource, one after the other for all stacks of the process, and the engine
 // drops them unless it runs with --debug, which ours never does. They were half of the time of a run without changes.
 Object.assign(log, { debug: () => Promise.resolve() });
+
+// A registration that the engine's end cuts off is rejected after the SDK has stopped to look; the engine's own reason
+// is what is reported then.
+process.on("unhandledRejection", (error: unknown) => {
+  if (!(error instanceof Error && error.message.includes("Resource monitor is terminating"))) throw error;
+});
 
 /** The real Pulumi engine with a file backend below the local state folder. */
 export class Engine {
@@ -81,6 +87,7 @@ export class Engine {
     const backend = `file://${join(this.#folder, "backend")}?metadata=skip`;
     const workDir = join(this.#folder, "work", name);
     await mkdir(workDir, { recursive: true, mode: 0o700 });
+    const { policies } = this.#options;
     this.#command ??= PulumiCommand.get({ root: this.#folder });
     const workspace = await LocalWorkspace.create({
       program,
@@ -98,6 +105,7 @@ export class Engine {
         PULUMI_BACKEND_URL: backend,
         PULUMI_CONFIG_PASSPHRASE_FILE: join(this.#folder, "passphrase"),
         ...this.#options.environment,
+        ...(policies !== undefined && { KEYPLANE_CATALOGUE: policies.catalogue }),
         PULUMI_SKIP_UPDATE_CHECK: "true",
         // Attached by port, a provider needs no plugin; the engine would try to download it at every run.
         ...(this.#options.environment.PULUMI_DEBUG_PROVIDERS !== undefined && {
@@ -112,7 +120,26 @@ export class Engine {
     const state = await this.#state(name);
     const stack = await open(name, workspace, state);
     if ((state?.pending_operations ?? []).length > 0) await clearPendingOperations(stack);
-    return { stack, fresh: (state?.resources ?? []).length === 0 };
+    const pack = policies?.pack;
+    return { stack, fresh: (state?.resources ?? []).length === 0, ...(pack !== undefined && { pack }) };
+  }
+
+  /**
+   * The second gate on the state of a stack that was opened.
+   * @throws GateError when it was not judged
+   */
+  async judge({ stack: { name, workspace }, pack }: OpenedStack): Promise<Gate> {
+    if (pack === undefined) throw new Error("An engine without a policy pack judges nothing.");
+    const resources = resourcesOf((await this.#state(name)) ?? {});
+    return judgeState({
+      stack: name,
+      pack,
+      resources,
+      run: pulumiIn(workspace.workDir, workspace.pulumiCommand.command, {
+        ...workspace.envVars,
+        PULUMI_HOME: workspace.pulumiHome ?? "",
+      }),
+    });
   }
 
   /** What the backend's file says of a stack, undefined where there is none: a fifth of a second less than asking. */
@@ -143,97 +170,58 @@ export class Engine {
 
 /**
  * Applies the program, unless a preview finds nothing to change: what the engine would refuse is refused before
- * anything is touched (a fresh stack has nothing to lose and is not previewed). Reports resources as they settle.
- * @throws UpdateError with the engine's diagnostics
+ * anything is touched. Reports resources as they settle.
+ * @throws UpdateError with the engine's diagnostics, GateError for what the pack does not let pass
  */
-export async function update({ stack, fresh }: OpenedStack, report: Report): Promise<Changes> {
-  if (!fresh) {
-    const planned = await preview({ stack }, report);
-    if (changed(planned) === 0) return planned;
+export async function update(opened: OpenedStack, report: Report): Promise<Changes> {
+  // Without policies a fresh stack has nothing to lose and is not previewed.
+  if (!opened.fresh || opened.pack !== undefined) {
+    const { changes } = await preview(opened, report);
+    if (changed(changes) === 0) return changes;
   }
-  const watch = watchEvents(stack, report);
+  return (await apply(opened, report)).changes;
+}
+
+/** Applies the program without a preview. */
+export async function apply({ stack, pack }: OpenedStack, report: Report): Promise<Ran> {
+  const watch = watchEvents(stack, pack === undefined ? undefined : "state", report);
   try {
-    await stack.up({ onEvent: watch.onEvent, color: "never", suppressProgress: true });
+    await stack.up({ onEvent: watch.onEvent, ...settings(pack) });
   } catch (cause) {
     throw watch.explain(cause);
   }
-  return watch.changes();
-}
-
-/** What an update would change. */
-export async function preview({ stack }: Pick<OpenedStack, "stack">, report: Report): Promise<Changes> {
-  const watch = watchEvents(stack, report);
-  try {
-    return (await stack.preview({ onEvent: watch.onEvent, color: "never", suppressProgress: true }))
-      .changeSummary;
-  } catch (cause) {
-    throw watch.explain(cause);
-  }
-}
-
-/** Number of resources that are not as they were. */
-export function changed(changes: Changes): number {
-  return Object.entries(changes).reduce((sum, [op, count]) => (op === "same" ? sum : sum + (count ?? 0)), 0);
-}
-
-function watchEvents({ name: subject, workspace }: Stack, report: Report) {
-  const engine = { home: workspace.pulumiHome ?? "", command: workspace.pulumiCommand.command };
-  let settled = 0;
-  let summary: Changes = {};
-  const diagnostics = new Set<string>();
-  return {
-    onEvent(event: EngineEvent) {
-      if (event.resOutputsEvent && event.resOutputsEvent.metadata.op !== "same") {
-        const { op, urn } = event.resOutputsEvent.metadata;
-        settled++;
-        report({
-          subject,
-          state: "progress",
-          text: `${settled} changed, last: ${op} ${urn.split("::").slice(2).join(" ")}`,
-        });
-      }
-      if (event.diagnosticEvent?.severity === "error") {
-        const { urn, message } = event.diagnosticEvent;
-        const of = urn === undefined || urn === "" ? "" : `${urn.split("::").slice(2).join(" ")}: `;
-        diagnostics.add(of + advice(message.replace(/<\{%.*?%\}>/g, "").trim(), engine));
-      }
-      if (event.summaryEvent) summary = event.summaryEvent.resourceChanges;
-    },
-    changes: () => summary,
-    /** The engine's diagnostics say it all; only without them does the command's own output. */
-    explain: (cause: unknown) =>
-      diagnostics.size > 0
-        ? new UpdateError([...diagnostics].join("\n"))
-        : new UpdateError("The update failed and the engine gave no reason.", { cause }),
-  };
+  return watch.ran();
 }
 
 /**
- * What the engine says, where its own advice would take a protection away, or install a plugin where this engine does
- * not look: ours is the way through the catalogue, and the same command with this engine's home.
- * @param engine Its PULUMI_HOME and its executable.
+ * What an update would change, and the first gate: what the pack says of it while some values are unknown.
+ * @throws UpdateError with the engine's diagnostics, GateError for what the pack does not let pass
  */
-export function advice(message: string, engine: { home: string; command: string }): string {
-  if (/cannot be (deleted|replaced)[\s\S]*protected/.test(message)) {
-    return (
-      "it holds data and is no longer what the catalogue says, so the update is refused and nothing was changed. " +
-      "Put the entry back; to give it up, mark it `retired: { since, reason }` first and delete it by a later change; " +
-      "to rename it, say `renamed-from`."
-    );
+export async function preview(
+  { stack, pack }: Pick<OpenedStack, "stack" | "pack">,
+  report: Report,
+): Promise<Ran> {
+  const watch = watchEvents(stack, pack === undefined ? undefined : "preview", report);
+  try {
+    await stack.preview({ onEvent: watch.onEvent, ...settings(pack) });
+  } catch (cause) {
+    throw watch.explain(cause);
   }
-  const command = `PULUMI_HOME=${quoted(engine.home)} ${quoted(engine.command)}`;
-  return message.replace(/`pulumi (plugin install [^`]+)`/g, `\`${command} $1\``);
+  return watch.ran();
 }
 
-/** As one word of a shell's command line. */
-function quoted(text: string): string {
-  return /^[\w./:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+function settings(pack: string | undefined) {
+  return {
+    color: "never",
+    suppressProgress: true,
+    ...(pack !== undefined && { policyPacks: [pack] }),
+  } as const;
 }
 
 /** The part of a state that tells how an update ended. */
 interface Deployment {
   pending_operations?: unknown[] | null;
-  resources?: unknown[] | null;
+  resources?: { delete?: boolean }[] | null;
 }
 
 /**

@@ -1,14 +1,17 @@
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Vault } from "../clients/vault.ts";
 import { type Catalogue, loadCatalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
 import type { Model } from "../model/model.ts";
 import { dropOrphans } from "../operations/database/orphans.ts";
+import { type Gate, joined, lineOf, outcomeOf } from "../operations/gates/gate.ts";
 import { databaseReach } from "../operations/rotation/connect.ts";
 import { makeFirstUsers } from "../operations/rotation/first-users.ts";
 import { ensureFirstValues } from "../operations/values/first.ts";
-import { type Changes, changed, Engine, preview, update } from "./engine.ts";
+import { apply, type Changes, changed, Engine, type OpenedStack, preview } from "./engine.ts";
+import { stopped } from "./engine-events.ts";
+import { judgeStates, pack, probeLocal } from "./gates.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
 import type { LocalKubernetes } from "./kubernetes/index.ts";
 import { hold } from "./lock.ts";
@@ -46,12 +49,15 @@ export interface UpResult {
   changed: number;
   /** Ids of secrets whose first value is made by hand and not there yet. */
   unset: string[];
+  /** What the policies said: before anything was made, of the state, of the live system. */
+  gates: Gate[];
 }
 
 /**
- * Brings the local stack up: services, then the same program that staging and production run, then first values.
+ * Brings the local stack up: services, then the same program that staging and production run, then first values. The
+ * policies judge it at three gates, and what one does not let pass stops it.
  * Nothing is started before the catalogue has been read and accepted.
- * @throws CatalogueError, ToolchainError, ServiceError, UpdateError, each saying what to do.
+ * @throws CatalogueError, ToolchainError, ServiceError, UpdateError, GateError, each saying what to do.
  */
 export async function up(options: UpOptions): Promise<UpResult> {
   const { home, catalogue: folder, report } = options;
@@ -69,6 +75,7 @@ export async function up(options: UpOptions): Promise<UpResult> {
 
 async function build({
   home,
+  catalogue: folder,
   declared,
   pulumi,
   services,
@@ -104,6 +111,7 @@ async function build({
     const engine = await Engine.open({
       home,
       pulumi,
+      policies: { pack, catalogue: resolve(folder) },
       environment:
         provider === undefined
           ? {
@@ -115,17 +123,45 @@ async function build({
             }
           : { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
     });
-    const changes = await eachPart(engine, model, bootstrapPasswords, async (opened, { stack }) => {
-      report({ subject: stack, state: "started", text: dryRun ? "previewing" : "updating" });
-      const done = dryRun ? await preview(opened, report) : await update(opened, report);
-      report(settled(stack, done, dryRun));
-      return done;
+    // Every stack's preview first: what one of them is refused for is refused before any is touched.
+    const opened: OpenedStack[] = [];
+    const gates: Gate[] = [];
+    const plans = new Map<string, Changes>();
+    const plan = await eachPart(engine, model, bootstrapPasswords, async (each, { stack }) => {
+      report({ subject: stack, state: "started", text: "previewing" });
+      const { changes, gate } = await preview(each, report);
+      if (gate !== undefined) gates.push(gate);
+      opened.push(each);
+      plans.set(stack, changes);
+      if (dryRun || changed(changes) === 0) report(settled(stack, changes, dryRun));
+      return changes;
     });
-    const result = { model, services, changes, changed: changed(changes) };
-    if (dryRun) return { ...result, unset: [] };
+    const before = joined("preview", gates);
+    report({ subject: "policies", state: "progress", text: lineOf(before) });
+    if (dryRun) return { model, services, changes: plan, changed: changed(plan), unset: [], gates: [before] };
+    const made = new Map<string, string[]>();
+    const changes = await eachPart(engine, model, bootstrapPasswords, async (each, { stack }) => {
+      const same = plans.get(stack) ?? {};
+      if (changed(same) === 0) return same;
+      report({ subject: stack, state: "started", text: "updating" });
+      const done = await apply(each, report);
+      made.set(stack, done.made);
+      report(settled(stack, done.changes, false));
+      return done.changes;
+    });
     if (kubernetes !== undefined) await renewReviewer(kubernetes, administered, model);
     await deployer.retireRoot();
-    return { ...result, unset: await fill(services, model, vault, report) };
+    // The state is judged while values are made: neither touches what the other looks at.
+    const [states, unset] = await bothOrFirst(
+      judgeStates(engine, opened, made),
+      fill(services, model, vault, report),
+    );
+    const state = joined("state", states);
+    report({ subject: "policies", state: "progress", text: lineOf(state) });
+    const { gate: live } = await probeLocal(services, model, vault, { thorough: changed(changes) > 0 });
+    if (outcomeOf(live) !== "passed") throw stopped("the live system", live, [...made.values()].flat());
+    report({ subject: "policies", state: "done", text: lineOf(live) });
+    return { model, services, changes, changed: changed(changes), unset, gates: [before, state, live] };
   } finally {
     // Vault may be what failed: the first error matters, and the token ends by itself.
     await deployer.end().catch(() => {});
@@ -167,6 +203,14 @@ async function fill(services: LocalServices, model: Model, vault: Vault, report:
   } finally {
     await rotator.end();
   }
+}
+
+/** Both, or what the first of them failed with; neither is left running. */
+async function bothOrFirst<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  const [first, second] = await Promise.allSettled([a, b]);
+  if (first.status === "rejected") throw first.reason;
+  if (second.status === "rejected") throw second.reason;
+  return [first.value, second.value];
 }
 
 /** Connections that an update would make, with a stand-in for the password that it would be made with. */

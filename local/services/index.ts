@@ -199,6 +199,11 @@ export async function prepareDatabases(
   return await makeDatabases({ home, port: postgres.port, ca: issuer.ca }, databases, options);
 }
 
+/** The files that Vault's audit devices write. */
+export function auditFiles({ vault }: Pick<LocalServices, "vault">): string[] {
+  return vault.auditDirectories.map((folder) => `${folder}/audit.log`);
+}
+
 /** What the local environment knows only at run time, in the form of the catalogue's environment block. */
 export function environmentOf({ vault, postgres, issuer }: LocalServices): EnvironmentOverrides {
   const [first, second] = vault.auditDirectories;

@@ -1,8 +1,8 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { Model } from "../../model/model.ts";
 import type { AuditEntry } from "../../operations/audit/normalise.ts";
+import type { AuditTrail } from "../../operations/audit/trail.ts";
 import type { LocalServices } from "../services/index.ts";
-import type { AuditTrail } from "./trail.ts";
 
 export interface TourContext {
   services: LocalServices;

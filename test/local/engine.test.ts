@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { create } from "tar";
-import { advice } from "../../local/engine.ts";
+import { advice } from "../../local/engine-events.ts";
 import { findTool } from "../../local/toolchain/index.ts";
 
 test("a missing plugin is reported with a command that installs it where this engine looks", async () => {

@@ -8,10 +8,10 @@ import type { LocalServices } from "../../../local/services/index.ts";
 import { userWithAppRole } from "../../../local/tour/database.ts";
 import { tour } from "../../../local/tour/index.ts";
 import { tried } from "../../../local/tour/line.ts";
-import { AuditTrail } from "../../../local/tour/trail.ts";
 import { loadCatalogue } from "../../../model/catalogue.ts";
 import { derive } from "../../../model/derive.ts";
 import type { Model } from "../../../model/model.ts";
+import { AuditTrail } from "../../../operations/audit/trail.ts";
 
 let folder: string;
 let model: Model;
@@ -113,7 +113,7 @@ async function trailOver(texts: [string, string]): Promise<AuditTrail> {
     await mkdtemp(join(folder, "device-")),
     await mkdtemp(join(folder, "device-")),
   ];
-  const trail = await AuditTrail.follow({ vault: { ...services.vault, auditDirectories: folders } });
+  const trail = await AuditTrail.follow(folders.map((folder) => `${folder}/audit.log`));
   await Promise.all(folders.map((device, at) => writeFile(join(device, "audit.log"), texts[at] ?? "")));
   return trail;
 }

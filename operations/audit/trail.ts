@@ -1,9 +1,8 @@
 import { VaultError, type VaultResponse } from "../../clients/vault.ts";
-import type { AuditEntry } from "../../operations/audit/normalise.ts";
-import { AuditFile } from "../../operations/audit/reader.ts";
-import type { LocalServices } from "../services/index.ts";
+import type { AuditEntry } from "./normalise.ts";
+import { AuditFile } from "./reader.ts";
 
-/** What the audit devices write while the tour goes on. */
+/** What the audit devices write from now on, in files that can be read from here. */
 export class AuditTrail {
   readonly #files: AuditFile[];
 
@@ -11,8 +10,7 @@ export class AuditTrail {
     this.#files = files;
   }
 
-  static async follow({ vault }: Pick<LocalServices, "vault">): Promise<AuditTrail> {
-    const paths = vault.auditDirectories.map((folder) => `${folder}/audit.log`);
+  static async follow(paths: readonly string[]): Promise<AuditTrail> {
     return new AuditTrail(await Promise.all(paths.map((path) => AuditFile.fromEnd(path))));
   }
 

@@ -1,0 +1,98 @@
+import { join } from "node:path";
+import type { Vault } from "../clients/vault.ts";
+import type { Model } from "../model/model.ts";
+import { AuditTrail } from "../operations/audit/trail.ts";
+import type { Gate } from "../operations/gates/gate.ts";
+import { liveGate, type Probe, probe, type WidenedToken } from "../operations/gates/live.ts";
+import type { Engine, OpenedStack } from "./engine.ts";
+import { stopped } from "./engine-events.ts";
+import { loginAs } from "./identity.ts";
+import { auditFiles, gitHubClaims, type LocalServices, signGitHubToken } from "./services/index.ts";
+
+/** The policy pack, as the engine starts it. */
+export const pack = join(import.meta.dirname, "..", "policies", "analyzer");
+
+/**
+ * The second gate on every stack that was opened.
+ * @param made what this run has made, which an error names
+ * @throws GateError for what the pack does not let pass, and where it did not judge everything
+ */
+export async function judgeStates(
+  engine: Engine,
+  opened: readonly OpenedStack[],
+  made: ReadonlyMap<string, string[]>,
+): Promise<Gate[]> {
+  const gates: Gate[] = [];
+  for (const each of opened) {
+    const gate = await engine.judge(each);
+    const { name } = each.stack;
+    // Nothing is unknown in a state: what is still pending there has not passed.
+    if (
+      gate.judged === 0 ||
+      gate.judged !== gate.of ||
+      gate.findings.some(({ verdict }) => verdict !== "excepted")
+    ) {
+      throw stopped(name, gate, made.get(name) ?? []);
+    }
+    gates.push(gate);
+  }
+  return gates;
+}
+
+/**
+ * The third gate on the local stack.
+ * @param thorough also makes a person for a moment who tries to log in without a second factor; otherwise nothing is
+ *   written, and what demands the second factor is read
+ */
+export async function probeLocal(
+  services: LocalServices,
+  model: Model,
+  vault: Vault,
+  { thorough }: { thorough: boolean },
+): Promise<{ gate: Gate; probes: Probe[] }> {
+  const trail = await AuditTrail.follow(auditFiles(services));
+  const session = await loginAs(services, model, vault, "drift");
+  const deployer = thorough ? await loginAs(services, model, vault, "deploy") : undefined;
+  const enroller = thorough ? await loginAs(services, model, vault, "enrol") : undefined;
+  try {
+    const probes = await probe({
+      model,
+      vault,
+      session,
+      widened: widenedTokens(services, model),
+      audit: (answer, who) => trail.of(answer, who),
+      ...(deployer && enroller && { hosts: { deployer: deployer.vault, enroller: enroller.vault } }),
+    });
+    return { gate: liveGate(probes), probes };
+  } finally {
+    await session.end();
+    await deployer?.end();
+    await enroller?.end();
+  }
+}
+
+/** Tokens of the local issuer that are right but for one claim. */
+function widenedTokens({ home }: LocalServices, { platform, github }: Model): WidenedToken[] {
+  const claims = gitHubClaims({
+    issuer: github.issuer,
+    audience: github.audience,
+    repository: platform.repository.name,
+    repositoryId: platform.repository.id,
+    ownerId: platform.repository.ownerId,
+    ref: `refs/heads/${github.branches[0]}`,
+    environment: github.environment,
+    workflow: "deploy.yml",
+  });
+  const changes: [what: string, change: Record<string, string>][] = [
+    ["another branch's token", { ref: "refs/heads/widened" }],
+    ["a pull request's token", { event_name: "pull_request_target" }],
+    ["another repository's token", { repository_id: "1" }],
+    ["another environment's token", { environment: `${github.environment}-widened` }],
+    ["a token for another audience", { aud: "sts.amazonaws.com" }],
+  ];
+  return changes.map(([what, change]) => ({
+    what,
+    role: "keyplane.deploy",
+    sign: () => signGitHubToken(home, { ...claims, ...change }),
+  }));
+}

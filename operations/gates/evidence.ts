@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { type Gate, gateNames, outcomeOf, verdictOf } from "./gate.ts";
+
+/** The environment before this one has not shown that this commit passes there. Says what is missing and what to do. */
+export class GateEvidenceError extends Error {
+  override name = "GateEvidenceError";
+}
+
+/** What an environment's gates said of a commit, for the environment that comes after it (R25). Holds no value. */
+const GateEvidence = z.strictObject({
+  format: z.literal(1),
+  environment: z.string(),
+  commit: z.string().regex(/^[0-9a-f]{40}$/),
+  verdict: z.enum(["passed", "failed", "incomplete"]),
+  gates: z.array(
+    z.strictObject({
+      gate: z.enum(gateNames),
+      outcome: z.enum(["passed", "pending", "failed"]),
+      judged: z.int().min(0),
+      of: z.int().min(0),
+    }),
+  ),
+});
+export type GateEvidence = z.infer<typeof GateEvidence>;
+
+/** @param commit of the catalogue and the program, 40 hexadecimal digits */
+export function gateEvidence(environment: string, commit: string, gates: readonly Gate[]): GateEvidence {
+  return {
+    format: 1,
+    environment,
+    commit,
+    verdict: verdictOf(gates),
+    gates: gates.map((gate) => ({
+      gate: gate.gate,
+      outcome: outcomeOf(gate),
+      judged: gate.judged,
+      of: gate.of,
+    })),
+  };
+}
+
+/**
+ * Holds an earlier environment's evidence against what is about to be done.
+ * @param text as `keyplane check --evidence` wrote it
+ * @throws GateEvidenceError for another environment's, another commit's, and what did not pass all three gates
+ */
+export function requireGateEvidence(text: string, expected: { environment: string; commit: string }): void {
+  const { environment, commit } = expected;
+  const fix = `deploy this commit to ${environment} first; its last step writes the evidence`;
+  const refuse = (why: string) => new GateEvidenceError(`${why}: ${fix}`);
+  let found: GateEvidence;
+  try {
+    found = GateEvidence.parse(JSON.parse(text));
+  } catch {
+    throw refuse(`what was given is no evidence of ${environment}'s gates`);
+  }
+  if (found.environment !== environment) throw refuse(`the evidence is of ${found.environment}`);
+  if (found.commit !== commit) {
+    throw refuse(
+      `the evidence is of commit ${found.commit.slice(0, 12)}, and this is ${commit.slice(0, 12)}`,
+    );
+  }
+  const passed = new Set(
+    found.gates
+      .filter(
+        ({ gate, outcome, judged, of }) =>
+          judged > 0 &&
+          judged === of &&
+          (outcome === "passed" || (gate === "preview" && outcome === "pending")),
+      )
+      .map(({ gate }) => gate),
+  );
+  const missing = gateNames.filter((name) => !passed.has(name));
+  if (found.verdict !== "passed" || missing.length > 0) {
+    throw refuse(
+      `${environment} did not pass (${found.verdict}; not passed: ${missing.join(", ") || "none"})`,
+    );
+  }
+}

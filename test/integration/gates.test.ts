@@ -1,0 +1,290 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { Policy } from "@pulumi/vault/policy.js";
+import { platform } from "../../infra/index.ts";
+import { apply, Engine, type OpenedStack, preview, update } from "../../local/engine.ts";
+import { pack } from "../../local/gates.ts";
+import { startVaultProvider } from "../../local/providers/index.ts";
+import { findTool } from "../../local/toolchain/index.ts";
+import type { Model } from "../../model/model.ts";
+import { AuditFile } from "../../operations/audit/reader.ts";
+import { GateError, outcomeOf, verdictOf } from "../../operations/gates/gate.ts";
+import type { Session } from "../../operations/login.ts";
+import { startStack, type TestStack } from "./stack.ts";
+import { keyplane } from "./support/keyplane.ts";
+
+// One real local stack, brought up by `up` with its three gates; then wrong programs, packs and states on it.
+
+let stack: TestStack;
+let deployer: Session;
+let provider: { port: number; close(): Promise<void> };
+
+before(async () => {
+  stack = await startStack();
+  const { address, ca } = stack.first.services.vault;
+  deployer = await stack.as("deploy");
+  provider = await startVaultProvider({ address, ca, token: () => deployer.vault.token ?? "" });
+});
+after(async () => {
+  await provider?.close();
+  await deployer?.end();
+  await stack?.[Symbol.asyncDispose]();
+});
+
+const quiet = () => {};
+
+async function engineWith(policies: string, home = stack.home): Promise<Engine> {
+  return Engine.open({
+    home,
+    pulumi: await findTool("pulumi", quiet),
+    environment: { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
+    policies: { pack: policies, catalogue: resolve("catalogue") },
+  });
+}
+
+async function opened(model: Model, policies = pack, name = "local"): Promise<OpenedStack> {
+  const engine = await engineWith(policies);
+  return engine.stack(name, async () => platform(model, { part: "all", bootstrapPasswords: {} }));
+}
+
+const stateFile = () => join(stack.home, "pulumi", "backend", ".pulumi", "stacks", "keyplane", "local.json");
+
+/** What was written to Vault while something ran, and whether the state changed. */
+async function touched(work: () => Promise<void>): Promise<{ written: string[]; state: boolean }> {
+  const before = await readFile(stateFile(), "utf8");
+  const audit = await AuditFile.fromEnd(join(stack.first.services.vault.auditDirectories[0], "audit.log"));
+  await work();
+  const written = (await audit.read()).filter(({ action }) => !["read", "list", "login"].includes(action));
+  return {
+    written: written.map(({ path }) => path).filter((path) => path !== "auth/token/revoke-self"),
+    state: (await readFile(stateFile(), "utf8")) !== before,
+  };
+}
+
+async function refused(work: Promise<unknown>): Promise<Error> {
+  return work.then(
+    () => assert.fail("it passed"),
+    (error: Error) => error,
+  );
+}
+
+test("`up` runs three gates with one verdict: what is pending before the update is judged after it, by count", () => {
+  const { gates, changes } = stack.first;
+  assert.deepEqual(
+    gates.map((gate) => [gate.gate, outcomeOf(gate)]),
+    [
+      ["preview", "pending"],
+      ["state", "passed"],
+      ["live", "passed"],
+    ],
+  );
+  const [preview, state, live] = gates;
+  // The provider is in the state as well.
+  assert.equal(state?.judged, (changes.create ?? 0) + 1);
+  assert.equal(preview?.judged, state?.judged);
+  assert.deepEqual([live?.judged, live?.of], [3, 3]);
+  assert.equal(verdictOf(gates), "passed");
+});
+
+/** A change that one subject's rules refuse. */
+const wrong: Record<string, [rule: string, change: (model: Model) => Model]> = {
+  audit: [
+    "audit-values-hashed",
+    (model) => ({
+      ...model,
+      vault: {
+        ...model.vault,
+        audit: model.vault.audit.map((device) => ({
+          ...device,
+          options: { ...device.options, log_raw: "true" },
+        })),
+      },
+    }),
+  ],
+  policies: [
+    "consumer-own-paths",
+    (model) => ({
+      ...model,
+      policies: model.policies.map((policy) =>
+        policy.name === "titan.titan-brain"
+          ? { ...policy, rules: [{ path: "kv/data/services/soma/gateway/x", capabilities: ["read"] }] }
+          : policy,
+      ),
+    }),
+  ],
+  "github logins": [
+    "jwt-claims-exact",
+    (model) => ({
+      ...model,
+      jwtRoles: model.jwtRoles.map((role) => ({
+        ...role,
+        boundClaims: { ...role.boundClaims, ref: ["refs/heads/*"] },
+      })),
+    }),
+  ],
+  machines: [
+    "approle-network-bound",
+    (model) => ({ ...model, appRoles: model.appRoles.map((role) => ({ ...role, cidrs: ["0.0.0.0/0"] })) }),
+  ],
+  tokens: [
+    "token-policies-named",
+    (model) => ({ ...model, appRoles: model.appRoles.map((role) => ({ ...role, policies: ["root"] })) }),
+  ],
+  databases: [
+    "database-revocation",
+    (model) => ({
+      ...model,
+      databases: model.databases.map((database) => ({
+        ...database,
+        users: database.users.map((user) => ({ ...user, revocationStatements: [] })),
+      })),
+    }),
+  ],
+  encryption: [
+    "key-rotates",
+    (model) => ({
+      ...model,
+      encryptionKeys: model.encryptionKeys.map((key) => ({ ...key, autoRotate: 91 * 86_400 })),
+    }),
+  ],
+  people: [
+    "everyone-in-a-group",
+    (model) => ({
+      ...model,
+      groups: model.groups.map((group) => ({ ...group, members: group.members.slice(1) })),
+    }),
+  ],
+  quotas: ["quota-everywhere", (model) => ({ ...model, quotas: model.quotas.slice(1) })],
+};
+
+for (const [subject, [rule, change]] of Object.entries(wrong)) {
+  test(`a change against the rules of ${subject} stops the update before anything changes`, async () => {
+    const { written, state } = await touched(async () => {
+      const error = await refused(update(await opened(change(stack.first.model)), quiet));
+      assert.ok(error instanceof GateError, error.stack);
+      assert.equal(error.gate.gate, "preview");
+      assert.match(error.message, /^the policies stop local \(nothing was changed\):/);
+      const rules = new Set(error.gate.findings.map((finding) => `${finding.verdict} ${finding.rule}`));
+      assert.ok(rules.has(`violated ${rule}`), [...rules].join(", "));
+    });
+    assert.deepEqual({ written, state }, { written: [], state: false });
+  });
+}
+
+test("what only the update makes known stops it there, and the error names what was made before", async () => {
+  const engine = await engineWith(pack);
+  const program = async () => {
+    const first = new Policy("titan.first", {
+      name: "titan.first",
+      policy: 'path "kv/data/services/titan/first/a" {\n  capabilities = ["read"]\n}\n',
+    });
+    new Policy("titan.extra", {
+      name: "titan.extra",
+      policy: first.id.apply((id) => `path "kv/data/source/${id}" {\n  capabilities = ["read", "sudo"]\n}\n`),
+    });
+  };
+  const apart = await engine.stack("local.apart", program);
+  const planned = await preview(apart, quiet);
+  assert.equal(planned.gate && outcomeOf(planned.gate), "pending", "not passed, and not failed either");
+  assert.ok(
+    planned.gate?.findings.some(({ rule, verdict }) => rule === "consumer-no-sudo" && verdict === "pending"),
+  );
+  const error = await refused(apply(apart, quiet));
+  assert.ok(error instanceof GateError, error.stack);
+  assert.equal(error.gate.gate, "state");
+  assert.match(
+    error.message,
+    /this run had made \d+ change\(s\): .*create vault:index\/policy:Policy titan\.first/,
+  );
+  assert.match(error.message, /consumer-no-sudo Policy titan\.extra: sudo on "kv\/data\/source\//);
+  assert.equal(
+    await deployer.vault.read("sys/policies/acl/titan.extra"),
+    undefined,
+    "the policy was not made",
+  );
+  await deployer.vault.delete("sys/policies/acl/titan.first");
+});
+
+for (const [name, why] of [
+  [
+    "throwing",
+    /The rule broken-rule failed at urn:.*: nothing can be said, so nothing passes: the rule's own mistake/,
+  ],
+  ["unable", /packs\/unable\.ts/],
+  ["dying", /the policy pack ended half-way: nothing was judged to the end, so nothing passes/],
+  ["silent", /the policy pack judged 0 of \d+ resources: what was not judged has not passed/],
+] as const) {
+  test(`a policy pack that is ${name} stops the update with its reason, and nothing changes`, async () => {
+    const policies = resolve(`test/integration/packs/${name}.ts`);
+    const { written, state } = await touched(async () => {
+      const command = [resolve("test/integration/packs/update.ts"), stack.home, policies];
+      const { code, stdout } = await promisify(execFile)(process.execPath, command).then(
+        () => assert.fail("it passed"),
+        (error: { code: number; stdout: string }) => error,
+      );
+      assert.equal(code, 1);
+      const { message } = JSON.parse(stdout) as { message: string };
+      assert.match(message, why);
+    });
+    assert.deepEqual({ written, state }, { written: [], state: false });
+  });
+
+  test(`a policy pack that is ${name} lets no state pass`, async () => {
+    const engine = await engineWith(resolve(`test/integration/packs/${name}.ts`));
+    const gate = engine.stack("local", async () => {}).then((each) => engine.judge(each));
+    const outcome = await gate.then(outcomeOf, (error: Error) => error.name);
+    assert.ok(["failed", "GateError"].includes(outcome), outcome);
+  });
+}
+
+test("the second gate names what is wrong in a state, whatever the preview said", async () => {
+  const before = await readFile(stateFile(), "utf8");
+  try {
+    const brain = /(path \\"kv\/data\/services\/titan\/titan-brain\/[^"]*\\" \{\\n\s*capabilities = \[)/g;
+    const after = before.replaceAll(brain, '$1\\"sudo\\", ');
+    assert.notEqual(after, before);
+    await writeFile(stateFile(), after);
+    const engine = await engineWith(pack);
+    const gate = await engine.judge(await engine.stack("local", async () => {}));
+    assert.equal(outcomeOf(gate), "failed");
+    assert.equal(gate.judged, gate.of);
+    const { code, stdout } = await keyplane(stack.home, ["check", "--state", "--json"]);
+    assert.equal(code, 1, stdout);
+    const { verdict, gates } = JSON.parse(stdout) as {
+      verdict: string;
+      gates: { outcome: string; findings: { rule: string }[] }[];
+    };
+    assert.equal(verdict, "failed");
+    assert.ok(gates[1]?.findings.some(({ rule }) => rule === "consumer-no-sudo"));
+  } finally {
+    await writeFile(stateFile(), before);
+  }
+});
+
+test("`keyplane check --state --live` judges all three gates of the running stack, and its evidence is of the commit", async () => {
+  const { code, stdout, stderr } = await keyplane(stack.home, ["check", "--state", "--live", "--json"]);
+  assert.equal(code, 0, stderr + stdout);
+  const { verdict, gates } = JSON.parse(stdout) as {
+    verdict: string;
+    gates: { gate: string; judged: number; of: number }[];
+  };
+  assert.equal(verdict, "passed");
+  assert.deepEqual(
+    gates.map(({ gate, judged, of }) => [gate, judged > 0 && judged === of]),
+    [
+      ["preview", true],
+      ["state", true],
+      ["live", true],
+    ],
+  );
+});
+
+test("a state without resources has not passed: the engine's own analysis would end well on it", async () => {
+  const engine = await engineWith(pack);
+  const gate = engine.stack("empty", async () => {}).then((each) => engine.judge(each));
+  assert.equal(await gate.then(outcomeOf, (error: Error) => error.name), "GateError");
+});
