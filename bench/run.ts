@@ -15,6 +15,7 @@ const sections: Record<string, () => Promise<(scale: Scale) => Promise<Row[]>>> 
   preview: async () => (await import("./preview.ts")).previewOfProgram,
   organizations: async () => (await import("./scale.ts")).organizations,
   credentials: async () => (await import("./credentials.ts")).credentialsPerSecond,
+  policies: async () => (await import("./policies.ts")).policies,
   rotation: async () => (await import("./rotation.ts")).rotations,
   scan: async () => (await import("./scan.ts")).scans,
   up: async () => (await import("./up.ts")).timesOfUp,

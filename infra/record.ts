@@ -1,6 +1,7 @@
 import { runtime } from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb.js";
 import { disconnect, getMonitor } from "@pulumi/pulumi/runtime/settings.js";
+import { withoutTraces } from "./without-traces.ts";
 
 /** Marks a special value on Pulumi's wire; of these the program has secrets alone. */
 const signature = "4dabf18193072939515e22adb298388d";
@@ -85,7 +86,7 @@ export async function record(
     return register(request, callback);
   };
   try {
-    await program();
+    await withoutTraces(program);
   } finally {
     // Waits for every registration that is under way.
     await disconnect();

@@ -5,10 +5,10 @@ import plugins from "@pulumi/pulumi/proto/plugin_pb.js";
 import empties from "google-protobuf/google/protobuf/empty_pb.js";
 import type { Exception } from "../model/model.ts";
 import { type Finding, judgeOne, judgeTogether } from "./judge.ts";
-import { isStackRule, type Resource, type Rule, type Severity } from "./rule.ts";
+import type { Resource, Rule, Severity } from "./rule.ts";
 import { propsOf } from "./wire.ts";
 
-const { EnforcementLevel, PolicySeverity, PolicyType } = messages;
+const { EnforcementLevel, PolicySeverity } = messages;
 
 export interface Pack {
   name: string;
@@ -148,22 +148,14 @@ const severities: Record<Severity, messages.PolicySeverity> = {
   low: PolicySeverity.POLICY_SEVERITY_LOW,
 };
 
-function info({ name, version, description, rules }: Pack): messages.AnalyzerInfo {
+/**
+ * Says nothing of the rules: from their list the engine would make, for every resource and twice, a report of which of
+ * them passed, which nobody reads and which costs ten times what the judgement does.
+ */
+function info({ name, version, description }: Pack): messages.AnalyzerInfo {
   return new messages.AnalyzerInfo()
     .setName(name)
     .setVersion(version)
     .setDescription(description)
-    .setSupportsconfig(false)
-    .setPoliciesList(
-      rules.map((rule) =>
-        new messages.PolicyInfo()
-          .setName(rule.name)
-          .setDescription(rule.sentence)
-          .setEnforcementlevel(EnforcementLevel.MANDATORY)
-          .setPolicyType(isStackRule(rule) ? PolicyType.POLICY_TYPE_STACK : PolicyType.POLICY_TYPE_RESOURCE)
-          .setSeverity(severities[rule.severity])
-          .setRemediationSteps(rule.fix)
-          .setTagsList(rule.controls),
-      ),
-    );
+    .setSupportsconfig(false);
 }

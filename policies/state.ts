@@ -1,4 +1,5 @@
 import type { Resource, ResourceRule, Rule, StackRule } from "./rule.ts";
+import { unknownProperty } from "./unknown.ts";
 import { record, text } from "./value.ts";
 import { vault } from "./vault/types.ts";
 
@@ -42,15 +43,11 @@ export const noLiveValue: ResourceRule = {
   *judge({ type, props }) {
     // Judged by `state-bootstrap-ends`: it is dead when the update ends.
     const bootstrap = type === vault.connection ? "postgresql.password" : undefined;
-    for (const [path, value] of leaves(props, "")) {
+    if (!mayBeLive(props)) return;
+    for (const [path, name, value] of leaves(props, "", "")) {
       if (path === bootstrap) continue;
-      const name =
-        path
-          .split(".")
-          .at(-1)
-          ?.replace(/\[\d+\]$/, "") ?? "";
       // What a login asks for or is named after is no value: such a property is a flag or a number.
-      if (liveNames.test(name) && typeof value === "string" && value !== "")
+      if (isLiveName(name) && typeof value === "string" && value !== "")
         yield `${path} is the name of a live value`;
       if (typeof value !== "string" || value.length < shortest) continue;
       for (const [form, what] of forms) if (form.test(value)) yield `${path} holds ${what}`;
@@ -58,14 +55,57 @@ export const noLiveValue: ResourceRule = {
   },
 };
 
-function* leaves(value: unknown, path: string): Generator<[path: string, value: unknown]> {
+/** Nearly every resource has nothing that could be: this asks once, without the paths that a finding needs. */
+function mayBeLive(props: Resource["props"]): boolean {
+  try {
+    return isSuspect(props, "");
+  } catch (error) {
+    // Not known yet; what is found before it is still said.
+    if (unknownProperty(error) !== undefined) return true;
+    throw error;
+  }
+}
+
+const anyForm = new RegExp(forms.map(([form]) => form.source).join("|"));
+
+function isSuspect(value: unknown, name: string): boolean {
+  if (typeof value === "string") {
+    if (value === "") return false;
+    return isLiveName(name) || (value.length >= shortest && anyForm.test(value));
+  }
+  if (typeof value !== "object" || value === null) return false;
   if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) yield* leaves(value[index], `${path}[${index}]`);
+    for (let index = 0; index < value.length; index++) if (isSuspect(value[index], name)) return true;
+    return false;
+  }
+  for (const key in value) if (isSuspect((value as Record<string, unknown>)[key], key)) return true;
+  return false;
+}
+
+/** Names come again with every resource of a type. */
+const known = new Map<string, boolean>();
+
+function isLiveName(name: string): boolean {
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const isLive = liveNames.test(name);
+  if (known.size >= 10_000) known.clear();
+  known.set(name, isLive);
+  return isLive;
+}
+
+function* leaves(
+  value: unknown,
+  path: string,
+  name: string,
+): Generator<[path: string, name: string, value: unknown]> {
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) yield* leaves(value[index], `${path}[${index}]`, name);
   } else if (typeof value === "object" && value !== null) {
     for (const key of Object.keys(value)) {
-      yield* leaves((value as Record<string, unknown>)[key], path === "" ? key : `${path}.${key}`);
+      yield* leaves((value as Record<string, unknown>)[key], path === "" ? key : `${path}.${key}`, key);
     }
-  } else yield [path, value];
+  } else yield [path, name, value];
 }
 
 export const bootstrapEnds: StackRule = {

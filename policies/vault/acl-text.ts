@@ -1,6 +1,8 @@
 /** A rule of an ACL policy, as its text says. */
 export interface AclRule {
   path: string;
+  /** Of the path, between its slashes. */
+  segments: string[];
   capabilities: string[];
   /** Names of its other settings, such as allowed_parameters. */
   settings: string[];
@@ -81,6 +83,7 @@ function ruleOf(path: string, { capabilities, ...settings }: { [key: string]: Va
     typeof allowed === "object" && !Array.isArray(allowed) ? Object.keys(allowed) : undefined;
   return {
     path,
+    segments: path.split("/"),
     capabilities: capabilities as string[],
     settings: Object.keys(settings),
     wrapped: settings.min_wrapping_ttl !== undefined,

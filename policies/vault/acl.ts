@@ -202,37 +202,41 @@ export const valuesReadByFew: ResourceRule = {
   *judge({ props }) {
     const acl = aclOf(props);
     if (acl?.holder !== "platform" || acl.name === engine) return;
-    const values = [
-      "kv/data/x",
-      "kv/data/x/x/x",
-      "database/creds/x",
-      "transit/decrypt/x",
-      "transit/export/x/x",
-    ];
-    for (const { path } of acl.rules) {
-      if (!holdsNoValue(path) && values.some((value) => sharesPrefix(path, value))) {
-        yield `"${path}" reaches values`;
-      }
+    for (const { path, segments } of acl.rules) {
+      if (liesIn(segments, values) && !holdsNoValue(path)) yield `"${path}" reaches values`;
     }
   },
 };
+
+const values: Place[] = [
+  ["kv", "data"],
+  ["database", "creds"],
+  ["transit", "decrypt"],
+  ["transit", "export"],
+];
 
 /** Journals and evidence of rotations: names, versions and times. */
 function holdsNoValue(path: string): boolean {
   return /^kv\/data\/(rotation|evidence)\//.test(path);
 }
 
-/** Whether a path, exact or a pattern, lies where the example's first two segments do. */
-function sharesPrefix(path: string, example: string): boolean {
-  const wanted = example.split("/").slice(0, 2);
-  const found = path.split("/");
-  for (const [index, segment] of wanted.entries()) {
-    const own = found[index];
-    if (own === undefined) return false;
-    if (own.endsWith("*")) return segment.startsWith(own.slice(0, -1));
-    if (own !== "+" && own !== segment) return false;
+/** The first two segments of paths. */
+type Place = readonly [first: string, second: string];
+
+/** Whether a path, exact or a pattern, lies in one of the places. */
+function liesIn([first, second]: readonly string[], places: readonly Place[]): boolean {
+  for (const [mount, below] of places) {
+    if (first === undefined) continue;
+    if (first.endsWith("*")) {
+      if (mount.startsWith(first.slice(0, -1))) return true;
+      continue;
+    }
+    if ((first !== "+" && first !== mount) || second === undefined) continue;
+    if (second.endsWith("*") ? below.startsWith(second.slice(0, -1)) : second === "+" || second === below) {
+      return true;
+    }
   }
-  return true;
+  return false;
 }
 
 export const noPatternAcrossSystems: ResourceRule = {
@@ -246,14 +250,19 @@ export const noPatternAcrossSystems: ResourceRule = {
   *judge({ props }) {
     const acl = aclOf(props);
     if (acl === undefined || acl.name === engine) return;
-    for (const { path } of acl.rules) {
-      const reaches = ["kv/data", "database/creds", "transit/decrypt", "transit/encrypt"].some((place) =>
-        sharesPrefix(path, place),
-      );
-      if (reaches && isPattern(path) && !holdsNoValue(path)) yield `"${path}" reaches every system`;
+    for (const { path, segments } of acl.rules) {
+      if (!isPattern(path) || holdsNoValue(path)) continue;
+      if (liesIn(segments, ofSystems)) yield `"${path}" reaches every system`;
     }
   },
 };
+
+const ofSystems: Place[] = [
+  ["kv", "data"],
+  ["database", "creds"],
+  ["transit", "decrypt"],
+  ["transit", "encrypt"],
+];
 
 export const policiesWrittenByDeploy: ResourceRule = {
   name: "policies-written-by-deploy",

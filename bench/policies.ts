@@ -1,0 +1,194 @@
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { platform } from "../infra/index.ts";
+import { type RecordedResource, record, unknown } from "../infra/record.ts";
+import { findTool } from "../local/toolchain/index.ts";
+import { type Catalogue, loadCatalogue, loadCatalogueFrom } from "../model/catalogue.ts";
+import { derive } from "../model/derive.ts";
+import { judge } from "../policies/judge.ts";
+import { seen } from "../policies/resource.ts";
+import { rules } from "../policies/rules.ts";
+import { median, milliseconds, type Row, type Scale, sideBySide } from "./measure.ts";
+import { organizationOf } from "./organization.ts";
+
+const folder = import.meta.dirname;
+const pack = join(folder, "..", "policies", "analyzer");
+const oneRule = join(folder, "packs", "one-rule.ts");
+
+/** What judging costs: in this process, in the engine, to start, and as a command. */
+export async function policies(scale: Scale): Promise<Row[]> {
+  const home = await mkdtemp(join(tmpdir(), "keyplane-bench-"));
+  try {
+    return [
+      await inProcess(scale),
+      ...(await throughEngine(scale, home)),
+      ...(await start(scale, home)),
+      await command(scale, home),
+    ];
+  } finally {
+    await rm(home, { recursive: true });
+  }
+}
+
+/** Microseconds of processor per resource of the five systems, as a check judges them after it has recorded them. */
+async function inProcess({ full }: Scale): Promise<Row> {
+  const shipped = known(await recorded(await loadCatalogue("catalogue"), "production"));
+  const many: RecordedResource[] = [];
+  for (let copy = 0; many.length < 10_000; copy++) {
+    many.push(...shipped.map((resource) => ({ ...resource, urn: `${resource.urn}-${copy}` })));
+  }
+  const times: number[] = [];
+  for (let round = 0; round < (full ? 25 : 11); round++) {
+    const before = process.cpuUsage();
+    judge(rules, many.map(seen));
+    times.push(process.cpuUsage(before).user / many.length);
+  }
+  return {
+    what: `Judging in process, per resource of the five systems, by ${rules.length} rules`,
+    measured: `${median(times.slice(1)).toFixed(1)} µs`,
+    goal: "≤ 10 µs",
+  };
+}
+
+async function throughEngine({ full, say }: Scale, home: string): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const size of [1_000, 10_000]) {
+    const resources = known(await recorded(loadCatalogueFrom(organizationOf(size)), "local"));
+    const file = join(home, `${size}.json`);
+    await writeFile(file, JSON.stringify(stateOf(resources)));
+    const { all, one } = await sideBySide(full ? 7 : 3, {
+      all: await analysis(file, pack, home),
+      one: await analysis(file, oneRule, home),
+    });
+    say(`policies: ${resources.length} resources: ${milliseconds(all)} ÷ ${milliseconds(one)}`);
+    rows.push({
+      what: `\`pulumi policy analyze\` of ${resources.length} resources: all ${rules.length} rules ÷ one`,
+      measured: `${milliseconds(all)} ÷ ${milliseconds(one)}`,
+      ratio: all / one,
+      goal: "≤ 1.1",
+    });
+  }
+  return rows;
+}
+
+/** From the start of a pack's process until it says its port, both from a cache of compiled code. */
+async function start({ full }: Scale, home: string): Promise<Row[]> {
+  const environment = { NODE_COMPILE_CACHE: join(home, "compiled") };
+  const { ours, empty, alone } = await sideBySide(full ? 21 : 9, {
+    ours: () => untilPort(pack, environment),
+    empty: () => untilPort(join(folder, "packs", "empty.cjs"), environment),
+    alone: () => untilPort(oneRule, environment),
+  });
+  return [
+    {
+      what: "Start of the pack ÷ of an empty pack of Pulumi's SDK",
+      measured: `${milliseconds(ours)} ÷ ${milliseconds(empty)}`,
+      ratio: ours / empty,
+      goal: "≤ 1.3",
+    },
+    {
+      what: "Start of the pack ÷ of the same server with one rule",
+      measured: `${milliseconds(ours)} ÷ ${milliseconds(alone)}`,
+      ratio: ours / alone,
+    },
+  ];
+}
+
+async function command({ full }: Scale, home: string): Promise<Row> {
+  const environment = { ...process.env, NODE_COMPILE_CACHE: join(home, "compiled"), XDG_CACHE_HOME: home };
+  const node = (...args: string[]) =>
+    promisify(execFile)(process.execPath, args, { cwd: join(folder, ".."), env: environment });
+  const { check, sdk } = await sideBySide(full ? 15 : 7, {
+    check: () => node("cli/keyplane.ts", "check", "--environment", "production"),
+    sdk: () => node("--input-type=module", "--eval", `await import("@pulumi/pulumi")`),
+  });
+  return {
+    what: "`keyplane check` of the five systems ÷ import of the bare Pulumi SDK",
+    measured: `${milliseconds(check)} ÷ ${milliseconds(sdk)}`,
+    ratio: check / sdk,
+    goal: "≤ 2",
+  };
+}
+
+async function recorded(catalogue: Catalogue, environment: string): Promise<RecordedResource[]> {
+  const audit = (name: string) => ({ type: "file" as const, path: `/var/log/${name}/audit.log` });
+  const local = { vault: { audit: { first: audit("first"), second: audit("second") } } };
+  const model = derive(catalogue, environment, environment === "local" ? local : undefined);
+  return record(environment, () => platform(model, { part: "all", bootstrapPasswords: {} }));
+}
+
+/** As after an update: what only Vault knows is what it says of each, so that every rule passes. */
+function known(resources: readonly RecordedResource[]): RecordedResource[] {
+  const fill = (value: unknown, name: string): unknown => {
+    if (value === unknown) return name;
+    if (Array.isArray(value)) return value.map((inner) => fill(inner, name));
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner, name)]));
+  };
+  const people = new Set(["vault:identity/entityAlias:EntityAlias", "vault:identity/group:Group"]);
+  return (
+    resources
+      // Who people are is a handful of resources whatever the size: their ids would have to fit each other.
+      .filter(({ type }) => !people.has(type) && !/identity\/(mfa|entity)/.test(type))
+      .map((resource) => ({ ...resource, inputs: fill(resource.inputs, resource.name) }) as RecordedResource)
+  );
+}
+
+/** The resources as the engine exports a state. */
+function stateOf(resources: readonly RecordedResource[]) {
+  return {
+    version: 3,
+    deployment: {
+      manifest: { time: "2026-01-01T00:00:00Z", magic: "", version: "" },
+      resources: resources.map(({ urn, type, inputs, parent, protect }) => {
+        const custom = !/^(pulumi|keyplane):/.test(type);
+        return {
+          urn,
+          custom,
+          ...(custom && { id: urn }),
+          type,
+          inputs,
+          outputs: inputs,
+          protect,
+          ...(parent !== "" && { parent }),
+        };
+      }),
+    },
+  };
+}
+
+async function analysis(file: string, policies: string, home: string): Promise<() => Promise<void>> {
+  const pulumi = await findTool("pulumi", () => {});
+  const environment = {
+    ...process.env,
+    PULUMI_HOME: join(home, "pulumi"),
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    NODE_COMPILE_CACHE: join(home, "compiled"),
+  };
+  const args = ["policy", "analyze", "--file", file, "--policy-pack", policies, "--json"];
+  return () =>
+    new Promise((resolve, reject) => {
+      // What the rules find in a state of this kind is not what is measured.
+      const options = { cwd: home, env: environment, maxBuffer: 1 << 30 };
+      execFile(pulumi, args, options, (_, stdout, stderr) => {
+        if (stdout.includes("keyplane-judged")) resolve();
+        else reject(new Error(`the pack judged nothing: ${stderr}`));
+      });
+    });
+}
+
+function untilPort(file: string, environment: Record<string, string>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, { cwd: join(folder, "packs"), env: { ...process.env, ...environment } });
+    child.once("error", reject);
+    child.once("exit", () => reject(new Error(`${file} ended without a port`)));
+    child.stdout.once("data", () => {
+      child.removeAllListeners("exit");
+      child.once("exit", () => resolve());
+      child.kill();
+    });
+  });
+}
