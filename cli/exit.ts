@@ -49,6 +49,7 @@ export const codes: Record<string, ExitCode> = {
   BuildError: exit.unreachable,
   DownloadError: exit.unreachable,
   GitMissingError: exit.unreachable,
+  GitHubError: exit.unreachable,
   KubernetesUnreachableError: exit.unreachable,
   LoginError: exit.unreachable,
   ServiceError: exit.unreachable,

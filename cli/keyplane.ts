@@ -27,6 +27,14 @@ const commands: Record<string, { summary: string; load: () => Promise<{ command(
     summary: "look for secrets in files, Git history and logs",
     load: () => import("./scan.ts"),
   },
+  as: {
+    summary: "run a command logged in as one of the platform's roles",
+    load: () => import("./as.ts"),
+  },
+  post: {
+    summary: "put a text into its one comment or issue on GitHub",
+    load: () => import("./post.ts"),
+  },
   set: { summary: "give a secret the value on standard input", load: () => import("./set.ts") },
   enrol: { summary: "hand a person their second factor, once", load: () => import("./enrol.ts") },
   rotate: { summary: "replace secrets without downtime", load: () => import("./rotate.ts") },
