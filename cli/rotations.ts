@@ -217,7 +217,8 @@ function confirmer(
   const person = typeof options.by === "string" ? options.by : undefined;
   const people = model.people.map(({ name }) => name);
   if (person !== undefined && !people.includes(person)) {
-    throw new UsageError(`--by ${person} is nobody in the catalogue; there are ${people.join(", ")}`);
+    // What is pasted there by mistake is not repeated.
+    throw new UsageError(`--by names nobody of the catalogue; there are ${people.join(", ")}`);
   }
   const actor = process.env.GITHUB_ACTIONS === "true" ? process.env.GITHUB_ACTOR : undefined;
   const isPerson = !by.startsWith("keyplane.");

@@ -270,7 +270,7 @@ test("whoever says that an old value is revoked is named: somebody of the catalo
   );
   const stranger = await run("staging", "rotations", "resume", "shop/openai", "--by", "mallory");
   assert.equal(stranger.code, 2);
-  assert.match(stranger.stderr, /--by mallory is nobody in the catalogue; there are ada, ben/);
+  assert.match(stranger.stderr, /--by names nobody of the catalogue; there are ada, ben/);
   const known = await run("staging", "rotations", "resume", "shop/openai", "--by", "ben");
   assert.deepEqual([known.code, known.stdout], [0, "shop/openai: nothing is under way.\n"]);
 });

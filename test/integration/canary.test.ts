@@ -12,9 +12,11 @@ import { connectServices, environmentOf, startServices, stopServices } from "../
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import { bundleOf } from "../../operations/delivery/bundle.ts";
+import { filesOf, rivalNames } from "../../operations/delivery/neighbours.ts";
 import { sinksOf } from "../../operations/delivery/sinks.ts";
 import { givenFields } from "../../operations/values/shape.ts";
 import { patterns } from "./support/canary-patterns.ts";
+import { rotateEverything } from "./support/canary-rotations.ts";
 import {
   type Canary,
   CanarySearch,
@@ -135,9 +137,13 @@ test("what was searched is what there is: state, backups, logs, audit, arguments
     /^process arguments of vault$/,
     /^process environment/,
     /^output of keyplane up/,
+    /^output of keyplane rotate, killed/,
+    /^output of keyplane run$/,
+    /^output of keyplane rotations --json/,
     /^repository\/package\.json$/,
     /^decrypted state of /,
     /^hosts\/titan\/secrets\/grafana_admin_password$/,
+    /^hosts\/titan\/secrets\/titan-brain\/titan_hmac_secret$/,
     /^hosts\/soma\/\.env$/,
     /^hosts\/rec-io\/opt\/rec_io\/env_files\/local\.env$/,
     /^hosts\/.*\.keyplane\.json$/,
@@ -220,6 +226,10 @@ async function useEverything(): Promise<void> {
 
   await deliverEverything();
   await runService();
+  await rotateEverything({
+    ...{ home, environment: environment(), run, plant, capture: addVaultsValues },
+    said: (name, { stdout, stderr }) => void outputs.push(output(name, `${stdout}\n${stderr}`)),
+  });
 
   const { user } = composeUser(model);
   const service = await asService(running, user.service);
@@ -245,13 +255,16 @@ async function deliverEverything(): Promise<void> {
     const services = model.services.map((other) => ({ ...other, user: here.user }));
     // A host of its own for each system, each with its own project.
     const options = { root: join(hosts, service.system), runs: join(home, "run") };
-    for (const sink of sinksOf({ services, secrets: [] }, here, options)) await sink.write(bundle);
+    const there = { services, secrets: model.secrets };
+    for (const sink of sinksOf(there, here, options)) await sink.write(bundle);
     const at = (...path: string[]) => join("hosts", service.system, ...path);
-    const folder = service.deliver.find((delivery) => "folder" in delivery)?.folder;
+    const delivery = service.deliver.find((one) => "folder" in one);
+    const isOwn = delivery !== undefined && rivalNames(there, here, delivery, filesOf).length > 0;
+    const folder = delivery && join(delivery.folder, isOwn ? service.name : "");
     for (const [name, text] of Object.entries(bundle.files)) {
       meant.push({ place: at(folder ?? "", name), text });
     }
-    const envFile = service.deliver.find((delivery) => delivery.to === "env-file")?.path;
+    const envFile = service.deliver.find((one) => one.to === "env-file")?.path;
     const place = envFile ?? join(folder ?? "", `${service.name}.env`);
     meant.push({ place: at(place), text: Object.values(bundle.variables).join("\n") });
   }
@@ -294,10 +307,10 @@ async function handOver(token: string, option: string): Promise<void> {
   add("a person's password", password, shown);
 }
 
-/** What was made by machine while everything ran: read where it lies. */
-async function addFoundValues(): Promise<void> {
+/** What Vault's sources and consumers' paths hold now. */
+async function addVaultsValues(): Promise<void> {
   const { root, end } = await asRoot(running);
-  const { model, services } = running;
+  const { model } = running;
   const kv = model.vault.mounts.kv;
   for (const { id, source, consumers } of model.secrets) {
     for (const path of [source, ...consumers.map((consumer) => consumer.path)]) {
@@ -310,6 +323,12 @@ async function addFoundValues(): Promise<void> {
     }
   }
   await end();
+}
+
+/** What was made by machine while everything ran: read where it lies. */
+async function addFoundValues(): Promise<void> {
+  await addVaultsValues();
+  const { services } = running;
   for (const [name, path] of [
     ["Postgres' superuser", services.postgres.passwordFile],
     ["the engine's passphrase", join(home, "pulumi", "passphrase")],
@@ -351,19 +370,17 @@ function add(name: string, value: string, allowed?: RegExp): void {
   canaries.push({ name, value, ...(allowed !== undefined && { allowed }) });
 }
 
+function environment(): Record<string, string> {
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
+  return { HOME: userHome, TMPDIR: temporary, XDG_CACHE_HOME: cache };
+}
+
 async function run(
   command: string | string[],
   { input = "", code = 0 }: { input?: string; code?: number } = {},
 ): Promise<{ stdout: string; stderr: string }> {
   const words = typeof command === "string" ? command.split(" ") : command;
-  const done = await keyplane(home, words, {
-    input,
-    environment: {
-      HOME: userHome,
-      TMPDIR: temporary,
-      XDG_CACHE_HOME: process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),
-    },
-  });
+  const done = await keyplane(home, words, { input, environment: environment() });
   const name = typeof command === "string" ? command : "with a wrong argument";
   outputs.push(output(`keyplane ${name}`, `${done.stdout}\n${done.stderr}`));
   assert.equal(done.code, code, `keyplane ${name}: ${done.stderr}`);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { jwtVerify, SignJWT } from "jose";
 import type { Secret, SecretKind } from "../../../model/model.ts";
 import { rotate } from "../../../operations/rotation/engine.ts";
 import { FernetKey } from "../../../operations/rotation/re-encryption/fernet.ts";
+import { byHand } from "../../../operations/rotation/rotators/by-hand.ts";
 import { rotatorOf } from "../../../operations/rotation/rotators/index.ts";
 import { keyOf } from "../../../operations/values/jwks.ts";
 import { type Fields, pairNames } from "../../../operations/values/shape.ts";
@@ -59,12 +60,13 @@ async function prepare(id: string, roles: Secret["consumers"][number]["role"][])
     model: { ...server.model, secrets: [secret] },
     secret,
     ca: server.services.issuer.ca,
+    ...(declared.rotate.by === "hand" && { given: made(declared) }),
   };
   const subject = {
     vault: server.rotator,
     model: data.model,
     secret,
-    rotator: await rotatorOf(secret),
+    rotator: data.given ? byHand({ given: made(declared) }) : await rotatorOf(secret),
     reach: server.reach,
     sinks: () => [],
     probes: () => [],
@@ -85,6 +87,11 @@ async function prepare(id: string, roles: Secret["consumers"][number]["role"][])
   return data;
 }
 
+/** As a person makes one in a provider's dashboard. */
+function made({ fields }: Secret): Fields {
+  return Object.fromEntries(fields.map((name) => [name, randomBytes(24).toString("base64url")]));
+}
+
 async function read(path: string): Promise<Fields> {
   const found = await server.root.read<{ data: Fields }>(`kv/data/${path}`);
   assert.ok(found, path);
@@ -99,7 +106,7 @@ async function held({ secret }: OwnData): Promise<Map<string, Fields>> {
     const fields = await read(path);
     all.set(id, fields);
     const pair = pairNames(secret);
-    for (const name of pair === undefined ? ["password"] : [pair.now, pair.before])
+    for (const name of pair === undefined ? Object.keys(fields) : [pair.now, pair.before])
       seen.add(fields[name] ?? "");
   }
   return all;
@@ -179,6 +186,7 @@ const everywhere: [SecretKind, string, Secret["consumers"][number]["role"][], Wo
     ),
   ],
   ["password", "titan/grafana-admin", ["reader"], async () => {}],
+  ["api-key", "titan/binance", ["reader", "reader"], async () => {}],
 ];
 /** In `npm test` the one with the most to lose; crash.test.ts has the engine's own. */
 const kinds = everywhere.filter(([kind]) => kind === "fernet" || process.env.KEYPLANE_SCALE === "prove");

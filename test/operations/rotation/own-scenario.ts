@@ -1,7 +1,9 @@
 import { Vault, type VaultOptions } from "../../../clients/vault.ts";
 import type { Model, Secret } from "../../../model/model.ts";
 import { databaseReach } from "../../../operations/rotation/connect.ts";
+import { byHand } from "../../../operations/rotation/rotators/by-hand.ts";
 import { rotatorOf } from "../../../operations/rotation/rotators/index.ts";
+import type { Fields } from "../../../operations/values/shape.ts";
 import type { Scenario } from "./crash.ts";
 
 export interface OwnData {
@@ -10,14 +12,16 @@ export interface OwnData {
   secret: Secret;
   /** PEM of the CA of Postgres. */
   ca: string;
+  /** What a person gives, who also revokes the old value. */
+  given?: Fields;
 }
 
 /** A secret whose consumers read Vault themselves; what it protects lies in a real Postgres. */
 const scenario: Scenario<OwnData> = {
-  async open({ vault: options, model, secret, ca }) {
+  async open({ vault: options, model, secret, ca, given }) {
     const vault = new Vault(options);
     const reach = { ...databaseReach({ vault, model, ca }), fetch };
-    const rotator = await rotatorOf(secret);
+    const rotator = given ? byHand({ given, confirmedBy: "ada" }) : await rotatorOf(secret);
     const subject = { vault, model, secret, rotator, reach, sinks: () => [], probes: () => [] };
     return { subject, close: () => vault.close() };
   },

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { EncryptionKey, Secret } from "../../model/model.ts";
+import type { Clock } from "../../operations/rotation/clock.ts";
+import { keyVersions } from "../../operations/rotation/key-versions.ts";
+import { rotateEncryptionKey } from "../../operations/rotation/transit.ts";
+import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
+import { Compose } from "./services/compose.ts";
+import { Load } from "./services/load.ts";
+
+const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
+/** Requests a second of each of the two services; documents that they share. */
+const rate = 110;
+const rows = 400;
+const day = 86_400_000;
+
+let server: DatabaseServer;
+const ends: (() => Promise<void>)[] = [];
+before(async () => {
+  server = await startDatabaseServer({ after: (end) => ends.push(end) });
+});
+after(async () => {
+  for (const end of ends.reverse()) await end();
+});
+
+/** titan's documents under a transit key, and two services that may encrypt and decrypt with it, and nothing else. */
+async function titan(t: { after(end: () => Promise<void>): void }) {
+  const declared = server.model.encryptionKeys.find(({ id }) => id === "titan/documents");
+  const database = server.model.databases.find(({ id }) => id === "titan/ledger");
+  assert.ok(declared && database);
+  const place = { database: database.id, schema: "public", table: "documents", key: "id", column: "body" };
+  const key: EncryptionKey = { ...declared, stored: [place] };
+  await server.root.write(`transit/keys/${key.key}`, { type: key.type });
+  const path = (may: string) => `path "transit/${may}/${key.key}" { capabilities = ["update"] }`;
+  await server.root.write("sys/policies/acl/documents", { policy: `${path("encrypt")}\n${path("decrypt")}` });
+  const made = await server.root.write("auth/token/create", { policies: ["documents"], no_parent: true });
+  const inside = { id: key.id, databaseUser: { database: database.id } } as Secret;
+  const password = randomBytes(16).toString("hex");
+  const group = database.groups.find(({ name }) => name.endsWith("writer"))?.name;
+  await server.query(inside, `CREATE ROLE "documents" LOGIN PASSWORD '${password}' IN ROLE "${group}"`);
+  await server.query(inside, "CREATE TABLE documents (id bigint PRIMARY KEY, body text NOT NULL)");
+  const batch_input = Array.from({ length: rows }, (_, index) => ({
+    plaintext: Buffer.from(`document ${index}`).toString("base64"),
+  }));
+  const { data } = await server.root.write<{ batch_results: { ciphertext: string }[] }>(
+    `transit/encrypt/${key.key}`,
+    { batch_input },
+  );
+  await server.query(
+    inside,
+    "INSERT INTO documents SELECT n, body FROM unnest($1::text[]) WITH ORDINALITY AS all_of (body, n)",
+    [data.batch_results.map(({ ciphertext }) => ciphertext)],
+  );
+  const load = new Load();
+  const { host, port, database: name } = database;
+  const { address } = server.root;
+  const token = made.auth?.client_token ?? "";
+  const program = {
+    file: fileURLToPath(import.meta.resolve("./titan/documents-service.ts")),
+    env: {
+      ...{ KEY: key.key, TABLE: "documents", RATE: String(rate), ROWS: String(rows) },
+      VAULT: JSON.stringify({ address, ca: server.services.vault.ca, token }),
+      DATABASE: JSON.stringify({ host, port, database: name, user: "documents", password }),
+    },
+    envFile: "none",
+    said: load.hear,
+  };
+  const compose = new Compose({ "titan-brain": program, "titan-sentinel": program });
+  t.after(() => compose.end());
+  const prefixes = async () => {
+    const found = await server.query<{ of: string }>(
+      inside,
+      "SELECT DISTINCT split_part(body, ':', 2) AS of FROM documents ORDER BY 1",
+    );
+    return found.map(({ of }) => of);
+  };
+  return { key, load, compose, prefixes };
+}
+
+test("titan's encryption key: rewrapped under over 200 requests a second, none fails, and no old version is left (R17, R22–R24, R27)", async (t) => {
+  const { key, load, compose, prefixes } = await titan(t);
+  for (const name of ["titan-brain", "titan-sentinel"]) await compose.restart(name);
+  let ahead = 0;
+  const clock: Clock = { now: () => new Date(Date.now() + ahead), sleep: (pause) => sleep(pause) };
+  const go = (anew: boolean) =>
+    rotateEncryptionKey({
+      ...{ vault: server.rotator, model: server.model, key, reach: server.reach, reason: "scheduled", anew },
+      ...{ owner: "test", report: () => {}, signal: new AbortController().signal, clock },
+    });
+  while (load.accepted < 300) await sleep(20);
+  load.take();
+  while (load.accepted < 600) await sleep(20);
+  const quiet = load.take();
+  const began = performance.now();
+  for (let count = 1; count <= rotations; count++) {
+    const waits = await go(true);
+    assert.deepEqual([waits.state, waits.from, waits.to], ["drain", count, count + 1], waits.waiting);
+    // Whatever is written meanwhile is under the new version; the old one is kept for 30 d.
+    assert.deepEqual(await prefixes(), [`v${count + 1}`]);
+    ahead += 30 * day + 60_000;
+    const end = await go(false);
+    assert.deepEqual([end.state, end.waiting], ["done", undefined]);
+    const versions = await keyVersions({ vault: server.root, model: server.model }, key);
+    assert.equal(versions?.available, count + 1);
+  }
+  const took = performance.now() - began;
+  await compose.end();
+  const during = load.take();
+  assert.equal(quiet.failed + during.failed, 0);
+  assert.ok(during.accepted > rotations * 40, `${during.accepted} requests in ${rotations} rotations`);
+  t.diagnostic(
+    `${rotations} rotations: ${during.accepted} requests, ${Math.round((1000 * during.accepted) / took)}/s, 0 failed; ` +
+      `p99 during ÷ idle ${during.p99} ms ÷ ${quiet.p99} ms`,
+  );
+});
