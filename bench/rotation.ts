@@ -9,10 +9,11 @@ import { ensureFirstValues } from "../operations/values/first.ts";
 import { peakToMean, simulate, used } from "../test/operations/rotation/simulated-fleet.ts";
 import { localModel, makePlatform, startTestVault } from "../test/operations/vault.ts";
 import { median, milliseconds, type Row, type Scale } from "./measure.ts";
+import { reEncryption } from "./re-encryption.ts";
 
-/** What a rotation costs beside its target's own calls, and how 10,000 due secrets are spread. */
+/** What a rotation costs beside its target's own calls, how 10,000 due secrets are spread, how fast rows are re-encrypted. */
 export async function rotations(scale: Scale): Promise<Row[]> {
-  return [...(await overhead(scale)), ...(await fleet(scale))];
+  return [...(await overhead(scale)), ...(await fleet(scale)), ...(await reEncryption(scale))];
 }
 
 /** A target with the usual calls of a provider, each of which takes a while. */
