@@ -9,17 +9,19 @@ import { assertKept, type Change, changePlace, manifestOf, type Place } from "./
 import { runningOf } from "./running.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
+/** Who goes through a folder: the service's user (mode 700), several services' users (711), or whoever runs this (700). */
+export type Entered = "by its user" | "by several users" | "by us";
+
 export interface FilesOptions {
   /** As the catalogue names it, for messages. */
   name: string;
   /** The folder, on this machine. */
   folder: string;
-  /** The folder that the services' own folders lie in, where it is one of those. */
-  within?: string;
+  /** The folder that it lies in, where each service has its own. */
+  within?: { folder: string; entered: Entered };
   /** The folder as the service sees it: what its _FILE variables point to. */
   seenAs: string;
-  /** Who goes through it: the service's user (mode 700), several services' users (711), or whoever runs this (700). */
-  entered: "by its user" | "by several users" | "by us";
+  entered: Entered;
   /** Also write <service>.env with the variables: nothing else brings those that are no files. */
   withVariables: boolean;
 }
@@ -45,13 +47,10 @@ export class FilesSink implements Sink {
   async write(bundle: Bundle): Promise<boolean> {
     const owner = await ownerOf(this.#service.user);
     const { folder, entered, within } = this.#options;
-    const ours = { uid: ownUid() };
-    if (within !== undefined) await prepareFolder(within, ours, entered === "by us" ? 0o700 : 0o711);
-    await prepareFolder(
-      folder,
-      entered === "by its user" ? owner : ours,
-      entered === "by several users" ? 0o711 : 0o700,
-    );
+    for (const one of [...(within === undefined ? [] : [within]), { folder, entered }]) {
+      const whose = one.entered === "by its user" ? owner : { uid: ownUid() };
+      await prepareFolder(one.folder, whose, one.entered === "by several users" ? 0o711 : 0o700);
+    }
     return changePlace(this.#host, this.#place, this.#service, (manifest) =>
       this.#change(bundle, manifest, owner),
     );

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Delivery, Model, Service } from "../../model/model.ts";
 import { EnvFileSink } from "./env-file.ts";
-import { FilesSink } from "./files.ts";
+import { type Entered, FilesSink } from "./files.ts";
 import { Host, type HostOptions } from "./host.ts";
 import { runningInstances } from "./instances.ts";
 import { filesOf, nameOf, neighbours, rivalNames, variablesOf } from "./neighbours.ts";
@@ -48,17 +48,13 @@ function sinkOf(
     case "vault-agent": {
       if (root === undefined) return new Unreached(name, elsewhere, delivery.to === "vault-agent");
       const { isOwn, path, seenAs } = folderOf(model, service, delivery);
+      const entered = enteredBy(model, service, delivery);
       return new FilesSink(service, host, {
         name,
         folder: host.path(path),
-        ...(isOwn && { within: host.path(delivery.folder) }),
+        ...(isOwn && { within: { folder: host.path(delivery.folder), entered } }),
         seenAs,
-        entered:
-          delivery.to === "compose-secrets"
-            ? "by us"
-            : isOwn || isOneUsers(model, service, delivery)
-              ? "by its user"
-              : "by several users",
+        entered: isOwn && entered === "by several users" ? "by its user" : entered,
         withVariables: !service.deliver.some(({ to }) => to === "env-file"),
       });
     }
@@ -98,6 +94,11 @@ const severalUsers =
 /** Whether all services of a place have one user. */
 function isOneUsers(model: Pick<Model, "services">, service: Service, delivery: Delivery): boolean {
   return neighbours(model, service, delivery).every(({ user }) => user === service.user);
+}
+
+function enteredBy(model: Pick<Model, "services">, service: Service, delivery: Folder): Entered {
+  if (delivery.to === "compose-secrets") return "by us";
+  return isOneUsers(model, service, delivery) ? "by its user" : "by several users";
 }
 
 /**

@@ -66,7 +66,7 @@ describe("a listener and a signer that name the same file (R29)", () => {
     assert.deepEqual(await checkFiles({ services }, host), []);
   });
 
-  test("without a container it is the variable that leads there, through a folder that several users pass", async () => {
+  test("without a container it is the variable that leads there", async () => {
     await using host = await testHost();
     const here = services.map((service) => ({
       ...service,
@@ -76,12 +76,28 @@ describe("a listener and a signer that name the same file (R29)", () => {
     assert.ok(signer);
     await sinkOf(host, signer, here, secret).write(bundle(signer, "old", 1));
     const folder = join(host.root, "run/secrets");
-    assert.equal((await stat(folder)).mode & 0o7777, 0o711);
-    assert.equal((await stat(join(folder, "sign"))).mode & 0o7777, 0o700);
+    for (const one of [folder, join(folder, "sign")]) assert.equal((await stat(one)).mode & 0o7777, 0o700);
     assert.equal(
       await readFile(join(folder, "sign/sign.env"), "utf8"),
       "KEY_FILE='/run/secrets/sign/key'\nKEY_ID='v1'\n",
     );
+  });
+
+  test("several users pass the folder above, and enter their own alone (R45)", async () => {
+    await using host = await testHost();
+    const own = process.getuid?.() ?? 0;
+    const here = services.map((service, index) => ({
+      ...service,
+      user: index === 0 ? own + 1 : own,
+      deliver: [{ to: "files" as const, folder: "/run/secrets" }],
+    }));
+    const [, , signer] = here;
+    assert.ok(signer);
+    await sinkOf(host, signer, here, secret).write(bundle(signer, "old", 1));
+    const modes = ["run/secrets", "run/secrets/sign"].map(async (name) => {
+      return (await stat(join(host.root, name))).mode & 0o7777;
+    });
+    assert.deepEqual(await Promise.all(modes), [0o711, 0o700]);
   });
 
   test("those of one role still share it: the order is not between them", async () => {
