@@ -227,7 +227,7 @@ async function useEverything(): Promise<void> {
   await deliverEverything();
   await runService();
   await rotateEverything({
-    ...{ home, environment: environment(), run, plant, capture: addVaultsValues },
+    ...{ home, environment: environment(), run, plant, capture: addVaultsValues, read: heldBy },
     said: (name, { stdout, stderr }) => void outputs.push(output(name, `${stdout}\n${stderr}`)),
   });
 
@@ -305,6 +305,15 @@ async function handOver(token: string, option: string): Promise<void> {
   add("a second factor", secret, shown);
   const password = /password["\s:]+([A-Za-z0-9_-]{20,})/.exec(stdout)?.[1] ?? "";
   add("a person's password", password, shown);
+}
+
+async function heldBy(consumer: string, secret: string): Promise<unknown> {
+  const { root, end } = await asRoot(running);
+  const found = running.model.secrets.find(({ id }) => id === secret);
+  const path = found?.consumers.find(({ id }) => id === consumer)?.path;
+  const read = await root.read<{ data: unknown }>(`${running.model.vault.mounts.kv}/data/${path}`);
+  await end();
+  return read?.data;
 }
 
 /** What Vault's sources and consumers' paths hold now. */

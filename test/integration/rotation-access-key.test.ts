@@ -116,8 +116,7 @@ test("solo's access key rotates at IAM, whose keys carry no labels, under over 2
   }
   const said: string[] = [];
   const real = await vaultClock(vault);
-  let ahead = 0;
-  const clock: Clock = { ...real, now: () => new Date(real.now().getTime() + ahead) };
+  const clock: Clock = { ...real, now: () => new Date(real.now().getTime() + iam.ahead) };
   const until = async (state: (outcome: Outcome) => boolean) => {
     for (const end = Date.now() + 60_000; Date.now() < end; await sleep(100)) {
       const outcome = await rotate({
@@ -149,7 +148,7 @@ test("solo's access key rotates at IAM, whose keys carry no labels, under over 2
     assert.deepEqual(compose.restarts, ["worker"]);
     assert.equal(own().length, 2);
     // The overlap, and as long as IAM may take to tell of the last use.
-    ahead += 3_700_000;
+    iam.ahead += 3_700_000;
     await until(({ state }) => state === "done");
     assert.deepEqual([own().length, own()[0] === old], [1, false]);
     values.add(own()[0]?.secret ?? "");

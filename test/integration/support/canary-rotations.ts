@@ -12,6 +12,8 @@ export interface CanaryRotations {
   /** Keeps what a command said. */
   said(command: string, run: Run): void;
   plant(name: string, kind: string, allowed?: RegExp): string;
+  /** What lies at a consumer's path. */
+  read(consumer: string, secret: string): Promise<unknown>;
   /** Adds every value that Vault holds now: a rotation destroys the ones before. */
   capture(): Promise<void>;
 }
@@ -29,10 +31,8 @@ export async function rotateEverything(canary: CanaryRotations): Promise<void> {
   await run("rotate titan/hmac titan/documents --dry-run --json");
   await run("rotate titan/ledger-titan-brain --reason compromise --yes");
   await run("rotate titan/documents --json");
-  await run("set titan/gemini --rotate", {
-    input: plant("a value that a person gives to a rotation", "api-key"),
-    code: 1,
-  });
+  const given = plant("a value that a person gives to a rotation", "api-key");
+  await run("set titan/gemini --rotate", { input: given });
   await capture();
   await run("rotations resume titan/gemini --by ada --json");
   await killed(canary);
@@ -45,12 +45,14 @@ export async function rotateEverything(canary: CanaryRotations): Promise<void> {
   await run(["rotations", "resume", "titan/gemini", "--by", argument("for who has revoked it")], { code: 2 });
 }
 
-/** A runner that is killed (`kill -9`) while listeners have the new value, and the signer has not. */
-async function killed({ home, environment, said }: CanaryRotations): Promise<void> {
+/** A runner that is killed (`kill -9`) while a listener has the new value, and the signer has not. */
+async function killed({ home, environment, said, read }: CanaryRotations): Promise<void> {
+  const held = async () => JSON.stringify(await read("titan/titan-execution-rs", "titan/hmac"));
+  const before = await held();
   const { child, ended } = spawnKeyplane(home, ["rotate", "titan/hmac"], { environment });
-  child.stderr?.on("data", (text: string) => {
-    if (/titan-execution-rs gets the new value/.test(text)) child.kill("SIGKILL");
-  });
+  // It watches its files and never reads them here: the rotation stays with it.
+  while (child.exitCode === null && (await held()) === before) await sleep(50);
+  child.kill("SIGKILL");
   const run = await ended;
   assert.equal(child.signalCode, "SIGKILL", run.stderr);
   said("keyplane rotate, killed", run);

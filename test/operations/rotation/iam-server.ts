@@ -16,12 +16,15 @@ export class IamServer implements AsyncDisposable {
   readonly tags = new Map<string, Map<string, string>>();
   /** Actions that were served. */
   readonly served: string[] = [];
+  /** Milliseconds by which its clock is ahead. */
+  ahead = 0;
   /** What an action answers instead, with whether it acts before. */
   fault: (action: string) => { code: string; status: number } | "lost" | undefined = () => undefined;
   readonly #server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
+    response.setHeader("date", this.#now().toUTCString());
     const parameters = new URLSearchParams(body);
     const action = parameters.get("Action") ?? "";
     const caller = this.#callerOf(request, body);
@@ -65,13 +68,17 @@ export class IamServer implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
+  #now(): Date {
+    return new Date(Date.now() + this.ahead);
+  }
+
   #act(action: string, parameters: URLSearchParams, caller: AccessKey) {
     const user = parameters.get("UserName") ?? "";
     const id = parameters.get("AccessKeyId") ?? "";
     const key = this.keys.find((one) => one.id === id);
     switch (action) {
       case "GetCallerIdentity":
-        caller.lastUsed = new Date();
+        caller.lastUsed = this.#now();
         return {
           xml: `<Arn>arn:aws:iam::111111111111:user/${caller.user}</Arn><Account>111111111111</Account>`,
         };
