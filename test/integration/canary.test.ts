@@ -326,7 +326,7 @@ async function addVaultsValues(): Promise<void> {
       const found = await root.read<{ data: Record<string, string> }>(`${kv}/data/${path}`);
       for (const [field, value] of Object.entries(found?.data ?? {})) {
         // Names, which are no secrets.
-        if (field === "user" || field.endsWith("-id")) continue;
+        if (field === "user" || field === "given-in" || field.endsWith("-id")) continue;
         add(`${id} ${field}`, value);
       }
     }
