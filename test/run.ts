@@ -8,6 +8,7 @@ import { spec } from "node:test/reporters";
 import { startProgress } from "../cli/progress.ts";
 import { keepCompiledCode } from "../local/compile-cache.ts";
 import { ensureTools } from "../local/toolchain/index.ts";
+import { findZizmor } from "../local/toolchain/zizmor.ts";
 
 const only = process.argv.slice(2);
 const files = globSync("test/**/*.test.ts", { cwd: process.cwd() })
@@ -27,6 +28,10 @@ if (files.some((file) => !pure.test(file))) {
 }
 if (files.some((file) => file.includes("kubernetes"))) {
   await ensureTools(["etcd", "kube-apiserver"], progress.report);
+}
+if (files.some((file) => file.includes("workflows"))) {
+  await ensureTools(["actionlint"], progress.report);
+  await findZizmor(progress.report);
 }
 if (files.some((file) => file.includes("nats"))) await ensureTools(["nats-server"], progress.report);
 progress.end();

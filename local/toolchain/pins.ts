@@ -18,7 +18,8 @@ export type ToolName =
   | "age-keygen"
   | "etcd"
   | "kube-apiserver"
-  | "nats-server";
+  | "nats-server"
+  | "actionlint";
 
 const modules = import.meta.dirname;
 
@@ -190,6 +191,20 @@ export const pins: ToolPackage<ToolName>[] = [
     build: {
       folder: join(modules, "nats-server"),
       packages: ["github.com/nats-io/nats-server/v2"],
+      ldflags: "-s -w",
+      minutes: 1,
+    },
+  },
+  // For the tests of the workflows.
+  {
+    name: "actionlint",
+    version: "1.7.12",
+    page: "https://github.com/rhysd/actionlint/releases/tag/v1.7.12",
+    executables: { actionlint: ["-version"] },
+    downloads: {},
+    build: {
+      folder: join(modules, "actionlint"),
+      packages: ["github.com/rhysd/actionlint/cmd/actionlint"],
       ldflags: "-s -w",
       minutes: 1,
     },

@@ -288,3 +288,22 @@ test("a state without resources has not passed: the engine's own analysis would 
   const gate = engine.stack("empty", async () => {}).then((each) => engine.judge(each));
   assert.equal(await gate.then(outcomeOf, (error: Error) => error.name), "GateError");
 });
+
+test("`keyplane as` gives its command alone a token of the role, revokes it afterwards, and ends as the command does", async () => {
+  const code = `
+    const { Vault } = await import(${JSON.stringify(resolve("clients/vault.ts"))});
+    const { readFileSync, statSync } = await import("node:fs");
+    const { VAULT_ADDR: address, VAULT_TOKEN: token, VAULT_CACERT: file } = process.env;
+    const vault = new Vault({ address, token, ca: readFileSync(file, "utf8") });
+    const self = await vault.read("auth/token/lookup-self");
+    console.log(JSON.stringify({ token, policies: self.policies, mode: statSync(file).mode & 0o777 }));
+    process.exit(7);`;
+  const words = [process.execPath, "--input-type=module", "--eval", code];
+  const { code: ended, stdout, stderr } = await keyplane(stack.home, ["as", "drift", "--", ...words]);
+  assert.equal(ended, 7, stderr);
+  const { token, policies, mode } = JSON.parse(stdout) as { token: string; policies: string[]; mode: number };
+  assert.deepEqual(policies, ["default", "keyplane.drift"]);
+  assert.equal(mode, 0o600);
+  await assert.rejects(stack.vault.with(token).read("auth/token/lookup-self"), { status: 403 });
+  assert.equal((await keyplane(stack.home, ["as", "root", "--", "true"])).code, 2);
+});

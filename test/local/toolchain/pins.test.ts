@@ -13,10 +13,12 @@ const moduleOf: Record<string, string> = {
   etcd: "go.etcd.io/etcd/server/v3",
   "kube-apiserver": "k8s.io/kubernetes",
   "nats-server": "github.com/nats-io/nats-server/v2",
+  actionlint: "github.com/rhysd/actionlint",
 };
 
 /** Every name that findTool takes: the compiler sees to that. */
 const names: Record<ToolName, true> = {
+  actionlint: true,
   age: true,
   "age-keygen": true,
   etcd: true,

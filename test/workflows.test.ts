@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { promisify } from "node:util";
+import { parse } from "yaml";
+import { findTool } from "../local/toolchain/index.ts";
+import { pins } from "../local/toolchain/pins.ts";
+import { findZizmor } from "../local/toolchain/zizmor.ts";
+import { loadCatalogue } from "../model/catalogue.ts";
+import { platformRoles } from "../model/derive/platform.ts";
+import { derive } from "../model/derive.ts";
+
+const folder = ".github/workflows";
+
+interface Step {
+  uses?: string;
+  run?: string;
+  with?: Record<string, unknown>;
+  env?: Record<string, string>;
+}
+interface Job {
+  environment?: string;
+  needs?: string | string[];
+  permissions?: Record<string, string>;
+  strategy?: { matrix: { environment: string[] } };
+  env?: Record<string, string>;
+  steps: Step[];
+}
+interface Workflow {
+  on: Record<string, { branches?: string[]; inputs?: Record<string, { options?: string[] }> } | null>;
+  permissions: Record<string, string>;
+  jobs: Record<string, Job>;
+}
+
+const workflows = new Map(
+  readdirSync(folder).map((file) => [file, parse(readFileSync(join(folder, file), "utf8")) as Workflow]),
+);
+const jobs = [...workflows].flatMap(([file, { jobs }]) =>
+  Object.entries(jobs).map(([name, job]) => ({ file, name, job })),
+);
+const catalogue = await loadCatalogue("catalogue");
+const models = ["staging", "production"].map((environment) => derive(catalogue, environment));
+
+/** The GitHub environments that a job may run in. */
+function environmentsOf(workflow: Workflow | undefined, { environment = "", strategy }: Job): string[] {
+  const expression = /^\$\{\{ (\w+)\.(\w+) \}\}$/.exec(environment);
+  if (expression === null) return environment === "" ? [] : [environment];
+  if (expression[1] === "matrix") return strategy?.matrix.environment ?? [];
+  return workflow?.on.workflow_dispatch?.inputs?.[expression[2] ?? ""]?.options ?? [];
+}
+
+test("actionlint finds nothing in the workflows", async () => {
+  const actionlint = await findTool("actionlint", () => {});
+  const { stdout } = await promisify(execFile)(actionlint, ["-no-color", "-shellcheck=", "-pyflakes="]);
+  assert.equal(stdout, "");
+});
+
+test("zizmor finds nothing in the workflows, and would exit with its findings", async () => {
+  const zizmor = await findZizmor(() => {});
+  const { stdout } = await promisify(execFile)(zizmor, [
+    ...["--offline", "--no-progress", "--persona=regular", "--format=json", ".github"],
+  ]);
+  assert.deepEqual(JSON.parse(stdout), []);
+});
+
+suite("permissions", () => {
+  for (const [file, workflow] of workflows) {
+    test(`${file} gives nothing to all of its jobs`, () => assert.deepEqual(workflow.permissions, {}));
+  }
+  for (const { file, name, job } of jobs) {
+    const { permissions = {} } = job;
+    test(`${file} ${name} may read the repository, and more only where it has to`, () => {
+      const { contents, ...more } = permissions;
+      assert.equal(contents, "read");
+      const allowed: Record<string, Record<string, string>> = {
+        "review.yml comment": { "pull-requests": "write" },
+        "drift.yml look": { "id-token": "write", issues: "write" },
+      };
+      const runsWithLogin = environmentsOf(workflows.get(file), job).length > 0;
+      assert.deepEqual(more, allowed[`${file} ${name}`] ?? (runsWithLogin ? { "id-token": "write" } : {}));
+    });
+    test(`${file} ${name} asks for an identity only in a GitHub environment, which has reviewers or a branch rule`, () => {
+      if (permissions["id-token"] !== undefined) {
+        assert.notDeepEqual(environmentsOf(workflows.get(file), job), []);
+      }
+    });
+  }
+});
+
+suite("what stands in a workflow", () => {
+  for (const [file] of workflows) {
+    const text = readFileSync(join(folder, file), "utf8");
+    test(`${file} names no secret, and its env no value: GitHub's own token, a variable or a job's output (R56)`, () => {
+      assert.doesNotMatch(text, /\bsecrets\./);
+      const values = jobs
+        .filter((each) => each.file === file)
+        .flatMap(({ job }) => [job.env ?? {}, ...job.steps.map(({ env = {} }) => env)])
+        .flatMap((env) => Object.values(env));
+      for (const value of values) {
+        assert.match(value, /^\$\{\{ (vars|matrix|inputs|needs|github)\.[\w.]+ \}\}$/);
+      }
+    });
+    test(`${file} pins each action by its commit, with the version beside it`, () => {
+      for (const line of text.split("\n").filter((each) => /\buses:/.test(each))) {
+        assert.match(line, /uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+      }
+    });
+    test(`${file} takes no expression into a script, and leaves no credential of Git's behind`, () => {
+      for (const { job } of jobs.filter((each) => each.file === file)) {
+        for (const { run = "", uses = "", with: settings } of job.steps) {
+          assert.doesNotMatch(run, /\$\{\{/);
+          if (uses.startsWith("actions/checkout@")) assert.equal(settings?.["persist-credentials"], false);
+        }
+      }
+    });
+  }
+
+  test("every step is a command that runs here as well: npm ci, keyplane's own, or a script of the repository", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, ["cli/keyplane.ts", "--help"]);
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name);
+    const called = jobs.flatMap(({ job }) =>
+      job.steps.flatMap(({ run = "" }) =>
+        [...run.matchAll(/npx keyplane ([a-z]+)/g)].map(([, name]) => name),
+      ),
+    );
+    assert.deepEqual(
+      [...new Set(called)].filter((name) => !commands.includes(name)),
+      [],
+    );
+    const other = jobs
+      .flatMap(({ job }) => job.steps.map(({ run = "" }) => run.split("\n")[0] ?? ""))
+      .filter((line) => line !== "" && !/^(npm ci$|npx keyplane |\.github\/|\{|echo |printf )/.test(line));
+    assert.deepEqual(other, []);
+  });
+
+  test("the workflows install the Pulumi that is pinned for this machine, by its checksum", () => {
+    const script = readFileSync(".github/install-pulumi", "utf8");
+    const pin = pins.find(({ name }) => name === "pulumi");
+    assert.match(script, new RegExp(`^version=${pin?.version}$`, "m"));
+    assert.match(script, new RegExp(`^sha256=${pin?.downloads["linux-amd64"]?.sha256}$`, "m"));
+  });
+});
+
+suite("the logins are those that Vault admits", () => {
+  for (const role of platformRoles) {
+    const file = `${role}.yml`;
+    const workflow = workflows.get(file);
+    for (const { environment, jwtRoles, platform } of models) {
+      test(`${file} can log in to ${environment} as keyplane.${role}, and as nothing else can`, () => {
+        assert.ok(workflow !== undefined, `there is no ${file}`);
+        const bound = jwtRoles.find(({ name }) => name === `keyplane.${role}`)?.boundClaims ?? {};
+        // The workflow's file, at the branches that run it.
+        const branches = bound.ref?.map((ref) => ref.replace("refs/heads/", "")) ?? [];
+        assert.deepEqual(
+          bound.job_workflow_ref,
+          branches.map((branch) => `${platform.repository.name}/${folder}/${file}@refs/heads/${branch}`),
+        );
+        const jobsThere = Object.values(workflow.jobs).filter((job) =>
+          environmentsOf(workflow, job).includes(bound.environment?.[0] ?? ""),
+        );
+        assert.equal(jobsThere.length, 1);
+        assert.equal(jobsThere[0]?.permissions?.["id-token"], "write");
+        for (const [event, settings] of Object.entries(workflow.on)) {
+          assert.ok(bound.event_name?.includes(event), `Vault admits no token of a ${event}`);
+          if (event === "push") assert.deepEqual(settings?.branches, branches);
+        }
+      });
+    }
+  }
+
+  test("a pull request can log in to no Vault: neither its workflow, its event nor its environment is bound", () => {
+    const review = workflows.get("review.yml");
+    assert.deepEqual(Object.keys(review?.on ?? {}), ["pull_request"]);
+    const used = Object.values(review?.jobs ?? {}).flatMap((job) => environmentsOf(review, job));
+    assert.deepEqual(used, ["preview"]);
+    for (const { jwtRoles } of models) {
+      for (const { name, boundClaims } of jwtRoles) {
+        assert.ok(!boundClaims.event_name?.includes("pull_request"), name);
+        assert.ok(!boundClaims.environment?.includes("preview"), name);
+        assert.ok(!boundClaims.job_workflow_ref?.some((ref) => ref.includes("/review.yml@")), name);
+      }
+    }
+  });
+
+  test("production is deployed after staging, and asks for its evidence before anything else (R25)", () => {
+    const { staging, production } = workflows.get("deploy.yml")?.jobs ?? {};
+    assert.equal(production?.needs, "staging");
+    const runs = (job: Job | undefined) => job?.steps.map(({ run = "" }) => run) ?? [];
+    const gates = runs(production).findIndex((run) => run.includes("--after staging.json"));
+    const update = runs(production).findIndex((run) => run.includes("pulumi up"));
+    assert.ok(gates >= 0 && gates < update);
+    for (const job of [staging, production]) {
+      assert.ok(runs(job).some((run) => run.includes("pulumi preview") && run.includes("--policy-pack")));
+      assert.ok(runs(job).some((run) => run.includes("pulumi up") && run.includes("--policy-pack")));
+      assert.match(runs(job).findLast((run) => run.includes("npx keyplane check")) ?? "", /--state --live/);
+    }
+  });
+
+  test("the code of a pull request runs without the right to write, and what writes runs the base's code", () => {
+    const { check, comment } = workflows.get("review.yml")?.jobs ?? {};
+    assert.deepEqual(check?.permissions, { contents: "read" });
+    const [checkout] = comment?.steps ?? [];
+    assert.match(String(checkout?.with?.ref), /^\$\{\{ github\.event\.pull_request\.base\.sha \}\}$/);
+  });
+});
