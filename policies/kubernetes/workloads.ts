@@ -89,7 +89,7 @@ export const noInlineSecret: ResourceRule = {
   sentence: "No Secret is declared with its data: delivery writes it.",
   severity: "critical",
   fix: "Declare no data or stringData.",
-  controls: ["CIS-Kubernetes-1.9/5.4.1", "NIST-800-53r5/SC-28", "OWASP-Secrets/2.7.1-creation", "R38", "R53"],
+  controls: ["CIS-Kubernetes-1.9/5.4.2", "NIST-800-53r5/SC-28", "OWASP-Secrets/2.7.1-creation", "R38", "R53"],
   types: [kubernetes.secret],
   *judge({ props }) {
     for (const name of ["data", "stringData"]) {
@@ -186,6 +186,9 @@ export const notPrivileged: ResourceRule = {
   fix: "Set runAsNonRoot, allowPrivilegeEscalation: false and drop all capabilities; share nothing of the host.",
   controls: [
     "CIS-Kubernetes-1.9/5.2.2",
+    "CIS-Kubernetes-1.9/5.2.3",
+    "CIS-Kubernetes-1.9/5.2.4",
+    "CIS-Kubernetes-1.9/5.2.5",
     "CIS-Kubernetes-1.9/5.2.6",
     "CIS-Kubernetes-1.9/5.2.7",
     "NIST-800-53r5/AC-6",
