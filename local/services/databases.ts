@@ -1,5 +1,6 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import pg from "pg";
+import { makersOf, usersSchema } from "../../model/derive/databases.ts";
 import type { Database } from "../../model/model.ts";
 import { scramVerifier } from "../../operations/database/scram.ts";
 import { memberships, rolesOf } from "../../operations/database/setup.ts";
@@ -75,17 +76,20 @@ interface Existing {
   roles: Set<string>;
   withPassword: Set<string>;
   databases: Set<string>;
+  /** Comments on roles: on a manager, which of our statements were run for its makers. */
+  marks: Map<string, string>;
 }
 
 async function existing(client: pg.Client): Promise<Existing> {
-  const roles = await client.query<{ rolname: string; password: boolean }>(
-    "SELECT rolname, rolpassword IS NOT NULL AS password FROM pg_authid",
+  const roles = await client.query<{ rolname: string; password: boolean; mark: string | null }>(
+    "SELECT rolname, rolpassword IS NOT NULL AS password, shobj_description(oid, 'pg_authid') AS mark FROM pg_authid",
   );
   const databases = await client.query<{ datname: string }>("SELECT datname FROM pg_database");
   return {
     roles: new Set(roles.rows.map(({ rolname }) => rolname)),
     withPassword: new Set(roles.rows.filter(({ password }) => password).map(({ rolname }) => rolname)),
     databases: new Set(databases.rows.map(({ datname }) => datname)),
+    marks: new Map(roles.rows.map(({ rolname, mark }) => [rolname, mark ?? ""])),
   };
 }
 
@@ -99,14 +103,23 @@ function roleStatements(database: Database, found: Existing): string[] {
   const roles = rolesOf(database);
   const missing = roles.filter(([name]) => !found.roles.has(name));
   for (const [name] of missing) found.roles.add(name);
+  const altered = ([name, attributes]: (typeof roles)[number]) =>
+    `ALTER ROLE ${id(name)} ${attributes} NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT`;
+  const makers = new Set(makersOf(database));
+  // A hundred roles in a few groups each: only when something about them is new.
+  const ofMakers = [...roles.filter(([name]) => makers.has(name)).map(altered), ...memberships(database)];
+  const mark = markOf(ofMakers);
+  const known = missing.length === 0 && found.marks.get(database.manager) === mark;
   return [
     ...missing.map(([name]) => `CREATE ROLE ${id(name)} NOLOGIN`),
-    ...roles.map(
-      ([name, attributes]) =>
-        `ALTER ROLE ${id(name)} ${attributes} NOSUPERUSER NOCREATEDB NOREPLICATION NOBYPASSRLS INHERIT`,
-    ),
-    ...memberships(database),
+    ...roles.filter(([name]) => !makers.has(name)).map(altered),
+    ...(known ? [] : [...ofMakers, `COMMENT ON ROLE ${id(database.manager)} IS ${text(mark)}`]),
   ];
+}
+
+/** Tells whether the same statements were run before. */
+function markOf(statements: string[]): string {
+  return `keyplane ${createHash("sha256").update(statements.join("\n")).digest("hex").slice(0, 16)}`;
 }
 
 /** Postgres lets everybody into every database; a user of one system has no business in another's (R8). */
@@ -136,6 +149,12 @@ async function grantWithin(
     const { rows } = await client.query<{ nspname: string }>(
       "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'",
     );
+    const functions = userFunctions(described);
+    const mark = markOf(functions);
+    const { rows: marks } = await client.query<{ mark: string | null }>(
+      "SELECT obj_description(oid, 'pg_namespace') AS mark FROM pg_namespace WHERE nspname = $1",
+      [usersSchema],
+    );
     const schemas = [...new Set([...named, ...rows.map(({ nspname }) => nspname)])];
     await runTogether(client, [
       "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
@@ -145,7 +164,7 @@ async function grantWithin(
       ...grants.flatMap(({ group, grants }) =>
         grants.flatMap((grant) => grantStatements(grant, { group, creators, database })),
       ),
-      ...userFunctions(described),
+      ...(marks[0]?.mark === mark ? [] : [...functions, `COMMENT ON SCHEMA ${usersSchema} IS ${text(mark)}`]),
     ]);
   } finally {
     await client.end();

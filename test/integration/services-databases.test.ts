@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import test, { type TestContext } from "node:test";
+import test, { after, afterEach, before, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { Vault } from "../../clients/vault.ts";
 import { type LocalServices, prepareDatabases, sampleTable } from "../../local/services/index.ts";
+import { connectAsSuperuser } from "../../local/services/postgres-server.ts";
 import {
   creationStatements,
   makersOf,
@@ -54,8 +55,40 @@ const other: Database = {
   groups: [{ name: "agents_reader", grants: ['SELECT ON ALL TABLES IN SCHEMA "books"'] }],
 };
 const text = pg.escapeLiteral;
+const id = pg.escapeIdentifier;
 const unknown = { exists: async () => false };
 const known = { exists: async () => true };
+
+let services: LocalServices;
+const ends: (() => Promise<void>)[] = [];
+
+before(async () => {
+  const own = await testServices({ after: (end) => ends.push(end) });
+  services = await own.start({ postgresSettings: { log_statement: "all" } });
+});
+after(async () => {
+  for (const end of ends.reverse()) await end();
+});
+
+/** One server for all: what a test made in it goes with the test. */
+afterEach(async () => {
+  const { home, postgres, issuer } = services;
+  const client = await connectAsSuperuser({ home, port: postgres.port, ca: issuer.ca, database: "postgres" });
+  try {
+    const databases = await client.query<{ datname: string }>(
+      "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'",
+    );
+    for (const { datname } of databases.rows) await client.query(`DROP DATABASE ${id(datname)} WITH (FORCE)`);
+    const roles = await client.query<{ rolname: string }>(
+      "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres'",
+    );
+    if (roles.rows.length > 0) {
+      await client.query(`DROP ROLE ${roles.rows.map(({ rolname }) => id(rolname)).join(", ")}`);
+    }
+  } finally {
+    await client.end();
+  }
+});
 
 async function connected(t: TestContext, options: pg.ClientConfig): Promise<pg.Client> {
   const client = new pg.Client({ host: "127.0.0.1", ...options });
@@ -65,7 +98,8 @@ async function connected(t: TestContext, options: pg.ClientConfig): Promise<pg.C
   return client;
 }
 
-async function superuser(t: TestContext, { postgres }: LocalServices, database: string): Promise<pg.Client> {
+async function superuser(t: TestContext, database: string): Promise<pg.Client> {
+  const { postgres } = services;
   const password = (await readFile(postgres.passwordFile, "utf8")).trim();
   return connected(t, { port: postgres.port, user: postgres.superuser, password, database });
 }
@@ -81,9 +115,8 @@ function extend(login: string, by: string): string {
 }
 
 test("groups hold exactly the catalogue's grants, today and after a grant was taken away (R8)", async (t) => {
-  const services = await (await testServices(t)).start();
   await prepareDatabases(services, [ledger], unknown);
-  const admin = await superuser(t, services, ledger.database);
+  const admin = await superuser(t, ledger.database);
   await admin.query("CREATE TABLE later (note text)");
   const privileges = async (group: string) => {
     const { rows } = await admin.query<{ held: string }>(
@@ -113,9 +146,8 @@ test("groups hold exactly the catalogue's grants, today and after a grant was ta
 });
 
 test("repeating it changes nothing: same rights, same roles, same password, same sample", async (t) => {
-  const services = await (await testServices(t)).start();
   const [password] = Object.values(await prepareDatabases(services, [ledger, other], unknown));
-  const admin = await superuser(t, services, ledger.database);
+  const admin = await superuser(t, ledger.database);
   const snapshot = async () => {
     const queries = [
       "SELECT rolname, rolsuper, rolcreaterole, rolcanlogin, rolpassword, setconfig FROM pg_authid LEFT JOIN pg_db_role_setting ON setrole = pg_authid.oid WHERE rolname !~ '^pg_' ORDER BY 1",
@@ -142,7 +174,6 @@ test("repeating it changes nothing: same rights, same roles, same password, same
 });
 
 test("a bootstrap password is made where Vault has no connection, and left alone where it has one", async (t) => {
-  const services = await (await testServices(t)).start();
   const first = await prepareDatabases(services, [ledger, other], unknown);
   assert.deepEqual(Object.keys(first).sort(), ["soma.agents", "titan.ledger"]);
   assert.notEqual(first["soma.agents"], first["titan.ledger"]);
@@ -159,12 +190,11 @@ test("a bootstrap password is made where Vault has no connection, and left alone
 });
 
 test("a manager's password makes, extends and drops users of its groups for an hour, and can do nothing else (R8, R12)", async (t) => {
-  const services = await (await testServices(t)).start();
   const passwords = await prepareDatabases(services, [ledger, other], unknown);
   const login = { port: services.postgres.port, database: ledger.database };
   const asManager = { ...login, user: ledger.manager, password: passwords["titan.ledger"] ?? "" };
   const manager = await connected(t, asManager);
-  const admin = await superuser(t, services, ledger.database);
+  const admin = await superuser(t, ledger.database);
   const made = "v-approle-titan.le-first-1700000000";
   await manager.query(create(made, "ledger_reader"));
   await manager.query(extend(made, "60 minutes"));
@@ -250,7 +280,6 @@ test("a manager's password makes, extends and drops users of its groups for an h
 });
 
 test("users are made by many roles, so that the cost of one does not grow with all, and their names fit (R12)", async (t) => {
-  const services = await (await testServices(t)).start();
   const long: Database = { ...ledger, manager: `keyplane_${"m".repeat(50)}` };
   const passwords = await prepareDatabases(services, [long], unknown);
   const manager = await connected(t, {
@@ -260,7 +289,7 @@ test("users are made by many roles, so that the cost of one does not grow with a
   for (let number = 0; number < 100; number++) {
     await manager.query(create(`v-many-${number}`, "ledger_reader"));
   }
-  const admin = await superuser(t, services, long.database);
+  const admin = await superuser(t, long.database);
   const { rows } = await admin.query<{ rolname: string; made: number }>(
     `SELECT rolname, count(*)::int AS made FROM pg_auth_members JOIN pg_roles maker ON maker.oid = member
       WHERE roleid IN (SELECT oid FROM pg_roles WHERE rolname LIKE 'v-many-%') GROUP BY 1`,
@@ -274,7 +303,6 @@ test("users are made by many roles, so that the cost of one does not grow with a
 });
 
 test("the role that rotation acts as makes logins of its database's groups and no more, and leaves the ones it did not make alone (R8)", async (t) => {
-  const services = await (await testServices(t)).start();
   const passwords = await prepareDatabases(services, [ledger, other], unknown);
   const login = { port: services.postgres.port, database: ledger.database };
   const { actsAs } = ledger.rotation;
@@ -316,16 +344,14 @@ test("the role that rotation acts as makes logins of its database's groups and n
   });
   await engine.end();
   await manager.query(`SELECT keyplane.drop_user('${own}', '${actsAs}')`);
-  const admin = await superuser(t, services, ledger.database);
+  const admin = await superuser(t, ledger.database);
   const { rows } = await admin.query("SELECT rolname FROM pg_roles WHERE rolname IN ($1, 'static')", [own]);
   assert.deepEqual(rows, [{ rolname: "static" }]);
 });
 
 test("Vault manages users through the manager, and no password reaches Postgres' log (R12, R54)", async (t) => {
-  const services = await testServices(t);
-  const running = await services.start({ postgresSettings: { log_statement: "all" } });
-  const { vault: at, postgres } = running;
-  const passwords = await prepareDatabases(running, [ledger], unknown);
+  const { vault: at, postgres } = services;
+  const passwords = await prepareDatabases(services, [ledger], unknown);
   const bootstrap = passwords["titan.ledger"] ?? "";
   const vault = new Vault({ address: at.address, ca: at.ca, token: at.rootToken ?? "" });
   t.after(() => vault.close());
@@ -374,7 +400,7 @@ test("Vault manages users through the manager, and no password reaches Postgres'
   await assert.rejects(session.query("SELECT 1"), "the reader's open session is ended");
   await assert.rejects(writing.query("SELECT 1"), "the writer's open session is ended");
   await assert.rejects(login(reader.username, reader.password), { code: "28P01" });
-  const admin = await superuser(t, running, ledger.database);
+  const admin = await superuser(t, ledger.database);
   assert.deepEqual((await admin.query("SELECT rolname FROM pg_roles WHERE rolname LIKE 'v-%'")).rows, []);
   assert.deepEqual((await admin.query("SELECT note FROM entries")).rows, [{ note: "kept" }]);
 
@@ -391,20 +417,18 @@ test("Vault manages users through the manager, and no password reaches Postgres'
 });
 
 test("a database whose data was deleted for good is not made again", async (t) => {
-  const services = await (await testServices(t)).start();
   const gone: Database = { ...ledger, retired: { since: "2026-01-01", reason: "moved", delete: true } };
   assert.deepEqual(await prepareDatabases(services, [gone], unknown), {});
-  const admin = await superuser(t, services, "postgres");
+  const admin = await superuser(t, "postgres");
   assert.equal((await admin.query("SELECT FROM pg_database WHERE datname = 'titan_ledger'")).rowCount, 0);
 });
 
 test("a grant that is no privilege statement stops everything before Postgres sees it (R8)", async (t) => {
-  const services = await (await testServices(t)).start();
   const evil = structuredClone(ledger);
   evil.groups[0]?.grants.push(
     "SELECT ON ALL TABLES IN SCHEMA public TO ledger_reader; ALTER ROLE ledger_reader SUPERUSER",
   );
   await assert.rejects(prepareDatabases(services, [evil], unknown), /is not a privilege statement/);
-  const admin = await superuser(t, services, "postgres");
+  const admin = await superuser(t, "postgres");
   assert.equal((await admin.query("SELECT FROM pg_roles WHERE rolname = 'ledger_reader'")).rowCount, 0);
 });
