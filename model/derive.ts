@@ -1,4 +1,5 @@
 import type { Catalogue, EnvironmentOverrides } from "./catalogue.ts";
+import { deriveAws } from "./derive/aws/index.ts";
 import { contextOf, given, ordered } from "./derive/context.ts";
 import { deriveDatabases } from "./derive/databases.ts";
 import { deriveEncryptionKeys } from "./derive/encryption-keys.ts";
@@ -28,6 +29,7 @@ export function derive(catalogue: Catalogue, environment: string, overrides?: En
   const github = deriveGitHub(context);
   const people = derivePeople(context);
   const systems = deriveSystems(context);
+  const databases = deriveDatabases(context);
   const parts: Parts = {
     organization: organization.organization,
     environment,
@@ -43,7 +45,7 @@ export function derive(catalogue: Catalogue, environment: string, overrides?: En
     systems,
     services: deriveServices(context),
     secrets: deriveSecrets(context),
-    databases: deriveDatabases(context),
+    databases,
     encryptionKeys: deriveEncryptionKeys(context),
     ciJobs: deriveCiJobs(context),
     jwtRoles: deriveJwtRoles(context, github),
@@ -58,7 +60,7 @@ export function derive(catalogue: Catalogue, environment: string, overrides?: En
     exceptions: deriveExceptions(context),
     parts: [...new Set(systems.map(({ part }) => part))].sort(),
     rotation: deriveRotation(context),
-    ...given("aws", block.aws),
+    ...given("aws", deriveAws(context, { vault, github, databases, people })),
   };
   return { ...parts, policies: derivePolicies(context, parts) };
 }

@@ -1,3 +1,5 @@
+import type { AwsModel } from "./aws.ts";
+
 /**
  * What is derived from the catalogue for one environment: plain data, every list ordered by `id` or `name`,
  * so that it can be compared, snapshotted and sent anywhere. It never holds a secret's value.
@@ -40,7 +42,7 @@ export interface Model {
   /** Names of the stack parts that build the systems, ordered. */
   parts: string[];
   rotation: RotationSettings;
-  aws?: { account: string; region: string };
+  aws?: AwsModel;
 }
 
 /** Durations in the model are whole seconds; their type says so. */
@@ -50,7 +52,13 @@ export interface VaultSettings {
   address: string;
   /** Mount paths, without a trailing slash. */
   mounts: { kv: "kv"; transit: "transit"; database: "database" };
-  auth: { github: "github"; approle: "approle"; kubernetes: "kubernetes"; human: "userpass" | "oidc" };
+  auth: {
+    github: "github";
+    approle: "approle";
+    kubernetes: "kubernetes";
+    aws: "aws";
+    human: "userpass" | "oidc";
+  };
   audit: AuditDevice[];
   oidc?: { discoveryUrl: string; clientId: string };
   kubernetes?: { host: string; certificate?: string };

@@ -205,18 +205,20 @@ export function auditFiles({ vault }: Pick<LocalServices, "vault">): string[] {
 }
 
 /** What the local environment knows only at run time, in the form of the catalogue's environment block. */
-export function environmentOf({ vault, postgres, issuer }: LocalServices): EnvironmentOverrides {
+export function environmentOf({ vault, postgres, issuer, aws }: LocalServices): EnvironmentOverrides {
   const [first, second] = vault.auditDirectories;
   return {
     github: { issuer: issuer.url, certificate: issuer.ca },
     vault: {
       address: vault.address,
+      certificate: vault.ca,
       audit: {
         first: { type: "file", path: `${first}/audit.log` },
         second: { type: "file", path: `${second}/audit.log` },
       },
     },
     postgres: { host: postgres.host, port: postgres.port },
+    aws: { account: aws.account, region: aws.region, emulator: aws.endpoint },
   };
 }
 

@@ -1,3 +1,4 @@
+import { day } from "../derive/context.ts";
 import { isLoopback } from "../derive/databases.ts";
 import { seconds } from "../duration.ts";
 import { kinds, longestCredential } from "../kinds.ts";
@@ -22,6 +23,10 @@ export function checkDatabases(subject: Subject): void {
       subject.file.checkReference([...own, "member-of"], group, "a group of this database", groups);
       if (userEntry.rotate === undefined) checkDynamic(subject, own, user, userEntry);
       else checkStatic(subject, own, user, userEntry);
+      if (userEntry["secrets-manager"] === undefined || userEntry.rotate === undefined) continue;
+      if (Object.hasOwn(entry.at, subject.environment)) {
+        checkAccount(subject, [...own, "secrets-manager"]);
+      }
     }
   }
 }
@@ -67,6 +72,7 @@ const staticOnly = [
   "idle",
   "probe",
   "impact",
+  "secrets-manager",
 ] as const;
 
 function checkDynamic({ file }: Subject, place: Path, user: string, entry: DatabaseUserEntry): void {
@@ -111,6 +117,10 @@ function checkStatic(subject: Subject, place: Path, user: string, entry: Databas
   if (entry.owner !== undefined)
     file.checkReference([...place, "owner"], entry.owner, "a person", declared?.people);
   const { fields, atMost } = kinds["postgres-password"];
+  if (entry["secrets-manager"] !== undefined) {
+    checkKeptInAws(subject, place, entry);
+    return;
+  }
   if (entry.rotate !== undefined) checkPeriod(subject, [...place, "rotate"], entry.rotate, atMost);
   checkTemplates(subject, [...place, "templates"], entry.templates, fields, [
     ...fields,
@@ -133,5 +143,39 @@ function checkStatic(subject: Subject, place: Path, user: string, entry: Databas
       file.names("services"),
       "key",
     );
+  }
+}
+
+/** Secrets Manager delivers it and rotates it by two logins that take turns: what the rotation engine does has no place. */
+function checkKeptInAws(subject: Subject, place: Path, entry: DatabaseUserEntry): void {
+  const { file } = subject;
+  for (const field of staticOnly) {
+    if (field === "owner" || field === "class" || field === "secrets-manager" || entry[field] === undefined)
+      continue;
+    file.report(
+      [...place, field],
+      "stands beside secrets-manager, which delivers it: remove one of them",
+      "key",
+    );
+  }
+  if (entry.rotate !== undefined) {
+    if (entry.rotate.method !== "alternating") {
+      file.report([...place, "rotate", "method"], "must be alternating beside secrets-manager", "value");
+    }
+    const { every } = entry.rotate;
+    if (every !== undefined && (seconds(every) % day !== 0 || seconds(every) > 90 * day)) {
+      file.reportValue(
+        [...place, "rotate", "every"],
+        "write whole days, at most 90d, beside secrets-manager",
+      );
+    }
+  }
+}
+
+/** Only an environment with an account has a Secrets Manager; the local stack brings its own. */
+function checkAccount({ file, organization, environment }: Subject, place: Path): void {
+  const block = organization?.environments[environment];
+  if (block?.vault?.address !== undefined && block.aws === undefined) {
+    file.report(place, `needs aws: { account: …, region: … } in environments.${environment}`, "key");
   }
 }

@@ -10,6 +10,7 @@ export function checkOrganization(organization: Checked<Organization>, systems: 
   checkPeople(organization, data);
   checkGroups(organization, data, systems);
   checkOrder(organization, data);
+  checkSubjects(organization, data);
   for (const [name, block] of Object.entries(data.environments)) {
     if (name !== "local" && block?.vault?.address === undefined) {
       organization.report(
@@ -19,6 +20,7 @@ export function checkOrganization(organization: Checked<Organization>, systems: 
     }
     if (block === null) continue;
     checkBlock(organization, name, block);
+    checkAws(organization, name, block);
     checkProviders(organization, name, block);
     checkRotation(organization, name, block);
   }
@@ -82,6 +84,34 @@ function checkGroups(organization: Checked<Organization>, data: Organization, sy
         organization.checkReference(["groups", name, list, index], system, "a system", systems);
       }
     }
+  }
+}
+
+/** Functions run inside the network, except where an emulator runs them on this machine. */
+function checkAws(organization: Checked<Organization>, name: string, { aws, vault }: EnvironmentBlock): void {
+  if (aws === undefined) return;
+  const place = ["environments", name, "aws"];
+  const local = vault?.address === undefined;
+  if (!local && aws.network === undefined) {
+    organization.report(
+      [...place, "network"],
+      "is missing: write { subnets: […], security-groups: […] } from which Vault and the databases are reached",
+    );
+  }
+  if (!local && aws.emulator !== undefined) {
+    organization.report([...place, "emulator"], "is of the environment local alone: remove it", "key");
+  }
+}
+
+/** Both forms of the subject are trusted only on the way from one to the other. */
+function checkSubjects(organization: Checked<Organization>, { platform }: Organization): void {
+  const { subject, "names-until": until } = platform.repository;
+  if (subject === "names" && until !== undefined) {
+    organization.report(
+      ["platform", "repository", "names-until"],
+      "stands beside subject: names, which has no end: write subject: immutable, or remove it",
+      "key",
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Policy, PolicyRule } from "../model.ts";
+import { functionPolicies } from "./aws/vault.ts";
 import { rotationLogins } from "./databases.ts";
 import { promotionPolicies, sealing } from "./promotion.ts";
 import { handOver, inOrder, type Parts, rule } from "./rules.ts";
@@ -34,6 +35,7 @@ export function platformPolicies(parts: Parts): Policy[] {
       enrol(parts),
     ),
     ...promotionPolicies(parts),
+    ...functionPolicies(parts),
   ];
 }
 
@@ -62,9 +64,15 @@ const defaultPolicy: Policy = {
   ]),
 };
 
-function authMounts({ vault }: Parts): string[] {
+function authMounts({ vault, aws }: Parts): string[] {
   const { github, approle, kubernetes, human } = vault.auth;
-  return [github, approle, human, ...(usesKubernetes({ vault }) ? [kubernetes] : [])];
+  return [
+    github,
+    approle,
+    human,
+    ...(usesKubernetes({ vault }) ? [kubernetes] : []),
+    ...(aws === undefined ? [] : [vault.auth.aws]),
+  ];
 }
 
 function usesKubernetes({ vault }: Pick<Parts, "vault">): boolean {
@@ -110,6 +118,12 @@ function deploy(parts: Parts): PolicyRule[] {
           rule(`auth/${kubernetes}/role/+`, ...crud),
         ]
       : []),
+    ...(parts.aws === undefined
+      ? []
+      : [
+          rule(`auth/${vault.auth.aws}/config/client`, ...crud),
+          rule(`auth/${vault.auth.aws}/role/+`, ...crud),
+        ]),
     ...(human === "oidc"
       ? [rule("auth/oidc/config", "create", "read", "update"), rule("auth/oidc/role/+", ...crud)]
       : []),
@@ -189,6 +203,7 @@ export function configuration(parts: Parts): PolicyRule[] {
     `auth/${github}/role`,
     `auth/${approle}/role`,
     ...(usesKubernetes(parts) ? [`auth/${kubernetes}/role`] : []),
+    ...(parts.aws === undefined ? [] : [`auth/${vault.auth.aws}/role`]),
   ];
   return [
     rule("auth/token/accessors", "list", "sudo"),
@@ -209,6 +224,7 @@ export function configuration(parts: Parts): PolicyRule[] {
     rule("sys/quotas/rate-limit", "list"),
     rule("sys/quotas/rate-limit/+", "read"),
     ...roles.flatMap((path) => [rule(path, "list"), rule(`${path}/+`, "read")]),
+    ...(parts.aws === undefined ? [] : [rule(`auth/${vault.auth.aws}/config/client`, "read")]),
     rule(`auth/${approle}/role/+/role-id`, "read"),
     ...(human === "userpass"
       ? [rule("auth/userpass/users", "list"), rule("auth/userpass/users/+", "read")]

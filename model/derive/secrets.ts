@@ -20,7 +20,10 @@ export function deriveSecrets(context: Context): Secret[] {
       ...ordered(system.secrets).map(([name, entry]) => declared(context, system, name, entry)),
       ...ordered(system.databases).flatMap(([database, entry]) =>
         ordered(entry.users).flatMap(([user, userEntry]) =>
-          userEntry.rotate === undefined || !Object.hasOwn(entry.at, context.environment)
+          userEntry.rotate === undefined ||
+          // Secrets Manager keeps and rotates it: see derive/aws.
+          userEntry["secrets-manager"] !== undefined ||
+          !Object.hasOwn(entry.at, context.environment)
             ? []
             : [databasePassword(context, system, database, entry, user, userEntry)],
         ),
@@ -143,10 +146,7 @@ function databasePassword(
       database: `${system.system}/${database}`,
       user: login,
       memberOf: userEntry["member-of"],
-      logins:
-        rotate?.method === "alternating"
-          ? ["a", "b"].map((turn) => `${fit(login, limits.postgres - 2)}_${turn}`)
-          : [fit(login, limits.postgres)],
+      logins: loginsOf(login, rotate?.method),
     },
     templates: Object.fromEntries(ordered(userEntry.templates).map(([field, text]) => [field, fill(text)])),
     consumers: retired.retired
@@ -162,6 +162,13 @@ function databasePassword(
         ),
     ...retired,
   };
+}
+
+/** The logins of a static user: two that take turns, or one. */
+export function loginsOf(user: string, method: "alternating" | "single" | undefined): string[] {
+  return method === "alternating"
+    ? ["a", "b"].map((turn) => `${fit(user, limits.postgres - 2)}_${turn}`)
+    : [fit(user, limits.postgres)];
 }
 
 /** Name of the secret that holds a static database user's password. */

@@ -20,6 +20,7 @@ export function deriveVault(context: Context): VaultSettings {
       github: "github",
       approle: "approle",
       kubernetes: "kubernetes",
+      aws: "aws",
       human: vault?.["human-login"] ?? "userpass",
     },
     audit: ordered(vault?.audit ?? localAudit).map(([name, device]) => auditDevice(name, device)),

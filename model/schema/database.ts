@@ -13,6 +13,7 @@ import {
   Sentence,
   SqlName,
   some,
+  text,
   Variable,
 } from "./values.ts";
 
@@ -68,6 +69,21 @@ const User = z
     as: As.optional().meta({ description: "Short for one consumer: the service of the user's own name." }),
     files: z.record(Variable, FileName).optional(),
     consumers: z.record(Name, Consumer.nullable()).optional(),
+    "secrets-manager": z
+      .strictObject({
+        "read-by": some(
+          text(
+            /^(arn:aws:iam::[0-9]{12}:role\/)?[A-Za-z0-9_+=,.@-]{1,64}$/,
+            "write the exact name or ARN of an IAM role, such as titan-rds-proxy",
+          ),
+          "name at least one role that reads it",
+        ),
+      })
+      .optional()
+      .meta({
+        description:
+          "AWS Secrets Manager keeps and rotates the password of this static user, for AWS services that read it there.",
+      }),
     "renamed-from": renamedFrom,
     retired: Retired.optional(),
   })

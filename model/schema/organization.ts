@@ -18,6 +18,7 @@ import {
   Repository,
   Sentence,
   some,
+  text,
 } from "./values.ts";
 
 const Person = z.strictObject({
@@ -90,6 +91,8 @@ const TimeOfDay = z
   .string({ error: "write a time such as 22:30" })
   .regex(/^([01][0-9]|2[0-3]):[0-5][0-9]$/, { error: "write a time such as 22:30 (UTC)" });
 
+const AwsAccount = text(/^[0-9]{12}$/, 'write the account as 12 digits in quotes, such as "111111111111"');
+
 /** One environment: everything that differs between them. The local stack fills in what it learns at run time. */
 export const Environment = z
   .strictObject({
@@ -126,6 +129,9 @@ export const Environment = z
         cidrs: some(Cidr, "name at least one range")
           .optional()
           .meta({ description: "Where hosts may log in from with AppRole." }),
+        certificate: Certificate.optional().meta({
+          description: "PEM of its CA where it is not public, for what logs in to it from AWS.",
+        }),
         quotas: z
           .strictObject({
             global: Rate.optional(),
@@ -194,14 +200,41 @@ export const Environment = z
       .optional(),
     aws: z
       .strictObject({
-        account: z
-          .string({ error: 'write the account as 12 digits in quotes, such as "111111111111"' })
-          .regex(/^[0-9]{12}$/, {
-            error: 'write the account as 12 digits in quotes, such as "111111111111"',
-          }),
+        account: AwsAccount,
         region: z
           .string({ error: "write one region such as eu-west-1; lists of regions are reserved" })
           .regex(/^[a-z]{2}(-[a-z]+)+-[0-9]$/, { error: "write one region such as eu-west-1" }),
+        people: z
+          .strictObject({ account: AwsAccount })
+          .optional()
+          .meta({ description: "The account whose IAM users people are; the environment's own by default." }),
+        network: z
+          .strictObject({
+            subnets: some(
+              text(/^subnet-[0-9a-f]{8,17}$/, "write the id of a subnet, such as subnet-0a1b2c3d4e5f60718"),
+              "name at least one subnet",
+            ),
+            "security-groups": some(
+              text(/^sg-[0-9a-f]{8,17}$/, "write the id of a security group, such as sg-0a1b2c3d4e5f60718"),
+              "name at least one security group",
+            ),
+          })
+          .optional()
+          .meta({ description: "Where functions run, from which Vault and the databases are reached." }),
+        concurrency: z
+          .int({ error: "write a number from 1 to 100" })
+          .min(1, { error: "write a number from 1 to 100" })
+          .max(100, { error: "write a number from 1 to 100" })
+          .optional()
+          .meta({
+            description: "How many runs of one function are reserved and possible at once; 1 by default.",
+          }),
+        trail: z.strictObject({ "object-lock": Duration.optional() }).optional().meta({
+          description: "For how long nobody, not even the root user, can delete a file of the trail.",
+        }),
+        emulator: BaseUrl.optional().meta({
+          description: "Only of the environment local: its stack fills in where the emulator is.",
+        }),
       })
       .optional(),
   })

@@ -7,7 +7,7 @@ import { hasChecksum } from "./bech32.ts";
  */
 
 /** A string of a form; `fix` is an instruction with an example. */
-function text(pattern: RegExp, fix: string) {
+export function text(pattern: RegExp, fix: string) {
   return z.string({ error: fix }).regex(pattern, { error: fix });
 }
 
@@ -142,6 +142,17 @@ export const Repository = z
     "owner-id": z
       .int({ error: "write GitHub's numeric id" })
       .positive({ error: "write GitHub's numeric id" }),
+    subject: z
+      .enum(["immutable", "names"], { error: "write immutable or names" })
+      .optional()
+      .meta({
+        description:
+          "Form of the subject in its tokens: immutable (with the ids, by default), or names alone, which repositories " +
+          "from before July 2026 send that have not moved.",
+      }),
+    "names-until": Day.optional().meta({
+      description: "During a move from names to immutable subjects: the last day on which both are trusted.",
+    }),
   })
   .meta({
     id: "Repository",

@@ -9,7 +9,7 @@ export function smallModel(change: Partial<Model> = {}): Model {
     vault: {
       address: "https://127.0.0.1:8200",
       mounts: { kv: "kv", transit: "transit", database: "database" },
-      auth: { github: "github", approle: "approle", kubernetes: "kubernetes", human: "userpass" },
+      auth: { github: "github", approle: "approle", kubernetes: "kubernetes", aws: "aws", human: "userpass" },
       audit: [
         { name: "first", type: "file", options: { file_path: "/var/log/first/audit.log" } },
         { name: "second", type: "file", options: { file_path: "/var/log/second/audit.log" } },

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { CatalogueError, loadCatalogueFrom } from "../../model/catalogue.ts";
+import { aws } from "./malformed/aws.ts";
 import { bounds } from "./malformed/bounds.ts";
 import { ci } from "./malformed/ci.ts";
 import { databases } from "./malformed/databases.ts";
@@ -28,6 +29,7 @@ const cases = [
   ...databases,
   ...ci,
   ...rotation,
+  ...aws,
 ];
 
 const right = { "organization.yaml": organization, "systems/shop.yaml": shop };
@@ -54,7 +56,7 @@ suite("a malformed catalogue is refused with its position and the fix", () => {
   }
   test("at least 60 of them, none lost with a list, no two of one name", () => {
     // The issue asks for 60; this is how many there are.
-    assert.ok(cases.length >= 193, `${cases.length}`);
+    assert.ok(cases.length >= 204, `${cases.length}`);
     assert.equal(new Set(cases.map(({ name }) => name)).size, cases.length);
   });
   test("names every problem of every file in one run, ordered by position", () => {

@@ -1,0 +1,135 @@
+/** Whole seconds. */
+type Seconds = number;
+
+/**
+ * What an environment has in AWS: plain data like the rest of the model, documents included. Every name and ARN is known
+ * before anything is made, except the ids of keys, which therefore stand in no document: who may use a key is said by
+ * the key's own policy, which names roles.
+ */
+export interface AwsModel {
+  account: string;
+  region: string;
+  /** The emulator of the local stack: it has no Access Analyzer, no network, and no IAM that Vault could ask. */
+  emulated: boolean;
+  keys: AwsKey[];
+  github: { url: string; audience: string };
+  roles: AwsRole[];
+  /** Where the account has IAM users: members have nothing without a second factor. */
+  people: { group: string; policy: PolicyDocument };
+  trail: AwsTrail;
+  alarms: AwsAlarm[];
+  topic: { name: string; policy: PolicyDocument; emails: string[] };
+  deadLetters: string;
+  functions: AwsFunction[];
+  schedules: AwsSchedule[];
+  secrets: AwsSecret[];
+  /** How Vault checks who logs in by AWS: value of the X-Vault-AWS-IAM-Server-ID header. */
+  vault: { serverId: string };
+}
+
+/** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html */
+export interface PolicyDocument {
+  Version: "2012-10-17";
+  Statement: PolicyStatement[];
+}
+
+export interface PolicyStatement {
+  Sid: string;
+  Effect: "Allow" | "Deny";
+  Principal?: "*" | Record<string, string | string[]>;
+  Action?: string | string[];
+  NotAction?: string[];
+  Resource?: string | string[];
+  Condition?: Record<string, Record<string, string | string[]>>;
+}
+
+export type KeyName = "audit" | "data" | "sops" | "unseal";
+
+export interface AwsKey {
+  name: KeyName;
+  /** With "alias/". */
+  alias: string;
+  purpose: string;
+  policy: PolicyDocument;
+}
+
+export interface AwsRole {
+  /** Within IAM's 64 characters. */
+  name: string;
+  purpose: string;
+  of: "github" | "person" | "vault" | "function" | "service";
+  trust: PolicyDocument;
+  /** What it may do; a role that only logs in somewhere has none. */
+  rights?: PolicyDocument;
+}
+
+export interface AwsTrail {
+  name: string;
+  bucket: string;
+  bucketPolicy: PolicyDocument;
+  logGroup: string;
+  /** Role by which CloudTrail writes to the log group. */
+  logRole: string;
+  /** Nobody, not the root user either, deletes a file of the trail before it is so old. */
+  lock?: Seconds;
+  /** Days for which logs are kept. */
+  retention: number;
+}
+
+/** Somebody hears of it: an event of the trail that matches, or a metric of AWS' own. */
+export type AwsAlarm = { name: string; purpose: string } & (
+  | { pattern: string }
+  | { metric: { namespace: string; name: string; dimensions: Record<string, string> } }
+);
+
+export type LambdaName = "rotate-due" | "rotate-postgres";
+
+export interface AwsFunction {
+  name: string;
+  /** Which code it runs. */
+  code: LambdaName;
+  /** system/database, or the environment's name. */
+  of: string;
+  purpose: string;
+  role: string;
+  logGroup: string;
+  timeout: Seconds;
+  /** Megabytes. */
+  memory: number;
+  /** How many may run at once. */
+  concurrency: number;
+  /** Never a value of a secret. */
+  variables: Record<string, string>;
+  network?: { subnets: string[]; securityGroups: string[] };
+  /** Vault role that it logs in as by its IAM role, and what that may. */
+  vault: { role: string; policy: string };
+  /** Secrets Manager calls it; else a schedule does, by a role. */
+  calledBy: "secrets-manager" | "schedule";
+}
+
+export interface AwsSchedule {
+  name: string;
+  group: "default";
+  function: string;
+  role: string;
+  expression: string;
+  /** It begins at a random minute of so many. */
+  window: number;
+  attempts: number;
+  oldest: Seconds;
+}
+
+/** A database user's credentials, kept where an AWS service reads them. */
+export interface AwsSecret {
+  name: string;
+  /** system/database */
+  database: string;
+  user: string;
+  memberOf: string;
+  logins: string[];
+  function: string;
+  /** Days between rotations. */
+  every: number;
+  readers: string[];
+  policy: PolicyDocument;
+}

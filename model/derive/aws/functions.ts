@@ -1,0 +1,119 @@
+import { createHash } from "node:crypto";
+import type { AwsFunction, AwsSchedule, AwsSecret } from "../../aws.ts";
+import type { Database, VaultSettings } from "../../model.ts";
+import { type Context, compare, given, hour, minute } from "../context.ts";
+import type { Place } from "./document.ts";
+import { named, roleNames } from "./names.ts";
+
+/** Policy and role in Vault of a function. */
+const runner = { role: "keyplane.rotate", policy: "keyplane.rotate" };
+
+export function deriveFunctions(
+  { block }: Context,
+  place: Place,
+  { vault, databases, secrets }: { vault: VaultSettings; databases: Database[]; secrets: AwsSecret[] },
+): AwsFunction[] {
+  const { aws } = block;
+  const common = {
+    memory: 256,
+    concurrency: aws?.concurrency ?? 1,
+    ...given(
+      "network",
+      aws?.network && {
+        subnets: aws.network.subnets,
+        securityGroups: aws.network["security-groups"],
+      },
+    ),
+  };
+  const variables = (role: string) => ({
+    KEYPLANE_VAULT: JSON.stringify({
+      address: vault.address,
+      mount: vault.auth.aws,
+      role,
+      serverId: serverId(vault),
+      ...given("ca", block.vault?.certificate),
+    }),
+    // The emulator's functions find it by this; real ones find Amazon's certificates of databases by that.
+    ...(aws?.emulator === undefined
+      ? { NODE_EXTRA_CA_CERTS: "/var/runtime/ca-cert.pem" }
+      : { AWS_ENDPOINT_URL: aws.emulator }),
+  });
+  const due = named(place, "rotate", "due");
+  return [
+    {
+      name: due,
+      code: "rotate-due" as const,
+      of: place.environment,
+      purpose: "Rotates what is due, as far as it goes now.",
+      role: due,
+      logGroup: `/aws/lambda/${due}`,
+      timeout: 15 * minute,
+      ...common,
+      variables: { ...variables(runner.role), KEYPLANE_ENVIRONMENT: place.environment },
+      vault: runner,
+      calledBy: "schedule" as const,
+    },
+    ...databases
+      .filter(({ id }) => secrets.some(({ database }) => database === id))
+      .map((database): AwsFunction => {
+        const users = secrets.filter((secret) => secret.database === database.id);
+        const name = users[0]?.function ?? "";
+        const own = `${database.connection}.keyplane.rotate-postgres`;
+        const { id, host, port, database: inside, tls, rotation } = database;
+        return {
+          name,
+          code: "rotate-postgres",
+          of: id,
+          purpose: `Rotates the users of ${id} that Secrets Manager keeps.`,
+          role: name,
+          logGroup: `/aws/lambda/${name}`,
+          timeout: minute,
+          ...common,
+          variables: {
+            ...variables(own),
+            KEYPLANE_DATABASE: JSON.stringify({
+              id,
+              host,
+              port,
+              database: inside,
+              tls,
+              rotation,
+              mount: vault.mounts.database,
+              users: Object.fromEntries(
+                users.map(({ name: secret, user, memberOf, logins }) => [secret, { user, memberOf, logins }]),
+              ),
+            }),
+          },
+          vault: { role: own, policy: own },
+          calledBy: "secrets-manager",
+        };
+      }),
+  ].sort((a, b) => compare(a.name, b.name));
+}
+
+/** What Vault demands in a login's signed header, so that a login to another server is worth nothing here. */
+export function serverId({ address }: VaultSettings): string {
+  return new URL(address).host;
+}
+
+/**
+ * What is due is looked for every quarter of an hour. Environments begin at minutes of their own, and each run at a
+ * random one of five.
+ */
+export function deriveSchedules(place: Place, functions: AwsFunction[]): AwsSchedule[] {
+  return functions
+    .filter(({ calledBy }) => calledBy === "schedule")
+    .map(({ name }) => {
+      const first = createHash("sha256").update(`${place.account}/${name}`).digest().readUInt32BE() % 15;
+      return {
+        name,
+        group: "default" as const,
+        function: name,
+        role: roleNames(place).scheduler,
+        expression: `cron(${[0, 15, 30, 45].map((quarter) => first + quarter).join(",")} * * * ? *)`,
+        window: 5,
+        attempts: 3,
+        oldest: hour,
+      };
+    });
+}

@@ -1,0 +1,121 @@
+import type { AwsModel, AwsRole } from "../../aws.ts";
+import { seconds } from "../../duration.ts";
+import type { Database, GitHubSettings, Person, VaultSettings } from "../../model.ts";
+import { type Context, compare, given, ordered } from "../context.ts";
+import { arn, type Place } from "./document.ts";
+import { deriveFunctions, deriveSchedules, serverId } from "./functions.ts";
+import { audience, issuer, workflowRole } from "./github.ts";
+import { deriveKeys } from "./keys.ts";
+import { functionRole, schedulerRole, trailLogRole, vaultRole } from "./machines.ts";
+import { named, roleNames } from "./names.ts";
+import { peopleRoles, secondFactorRequired } from "./people.ts";
+import { deriveAwsSecrets } from "./secrets.ts";
+import { deriveAlarms, topicPolicy, trailBucketPolicy } from "./trail.ts";
+import { deployRights, driftRights, rotateRights } from "./workflows.ts";
+
+/** Logs are kept for a year and a bit, as CloudWatch counts. */
+const retention = 400;
+
+/** What the environment has in AWS; undefined where the catalogue names no account. */
+export function deriveAws(
+  context: Context,
+  from: { vault: VaultSettings; github: GitHubSettings; databases: Database[]; people: Person[] },
+): AwsModel | undefined {
+  const { block, environment, organization } = context;
+  if (block.aws?.account === undefined || block.aws.region === undefined) return undefined;
+  const { account, region } = block.aws;
+  const place: Place = { account, region, environment };
+  const names = roleNames(place);
+  const prefix = named(place);
+  const [trail, deadLetters, topic] = [`${prefix}-trail`, `${prefix}-dead-letters`, `${prefix}-alarms`];
+  // Bucket names are everybody's: the account's number makes it ours.
+  const bucket = `${prefix}-trail-${account}`;
+  const trailLogs = `/keyplane/${environment}/trail`;
+  const secrets = deriveAwsSecrets(context, place);
+  const functions = deriveFunctions(context, place, { ...from, secrets });
+  const schedules = deriveSchedules(place, functions);
+  const peopleAccount = block.aws.people?.account ?? account;
+  const lock = block.aws.trail?.["object-lock"];
+  const secretNames = secrets.map(({ name }) => name);
+  const workflow = (name: "deploy" | "drift" | "rotate", purpose: string, rights: AwsRole["rights"]) =>
+    workflowRole(place, context, from.github, {
+      name: names[name],
+      workflow: `${name}.yml`,
+      purpose,
+      rights,
+    });
+  const auditing = new Set(
+    ordered(organization.groups).flatMap(([group, { audits }]) => (audits ? [group] : [])),
+  );
+  const people = peopleRoles(
+    place,
+    peopleAccount,
+    {
+      administrators: [...organization.administrators].sort(),
+      auditors: from.people
+        .filter(({ groups }) => groups.some((group) => auditing.has(group)))
+        .map(({ name }) => name),
+    },
+    {
+      functions: functions.map(({ name }) => arn.function(place, name)),
+      secrets: secretNames.map((name) => arn.secret(place, name)),
+      schedules: schedules.map(({ name }) => arn.schedule(place, name)),
+      logGroups: [trailLogs, ...functions.map(({ logGroup }) => logGroup)],
+      bucket,
+    },
+  );
+  return {
+    account,
+    region,
+    emulated: block.aws.emulator !== undefined,
+    keys: deriveKeys(place, { functions, secrets, trail }),
+    github: { url: `https://${issuer}`, audience },
+    roles: [
+      workflow("deploy", "Builds the platform from the reviewed branch.", deployRights(place)),
+      workflow("drift", "Sees the configuration; changes nothing and reads no value.", driftRights(place)),
+      workflow(
+        "rotate",
+        "Lets Secrets Manager rotate what it keeps.",
+        secretNames.length === 0 ? undefined : rotateRights(place, secretNames),
+      ),
+      ...people,
+      vaultRole(place, functions),
+      ...functions.map((each) =>
+        functionRole(place, each, {
+          secrets: secrets.filter((secret) => secret.function === each.name).map(({ name }) => name),
+          deadLetters,
+        }),
+      ),
+      schedulerRole(
+        place,
+        schedules.map((schedule) => schedule.function),
+        deadLetters,
+      ),
+      trailLogRole(place, trail, trailLogs),
+    ].sort((a, b) => compare(a.name, b.name)),
+    people: {
+      group: `${prefix}-people`,
+      policy: secondFactorRequired(people.map(({ name }) => arn.role(place, name))),
+    },
+    trail: {
+      name: trail,
+      bucket,
+      bucketPolicy: trailBucketPolicy(place, bucket, trail),
+      logGroup: trailLogs,
+      logRole: names.trailLogs,
+      ...given("lock", lock === undefined ? undefined : seconds(lock)),
+      retention,
+    },
+    alarms: deriveAlarms(place, functions, deadLetters),
+    topic: {
+      name: topic,
+      policy: topicPolicy(place, topic),
+      emails: [...new Set([organization.contacts.security, organization.contacts["on-call"]])].sort(),
+    },
+    deadLetters,
+    functions,
+    schedules,
+    secrets,
+    vault: { serverId: serverId(from.vault) },
+  };
+}

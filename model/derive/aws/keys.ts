@@ -1,0 +1,163 @@
+import type { AwsFunction, AwsKey, AwsSecret, KeyName, PolicyStatement } from "../../aws.ts";
+import { allow, arn, document, type Place } from "./document.ts";
+import { roleNames } from "./names.ts";
+
+/** What somebody needs who keeps keys and uses none. */
+const administration = [
+  "kms:CancelKeyDeletion",
+  "kms:DescribeKey",
+  "kms:DisableKey",
+  "kms:EnableKey",
+  "kms:EnableKeyRotation",
+  "kms:GetKeyPolicy",
+  "kms:GetKeyRotationStatus",
+  "kms:ListKeyRotations",
+  "kms:PutKeyPolicy",
+  "kms:ScheduleKeyDeletion",
+  "kms:UpdateKeyDescription",
+];
+
+/**
+ * The keys, by name. Nobody is locked out of one: the account always has every right, so that its IAM decides who helps,
+ * and the administrators' role keeps it without being able to use it. Everything else names a role, or a service on
+ * behalf of one thing of this account.
+ */
+export function deriveKeys(
+  place: Place,
+  { functions, secrets, trail }: { functions: AwsFunction[]; secrets: AwsSecret[]; trail: string },
+): AwsKey[] {
+  const key = (name: KeyName, purpose: string, ...uses: PolicyStatement[]): AwsKey => ({
+    name,
+    alias: `alias/keyplane-${place.environment}-${name}`,
+    purpose,
+    policy: document(
+      allow("AccountAdministers", {
+        Principal: { AWS: arn.root(place.account) },
+        Action: "kms:*",
+        Resource: "*",
+      }),
+      allow("AdministratorsKeepIt", {
+        Principal: { AWS: arn.role(place, roleNames(place).administrator) },
+        Action: administration,
+        Resource: "*",
+      }),
+      ...uses,
+    ),
+  });
+  return [
+    key(
+      "audit",
+      "Encrypts the trail and the logs, so that who reads them reads no secret.",
+      ...audit(place, trail),
+    ),
+    key(
+      "data",
+      "Encrypts secrets, functions' settings, queues and alarms.",
+      ...data(place, functions, secrets),
+    ),
+    key(
+      "sops",
+      "Encrypts the Git bootstrap beside the people's age keys.",
+      use(place, "DeploymentReadsBootstrap", [roleNames(place).deploy], ["kms:Decrypt", "kms:Encrypt"]),
+    ),
+    key(
+      "unseal",
+      "Unseals Vault: without it nobody opens Vault's storage.",
+      use(place, "VaultUnseals", [roleNames(place).vault], ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt"]),
+    ),
+  ];
+}
+
+function use(
+  place: Place,
+  sid: string,
+  roles: string[],
+  actions: string[],
+  condition?: object,
+): PolicyStatement {
+  return allow(sid, {
+    Principal: { AWS: roles.map((role) => arn.role(place, role)) },
+    Action: actions,
+    Resource: "*",
+    ...(condition !== undefined && { Condition: condition as NonNullable<PolicyStatement["Condition"]> }),
+  });
+}
+
+function audit(place: Place, trail: string): PolicyStatement[] {
+  const { account, region } = place;
+  return [
+    allow("TrailEncrypts", {
+      Principal: { Service: "cloudtrail.amazonaws.com" },
+      Action: ["kms:DescribeKey", "kms:GenerateDataKey*"],
+      Resource: "*",
+      Condition: { StringEquals: { "aws:SourceArn": arn.trail(place, trail), "aws:SourceAccount": account } },
+    }),
+    allow("LogsEncrypt", {
+      Principal: { Service: `logs.${region}.amazonaws.com` },
+      Action: ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+      Resource: "*",
+      Condition: {
+        ArnLike: { "kms:EncryptionContext:aws:logs:arn": `${arn.logGroup(place, "*")}` },
+      },
+    }),
+    use(place, "AuditorsRead", [roleNames(place).auditor], ["kms:Decrypt"]),
+  ];
+}
+
+function data(place: Place, functions: AwsFunction[], secrets: AwsSecret[]): PolicyStatement[] {
+  const { account, region } = place;
+  const through = (...services: string[]) => ({
+    StringEquals: { "kms:ViaService": services.map((service) => `${service}.${region}.amazonaws.com`) },
+  });
+  const rotating = functions.filter(({ calledBy }) => calledBy === "secrets-manager").map(({ role }) => role);
+  const readers = [...new Set(secrets.flatMap((secret) => secret.readers))].sort();
+  return [
+    use(
+      place,
+      "FunctionsReadTheirSettings",
+      functions.map(({ role }) => role),
+      ["kms:Decrypt"],
+      {
+        StringEquals: {
+          "kms:EncryptionContext:aws:lambda:FunctionArn": functions.map(({ name }) =>
+            arn.function(place, name),
+          ),
+        },
+      },
+    ),
+    use(
+      place,
+      "FailuresArePutAside",
+      [...functions.map(({ role }) => role), roleNames(place).scheduler],
+      ["kms:Decrypt", "kms:GenerateDataKey"],
+      through("sqs"),
+    ),
+    ...(rotating.length === 0
+      ? []
+      : [
+          use(
+            place,
+            "RotationReadsAndWrites",
+            rotating,
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            through("secretsmanager"),
+          ),
+        ]),
+    ...(readers.length === 0
+      ? []
+      : [
+          allow("ReadersDecrypt", {
+            Principal: { AWS: readers },
+            Action: ["kms:Decrypt"],
+            Resource: "*",
+            Condition: through("secretsmanager"),
+          }),
+        ]),
+    allow("AlarmsAreSent", {
+      Principal: { Service: "cloudwatch.amazonaws.com" },
+      Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
+      Resource: "*",
+      Condition: { StringEquals: { "aws:SourceAccount": account } },
+    }),
+  ];
+}

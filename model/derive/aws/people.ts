@@ -1,0 +1,156 @@
+import type { AwsRole, PolicyDocument } from "../../aws.ts";
+import { allow, arn, deny, document, type Place } from "./document.ts";
+import { roleNames } from "./names.ts";
+
+/** What setting up a second factor takes, and nothing that takes one away. */
+const selfService = [
+  "iam:ChangePassword",
+  "iam:CreateVirtualMFADevice",
+  "iam:EnableMFADevice",
+  "iam:GetUser",
+  "iam:ListMFADevices",
+  "iam:ListVirtualMFADevices",
+  "iam:ResyncMFADevice",
+  "sts:GetSessionToken",
+];
+
+/**
+ * Trusts named people of an account, with a second factor that is not older than an hour. `Bool` refuses a session that
+ * does not say; `BoolIfExists` would admit it.
+ */
+export function trustPeople(account: string, people: string[]): PolicyDocument {
+  return document(
+    allow("PeopleWithSecondFactor", {
+      Principal: { AWS: arn.root(account) },
+      Action: "sts:AssumeRole",
+      Condition: {
+        Bool: { "aws:MultiFactorAuthPresent": "true" },
+        NumericLessThan: { "aws:MultiFactorAuthAge": "3600" },
+        StringEquals: { "aws:PrincipalArn": people.map((name) => `arn:aws:iam::${account}:user/${name}`) },
+      },
+    }),
+  );
+}
+
+/**
+ * The policy of the group that an account's IAM users are in. The denial also holds where the session does not say
+ * whether there was a second factor, as with an access key.
+ */
+export function secondFactorRequired(roles: string[]): PolicyDocument {
+  return document(
+    allow("OwnSecondFactor", {
+      Action: selfService.filter(
+        (action) => action.startsWith("iam:") && action !== "iam:ListVirtualMFADevices",
+      ),
+      // The account is the user's own in any case.
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: IAM fills it in.
+      Resource: ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:mfa/${aws:username}"],
+    }),
+    allow("SeeSecondFactors", { Action: "iam:ListVirtualMFADevices", Resource: "*" }),
+    allow("BecomeWhoTheyAre", { Action: "sts:AssumeRole", Resource: roles }),
+    deny("NothingElseWithoutSecondFactor", {
+      NotAction: selfService,
+      Resource: "*",
+      Condition: { BoolIfExists: { "aws:MultiFactorAuthPresent": "false" } },
+    }),
+  );
+}
+
+export interface Reach {
+  functions: string[];
+  secrets: string[];
+  schedules: string[];
+  logGroups: string[];
+  bucket: string;
+}
+
+/** The roles of people: who keeps the platform when something is wrong, and who looks. */
+export function peopleRoles(
+  place: Place,
+  account: string,
+  people: { administrators: string[]; auditors: string[] },
+  reach: Reach,
+): AwsRole[] {
+  const names = roleNames(place);
+  return [
+    {
+      name: names.administrator,
+      purpose: "Stops, resumes and repairs in an incident; reads no secret.",
+      of: "person",
+      trust: trustPeople(account, people.administrators),
+      rights: document(
+        ...(reach.secrets.length === 0
+          ? []
+          : [
+              allow("StopAndStartRotation", {
+                Action: [
+                  "secretsmanager:CancelRotateSecret",
+                  "secretsmanager:DescribeSecret",
+                  "secretsmanager:RotateSecret",
+                ],
+                Resource: reach.secrets,
+              }),
+            ]),
+        allow("StopAndStartFunctions", {
+          Action: [
+            "lambda:DeleteFunctionConcurrency",
+            "lambda:GetFunctionConfiguration",
+            "lambda:PutFunctionConcurrency",
+          ],
+          Resource: reach.functions,
+        }),
+        allow("StopAndStartSchedules", {
+          Action: ["scheduler:GetSchedule", "scheduler:UpdateSchedule"],
+          Resource: reach.schedules,
+        }),
+        allow("PassTheSchedulersRole", {
+          Action: "iam:PassRole",
+          Resource: arn.role(place, names.scheduler),
+          Condition: { StringEquals: { "iam:PassedToService": "scheduler.amazonaws.com" } },
+        }),
+        ...readLogs(place, reach),
+      ),
+    },
+    {
+      name: names.auditor,
+      purpose: "Reads the trail, the logs and the configuration; changes nothing and reads no secret.",
+      of: "person",
+      trust: trustPeople(account, people.auditors),
+      rights: document(
+        ...readLogs(place, reach),
+        allow("ReadTrailFiles", {
+          Action: ["s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"],
+          Resource: [`arn:aws:s3:::${reach.bucket}`, `arn:aws:s3:::${reach.bucket}/*`],
+        }),
+        allow("SeeConfiguration", {
+          Action: [
+            "access-analyzer:ListFindings",
+            "cloudtrail:DescribeTrails",
+            "cloudtrail:GetEventSelectors",
+            "cloudtrail:GetTrailStatus",
+            "cloudtrail:LookupEvents",
+            "cloudwatch:DescribeAlarms",
+            "iam:GetAccountPasswordPolicy",
+            "iam:GetAccountSummary",
+            "iam:ListRoles",
+            "kms:ListAliases",
+            "kms:ListKeys",
+            "lambda:ListFunctions",
+            "scheduler:ListSchedules",
+            "secretsmanager:ListSecrets",
+          ],
+          Resource: "*",
+        }),
+      ),
+    },
+  ];
+}
+
+function readLogs(place: Place, { logGroups }: Reach) {
+  return [
+    allow("ReadLogs", {
+      Action: ["logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartQuery"],
+      Resource: logGroups.map((group) => `${arn.logGroup(place, group)}:*`),
+    }),
+  ];
+}

@@ -1,0 +1,51 @@
+import type { AwsSecret } from "../../aws.ts";
+import { seconds } from "../../duration.ts";
+import type { Context } from "../context.ts";
+import { compare, day, ordered, physical, retiredOf } from "../context.ts";
+import { loginsOf } from "../secrets.ts";
+import { allow, arn, document, type Place } from "./document.ts";
+import { named } from "./names.ts";
+
+/** The database users whose password Secrets Manager keeps and rotates, because an AWS service reads it there. */
+export function deriveAwsSecrets({ systems, environment }: Context, place: Place): AwsSecret[] {
+  return systems
+    .flatMap((system) =>
+      ordered(system.databases).flatMap(([database, entry]) =>
+        ordered(entry.users).flatMap(([user, userEntry]): AwsSecret[] => {
+          const kept = userEntry["secrets-manager"];
+          if (kept === undefined || !Object.hasOwn(entry.at, environment)) return [];
+          if (retiredOf(userEntry, entry, system).retired !== undefined) return [];
+          const name = ["keyplane", environment, system.system, database, user].join("/");
+          const readers = kept["read-by"].map((reader) =>
+            reader.startsWith("arn:") ? reader : arn.role(place, reader),
+          );
+          const login = physical(user, userEntry);
+          return [
+            {
+              name,
+              database: `${system.system}/${database}`,
+              user: login,
+              memberOf: userEntry["member-of"],
+              logins: loginsOf(login, "alternating"),
+              function: rotatorName(place, system.system, database),
+              every: Math.max(1, Math.floor(seconds(userEntry.rotate?.every ?? "30d") / day)),
+              readers,
+              policy: document(
+                allow("NamedReaders", {
+                  Principal: { AWS: readers },
+                  Action: ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"],
+                  Resource: "*",
+                }),
+              ),
+            },
+          ];
+        }),
+      ),
+    )
+    .sort((a, b) => compare(a.name, b.name));
+}
+
+/** The function that rotates the users of a database. */
+export function rotatorName(place: Place, system: string, database: string): string {
+  return named(place, "rotate", "postgres", system, database);
+}

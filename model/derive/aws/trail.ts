@@ -1,0 +1,150 @@
+import type { AwsAlarm, AwsFunction, PolicyDocument } from "../../aws.ts";
+import { allow, arn, deny, document, type Place } from "./document.ts";
+
+/** CloudTrail alone writes, by TLS, for this one trail; nobody comes by plain HTTP. */
+export function trailBucketPolicy(place: Place, bucket: string, trail: string): PolicyDocument {
+  const [whole, files] = [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`];
+  const source = { "aws:SourceArn": arn.trail(place, trail) };
+  return document(
+    allow("TrailLooks", {
+      Principal: { Service: "cloudtrail.amazonaws.com" },
+      Action: "s3:GetBucketAcl",
+      Resource: whole,
+      Condition: { StringEquals: source },
+    }),
+    allow("TrailWrites", {
+      Principal: { Service: "cloudtrail.amazonaws.com" },
+      Action: "s3:PutObject",
+      Resource: `${whole}/AWSLogs/${place.account}/*`,
+      Condition: { StringEquals: { ...source, "s3:x-amz-acl": "bucket-owner-full-control" } },
+    }),
+    deny("NoPlainHttp", {
+      Principal: "*",
+      Action: "s3:*",
+      Resource: [whole, files],
+      Condition: { Bool: { "aws:SecureTransport": "false" } },
+    }),
+  );
+}
+
+/** Alarms of this account alone publish. */
+export function topicPolicy(place: Place, topic: string): PolicyDocument {
+  return document(
+    allow("AlarmsPublish", {
+      Principal: { Service: "cloudwatch.amazonaws.com" },
+      Action: "sns:Publish",
+      Resource: arn.topic(place, topic),
+      Condition: {
+        StringEquals: { "aws:SourceAccount": place.account },
+        ArnLike: { "aws:SourceArn": arn.alarms(place) },
+      },
+    }),
+  );
+}
+
+/** Any of these events. */
+const event = (...names: string[]) => names.map((name) => `($.eventName = ${name})`).join(" || ");
+const from = (source: string, events: string) =>
+  `{ ($.eventSource = ${source}.amazonaws.com) && (${events}) }`;
+
+/**
+ * What somebody must hear of: section 4 of the CIS AWS Foundations Benchmark 4.0.1 as far as the platform touches it, and
+ * what it does itself.
+ */
+const watched: [name: string, purpose: string, pattern: string][] = [
+  [
+    "refused-calls",
+    "A call was refused (CIS 4.1)",
+    '{ ($.errorCode = "*UnauthorizedOperation") || ($.errorCode = "AccessDenied*") }',
+  ],
+  [
+    "console-without-mfa",
+    "Somebody logged in to the console without a second factor (CIS 4.2)",
+    '{ ($.eventName = "ConsoleLogin") && ($.additionalEventData.MFAUsed != "Yes") && ($.userIdentity.type = "IAMUser") && ($.responseElements.ConsoleLogin = "Success") }',
+  ],
+  [
+    "root-used",
+    "The root user did something (CIS 4.3)",
+    '{ $.userIdentity.type = "Root" && $.userIdentity.invokedBy NOT EXISTS && $.eventType != "AwsServiceEvent" }',
+  ],
+  [
+    "iam-changed",
+    "A role, a policy or a way in was changed (CIS 4.4)",
+    from(
+      "iam",
+      event(
+        ..."AddUserToGroup AttachGroupPolicy AttachRolePolicy AttachUserPolicy CreateAccessKey CreateLoginProfile".split(
+          " ",
+        ),
+        ..."CreateOpenIDConnectProvider CreatePolicy CreatePolicyVersion CreateRole CreateUser DeleteGroupPolicy".split(
+          " ",
+        ),
+        ..."DeleteOpenIDConnectProvider DeletePolicy DeleteRole DeleteRolePolicy DetachGroupPolicy DetachRolePolicy".split(
+          " ",
+        ),
+        ..."PutGroupPolicy PutRolePolicy PutUserPolicy SetDefaultPolicyVersion UpdateAssumeRolePolicy".split(
+          " ",
+        ),
+      ),
+    ),
+  ],
+  [
+    "trail-changed",
+    "CloudTrail was changed or stopped (CIS 4.5)",
+    from(
+      "cloudtrail",
+      event("CreateTrail", "DeleteTrail", "PutEventSelectors", "StartLogging", "StopLogging", "UpdateTrail"),
+    ),
+  ],
+  [
+    "console-login-failed",
+    "A login to the console failed (CIS 4.6)",
+    '{ ($.eventName = ConsoleLogin) && ($.errorMessage = "Failed authentication") }',
+  ],
+  [
+    "key-disabled",
+    "A key was disabled, is to be deleted, or has another policy (CIS 4.7)",
+    from("kms", event("DisableKey", "DisableKeyRotation", "PutKeyPolicy", "ScheduleKeyDeletion")),
+  ],
+  [
+    "bucket-policy-changed",
+    "A bucket's policy was changed (CIS 4.8)",
+    from(
+      "s3",
+      event(
+        "DeleteBucketPolicy",
+        "DeletePublicAccessBlock",
+        "PutBucketAcl",
+        "PutBucketPolicy",
+        "PutBucketPublicAccessBlock",
+      ),
+    ),
+  ],
+  [
+    "rotation-failed",
+    "Secrets Manager could not rotate a secret, or somebody ended its rotation",
+    from("secretsmanager", event("CancelRotateSecret", "DeleteSecret", "RotationFailed")),
+  ],
+];
+
+/** An alarm per thing that is watched, one per function that fails, and one for what was put aside. */
+export function deriveAlarms(place: Place, functions: AwsFunction[], deadLetters: string): AwsAlarm[] {
+  const named = (name: string) => `keyplane-${place.environment}-${name}`;
+  return [
+    ...watched.map(([name, purpose, pattern]) => ({ name: named(name), purpose, pattern })),
+    ...functions.map(({ name }) => ({
+      name: `${name}-failed`,
+      purpose: "A run of the function failed",
+      metric: { namespace: "AWS/Lambda", name: "Errors", dimensions: { FunctionName: name } },
+    })),
+    {
+      name: named("put-aside"),
+      purpose: "What was tried often enough lies among the dead letters",
+      metric: {
+        namespace: "AWS/SQS",
+        name: "ApproximateNumberOfMessagesVisible",
+        dimensions: { QueueName: deadLetters },
+      },
+    },
+  ].sort((a, b) => (a.name < b.name ? -1 : 1));
+}

@@ -1,0 +1,115 @@
+import { change, type Malformed } from "./case.ts";
+
+const staticUser =
+  "        rotate: { every: 30d, method: alternating }\n        as: { DB_PASSWORD_FILE: password }\n";
+const kept = "        secrets-manager: { read-by: [shop-rds-proxy] }\n";
+const account = '    aws: { account: "111111111111", region: eu-west-1 }\n    postgres: {';
+
+/** The user with its password in Secrets Manager instead. */
+const inAws = (rotate: string, more = "") =>
+  change("systems/shop.yaml", staticUser, `        rotate: ${rotate}\n${kept}${more}`);
+
+const needsAccount =
+  "databases.orders.users.api.secrets-manager needs aws: { account: …, region: … } in environments.production";
+
+export const aws: Malformed[] = [
+  {
+    name: "an account without a network",
+    files: change("organization.yaml", "    postgres: {", account),
+    expected: [
+      "organization.yaml:22:5: environments.production.aws.network is missing: write { subnets: […], security-groups: […] } from which Vault and the databases are reached",
+    ],
+  },
+  {
+    name: "a subnet by a name",
+    files: change(
+      "organization.yaml",
+      "    postgres: {",
+      account.replace(" }\n", ", network: { subnets: [private], security-groups: [sg-0a1b2c3d] } }\n"),
+    ),
+    expected: [
+      'organization.yaml:22:77: environments.production.aws.network.subnets[0] is "private": write the id of a subnet, such as subnet-0a1b2c3d4e5f60718',
+    ],
+  },
+  {
+    name: "an emulator outside the local environment",
+    files: change(
+      "organization.yaml",
+      "    postgres: {",
+      account.replace(
+        " }\n",
+        ', network: { subnets: [subnet-0a1b2c3d], security-groups: [sg-0a1b2c3d] }, emulator: "http://127.0.0.1:1" }\n',
+      ),
+    ),
+    expected: [
+      "organization.yaml:22:129: environments.production.aws.emulator is of the environment local alone: remove it",
+    ],
+  },
+  {
+    name: "a user in Secrets Manager in an environment without an account",
+    files: inAws("{ every: 30d, method: alternating }"),
+    expected: [`systems/shop.yaml:40:9: ${needsAccount}`],
+  },
+  {
+    name: "variables of a user in Secrets Manager",
+    files: inAws("{ every: 30d, method: alternating }", "        as: { DB_PASSWORD_FILE: password }\n"),
+    expected: [
+      `systems/shop.yaml:40:9: ${needsAccount}`,
+      "systems/shop.yaml:41:9: databases.orders.users.api.as stands beside secrets-manager, which delivers it: remove one of them",
+    ],
+  },
+  {
+    name: "a single login in Secrets Manager",
+    files: inAws("{ every: 30d, method: single }"),
+    expected: [
+      "systems/shop.yaml:39:39: databases.orders.users.api.rotate.method must be alternating beside secrets-manager",
+      `systems/shop.yaml:40:9: ${needsAccount}`,
+    ],
+  },
+  {
+    name: "a rotation in Secrets Manager that is no number of days",
+    files: inAws("{ every: 36h, method: alternating }"),
+    expected: [
+      'systems/shop.yaml:39:26: databases.orders.users.api.rotate.every is "36h": write whole days, at most 90d, beside secrets-manager',
+      `systems/shop.yaml:40:9: ${needsAccount}`,
+    ],
+  },
+  {
+    name: "Secrets Manager for a dynamic user",
+    files: change(
+      "systems/shop.yaml",
+      "worker: { member-of: orders_reader, ttl: 15m }",
+      "worker: { member-of: orders_reader, ttl: 15m, secrets-manager: { read-by: [proxy] } }",
+    ),
+    expected: [
+      "systems/shop.yaml:36:53: databases.orders.users.worker.secrets-manager belongs to a static user: remove it, or write rotate instead of ttl",
+    ],
+  },
+  {
+    name: "a reader of a secret by a pattern",
+    files: change(
+      "systems/shop.yaml",
+      staticUser,
+      `        rotate: { every: 30d, method: alternating }\n${kept.replace("shop-rds-proxy", '"shop-*"')}`,
+    ),
+    expected: [
+      'systems/shop.yaml:40:38: databases.orders.users.api.secrets-manager.read-by[0] is "shop-*": write the exact name or ARN of an IAM role, such as titan-rds-proxy',
+    ],
+  },
+  {
+    name: "the end of an old form of subjects that has none",
+    files: change(
+      "organization.yaml",
+      "owner-id: 2 }",
+      "owner-id: 2, subject: names, names-until: 2026-12-31 }",
+    ),
+    expected: [
+      "organization.yaml:3:73: platform.repository.names-until stands beside subject: names, which has no end: write subject: immutable, or remove it",
+    ],
+  },
+  {
+    name: "a form of subjects that GitHub does not have",
+    files: change("organization.yaml", "owner-id: 2 }", "owner-id: 2, subject: both }"),
+    expected: ['organization.yaml:3:66: platform.repository.subject is "both": write immutable or names'],
+  },
+];
