@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { platform } from "../infra/index.ts";
+import { lambdaCode } from "../infra/lambda-code.ts";
 import { record } from "../infra/record.ts";
 import type { Catalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
@@ -49,9 +50,12 @@ async function checkOne(
   // What `keyplane up` fills in; elsewhere the catalogue says it.
   const local = {
     vault: { audit: { first: file(auditFolder, "first"), second: file(auditFolder, "second") } },
+    aws: { account: "000000000000", region: "eu-west-1", emulator: "http://127.0.0.1:4566" },
   };
   const model = derive(catalogue, environment, environment === "local" ? local : undefined);
-  const program = await record(environment, () => platform(model, { part: "all", bootstrapPasswords: {} }));
+  const program = await record(environment, () =>
+    platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: lambdaCode("lambdas") }),
+  );
   return check({
     model,
     positions: catalogue.positions,

@@ -1,8 +1,11 @@
 import type { Resource } from "@pulumi/pulumi";
+import type { LambdaName } from "../model/aws.ts";
 import type { Model } from "../model/model.ts";
+import { declareAws } from "./aws/index.ts";
 import { partOf } from "./part.ts";
 import { AuditDevices } from "./vault/audit.ts";
 import { DatabaseCredentials } from "./vault/databases.ts";
+import { declareFunctionLogins } from "./vault/functions.ts";
 import { declareEncryptionKeys, declareHashingKey } from "./vault/keys.ts";
 import { declareMounts, type Mounts } from "./vault/mounts.ts";
 import { declarePeople, HumanLogin } from "./vault/people.ts";
@@ -15,10 +18,12 @@ export interface PlatformOptions {
   part: "all" | "platform" | (string & {});
   /** Connection → first password of its manager, for connections that Vault does not have yet. */
   bootstrapPasswords: Record<string, string>;
+  /** Folder of each function's bundle; needed where the environment has an AWS account. */
+  lambdaCode?: Record<LambdaName, string>;
 }
 
-/** Declares the Vault of an environment, or a part of it, from the model alone. */
-export function platform(model: Model, { part, bootstrapPasswords }: PlatformOptions): void {
+/** Declares the Vault and the AWS account of an environment, or a part of it, from the model alone. */
+export function platform(model: Model, { part, bootstrapPasswords, lambdaCode }: PlatformOptions): void {
   const { mounts, auth, fingerprintKey, evidenceKey } = model.vault;
   const ours = partOf(model, part);
 
@@ -58,6 +63,11 @@ export function platform(model: Model, { part, bootstrapPasswords }: PlatformOpt
     const people = new HumanLogin("people", model, { dependsOn: audit });
     // Nobody is anyone before their login asks for a second factor, also when the first update is killed.
     declarePeople(model, people, { dependsOn: [people] });
+    if (model.aws !== undefined) {
+      if (lambdaCode === undefined) throw new Error("lambdaCode is missing: name the folders of the bundles");
+      declareAws(model.aws, lambdaCode);
+      declareFunctionLogins(model.vault, model.aws, { dependsOn: [...audit, ...rights] });
+    }
     // Vault takes a quota only for a path that is mounted.
     declareQuotas(model.quotas, { dependsOn: [people, ...Object.values(made ?? {})] });
   }

@@ -4,5 +4,5 @@ import { derive } from "../model/derive.ts";
 import { platform } from "./index.ts";
 import { settings } from "./settings.ts";
 
-const { catalogue, environment, part, bootstrapPasswords } = settings();
-platform(derive(await loadCatalogue(catalogue), environment), { part, bootstrapPasswords });
+const { catalogue, environment, part, bootstrapPasswords, lambdaCode } = settings();
+platform(derive(await loadCatalogue(catalogue), environment), { part, bootstrapPasswords, lambdaCode });

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Config, getStack } from "@pulumi/pulumi";
+import type { LambdaName } from "../model/aws.ts";
+import { lambdaCode } from "./lambda-code.ts";
 
 /** The folder of Pulumi.yaml; the CLI runs the program in the folder of its entry. */
 const project = resolve(import.meta.dirname, "..");
@@ -11,6 +13,8 @@ export interface Settings {
   environment: string;
   part: string;
   bootstrapPasswords: Record<string, string>;
+  /** Folder of each function's bundle. */
+  lambdaCode: Record<LambdaName, string>;
 }
 
 /**
@@ -28,6 +32,7 @@ export function settings(): Settings {
     environment: config.get("environment") ?? environment,
     part: config.get("part") ?? part ?? "all",
     bootstrapPasswords: passwords === undefined ? {} : passwordsFrom(passwords),
+    lambdaCode: lambdaCode(resolve(project, process.env.KEYPLANE_LAMBDAS ?? ".keyplane/lambdas")),
   };
 }
 

@@ -9,8 +9,8 @@ type Seconds = number;
 export interface AwsModel {
   account: string;
   region: string;
-  /** The emulator of the local stack: it has no Access Analyzer, no network, and no IAM that Vault could ask. */
-  emulated: boolean;
+  /** Where the local stack's emulator is: it has no Access Analyzer, no network, and no IAM that Vault could ask. */
+  emulator?: string;
   keys: AwsKey[];
   github: { url: string; audience: string };
   roles: AwsRole[];

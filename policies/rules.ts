@@ -7,6 +7,7 @@ import type { Rule } from "./rule.ts";
 import { bootstrapEnds, dataProtected, noLiveValue, typeJudged } from "./state.ts";
 import * as acl from "./vault/acl.ts";
 import * as audit from "./vault/audit.ts";
+import * as functions from "./vault/aws.ts";
 import * as databases from "./vault/databases.ts";
 import * as encryption from "./vault/encryption.ts";
 import * as endpoint from "./vault/endpoint.ts";
@@ -29,6 +30,7 @@ const subjects: object[] = [
   places,
   quotas,
   endpoint,
+  functions,
   iam,
   awsKeys,
   logging,

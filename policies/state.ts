@@ -7,6 +7,8 @@ import { vault } from "./vault/types.ts";
 const liveNames =
   /^(password|passwd|master_?password|private_?key|private_?key_?pem|secret|secret_?id|secret_?key|secret_?access_?key|secret_?string|secret_?binary|client_?secret|oidc_?client_?secret|token|auth_?token|access_?token|wrapped_?token|token_?reviewer_?jwt|service_?account_?jwt|credentials|data_json_wo|passphrase|api_?key|bindpass)$/i;
 
+const secretRotation = "aws:secretsmanager/secretRotation:SecretRotation";
+
 /** No form of a live value is shorter. */
 const shortest = 8;
 
@@ -45,7 +47,8 @@ export const noLiveValue: ResourceRule = {
     const bootstrap = type === vault.connection ? "postgresql.password" : undefined;
     if (!mayBeLive(props)) return;
     for (const [path, name, value] of leaves(props, "", "")) {
-      if (path === bootstrap) continue;
+      // Secrets Manager's name of a secret, whose value Pulumi never sees.
+      if (path === bootstrap || (path === "secretId" && type === secretRotation)) continue;
       // What a login asks for or is named after is no value: such a property is a flag or a number.
       if (isLiveName(name) && typeof value === "string" && value !== "")
         yield `${path} is the name of a live value`;

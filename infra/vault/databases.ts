@@ -11,8 +11,8 @@ import { SecretBackendRole } from "@pulumi/vault/database/secretBackendRole.js";
 import { Endpoint } from "@pulumi/vault/generic/endpoint.js";
 import { rotationLogins } from "../../model/derive/databases.ts";
 import type { Database } from "../../model/model.ts";
+import { dataHolding } from "../retention.ts";
 import { short, within } from "./lifetime.ts";
-import { dataHolding } from "./retention.ts";
 
 export interface DatabaseArgs {
   /** Path of the database engine. */

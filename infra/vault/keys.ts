@@ -1,7 +1,7 @@
 import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { SecretBackendKey } from "@pulumi/vault/transit/secretBackendKey.js";
 import type { EncryptionKey } from "../../model/model.ts";
-import { dataHolding } from "./retention.ts";
+import { dataHolding } from "../retention.ts";
 
 /** Encryption keys that rotate themselves (R17) and never leave Vault. */
 export function declareEncryptionKeys(

@@ -5,8 +5,8 @@ import { AuthBackendConfig } from "@pulumi/vault/kubernetes/authBackendConfig.js
 import { SecretBackendV2 } from "@pulumi/vault/kv/secretBackendV2.js";
 import { Mount } from "@pulumi/vault/mount.js";
 import type { GitHubSettings, VaultSettings } from "../../model/model.ts";
+import { dataHolding } from "../retention.ts";
 import { ci, duration, host, type Lifetime, service, short } from "./lifetime.ts";
-import { dataHolding } from "./retention.ts";
 
 /** How many versions of a value stay readable: the live ones of a rotation and the way back from it. */
 const keptVersions = 10;

@@ -7,9 +7,9 @@ import { MfaLoginEnforcement } from "@pulumi/vault/identity/mfaLoginEnforcement.
 import { MfaTotp } from "@pulumi/vault/identity/mfaTotp.js";
 import { AuthBackendRole } from "@pulumi/vault/jwt/authBackendRole.js";
 import type { Model } from "../../model/model.ts";
+import { dataHolding } from "../retention.ts";
 import { human } from "./lifetime.ts";
 import { login } from "./mounts.ts";
-import { dataHolding } from "./retention.ts";
 
 /** How people come in: their login, and the code that it asks for (R50). */
 export class HumanLogin extends ComponentResource {

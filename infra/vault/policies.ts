@@ -2,7 +2,7 @@ import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { Policy as VaultPolicy } from "@pulumi/vault/policy.js";
 import type { Policy } from "../../model/model.ts";
 import { renderPolicy } from "../../model/policies.ts";
-import { dataHolding } from "./retention.ts";
+import { dataHolding } from "../retention.ts";
 
 /**
  * The ACL policies: one per consumer, with exact paths (R7), and those of groups and of the platform.

@@ -69,7 +69,7 @@ export function deriveGitHub({ organization, environment, block }: Context): Git
  */
 export function deriveQuotas(
   context: Context,
-  { approle, github, human }: VaultSettings["auth"],
+  { approle, aws, github, human }: VaultSettings["auth"],
 ): RateLimitQuota[] {
   const given = context.block.vault?.quotas ?? {};
   const quota = (
@@ -86,6 +86,8 @@ export function deriveQuotas(
   });
   return [
     quota("approle", `auth/${approle}/`, given.approle, 600, "1m"),
+    // Functions log in some times a quarter of an hour, all from the network's few addresses.
+    ...(context.block.aws === undefined ? [] : [quota("aws", `auth/${aws}/`, undefined, 600, "1m")]),
     quota("github", `auth/${github}/`, given.github, 600, "1m"),
     quota("global", "", given.global, 5000, "1s"),
     quota("human", `auth/${human}/`, given.human, 60, "1m"),

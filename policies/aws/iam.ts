@@ -317,6 +317,24 @@ export const mfaForGroups: ResourceRule = {
   },
 };
 
+export const everyGroupWithMfa: StackRule = {
+  name: "aws-group-mfa-attached",
+  sentence: "Every group of people has the policy that denies them everything without a second factor.",
+  severity: "critical",
+  fix: "Declare a group policy for the group.",
+  controls: ["CIS-AWS-4.0.1/1.10", "NIST-800-53r5/IA-2(1)", "R50"],
+  types: [aws.group],
+  *judgeStack(resources) {
+    const covered = resources
+      .filter(({ type }) => type === aws.groupPolicy)
+      .map(({ props }) => text(props.group));
+    for (const { urn, type, name, props } of resources) {
+      if (type === aws.group && !covered.includes(text(props.name) ?? name))
+        yield { urn, message: "nothing denies its members anything without a second factor" };
+    }
+  },
+};
+
 export const accessAnalyzed: StackRule = {
   name: "aws-access-analyzer",
   sentence: "An account with roles has an access analyzer, which finds what the outside can reach.",

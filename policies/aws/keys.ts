@@ -82,6 +82,20 @@ export const keyDeletionSlow: ResourceRule = {
   },
 };
 
+export const aliasOurs: ResourceRule = {
+  name: "aws-kms-alias-named",
+  sentence: "A key's name says whose it is: none of AWS' own names, and none of another environment.",
+  severity: "low",
+  fix: "Name it alias/keyplane-<environment>-<purpose>.",
+  controls: ["NIST-800-57p1r5/8.1", "R53"],
+  types: [aws.keyAlias],
+  *judge({ urn, props }) {
+    const environment = urn.split("::")[0]?.split(":").at(-1)?.split(".")[0] ?? "";
+    if (!new RegExp(`^alias/keyplane-${environment}-[a-z]+$`).test(text(props.name) ?? ""))
+      yield "its name does not say which environment's and what for";
+  },
+};
+
 const manager: readonly string[] = [aws.secret];
 
 export const secretEncrypted: ResourceRule = {

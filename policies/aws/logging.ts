@@ -279,3 +279,37 @@ export const topicNarrow: ResourceRule = {
     }
   },
 };
+
+export const topicHeard: StackRule = {
+  name: "aws-topic-heard",
+  sentence: "Somebody gets the alarms: a topic has a subscription by e-mail or TLS.",
+  severity: "medium",
+  fix: "Declare a subscription of a contact for the topic.",
+  controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-4", "R48"],
+  types: [aws.subscription],
+  *judgeStack(resources) {
+    const subscriptions = resources.filter(({ type }) => type === aws.subscription);
+    for (const { urn, props } of subscriptions) {
+      if (!["email", "email-json", "https", "sqs", "lambda"].includes(text(props.protocol) ?? ""))
+        yield { urn, message: `it goes by ${text(props.protocol) ?? "nothing"}` };
+      if ((text(props.endpoint) ?? "") === "") yield { urn, message: "it goes nowhere" };
+    }
+    const topic = resources.find(({ type }) => type === aws.topic);
+    if (topic !== undefined && subscriptions.length === 0)
+      yield { urn: topic.urn, message: "nobody gets what is published" };
+  },
+};
+
+export const bucketLocked: ResourceRule = {
+  name: "aws-bucket-lock",
+  sentence: "Where the trail's files are locked, nobody unlocks them early.",
+  severity: "high",
+  fix: "Set rule.defaultRetention with mode COMPLIANCE and days.",
+  controls: ["NIST-800-53r5/AU-9", "NIST-800-53r5/AU-11", "R51"],
+  types: [aws.bucketLock],
+  *judge({ props }) {
+    const { mode, days, years } = record(record(props.rule).defaultRetention);
+    if (mode !== "COMPLIANCE") yield "an administrator may unlock them: mode is not COMPLIANCE";
+    if ((number(days) ?? 0) < 1 && (number(years) ?? 0) < 1) yield "they are locked for no time";
+  },
+};

@@ -9,20 +9,22 @@ const places: Record<string, { property: string; at: readonly string[] }> = {
   [vault.appRole]: { property: "backend", at: ["approle"] },
   [vault.kubernetes]: { property: "backend", at: ["kubernetes"] },
   [vault.kubernetesRole]: { property: "backend", at: ["kubernetes"] },
+  [vault.awsRole]: { property: "backend", at: ["aws"] },
+  [vault.awsClient]: { property: "backend", at: ["aws"] },
   [vault.connection]: { property: "backend", at: ["database"] },
   [vault.databaseRole]: { property: "backend", at: ["database"] },
   [vault.key]: { property: "backend", at: ["transit"] },
 };
 
 const engines = ["kv", "transit", "database"];
-const logins = ["approle", "kubernetes", "userpass", "oidc"];
+const logins = ["approle", "kubernetes", "aws", "userpass", "oidc"];
 const mounts: readonly string[] = [vault.mount, vault.auth, vault.jwt];
 
 export const placeRight: ResourceRule = {
   name: "place-right",
   sentence: "Everything lies at the mount of its kind, where policies and roles look for it.",
   severity: "high",
-  fix: "Leave mount paths as they are: kv, transit, database, github, approle, kubernetes, userpass, oidc.",
+  fix: "Leave mount paths as they are: kv, transit, database, github, approle, kubernetes, aws, userpass, oidc.",
   controls: ["NIST-800-53r5/AC-3", "NIST-800-53r5/CM-7", "R7"],
   types: [...Object.keys(places), ...mounts],
   *judge({ type, props }) {
@@ -62,6 +64,7 @@ const named = [
   vault.jwtRole,
   vault.appRole,
   vault.kubernetesRole,
+  vault.awsRole,
   vault.connection,
   vault.databaseRole,
   vault.key,
@@ -87,5 +90,5 @@ export const nameExact: ResourceRule = {
 
 function nameOf({ type, props }: Resource): string | undefined {
   if (type === vault.audit) return text(props.path);
-  return text(props.roleName) ?? text(props.name);
+  return text(props.roleName) ?? (type === vault.awsRole ? text(props.role) : text(props.name));
 }

@@ -3,13 +3,14 @@ import { bounded, record, seconds, text, texts } from "../value.ts";
 import { readAcl } from "./acl-text.ts";
 import { vault } from "./types.ts";
 
-const logins: readonly string[] = [vault.jwtRole, vault.appRole, vault.kubernetesRole];
+const logins: readonly string[] = [vault.jwtRole, vault.appRole, vault.kubernetesRole, vault.awsRole];
 
 const minute = 60;
 const hour = 3600;
 
 /** Longest life of a token: a CI run, a person's working day, a service's day. */
 function longest({ type, props }: Resource): number {
+  if (type === vault.awsRole) return 15 * minute;
   if (type !== vault.jwtRole) return 24 * hour;
   return props.roleType === "oidc" ? 8 * hour : 4 * hour;
 }
@@ -18,7 +19,7 @@ export const tokenBounded: ResourceRule = {
   name: "token-bounded",
   sentence: "Every token that a login role gives expires, and cannot be renewed beyond a bound.",
   severity: "critical",
-  fix: "Set tokenTtl, tokenMaxTtl and tokenExplicitMaxTtl: at most 4 h for CI, 8 h for people, 24 h for services.",
+  fix: "Set tokenTtl, tokenMaxTtl and tokenExplicitMaxTtl: at most 4 h for CI, 8 h for people, 24 h for services, 15 min for functions.",
   controls: ["NIST-800-53r5/AC-12", "NIST-800-53r5/IA-5(13)", "OWASP-Secrets/2.7.4-expiration", "R13"],
   types: logins,
   *judge(resource) {
@@ -82,7 +83,7 @@ export const tokenPoliciesNamed: ResourceRule = {
     if (policies.includes("root") || policies.includes("")) yield "tokenPolicies names root or nothing";
     if (policies.some((policy) => policy.startsWith("keyplane.group.")))
       yield "a machine gets what a group of people has";
-    const name = text(props.roleName) ?? "";
+    const name = text(type === vault.awsRole ? props.role : props.roleName) ?? "";
     // A role of the platform may stand for several: keyplane.promotion.production gives keyplane.promotion.
     const own = (policy: string) =>
       policy === name || (policy.startsWith("keyplane.") && name.startsWith(`${policy}.`));

@@ -9,6 +9,8 @@ export const vault = {
   appRole: "vault:appRole/authBackendRole:AuthBackendRole",
   kubernetes: "vault:kubernetes/authBackendConfig:AuthBackendConfig",
   kubernetesRole: "vault:kubernetes/authBackendRole:AuthBackendRole",
+  awsRole: "vault:aws/authBackendRole:AuthBackendRole",
+  awsClient: "vault:aws/authBackendClient:AuthBackendClient",
   policy: "vault:index/policy:Policy",
   connection: "vault:database/secretBackendConnection:SecretBackendConnection",
   databaseRole: "vault:database/secretBackendRole:SecretBackendRole",

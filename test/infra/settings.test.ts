@@ -29,6 +29,11 @@ async function passwords(text: string): Promise<string> {
   return file;
 }
 
+const bundles = (folder: string) => ({
+  "rotate-due": resolve(folder, "rotate-due"),
+  "rotate-postgres": resolve(folder, "rotate-postgres"),
+});
+
 test("a stack that is named after its environment builds everything in it", async () => {
   await stack("staging");
   assert.deepEqual(settings(), {
@@ -36,6 +41,7 @@ test("a stack that is named after its environment builds everything in it", asyn
     environment: "staging",
     part: "all",
     bootstrapPasswords: {},
+    lambdaCode: bundles(".keyplane/lambdas"),
   });
 });
 
@@ -52,6 +58,7 @@ test("a stack's name says its part, and its configuration may say otherwise", as
     environment: "staging",
     part: "platform",
     bootstrapPasswords: {},
+    lambdaCode: bundles(".keyplane/lambdas"),
   });
 });
 

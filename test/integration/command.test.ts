@@ -161,7 +161,8 @@ test("`status` exits 1 after a service was killed, and says which", async () => 
 test("`down --json` stops what runs, says so, and keeps the data", async () => {
   const { code, stdout, stderr } = await keyplane(home, ["down", "--json"]);
   assert.equal(code, 0, stderr);
-  assert.deepEqual(JSON.parse(stdout), { stopped: ["vault", "postgres"], deleted: false });
+  const { stopped, deleted } = JSON.parse(stdout) as { stopped: string[]; deleted: boolean };
+  assert.deepEqual([stopped.sort(), deleted], [["aws", "postgres", "vault"], false]);
   assert.ok(existsSync(layout(home).vault.raft));
   const status = await keyplane(home, ["status", "--json"]);
   assert.deepEqual(states(status.stdout), {

@@ -1,5 +1,6 @@
 import { platform } from "../../infra/index.ts";
-import { record } from "../../infra/record.ts";
+import { lambdaCode } from "../../infra/lambda-code.ts";
+import { record, unknown } from "../../infra/record.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Declared } from "../../policies/resource.ts";
@@ -16,12 +17,15 @@ const local = {
       second: { type: "file" as const, path: "/var/lib/keyplane/second/audit.log" },
     },
   },
+  aws: { account: "000000000000", region: "eu-west-1", emulator: "http://127.0.0.1:4566" },
 };
 
 /** The shipped program of an environment, as a first preview would see it. */
 export function realProgram(environment: (typeof environments)[number]): Promise<Declared[]> {
   const model = derive(catalogue, environment, environment === "local" ? local : undefined);
-  return record(environment, () => platform(model, { part: "all", bootstrapPasswords: {} }));
+  return record(environment, () =>
+    platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: lambdaCode("lambdas") }),
+  );
 }
 
 /**
@@ -37,7 +41,7 @@ export async function realState(environment: (typeof environments)[number]): Pro
       .map(({ name }) => [name, `id-of-${name}`]),
   );
   const model = derive(catalogue, environment, environment === "local" ? local : undefined);
-  return program.map((resource) => {
+  return program.map(made).map((resource) => {
     const { type, name, inputs } = resource;
     const more = (outputs: object) => ({ ...resource, inputs: { ...inputs, ...outputs } });
     if (/AuthBackend$/.test(type)) return more({ accessor: `accessor-of-${name}` });
@@ -57,6 +61,18 @@ export async function realState(environment: (typeof environments)[number]): Pro
     if (type.endsWith(":MfaTotp")) return more({ methodId: `method-of-${name}` });
     return resource;
   });
+}
+
+/** Everything that AWS makes known in an update is an ARN or a name here. */
+function made(resource: Declared): Declared {
+  if (!resource.type.startsWith("aws:")) return resource;
+  const known = (value: unknown): unknown => {
+    if (value === unknown) return "arn:aws:made-by-the-update";
+    if (Array.isArray(value)) return value.map(known);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, known(item)]));
+  };
+  return { ...resource, inputs: known(resource.inputs) as Declared["inputs"] };
 }
 
 function isHuman(type: unknown): boolean {

@@ -67,7 +67,7 @@ export function deriveAws(
   return {
     account,
     region,
-    emulated: block.aws.emulator !== undefined,
+    ...given("emulator", block.aws.emulator),
     keys: deriveKeys(place, { functions, secrets, trail }),
     github: { url: `https://${issuer}`, audience },
     roles: [

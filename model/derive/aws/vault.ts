@@ -2,7 +2,7 @@ import type { Policy } from "../../model.ts";
 import { inOrder, type Parts, rule } from "../rules.ts";
 
 /**
- * What a function that rotates a database's users may do in Vault: ask for one short login there, and end it. The
+ * What a function that rotates a database's users may do in Vault: ask for a short login there, which ends with its token. The
  * scheduled runner has the rotation engine's own policy.
  */
 export function functionPolicies({ vault, databases, aws }: Parts): Policy[] {
@@ -16,11 +16,7 @@ export function functionPolicies({ vault, databases, aws }: Parts): Policy[] {
         name: policy,
         purpose: `What the function that rotates the users of ${of} in Secrets Manager may, and nothing else.`,
         of: { kind: "platform", id: policy },
-        rules: inOrder([
-          rule(`${database}/creds/${role}`, "read"),
-          rule("sys/leases/renew", "update"),
-          rule(`sys/leases/revoke/${database}/creds/${role}/+`, "update"),
-        ]),
+        rules: inOrder([rule(`${database}/creds/${role}`, "read")]),
       },
     ];
   });

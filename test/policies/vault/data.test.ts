@@ -401,6 +401,7 @@ test("quota-everywhere: refuses a Vault without a bound for all, and a login wit
   assert.deepEqual(
     findings(quotas.quotaEverywhere, patched(vault.quota, { path: "" })),
     [
+      "no quota bounds logins at auth/aws",
       "no quota bounds logins at auth/oidc",
       "no quota bounds logins at auth/approle",
       "no quota bounds logins at auth/github",

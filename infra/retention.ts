@@ -1,5 +1,5 @@
 import type { CustomResourceOptions } from "@pulumi/pulumi";
-import type { Retired } from "../../model/model.ts";
+import type { Retired } from "../model/model.ts";
 
 /**
  * Options of a resource that holds data: neither an update without its entry nor `destroy` removes it.
