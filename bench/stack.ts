@@ -44,7 +44,8 @@ export async function startBenchStack(
   };
   try {
     const services = await startServices(home, { report: quiet });
-    const model = derive(catalogue, "local", { ...environmentOf(services), parts });
+    const { aws: _, ...environment } = environmentOf(services);
+    const model = derive(catalogue, "local", { ...environment, parts });
     const token = services.vault.rootToken ?? "";
     const vault = new Vault({ address: services.vault.address, ca: services.vault.ca, token });
     const bootstrapPasswords = await prepareDatabases(services, model.databases, {
@@ -61,7 +62,7 @@ export async function startBenchStack(
       environment: { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
     });
     const all = (act: typeof update) =>
-      eachPart(engine, model, bootstrapPasswords, (opened) => act(opened, quiet));
+      eachPart(engine, model, { bootstrapPasswords }, (opened) => act(opened, quiet));
     return {
       model,
       services,

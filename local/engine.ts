@@ -193,6 +193,16 @@ export async function apply({ stack, pack }: OpenedStack, report: Report): Promi
   return watch.ran();
 }
 
+/** Takes what is not there any more off the stack, and what somebody changed into it. */
+export async function refresh({ stack }: Pick<OpenedStack, "stack">, report: Report): Promise<void> {
+  const watch = watchEvents(stack, undefined, report);
+  try {
+    await stack.refresh({ onEvent: watch.onEvent, color: "never", suppressProgress: true });
+  } catch (cause) {
+    throw watch.explain(cause);
+  }
+}
+
 /**
  * What an update would change, and the first gate: what the pack says of it while some values are unknown.
  * @throws UpdateError with the engine's diagnostics, GateError for what the pack does not let pass

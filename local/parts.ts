@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { platform } from "../infra/index.ts";
+import { type PlatformOptions, platform } from "../infra/index.ts";
 import { withoutTraces } from "../infra/without-traces.ts";
 import type { Model } from "../model/model.ts";
 import type { Changes, Engine, OpenedStack } from "./engine.ts";
@@ -31,7 +31,7 @@ export function partsOf(model: Model): Part[][] {
 export async function eachPart(
   engine: Engine,
   model: Model,
-  bootstrapPasswords: Record<string, string>,
+  options: Pick<PlatformOptions, "bootstrapPasswords" | "lambdaCode">,
   act: (opened: OpenedStack, part: Part) => Promise<Changes>,
 ): Promise<Changes> {
   const total: Changes = {};
@@ -41,7 +41,7 @@ export async function eachPart(
       for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
         const { stack: name, part: which } = part;
         const opened = await engine.stack(name, async () =>
-          withoutTraces(() => platform(model, { part: which, bootstrapPasswords })),
+          withoutTraces(() => platform(model, { ...options, part: which })),
         );
         add(total, await act(opened, part));
       }

@@ -9,15 +9,17 @@ import { type Gate, joined, lineOf, outcomeOf } from "../operations/gates/gate.t
 import { databaseReach } from "../operations/rotation/connect.ts";
 import { makeFirstUsers } from "../operations/rotation/first-users.ts";
 import { ensureFirstValues } from "../operations/values/first.ts";
-import { apply, type Changes, changed, Engine, type OpenedStack, preview } from "./engine.ts";
+import { apply, type Changes, changed, Engine, type OpenedStack, preview, refresh } from "./engine.ts";
 import { stopped } from "./engine-events.ts";
 import { judgeStates, pack, probeLocal } from "./gates.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
 import type { LocalKubernetes } from "./kubernetes/index.ts";
+import { bundles } from "./lambdas.ts";
 import { hold } from "./lock.ts";
 import { eachPart } from "./parts.ts";
 import type { Report } from "./progress.ts";
-import { startVaultProvider } from "./providers/index.ts";
+import { startAwsProvider, startVaultProvider } from "./providers/index.ts";
+import { isBuilt, markBuilt } from "./services/emulator/built.ts";
 import {
   environmentOf,
   type LocalServices,
@@ -99,13 +101,17 @@ async function build({
   const bootstrapPasswords = dryRun
     ? Object.fromEntries(await planned(model, connected))
     : await prepareDatabases(services, model.databases, { exists: connected });
-  const provider =
+  const lambdaCode = await bundles(home, model);
+  const served =
     providers === "local"
-      ? await startVaultProvider({
-          address: services.vault.address,
-          ca: services.vault.ca,
-          token: () => deployer.token,
-        })
+      ? await Promise.all([
+          startVaultProvider({
+            address: services.vault.address,
+            ca: services.vault.ca,
+            token: () => deployer.token,
+          }),
+          startAwsProvider(services.aws),
+        ])
       : undefined;
   try {
     const engine = await Engine.open({
@@ -113,21 +119,31 @@ async function build({
       pulumi,
       policies: { pack, catalogue: resolve(folder) },
       environment:
-        provider === undefined
+        served === undefined
           ? {
+              ...emulated(services),
               VAULT_ADDR: model.vault.address,
               VAULT_CACERT: services.vault.caFile,
               VAULT_TOKEN: deployer.token,
               // A child token would need a right that nobody else needs; this one ends with the update.
               TERRAFORM_VAULT_SKIP_CHILD_TOKEN: "true",
             }
-          : { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
+          : { PULUMI_DEBUG_PROVIDERS: `vault:${served[0].port},aws:${served[1].port}` },
     });
     // Every stack's preview first: what one of them is refused for is refused before any is touched.
     const opened: OpenedStack[] = [];
     const gates: Gate[] = [];
     const plans = new Map<string, Changes>();
-    const plan = await eachPart(engine, model, bootstrapPasswords, async (each, { stack }) => {
+    // An emulator that was started anew is empty, which only looking tells.
+    const forgotten = !(await isBuilt(services.home));
+    const program = { bootstrapPasswords, lambdaCode };
+    const plan = await eachPart(engine, model, program, async (each, part) => {
+      const { stack } = part;
+      if (forgotten && !each.fresh && !dryRun && holdsAccount(part)) {
+        const text = "looking at what is there: the AWS emulator is a new one";
+        report({ subject: stack, state: "started", text });
+        await refresh(each, report);
+      }
       report({ subject: stack, state: "started", text: "previewing" });
       const { changes, gate } = await preview(each, report);
       if (gate !== undefined) gates.push(gate);
@@ -140,7 +156,7 @@ async function build({
     report({ subject: "policies", state: "progress", text: lineOf(before) });
     if (dryRun) return { model, services, changes: plan, changed: changed(plan), unset: [], gates: [before] };
     const made = new Map<string, string[]>();
-    const changes = await eachPart(engine, model, bootstrapPasswords, async (each, { stack }) => {
+    const changes = await eachPart(engine, model, program, async (each, { stack }) => {
       const same = plans.get(stack) ?? {};
       if (changed(same) === 0) return same;
       report({ subject: stack, state: "started", text: "updating" });
@@ -149,6 +165,7 @@ async function build({
       report(settled(stack, done.changes, false));
       return done.changes;
     });
+    await markBuilt(services.home);
     if (kubernetes !== undefined) await renewReviewer(kubernetes, administered, model);
     await deployer.retireRoot();
     // The state is judged while values are made: neither touches what the other looks at.
@@ -165,9 +182,24 @@ async function build({
   } finally {
     // Vault may be what failed: the first error matters, and the token ends by itself.
     await deployer.end().catch(() => {});
-    await provider?.close();
+    for (const provider of served ?? []) await provider.close();
     await vault.close();
   }
+}
+
+/** Whether a part is the one that builds the AWS account. */
+function holdsAccount({ part }: { part: string }): boolean {
+  return part === "all" || part === "platform";
+}
+
+/** Where AWS' official provider finds the emulator. */
+function emulated({ aws: { endpoint, account, region } }: LocalServices): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_ACCESS_KEY_ID: account,
+    AWS_SECRET_ACCESS_KEY: account,
+    AWS_REGION: region,
+  };
 }
 
 /** Vault's own token for Kubernetes lasts a day and is dropped by a change of its neighbours: each start gives a new one. */

@@ -7,7 +7,7 @@ export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** One property of a resource type: how it looks, how Vault calls it and what Vault assumes without it. */
 export interface Field {
-  readonly kind: "text" | "number" | "flag" | "list" | "set" | "map" | "block";
+  readonly kind: "text" | "number" | "flag" | "list" | "set" | "map" | "block" | "blocks" | "archive";
   /** Name in Vault's API; the property's name in snake case when absent. */
   readonly api?: string;
   readonly required?: true;
@@ -23,6 +23,8 @@ export interface Field {
   readonly chosen?: true;
   /** The properties of a block. */
   readonly fields?: Fields;
+  /** The properties of each of several blocks. */
+  readonly items?: Fields;
   /** Makes two ways to write the same text (or the same item of a set) equal. */
   readonly normal?: (value: string) => string;
   /** Why a text is not served, or undefined. */
@@ -32,7 +34,7 @@ export interface Field {
 /** Every property that is served of a type whose declared arguments are `Args`: the compiler checks the names. */
 export type Fields<Args = Record<string, unknown>> = { readonly [K in keyof Args]?: Field };
 
-type Options = Omit<Field, "kind" | "fields">;
+type Options = Omit<Field, "kind" | "fields" | "items">;
 /** The kinds of fields, each with the options that set it apart. */
 export const text = (options: Options = {}): Field => ({ ...options, kind: "text" });
 export const number = (options: Options = {}): Field => ({ ...options, kind: "number" });
@@ -46,6 +48,15 @@ export const block = <Args>(fields: Fields<Args>, options: Options = {}): Field 
   kind: "block",
   fields: fields as Fields,
 });
+
+/** A list of such objects, in their order. */
+export const blocks = <Args>(fields: Fields<Args>, options: Options = {}): Field => ({
+  ...options,
+  kind: "blocks",
+  items: fields as Fields,
+});
+/** A folder of files, which the engine tells by a hash of them. */
+export const archive = (options: Options = {}): Field => ({ ...options, kind: "archive" });
 
 /** `maxLeaseTtl` → `max_lease_ttl` */
 function snake(name: string): string {
@@ -74,9 +85,11 @@ export function zero(field: Field): Value {
       return false;
     case "list":
     case "set":
+    case "blocks":
       return [];
     case "map":
     case "block":
+    case "archive":
       return {};
   }
 }
@@ -89,6 +102,17 @@ export function normalised(field: Field, value: Value | undefined): Value {
     const same = field.normal ?? ((item: string) => item);
     return [...new Set(value.map((item) => same(String(item))))].sort();
   }
+  if (field.kind === "blocks" && Array.isArray(value)) {
+    return value.map((item) =>
+      isObject(item)
+        ? Object.fromEntries(
+            entriesOf(field.items ?? {}).map(([name, inner]) => [name, normalisedWithin(inner, item[name])]),
+          )
+        : item,
+    );
+  }
+  // The engine's hash says what is in it, wherever the folder lies.
+  if (field.kind === "archive" && isObject(value)) return value.hash ?? "";
   if (field.kind === "map" && isObject(value)) {
     const keys = Object.keys(value).sort();
     return Object.fromEntries(keys.map((key) => [key, String(value[key])]));
@@ -97,6 +121,15 @@ export function normalised(field: Field, value: Value | undefined): Value {
     return field.normal(value);
   }
   return value;
+}
+
+/** The same of a property of a block, which may be a block itself. */
+function normalisedWithin(field: Field, value: Value | undefined): Value {
+  if (field.fields === undefined) return normalised(field, value);
+  const inner = isObject(value) ? value : {};
+  return Object.fromEntries(
+    entriesOf(field.fields).map(([name, each]) => [name, normalisedWithin(each, inner[name])]),
+  );
 }
 
 /** Whether a value is an object: neither null nor a list. */
@@ -125,6 +158,12 @@ export function misfit(field: Field, value: Value): string | undefined {
         : "must be an object of strings";
     case "block":
       return isObject(value) ? undefined : "must be an object";
+    case "blocks":
+      return Array.isArray(value) && value.every(isObject) ? undefined : "must be a list of objects";
+    case "archive":
+      return isObject(value) && typeof value.path === "string"
+        ? undefined
+        : "must be the archive of a folder";
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Vault } from "../../clients/vault.ts";
 import {
   entriesOf,
   type Field,
@@ -31,17 +30,17 @@ export interface State {
 }
 
 /** What the engine asks of a provider, without the wire: a table of kinds and the client they act with. */
-export class Provider {
-  readonly #kinds: Map<string, Kind>;
-  readonly #vault: () => Vault;
+export class Provider<Client> {
+  readonly #kinds: Map<string, Kind<Client>>;
+  readonly #client: () => Client;
 
-  constructor(kinds: readonly Kind[], vault: () => Vault) {
+  constructor(kinds: readonly Kind<Client>[], client: () => Client) {
     this.#kinds = new Map(kinds.map((kind) => [kind.type, kind]));
-    this.#vault = vault;
+    this.#client = client;
   }
 
   /** The kind of a resource type; throws for a type that is not served. */
-  kind(type: string): Kind {
+  kind(type: string): Kind<Client> {
     const found = this.#kinds.get(type);
     if (found === undefined) {
       throw new Error(
@@ -68,10 +67,10 @@ export class Provider {
   async create(type: string, inputs: Properties): Promise<State> {
     const kind = this.kind(type);
     return guarded(kind, inputs, async () => {
-      const vault = this.#vault();
-      const id = await kind.create(vault, inputs);
-      const live = await kind.read(vault, id, inputs);
-      if (live === undefined) throw new Error(`${id}: Vault has lost what it has just accepted`);
+      const client = this.#client();
+      const id = await kind.create(client, inputs);
+      const live = await kind.read(client, id, inputs);
+      if (live === undefined) throw new Error(`${id}: the system has lost what it has just accepted`);
       return { id, outputs: outputsOf(kind, inputs, live) };
     });
   }
@@ -99,7 +98,7 @@ export class Provider {
       throw new Error(`${id}: the local provider does not import; declare the resource and run \`up\``);
     }
     return guarded(kind, inputs, async () => {
-      const live = await kind.read(this.#vault(), id, state);
+      const live = await kind.read(this.#client(), id, state);
       if (live === undefined) return undefined;
       const outputs = outputsOf(kind, state, live);
       return { id, outputs, inputs: refreshed(kind.fields, inputs, outputs) };
@@ -116,18 +115,17 @@ export class Provider {
     const kind = this.kind(type);
     const { changed } = this.diff(type, oldInputs, oldOutputs, inputs);
     return guarded(kind, inputs, async () => {
-      const vault = this.#vault();
-      await kind.update(vault, id, completed(kind.fields, inputs, changed, ""), changed);
-      const live = await kind.read(vault, id, inputs);
-      if (live === undefined)
-        throw new Error(`${id} is gone from Vault; run \`pulumi refresh\` and update again`);
+      const client = this.#client();
+      await kind.update(client, id, completed(kind.fields, inputs, changed, ""), changed);
+      const live = await kind.read(client, id, inputs);
+      if (live === undefined) throw new Error(`${id} is gone; run \`pulumi refresh\` and update again`);
       return outputsOf(kind, inputs, live);
     });
   }
 
   async delete(type: string, id: string, state: Properties): Promise<void> {
     const kind = this.kind(type);
-    await guarded(kind, state, () => kind.delete(this.#vault(), id, state));
+    await guarded(kind, state, () => kind.delete(this.#client(), id, state));
   }
 }
 
@@ -145,6 +143,10 @@ function failuresOf(type: string, fields: Fields, inputs: Properties, prefix: st
     if (reason !== undefined) failures.push({ property, reason });
     else if (field.fields !== undefined && isObject(value)) {
       failures.push(...failuresOf(type, field.fields, value, `${property}.`));
+    } else if (field.items !== undefined && Array.isArray(value)) {
+      for (const [index, item] of value.entries()) {
+        if (isObject(item)) failures.push(...failuresOf(type, field.items, item, `${property}[${index}].`));
+      }
     }
   }
   for (const [name, field] of known) {
@@ -204,7 +206,7 @@ function completed(
 }
 
 /** The live values, and from the state what cannot be read: addresses and write-only values. */
-function outputsOf(kind: Kind, state: Properties, live: Properties): Properties {
+function outputsOf(kind: { fields: Fields }, state: Properties, live: Properties): Properties {
   return { ...kept(kind.fields, state), ...merged(kind.fields, state, live) };
 }
 
@@ -255,7 +257,7 @@ function objectOr(value: Value | undefined): Properties {
 }
 
 /** Runs an action; no write-only value appears in the message of an error that leaves here. */
-async function guarded<T>(kind: Kind, inputs: Properties, act: () => Promise<T>): Promise<T> {
+async function guarded<T>(kind: { fields: Fields }, inputs: Properties, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {

@@ -24,7 +24,7 @@ const { DiffResponse, PropertyDiff } = messages;
  * calls it acts with its token, so a connection of another user than `uid` is closed unread.
  */
 export async function serve(
-  provider: Provider,
+  provider: Provider<unknown>,
   version: string,
   uid: number | undefined = process.getuid?.(),
 ): Promise<{ port: number; close(): Promise<void> }> {
@@ -49,7 +49,7 @@ export async function serve(
   };
 }
 
-function methods(provider: Provider, version: string): UntypedServiceImplementation {
+function methods(provider: Provider<unknown>, version: string): UntypedServiceImplementation {
   return {
     handshake: answer(() => new messages.ProviderHandshakeResponse()),
     attach: answer(() => new empties.Empty()),
@@ -86,7 +86,7 @@ function methods(provider: Provider, version: string): UntypedServiceImplementat
         )
         .setDiffsList([...new Set(changed.map(topOf))])
         .setReplacesList([...new Set(replaced.map(topOf))])
-        // A name in Vault is the identity: the old one must be gone before the new one can take its place.
+        // A name is the identity: the old one must be gone before the new one can take its place.
         .setDeletebeforereplace(replaced.length > 0)
         .setHasdetaileddiff(true);
       for (const path of changed) {

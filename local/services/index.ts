@@ -205,7 +205,7 @@ export function auditFiles({ vault }: Pick<LocalServices, "vault">): string[] {
 }
 
 /** What the local environment knows only at run time, in the form of the catalogue's environment block. */
-export function environmentOf({ vault, postgres, issuer }: LocalServices): EnvironmentOverrides {
+export function environmentOf({ vault, postgres, issuer, aws }: LocalServices): EnvironmentOverrides {
   const [first, second] = vault.auditDirectories;
   return {
     github: { issuer: issuer.url, certificate: issuer.ca },
@@ -218,6 +218,7 @@ export function environmentOf({ vault, postgres, issuer }: LocalServices): Envir
       },
     },
     postgres: { host: postgres.host, port: postgres.port },
+    aws: { account: aws.account, region: aws.region, emulator: aws.endpoint },
   };
 }
 

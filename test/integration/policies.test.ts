@@ -42,6 +42,11 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** What an account has beside the emulator's types, the official provider alone serves. */
+function withoutAws({ aws: _, ...model }: Model): Model {
+  return model;
+}
+
 /** Verdicts of a preview with the pack, as `verdict rule resource`, and whether the engine let it pass. */
 async function byEngine(
   stack: string,
@@ -95,14 +100,14 @@ function line(verdict: string, rule: string, urn: string | undefined): string {
 }
 
 test("the engine's verdicts on the shipped program are those of `keyplane check`, and it lets it pass", async () => {
-  const model = derive(catalogue, "production");
+  const model = withoutAws(derive(catalogue, "production"));
   const { verdicts, passed, log } = await byEngine("production", model);
   assert.deepEqual(verdicts, await inProcess("production", model), log);
   assert.equal(passed, true, log);
 });
 
 test("a violation in each subject stops the preview, with the same verdicts as in process", async () => {
-  const right = derive(catalogue, "staging");
+  const right = withoutAws(derive(catalogue, "staging"));
   const wrong: Model = {
     ...right,
     vault: {

@@ -6,8 +6,9 @@ import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
 import { Vault } from "../../clients/vault.ts";
 import { platform } from "../../infra/index.ts";
 import { Engine } from "../../local/engine.ts";
+import { bundles } from "../../local/lambdas.ts";
 import type { Part } from "../../local/parts.ts";
-import { startVaultProvider } from "../../local/providers/index.ts";
+import { startAwsProvider, startVaultProvider } from "../../local/providers/index.ts";
 import {
   type LocalServices,
   prepareDatabases,
@@ -34,7 +35,7 @@ export class ProgramStack implements AsyncDisposable {
   token: string;
   bootstrapPasswords: Record<string, string> = {};
   readonly #engine: Engine;
-  readonly #provider: { close(): Promise<void> };
+  readonly #providers: { close(): Promise<void> }[];
 
   private constructor(
     home: string,
@@ -42,13 +43,13 @@ export class ProgramStack implements AsyncDisposable {
     model: Model,
     vault: Vault,
     engine: Engine,
-    provider: { close(): Promise<void> },
+    providers: { close(): Promise<void> }[],
   ) {
     this.home = home;
     this.services = services;
     this.vault = vault;
     this.#engine = engine;
-    this.#provider = provider;
+    this.#providers = providers;
     this.model = model;
     this.token = services.vault.rootToken ?? "";
   }
@@ -65,12 +66,14 @@ export class ProgramStack implements AsyncDisposable {
     started.defer(() => vault.close());
     const provider = await startVaultProvider({ address, ca, token: () => stack.token });
     started.defer(() => provider.close());
+    const aws = await startAwsProvider(services.aws);
+    started.defer(() => aws.close());
     const engine = await Engine.open({
       home,
       pulumi: await findTool("pulumi", report),
-      environment: { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
+      environment: { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port},aws:${aws.port}` },
     });
-    const stack = new ProgramStack(home, services, modelOf(services), vault, engine, provider);
+    const stack = new ProgramStack(home, services, modelOf(services), vault, engine, [provider, aws]);
     await stack.prepareDatabases();
     started.move();
     return stack;
@@ -101,8 +104,9 @@ export class ProgramStack implements AsyncDisposable {
     part: Part = { stack: "local", part: "all" },
   ): Promise<Run> {
     const { model, bootstrapPasswords } = this;
+    const lambdaCode = await bundles(this.home, model);
     const { stack } = await this.#engine.stack(part.stack, async () =>
-      platform(model, { part: part.part, bootstrapPasswords }),
+      platform(model, { part: part.part, bootstrapPasswords, lambdaCode }),
     );
     const steps: string[] = [];
     await act(stack, ({ resOutputsEvent, resourcePreEvent }) => {
@@ -110,13 +114,14 @@ export class ProgramStack implements AsyncDisposable {
       if (metadata === undefined || metadata.op === "same" || metadata.op === "refresh") return;
       const [, , type = "", name] = metadata.urn.split("::");
       const step = `${metadata.op} ${type.slice(type.lastIndexOf(":") + 1)} ${name}`;
-      if (type.includes("vault:") && !steps.includes(step)) steps.push(step);
+      if (/(vault|aws):/.test(type) && !type.endsWith("providers:aws") && !steps.includes(step))
+        steps.push(step);
     });
     return { steps: steps.sort() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#provider.close();
+    for (const provider of this.#providers) await provider.close();
     await this.vault.close();
     await removeHome(this.home);
   }
@@ -127,7 +132,7 @@ async function removeHome(home: string): Promise<void> {
   await rm(join(home, ".."), { recursive: true, force: true });
 }
 
-function localModel(services: LocalServices): Model {
+export function localModel(services: LocalServices): Model {
   const small = smallModel();
   const suffix = randomBytes(4).toString("hex");
   return smallModel({

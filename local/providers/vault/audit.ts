@@ -1,7 +1,8 @@
 import type { Audit, AuditArgs } from "@pulumi/vault/audit.js";
 import { type Vault, VaultError } from "../../../clients/vault.ts";
 import { flag, map, normalised, type Properties, text } from "../fields.ts";
-import { kind, remove, said } from "../kind.ts";
+import { said } from "../kind.ts";
+import { kind, remove } from "./entry.ts";
 
 interface LiveDevice {
   type: string;

@@ -18,7 +18,7 @@ import {
   text,
   toVault,
 } from "../fields.ts";
-import { entry, kind, remove } from "../kind.ts";
+import { entry, kind, remove } from "./entry.ts";
 
 const postgres: Fields<database.SecretBackendConnectionPostgresql> = {
   connectionUrl: text(),

@@ -1,7 +1,8 @@
 import type { Endpoint, EndpointArgs } from "@pulumi/vault/generic/endpoint.js";
 import type { Vault } from "../../../clients/vault.ts";
 import { flag, list, type Properties, text } from "../fields.ts";
-import { kind, said } from "../kind.ts";
+import { said } from "../kind.ts";
+import { kind } from "./entry.ts";
 
 /** Compact JSON, so that spaces are no difference. */
 const compact = (json: string) => JSON.stringify(JSON.parse(json));

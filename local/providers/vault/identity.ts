@@ -19,7 +19,8 @@ import {
   toVault,
   type Value,
 } from "../fields.ts";
-import { kind, remove, said } from "../kind.ts";
+import { said } from "../kind.ts";
+import { kind, remove } from "./entry.ts";
 
 const entityFields: Fields<EntityArgs> = {
   name: text({ required: true }),

@@ -20,7 +20,8 @@ import {
   toVault,
   type Value,
 } from "../fields.ts";
-import { entry, type Kind, kind, remove, said } from "../kind.ts";
+import { type Kind, said } from "../kind.ts";
+import { entry, kind, remove } from "./entry.ts";
 
 /** A mount as `sys/mounts/<path>` and `sys/auth/<path>` return it. */
 export interface LiveMount {
@@ -233,7 +234,7 @@ const kvConfig = entry<SecretBackendV2, SecretBackendV2Args>({
 });
 
 /** A new versioned engine prepares itself after its mount and refuses writes for that moment. */
-export const kvBackend: Kind = {
+export const kvBackend: Kind<Vault> = {
   ...kvConfig,
   async create(vault, inputs) {
     for (const start = Date.now(); ; await sleep(20)) {

@@ -1,7 +1,8 @@
 import type { Policy, PolicyArgs } from "@pulumi/vault/policy.js";
 import type { QuotaRateLimit, QuotaRateLimitArgs } from "@pulumi/vault/quotaRateLimit.js";
 import { flag, number, text } from "../fields.ts";
-import { entry, said } from "../kind.ts";
+import { said } from "../kind.ts";
+import { entry } from "./entry.ts";
 
 export const policy = entry<Policy, PolicyArgs>({
   type: "vault:index/policy:Policy",

@@ -19,11 +19,12 @@ import type {
   AuthBackendRoleArgs as KubernetesRoleArgs,
 } from "@pulumi/vault/kubernetes/authBackendRole.js";
 import { type Fields, flag, fromVault, list, map, number, set, text, toVault } from "../fields.ts";
-import { entry, kind, remove, said } from "../kind.ts";
+import { said } from "../kind.ts";
+import { entry, kind, remove } from "./entry.ts";
 import { describe, enableAuth, readMount, tune, tuneAuth, tuneOf } from "./mounts.ts";
 
 /** What every role of every method says of the tokens it gives. */
-const tokens = {
+export const tokens = {
   tokenPolicies: set(),
   tokenTtl: number(),
   tokenMaxTtl: number(),

@@ -1,6 +1,6 @@
 import type { SecretBackendKey, SecretBackendKeyArgs } from "@pulumi/vault/transit/secretBackendKey.js";
 import { type Fields, flag, fromVault, number, text, toVault } from "../fields.ts";
-import { kind, remove } from "../kind.ts";
+import { kind, remove } from "./entry.ts";
 
 /** What a key is for good. */
 const nature: Fields<SecretBackendKeyArgs> = {

@@ -59,7 +59,7 @@ export function deriveFunctions(
         const users = secrets.filter((secret) => secret.database === database.id);
         const name = users[0]?.function ?? "";
         const own = `${database.connection}.keyplane.rotate-postgres`;
-        const { id, host, port, database: inside, tls, rotation } = database;
+        const { id, host, port, database: inside, tls, rotation, groups } = database;
         return {
           name,
           code: "rotate-postgres",
@@ -78,7 +78,7 @@ export function deriveFunctions(
               database: inside,
               tls,
               rotation,
-              mount: vault.mounts.database,
+              groups: groups.map(({ name }) => ({ name })),
               users: Object.fromEntries(
                 users.map(({ name: secret, user, memberOf, logins }) => [secret, { user, memberOf, logins }]),
               ),

@@ -11,7 +11,7 @@ let answers: { status: number; body: unknown }[] = [];
 let asked: string[] = [];
 let server: Server;
 let vault: Vault;
-let provider: Provider;
+let provider: Provider<Vault>;
 
 before(async () => {
   server = createServer((request, response) => {

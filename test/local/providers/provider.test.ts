@@ -20,7 +20,7 @@ const server = new Vault({ address: "http://127.0.0.1:1" });
 /** A kind whose live objects lie in a map. */
 function world(live = new Map<string, Properties>()) {
   const writes: Properties[] = [];
-  const things: Kind = {
+  const things: Kind<Vault> = {
     type,
     fields: {
       name: text({ required: true, replace: true, local: true }),
@@ -202,10 +202,10 @@ test("a read of what is gone says so, and an update of it says what to do", asyn
   const { outputs } = await provider.create(type, inputs);
   live.delete("x");
   assert.equal(await provider.read(type, "x", outputs, inputs), undefined);
-  const lost: Kind = { ...provider.kind(type), update: async () => {} };
+  const lost: Kind<Vault> = { ...provider.kind(type), update: async () => {} };
   await assert.rejects(
     new Provider([lost], () => server).update(type, "x", inputs, outputs, { name: "x", size: 5 }),
-    { message: "x is gone from Vault; run `pulumi refresh` and update again" },
+    { message: "x is gone; run `pulumi refresh` and update again" },
   );
 });
 
