@@ -93,3 +93,12 @@ test("a value on the edge of two pieces is found once", () => {
     assert.equal(scanned(bytes, 65_536).detections.length, 1, String(shift));
   }
 });
+
+test("a value that two detectors see, on the edge of two pieces, is found once", () => {
+  const text = `https://user:${sample("GitHub personal token")}@git.example.com`;
+  for (let shift = 0; shift <= text.length; shift++) {
+    const before = Buffer.alloc(65_536 - reach.ahead - shift, " ");
+    const bytes = Buffer.concat([before, Buffer.from(text), Buffer.alloc(100_000, " ")]);
+    assert.equal(scanned(bytes, 65_536).detections.length, 1, `cut ${shift} characters behind its beginning`);
+  }
+});

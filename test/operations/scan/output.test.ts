@@ -42,6 +42,11 @@ test("no output holds a value, in any form: text, JSON, SARIF, annotations, base
   }
 });
 
+test("JSON says kind, place, message and fix of a finding, and nothing else of it", () => {
+  const [first] = json(result).findings;
+  assert.deepEqual(Object.keys(first ?? {}).sort(), ["column", "fix", "kind", "line", "message", "path"]);
+});
+
 test("SARIF is valid against the schema of 2.1.0, and each result has its own fingerprint", () => {
   const file = createRequire(import.meta.url).resolve(
     "@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json",
