@@ -1,4 +1,4 @@
-import type { Detector, Kind } from "../detector.ts";
+import type { Detector } from "../detector.ts";
 import { addressPassword } from "./address.ts";
 import { assignment } from "./assignment.ts";
 import { authorization } from "./authorization.ts";
@@ -28,6 +28,3 @@ export const detectors: readonly Detector[] = [
   ...loginFiles,
   assignment,
 ];
-
-/** Of every detector, by id. */
-export const kinds: ReadonlyMap<string, Kind> = new Map(detectors.map(({ kind }) => [kind.id, kind]));

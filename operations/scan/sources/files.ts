@@ -2,7 +2,6 @@ import { getCompileCacheDir } from "node:module";
 import { availableParallelism } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { kinds } from "../detectors/index.ts";
 import type { Hashes } from "../known.ts";
 import { Batch, type ScannedFile, type Share } from "./batch.ts";
 
@@ -49,14 +48,8 @@ function ended(share: Share): Promise<ScannedFile[]> {
     workerData: { share, compiled: getCompileCacheDir() },
   });
   return new Promise((resolve, reject) => {
-    worker.once("message", (results: ScannedFile[]) => resolve(results.map(withKinds)));
+    worker.once("message", resolve);
     worker.once("error", reject);
     worker.once("exit", (code) => reject(new Error(`a worker of the scan ended with ${code}`)));
   });
-}
-
-/** Kinds are compared by what they are: a worker's copies become the same objects again. */
-function withKinds(file: ScannedFile): ScannedFile {
-  const detections = file.detections.map((one) => ({ ...one, kind: kinds.get(one.kind.id) ?? one.kind }));
-  return { ...file, detections };
 }
