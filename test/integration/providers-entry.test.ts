@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { platform } from "../../infra/index.ts";
-import { startVaultProvider } from "../../local/providers/index.ts";
+import { lambdaCode } from "../../infra/lambda-code.ts";
+import { startAwsProvider, startVaultProvider } from "../../local/providers/index.ts";
 import { findTool } from "../../local/toolchain/index.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
@@ -18,6 +19,7 @@ const repository = resolve(import.meta.dirname, "..", "..");
 let folder: string;
 let pulumi: string;
 let provider: { port: number; close(): Promise<void> };
+let aws: { port: number; close(): Promise<void> };
 
 /** The Pulumi CLI in a copy of the project, as an engineer runs it for a real environment. */
 async function cli(...args: string[]): Promise<string> {
@@ -31,7 +33,8 @@ async function cli(...args: string[]): Promise<string> {
       PULUMI_BACKEND_URL: `file://${join(folder, "backend")}`,
       PULUMI_CONFIG_PASSPHRASE: "only for this test",
       PULUMI_SKIP_UPDATE_CHECK: "true",
-      PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}`,
+      PULUMI_DEBUG_PROVIDERS: `vault:${provider.port},aws:${aws.port}`,
+      KEYPLANE_LAMBDAS: join(folder, "lambdas"),
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     },
   });
@@ -52,16 +55,32 @@ before(async () => {
   pulumi = await findTool("pulumi", () => {});
   // A preview of a new environment asks no system anything: nothing listens there.
   provider = await startVaultProvider({ address: "https://127.0.0.1:1", ca: "", token: () => "" });
+  aws = await startAwsProvider({
+    endpoint: "http://127.0.0.1:1",
+    account: "000000000000",
+    region: "eu-west-1",
+  });
+  for (const code of Object.values(lambdaCode(join(folder, "lambdas")))) {
+    await mkdir(code, { recursive: true });
+    await writeFile(join(code, "index.mjs"), "export const handler = () => {};");
+  }
 });
 after(async () => {
   await provider?.close();
+  await aws?.close();
   await rm(folder, { recursive: true, force: true });
 });
 
 for (const environment of ["staging", "production"]) {
   test(`\`pulumi preview\` of ${environment} runs the entry and plans exactly what the model declares`, async () => {
     const model = derive(await loadCatalogue(join(repository, "catalogue")), environment);
-    const expected = await declared(() => platform(model, { part: "all", bootstrapPasswords: {} }));
+    const expected = await declared(() =>
+      platform(model, {
+        part: "all",
+        bootstrapPasswords: {},
+        lambdaCode: lambdaCode(join(folder, "lambdas")),
+      }),
+    );
     await cli("stack", "init", environment);
     const { steps } = JSON.parse(await cli("preview", "--stack", environment, "--json")) as {
       steps: { op: string; urn: string }[];
@@ -79,6 +98,7 @@ for (const environment of ["staging", "production"]) {
     const model = derive(await loadCatalogue(join(repository, "catalogue")), environment);
     const config = JSON.parse(await cli("config", "--stack", environment, "--json"));
     assert.deepEqual(config, {
+      "aws:region": { value: model.aws?.region, secret: false },
       "vault:address": { value: model.vault.address, secret: false },
       "vault:skipChildToken": { value: "true", secret: false },
     });
@@ -92,7 +112,9 @@ test("a part's stack builds that part: its name says which", async () => {
   };
   assert.ok(steps.some(({ urn }) => urn.endsWith("::kv")));
   assert.deepEqual(
-    steps.filter(({ urn }) => urn.includes("titan")).map(({ urn }) => urn.split("::").slice(2).join(" ")),
+    steps
+      .filter(({ urn }) => urn.includes("titan") && !/aws/.test(urn))
+      .map(({ urn }) => urn.split("::").slice(2).join(" ")),
     [
       "vault:index/policy:Policy keyplane.group.titan-operators",
       "vault:identity/group:Group titan-operators",

@@ -1,5 +1,6 @@
 import type { Kind } from "../kind.ts";
 import type { Aws } from "./clients.ts";
+import { analyzer, bucketLock } from "./elsewhere.ts";
 import { group, groupPolicy, oidcProvider, passwordPolicy, role, rolePolicy } from "./iam.ts";
 import { alias, key } from "./kms.ts";
 import { lambdaFunction, permission } from "./lambda.ts";
@@ -10,7 +11,7 @@ import { schedule } from "./scheduler.ts";
 import { secret, secretPolicy, secretRotation } from "./secrets.ts";
 import { trail } from "./trail.ts";
 
-/** Every resource type that `infra/` declares in the local environment. */
+/** Every resource type that `infra/` declares. */
 export const awsKinds: readonly Kind<Aws>[] = [
   key,
   alias,
@@ -39,4 +40,6 @@ export const awsKinds: readonly Kind<Aws>[] = [
   secret,
   secretPolicy,
   secretRotation,
+  analyzer,
+  bucketLock,
 ];

@@ -34,9 +34,7 @@ before(async () => {
     );
     const options = { part: "all", bootstrapPasswords, lambdaCode: lambdaCode("lambdas") };
     const declaration = await declared(() => platform(model, options));
-    // AWS is served for the emulator alone: what an account has beside it is the official provider's.
-    const systems = model.environment === "local" ? /^(vault|aws):/ : /^vault:/;
-    resources.push(...declaration.resources.filter(({ type }) => systems.test(type)));
+    resources.push(...declaration.resources.filter(({ type }) => /^(vault|aws):/.test(type)));
   }
 });
 
