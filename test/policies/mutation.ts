@@ -25,29 +25,37 @@ const kinds: Record<string, (value: unknown) => unknown> = {
   unknown: () => unknown,
 };
 
-/** Every mutant of a resource: each property, at each depth of maps, in each way; its protection taken off. */
+/**
+ * Every mutant of a resource: each property, at each depth of maps, lists and JSON documents, in each way; its protection
+ * taken off.
+ */
 export function mutants(resource: Declared): Mutant[] {
   const found: Mutant[] = [];
-  const visit = (value: { readonly [key: string]: unknown }, path: string[]) => {
+  const visit = (value: Branch, path: Step[]) => {
     for (const [key, inner] of Object.entries(value)) {
-      const place = [...path, key];
+      const place = [...path, Array.isArray(value) ? Number(key) : key];
       for (const [kind, change] of Object.entries(kinds)) {
         const changed = change(inner);
         if (changed === undefined && kind !== "dropped") continue;
+        // In a document that is known as a whole nothing is unknown.
+        if (kind === "unknown" && path.includes(document)) continue;
         if (JSON.stringify(changed) === JSON.stringify(inner) && changed !== unknown) continue;
-        const what = `${resource.type}.${place.join(".")} ${kind}`;
-        found.push({ what, resource: { ...resource, inputs: put(resource.inputs, place, changed) } });
+        const what = `${resource.type}.${named(place)} ${kind}`;
+        found.push({
+          what,
+          resource: { ...resource, inputs: put(resource.inputs, place, changed) as Inputs },
+        });
       }
-      if (typeof inner === "object" && inner !== null && !Array.isArray(inner)) {
-        visit(inner as { readonly [key: string]: unknown }, place);
-      }
+      if (typeof inner === "object" && inner !== null) visit(inner as Branch, place);
+      const parsed = documentOf(inner);
+      if (parsed !== undefined) visit(parsed, [...place, document]);
     }
   };
   visit(resource.inputs, []);
   const add = (what: string, place: string[], value: unknown) =>
     found.push({
       what: `${resource.type}.${what} added`,
-      resource: { ...resource, inputs: put(resource.inputs, place, value) },
+      resource: { ...resource, inputs: put(resource.inputs, place, value) as Inputs },
     });
   // What nobody declares today and an author might.
   add("password", ["password"], "planted");
@@ -63,7 +71,7 @@ export function mutants(resource: Declared): Mutant[] {
     }
   }
   found.push({
-    what: `${resource.type} of a new type`,
+    what: `${resource.type} retyped`,
     resource: { ...resource, type: "vault:index/token:Token" },
   });
   if (resource.protect) {
@@ -87,14 +95,38 @@ function policyMutants(policy: string): Record<string, string> {
   };
 }
 
-function put(
-  inputs: { readonly [key: string]: unknown },
-  [key = "", ...rest]: string[],
-  value: unknown,
-): { [key: string]: unknown } {
-  if (rest.length > 0) {
-    return { ...inputs, [key]: put(inputs[key] as { readonly [key: string]: unknown }, rest, value) };
+type Inputs = Declared["inputs"];
+type Branch = { readonly [key: string]: unknown } | readonly unknown[];
+/** A key of a map, a place in a list, or what is inside a text of JSON. */
+type Step = string | number | typeof document;
+const document = Symbol("document");
+
+/** `statement{}.Principal[].AWS`: which one of a list makes no difference to what it is called. */
+function named(path: readonly Step[]): string {
+  return path
+    .map((step) => (step === document ? "{}" : typeof step === "number" ? "[]" : `.${step}`))
+    .join("")
+    .replace(/^\./, "");
+}
+
+/** IAM documents and their like. */
+function documentOf(value: unknown): Branch | undefined {
+  if (typeof value !== "string" || !/^\s*[{[]/.test(value)) return undefined;
+  try {
+    return JSON.parse(value) as Branch;
+  } catch {
+    return undefined;
   }
-  const { [key]: _, ...others } = inputs;
-  return value === undefined ? others : { ...others, [key]: value };
+}
+
+function put(value: unknown, [step, ...rest]: readonly Step[], to: unknown): unknown {
+  if (step === undefined) return to;
+  if (step === document) return JSON.stringify(put(JSON.parse(String(value)), rest, to));
+  if (Array.isArray(value)) {
+    const inner = put(value[Number(step)], rest, to);
+    return inner === undefined ? value.toSpliced(Number(step), 1) : value.with(Number(step), inner);
+  }
+  const { [String(step)]: before, ...others } = value as { readonly [key: string]: unknown };
+  const inner = put(before, rest, to);
+  return inner === undefined ? others : { ...(value as object), [String(step)]: inner };
 }

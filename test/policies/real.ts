@@ -48,7 +48,7 @@ export async function realState(environment: (typeof environments)[number]): Pro
     if (type.endsWith(":EntityAlias")) {
       return more({ canonicalId: ids.get(name), mountAccessor: `accessor-of-${login?.name}` });
     }
-    if (type.endsWith(":Group")) {
+    if (type === "vault:identity/group:Group") {
       const members = model.groups.find((group) => group.name === name)?.members ?? [];
       return more({ memberEntityIds: members.map((member) => ids.get(member)) });
     }

@@ -1,0 +1,42 @@
+import type { Outcome } from "./mutated.ts";
+import { reasonFor } from "./mutated.ts";
+
+/** Property × mutation × the rules that report it, and the reason where none does, as Markdown. */
+export function mutationTable(outcomes: ReadonlyMap<string, Outcome>): string {
+  const lines = [
+    "# What each mutation of the shipped program is met by",
+    "",
+    "Every property of every resource of the three environments is dropped, emptied, widened, set to a wildcard or to",
+    "zero, and made unknown, at every depth; some are added. Written by `node test/policies/write-mutations.ts`; a test",
+    "compares it with the program. Where no rule reports a mutation, the reason why it harms nobody stands there",
+    "(`test/policies/harmless.ts`). `no rule yet` is a debt: a change of AWS that review alone sees so far.",
+  ];
+  const byType = Map.groupBy([...outcomes.keys()].sort(), (what) => /^[^. ]+/.exec(what)?.[0] ?? "");
+  for (const [type, whats] of byType) {
+    lines.push("", `## ${type}`, "", "| property | mutation | reported by |", "|---|---|---|");
+    const rows = Map.groupBy(whats, (what) => {
+      const rest = what.slice(type.length);
+      const property = rest.slice(1, rest.lastIndexOf(" "));
+      return `${property === "" ? "(the resource)" : property}\0${met(what, outcomes.get(what))}`;
+    });
+    for (const [key, same] of rows) {
+      const [property = "", by = ""] = key.split("\0");
+      const kinds = same.map((what) => what.slice(what.lastIndexOf(" ") + 1)).join(", ");
+      lines.push(`| ${cell(property)} | ${kinds} | ${cell(by)} |`);
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function met(what: string, outcome: Outcome | undefined): string {
+  const { rules, survivors } = outcome ?? { rules: new Set<string>(), survivors: [] };
+  const names = [...rules].sort().join(", ");
+  if (survivors.length === 0) return names;
+  const harmless = reasonFor(what);
+  const reason = harmless === undefined ? "**no rule yet**" : `harmless: ${harmless}`;
+  return names === "" ? reason : `${names}; elsewhere ${reason}`;
+}
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|");
+}
