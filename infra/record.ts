@@ -4,8 +4,7 @@ import { disconnect, getMonitor } from "@pulumi/pulumi/runtime/settings.js";
 import { withoutTraces } from "./without-traces.ts";
 
 /** Marks a special value on Pulumi's wire, and what marks a secret. */
-const signature = "4dabf18193072939515e22adb298388d";
-const secret = "1b47061264138c4ac30d75fd1eb44270";
+const { specialSigKey: signature, specialSecretSig: secret } = runtime;
 
 /** What stands in a record for a value that only an update makes known. */
 export const unknown: unique symbol = Symbol.for("keyplane.unknown");

@@ -2,8 +2,7 @@ import { runtime } from "@pulumi/pulumi";
 import type { RegisterResourceRequest } from "@pulumi/pulumi/proto/resource_pb.js";
 import { disconnect, getMonitor } from "@pulumi/pulumi/runtime/settings.js";
 
-const signature = "4dabf18193072939515e22adb298388d";
-const secret = "1b47061264138c4ac30d75fd1eb44270";
+const { specialSigKey: signature, specialSecretSig: secret } = runtime;
 
 type Plain = string | number | boolean | null | Plain[] | { [key: string]: Plain };
 
