@@ -51,7 +51,7 @@ const patience: Seconds = 15 * 60;
 
 /** Candidates in turn: urgent ones, then what is under way, then the oldest. Whoever waits moves up. */
 export class Queue {
-  #list: Candidate[];
+  readonly #list: Candidate[];
   readonly #providers = new Map<string, number>();
 
   constructor(candidates: readonly Candidate[]) {
@@ -73,7 +73,12 @@ export class Queue {
   remove(begun: readonly Candidate[]): void {
     if (begun.length === 0) return;
     const gone = new Set(begun);
-    this.#list = this.#list.filter((candidate) => !gone.has(candidate));
+    // They stand near the front: to look through all of them each time would be the square of their number.
+    for (let index = 0; gone.size > 0 && index < this.#list.length; ) {
+      const candidate = this.#list[index];
+      if (candidate !== undefined && gone.delete(candidate)) this.#list.splice(index, 1);
+      else index++;
+    }
     for (const { provider = "" } of begun) count(this.#providers, provider, -1);
   }
 
@@ -248,7 +253,8 @@ export async function runFleet<T>(options: FleetOptions<T>): Promise<{ ended: En
   let pace = spreads ? paceOf(queue.list, clock.now()) : Number.POSITIVE_INFINITY;
   let paced = clock.now();
   const ended: Ended<T>[] = [];
-  const running = new Map<Candidate, Promise<void>>();
+  const running = new Set<Candidate>();
+  let wake = () => {};
 
   for (;;) {
     const now = clock.now();
@@ -259,32 +265,40 @@ export async function runFleet<T>(options: FleetOptions<T>): Promise<{ ended: En
     }
     const chosen = signal.aborted
       ? { start: [], held: [], turns }
-      : choose(queue, [...elsewhere, ...running.keys()], bounds, turns, pace, now);
+      : choose(queue, [...elsewhere, ...running], bounds, turns, pace, now);
     turns = chosen.turns;
     queue.remove(chosen.start);
-    for (const candidate of chosen.start) running.set(candidate, work(candidate));
+    for (const candidate of chosen.start) {
+      running.add(candidate);
+      work(candidate);
+    }
     options.onHeld?.(chosen.held);
     const blackout = blackoutAt(bounds.blackouts, now);
     const turn = Math.min(...chosen.held.map(({ until }) => until?.getTime() ?? Number.POSITIVE_INFINITY));
     const wakes = Number.isFinite(turn) && (blackout === undefined || turn < blackout.until.getTime());
     if (running.size === 0 && !wakes) return { ended, held: left(chosen.held) };
+    // Whoever ends wakes us: to race all that run, each time, would be the square of their number.
     const woken = new AbortController();
-    const end = wakes
-      ? clock.sleep(turn - now.getTime(), AbortSignal.any([signal, woken.signal]))
-      : undefined;
-    await Promise.race([...running.values(), ...(end === undefined ? [] : [end])]);
-    woken.abort();
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      if (wakes)
+        void clock.sleep(turn - now.getTime(), AbortSignal.any([signal, woken.signal])).then(resolve);
+    });
+    woken.abort("woken");
   }
 
-  function work(candidate: Candidate): Promise<void> {
+  function work(candidate: Candidate): void {
     const { secret } = candidate;
-    return options
+    void options
       .run(candidate)
       .then(
         (outcome) => void ended.push({ secret, outcome }),
         (error: unknown) => void ended.push({ secret, error }),
       )
-      .finally(() => running.delete(candidate));
+      .finally(() => {
+        running.delete(candidate);
+        wake();
+      });
   }
 
   /** Everybody who did not begin, with what held them, or what held whoever stood before them. */

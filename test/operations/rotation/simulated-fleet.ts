@@ -146,9 +146,19 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
   }
 }
 
+/** The first and the last of times in any order. More of them than a call may have arguments. */
+function extent(times: readonly number[]): [number, number] {
+  let [first, last] = [times[0] ?? 0, times[0] ?? 0];
+  for (const time of times) {
+    first = Math.min(first, time);
+    last = Math.max(last, time);
+  }
+  return [first, last];
+}
+
 /** The busiest of equal pieces of the time between the first and the last, divided by their mean. */
 export function peakToMean(times: readonly number[], piece: number): number {
-  const [first = 0, last = 0] = [Math.min(...times), Math.max(...times)];
+  const [first, last] = extent(times);
   const pieces = Math.max(1, Math.round((last - first) / piece));
   const counts = new Array<number>(pieces).fill(0);
   for (const time of times) {
@@ -164,7 +174,8 @@ export function used(
   { calls, interval }: Pick<ProviderRate, "calls" | "interval">,
 ): number {
   const { times } = provider;
-  const duration = (Math.max(...times) - Math.min(...times)) / 1000;
+  const [first, last] = extent(times);
+  const duration = (last - first) / 1000;
   return times.length / duration / (calls / interval);
 }
 
