@@ -4,6 +4,7 @@ import {
   DescribeSecretCommand,
   PutSecretValueCommand,
   type SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
 
 export interface RotateSecret {
@@ -37,6 +38,7 @@ export async function rotateSecret({ secrets, lambda, secret }: RotateSecret): P
   const open = versionWith(found, "AWSPENDING");
   const version = open !== undefined && open !== versionWith(found, "AWSCURRENT") ? open : randomUUID();
   if (version !== open) {
+    if (open !== undefined) await takeLabel(secrets, arn, open);
     // A label without a value yet, as the function finds it at createSecret.
     await secrets.send(
       new PutSecretValueCommand({
@@ -55,6 +57,17 @@ export async function rotateSecret({ secrets, lambda, secret }: RotateSecret): P
     );
   }
   return version;
+}
+
+/** The emulator would leave a label that moves where it was as well. */
+async function takeLabel(secrets: SecretsManagerClient, arn: string, version: string): Promise<void> {
+  await secrets.send(
+    new UpdateSecretVersionStageCommand({
+      SecretId: arn,
+      VersionStage: "AWSPENDING",
+      RemoveFromVersionId: version,
+    }),
+  );
 }
 
 /** Sends one step's event to the function. @throws RotationFailedError */
