@@ -1,8 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type Plugin } from "esbuild";
-import type { Model } from "../model/model.ts";
+import { build, type OutputFile, type Plugin } from "esbuild";
+import type { Shipping } from "./rotate-due/shipping.ts";
+
+export type { Shipping };
 
 export const lambdaNames = ["rotate-postgres", "rotate-due"] as const;
 export type LambdaName = (typeof lambdaNames)[number];
@@ -12,12 +14,6 @@ export interface Bundled {
   folder: string;
   /** Of the code. */
   bytes: number;
-}
-
-/** What the runner rotates by, and the commit of the catalogue that it is of. */
-export interface Shipping {
-  model: Model;
-  commit?: string;
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -35,14 +31,14 @@ const leftOut: Plugin = {
 };
 
 /**
- * Bundles a function into one file, `<folder>/<name>/index.mjs`. The source map and the licences of what is in it stand
- * apart, in `<folder>/maps`. The same sources give the same bytes, wherever they lie.
+ * A program as one file, its source map, and the licences of what is in it. The same sources give the same bytes, wherever
+ * they lie.
+ * @param entry path in the repository
  */
-export async function bundleLambda(name: LambdaName, folder: string, shipping?: Shipping): Promise<Bundled> {
-  const target = join(folder, name);
+export async function bundle(entry: string): Promise<OutputFile[]> {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: [`lambdas/${name}/index.ts`],
+    entryPoints: [entry],
     // Never written there: paths in the map are relative to it.
     outfile: join(root, "out", "index.mjs"),
     write: false,
@@ -60,9 +56,16 @@ export async function bundleLambda(name: LambdaName, folder: string, shipping?: 
     plugins: [leftOut],
     logLevel: "silent",
   });
+  return outputFiles;
+}
+
+/** Makes the code of a function, `<folder>/<name>/index.mjs`; map and licences stand apart, in `<folder>/maps`. */
+export async function bundleLambda(name: LambdaName, folder: string, shipping?: Shipping): Promise<Bundled> {
+  const target = join(folder, name);
+  const files = await bundle(`lambdas/${name}/index.ts`);
   await Promise.all([target, join(folder, "maps")].map((path) => mkdir(path, { recursive: true })));
   let bytes = 0;
-  for (const { path, contents } of outputFiles) {
+  for (const { path, contents } of files) {
     const file = basename(path);
     if (file === "index.mjs") bytes = contents.length;
     const place = file === "index.mjs" ? join(target, file) : join(folder, "maps", `${name}.${file}`);

@@ -1,22 +1,11 @@
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Vault } from "../../clients/vault.ts";
-import type { Model, Secret } from "../../model/model.ts";
 import { type AwsLogin, loginByAws } from "../../operations/aws-login.ts";
-import { vaultClock } from "../../operations/rotation/clock.ts";
-import { type Runner, rotateMany, subjectOf } from "../../operations/rotation/fleet-runner.ts";
-import { rotateKeys } from "../../operations/rotation/key-runner.ts";
-import { EvidenceError } from "../../operations/rotation/promotion.ts";
-import { statusOf } from "../../operations/rotation/status.ts";
-import { type LambdaContext, type Log, logOf, timeOf } from "../log.ts";
-import { notHere } from "./not-here.ts";
-import { type Result, resultOf, type Told } from "./result.ts";
+import { type LambdaContext, logOf, timeOf } from "../log.ts";
+import type { Result } from "./result.ts";
+import type { Shipping } from "./shipping.ts";
 
 /** What the function works with; tests hand in others. */
-export interface Clients {
-  model: Model;
-  /** Of the catalogue that the model is of. */
-  commit?: string;
+export interface Clients extends Shipping {
   /** Without a token. */
   vault: Vault;
   login: Omit<AwsLogin, "vault">;
@@ -26,9 +15,6 @@ export interface Clients {
 export class RunError extends Error {
   override name = "RunError";
 }
-
-/** The policy's name, which stands in journals and evidence whoever runs. */
-const role = "keyplane.rotate";
 
 /**
  * Rotates what is due, as `keyplane rotate --due` does, within the function's time: what is not done by then the next run
@@ -40,7 +26,11 @@ export function makeHandler(clients: () => Clients) {
     const log = logOf(lambda);
     try {
       const ready = clients();
-      const session = await loginByAws({ vault: ready.vault, ...ready.login });
+      // The engine is loaded while Vault and STS say who this is.
+      const [session, { run }] = await Promise.all([
+        loginByAws({ vault: ready.vault, ...ready.login }),
+        import("./run.ts"),
+      ]);
       try {
         const result = await run(ready, session.vault, timeOf(lambda), log);
         log(result.failed.length > 0 ? "error" : "info", "the run has ended", { ...result });
@@ -58,56 +48,6 @@ export function makeHandler(clients: () => Clients) {
       throw error;
     }
   };
-}
-
-async function run({ model, commit }: Clients, vault: Vault, signal: AbortSignal, log: Log): Promise<Result> {
-  const runner: Runner = {
-    vault,
-    model,
-    by: role,
-    report: ({ subject, state, text, step }) => log("info", text, { subject, state, ...(step && { step }) }),
-    signal,
-    // No service's host: what is delivered to one is left to a runner there.
-    host: { runs: join(tmpdir(), "keyplane-run") },
-    ...(commit !== undefined && { commit }),
-    ...(model.promotion !== undefined && { previous: () => noEvidence(model) }),
-  };
-  const asked = model.secrets.filter(({ retired }) => retired === undefined);
-  const unreached: Told[] = [];
-  for (const secret of asked) {
-    const why = await whyUnreached(runner, secret);
-    if (why !== undefined) unreached.push({ secret: secret.id, why });
-  }
-  const elsewhere = new Set(unreached.map(({ secret }) => secret));
-  const here = asked.filter(({ id }) => !elsewhere.has(id));
-  const keys = model.encryptionKeys.filter(({ retired }) => retired === undefined);
-  const rows = [
-    ...(await rotateMany(runner, here, { what: "due" }, { wait: false })),
-    ...(await rotateKeys(runner, keys, { what: "due" })),
-  ];
-  const states = await statusOf(runner, asked, (await vaultClock(vault)).now());
-  return resultOf(model.environment, rows, { unreached, states, stopped: signal.aborted });
-}
-
-/** Why a secret cannot be rotated from here at all, also where its rotation is under way. */
-async function whyUnreached(runner: Runner, secret: Secret): Promise<string | undefined> {
-  if (secret.kind === "nats") return notHere;
-  const { sinks } = await subjectOf(runner, secret);
-  for (const consumer of secret.consumers) {
-    for (const sink of sinks(consumer)) {
-      const why = await sink.unreached?.();
-      if (why !== undefined) return `${consumer.id}, ${sink.name}: ${why}`;
-    }
-  }
-  return undefined;
-}
-
-async function noEvidence({ environment, promotion }: Model): Promise<never> {
-  throw new EvidenceError(
-    `${environment} follows ${promotion?.environment}, whose evidence only the rotate workflow reads: that begins its ` +
-      "rotations, and this function goes on with them",
-    undefined,
-  );
 }
 
 function failure({ environment, failed }: Result): string {

@@ -1,19 +1,13 @@
 import { readFileSync } from "node:fs";
 import { Vault } from "../../clients/vault.ts";
-import type { Model } from "../../model/model.ts";
 import { awsOf, vaultAccess } from "../settings.ts";
 import { type Clients, makeHandler } from "./handler.ts";
+import type { Shipping } from "./shipping.ts";
 
-/** What `bundleLambda` puts beside the code. */
-export interface Shipped {
-  model: Model;
-  commit?: string;
-}
-
-let shipped: Shipped | undefined;
+let shipped: Shipping | undefined;
 
 function clients(): Clients {
-  shipped ??= JSON.parse(readFileSync(new URL("model.json", import.meta.url), "utf8")) as Shipped;
+  shipped ??= JSON.parse(readFileSync(new URL("model.json", import.meta.url), "utf8")) as Shipping;
   const { address, ca, ...login } = vaultAccess(process.env);
   return {
     ...shipped,
