@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { resultOf } from "../../lambdas/rotate-due/result.ts";
+import { loadCatalogue } from "../../model/catalogue.ts";
+import { derive } from "../../model/derive.ts";
+import { DeliveryError } from "../../operations/delivery/sink.ts";
+import type { Outcome } from "../../operations/rotation/engine.ts";
+import { EvidenceError } from "../../operations/rotation/promotion.ts";
+import type { Standing } from "../../operations/rotation/schedule.ts";
+import type { Status } from "../../operations/rotation/status.ts";
+
+const { secrets } = derive(await loadCatalogue("catalogue"), "local");
+
+function status(id: string, standing: Partial<Standing>): Status {
+  const secret = secrets.find((one) => one.id === id);
+  assert.ok(secret);
+  return {
+    secret,
+    version: 1,
+    standing: { secret: id, state: "on time", lateness: "on time", why: "", ...standing },
+  };
+}
+
+function outcome(more: Partial<Outcome>): Outcome {
+  return { secret: "titan/hmac", id: "r", state: "done", skipped: [], notes: [], ...more } as Outcome;
+}
+
+const quiet = { unreached: [], states: [], stopped: false };
+
+test("what ended is rotated, what only time holds is under way, and neither fails the run", () => {
+  const result = resultOf(
+    "local",
+    [
+      { secret: "titan/hmac", outcome: outcome({}) },
+      { secret: "soma/redis", outcome: outcome({ state: "drain", waiting: "its overlap" }) },
+      { secret: "solo/minio", held: { secret: "solo/minio", why: "a blackout" } },
+      { secret: "rec-io/kalshi", left: "ada makes it: keyplane set rec-io/kalshi" },
+    ],
+    quiet,
+  );
+  assert.deepEqual(result, {
+    environment: "local",
+    rotated: ["titan/hmac"],
+    underWay: [
+      { secret: "soma/redis", why: "its overlap" },
+      { secret: "solo/minio", why: "a blackout" },
+    ],
+    left: [{ secret: "rec-io/kalshi", why: "ada makes it: keyplane set rec-io/kalshi" }],
+    failed: [],
+  });
+});
+
+test("what only another runner can do is left to it", () => {
+  const errors = [new DeliveryError("not here"), new EvidenceError("staging first", "absent")];
+  const rows = errors.map((error, index) => ({ secret: `titan/${index}`, error }));
+  const { left, failed } = resultOf("production", rows, quiet);
+  assert.deepEqual(
+    left.map(({ why }) => why),
+    ["not here", "staging first"],
+  );
+  assert.deepEqual(failed, []);
+});
+
+test("what is left to another runner fails the run once it is overdue, and says why it was left", () => {
+  const unreached = [{ secret: "titan/nats", why: "a file on another host" }];
+  const states = [status("titan/nats", { state: "overdue", lateness: "overdue" })];
+  assert.deepEqual(resultOf("local", [], { unreached, states, stopped: false }).failed, [
+    { secret: "titan/nats", why: "overdue: a file on another host" },
+  ]);
+  const due = [status("titan/nats", { state: "due", lateness: "due" })];
+  assert.deepEqual(resultOf("local", [], { unreached, states: due, stopped: false }).failed, []);
+});
+
+test("what is stuck or was rolled back fails each run, also one that does not touch it", () => {
+  const states = [
+    status("titan/hmac", { state: "stuck", why: "titan-brain does not run the new value" }),
+    status("soma/redis", { state: "held back", why: "rolled back: it was refused" }),
+  ];
+  assert.deepEqual(resultOf("local", [], { ...quiet, states }).failed, [
+    { secret: "titan/hmac", why: "stuck: titan-brain does not run the new value" },
+    { secret: "soma/redis", why: "held back: rolled back: it was refused" },
+  ]);
+});
+
+test("an error fails the run, unless the function's time was over: then the next run goes on", () => {
+  const rows = [{ secret: "titan/hmac", error: new Error("the target says no") }];
+  assert.deepEqual(resultOf("local", rows, quiet).failed, [
+    { secret: "titan/hmac", why: "the target says no" },
+  ]);
+  const { failed, underWay } = resultOf("local", rows, { ...quiet, stopped: true });
+  assert.deepEqual([failed, underWay.length], [[], 1]);
+});

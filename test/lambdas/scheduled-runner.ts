@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Model, Secret } from "../../model/model.ts";
+import type { Fields } from "../../operations/values/shape.ts";
+import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
+import { AwsPlatform } from "./platform.ts";
+
+/** What reads Vault itself and can be rotated from anywhere, a database user among it; and what lies on a host. */
+export const here = ["soma/redis", "solo/main-solo-app"] as const;
+export const elsewhere = ["titan/grafana-admin", "titan/nats"] as const;
+
+/** Vault, Postgres and the emulator, with the policy and the roles of the runner. */
+export interface ScheduledRunner {
+  server: DatabaseServer;
+  aws: AwsPlatform;
+  /** ARN of its role. */
+  role: string;
+  model: Model;
+  env: Record<string, string>;
+  source(id: string): Promise<{ version: number; fields: Fields } | undefined>;
+}
+
+export async function startScheduledRunner(t: {
+  after(end: () => Promise<void>): void;
+}): Promise<ScheduledRunner> {
+  const server = await startDatabaseServer(t);
+  const folder = await mkdtemp(join(tmpdir(), "keyplane-lambdas-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const aws = new AwsPlatform(server.services, server.root, folder);
+  await aws.trustAws();
+  const role = await aws.role("keyplane-rotate-due", { actions: ["logs:PutLogEvents"], resource: "*" });
+  const policies = server.model.policies.filter(({ name }) => name === "keyplane.rotate");
+  await aws.vaultRole("keyplane.rotate", role, policies);
+  return {
+    server,
+    aws,
+    role,
+    model: modelOf(server.model),
+    env: { KEYPLANE_VAULT: aws.vaultAccess("keyplane.rotate") },
+    async source(id) {
+      const { source } = server.secret(id);
+      const read = await server.root.read<{ data: Fields; metadata: { version: number } }>(
+        `kv/data/${source}`,
+      );
+      return read === undefined ? undefined : { version: read.metadata.version, fields: read.data };
+    },
+  };
+}
+
+/** The real model's secrets, due a second after they were made; those that are `here` have consumers that read Vault. */
+function modelOf(model: Model): Model {
+  const secrets = model.secrets
+    .filter(({ id }) => [...here, ...elsewhere].some((one) => one === id))
+    .map((secret): Secret => {
+      const rotate = { ...secret.rotate, every: 1, overlap: 0 };
+      return { ...secret, rotate, ...(secret.id === "soma/redis" && { idle: { source: "none" } }) };
+    });
+  const reads = new Set(
+    secrets
+      .filter(({ id }) => here.some((one) => one === id))
+      .flatMap(({ consumers }) => consumers.map(({ id }) => id)),
+  );
+  const services = model.services.map((service) =>
+    reads.has(service.id) ? { ...service, deliver: [], observe: { instances: [] } } : service,
+  );
+  return { ...model, secrets, services, encryptionKeys: [], rotation: { ...model.rotation, watch: 0 } };
+}
