@@ -18,6 +18,7 @@ const sections: Record<string, () => Promise<(scale: Scale) => Promise<Row[]>>> 
   policies: async () => (await import("./policies.ts")).policies,
   rotation: async () => (await import("./rotation.ts")).rotations,
   scan: async () => (await import("./scan.ts")).scans,
+  lambdas: async () => (await import("./lambdas.ts")).lambdas,
   up: async () => (await import("./up.ts")).timesOfUp,
 };
 
