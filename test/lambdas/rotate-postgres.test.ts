@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
+import { CloudTrailClient, LookupEventsCommand } from "@aws-sdk/client-cloudtrail";
 import { PutSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import { type StepName, stepNames } from "../../lambdas/rotate-postgres/event.ts";
 import { rotateSecret } from "../../local/aws/rotate-secret.ts";
@@ -340,6 +341,27 @@ test("another IAM role gets no login of the function's, and the function none of
   assert.equal(await rotate(arn), version);
 });
 
+/** What CloudTrail has of Secrets Manager, as text. */
+async function trail(): Promise<string> {
+  const { endpoint, region, account } = stack.aws;
+  const credentials = { accessKeyId: account, secretAccessKey: "test" };
+  const client = new CloudTrailClient({ endpoint, region, credentials });
+  const pages: string[] = [];
+  for (let NextToken: string | undefined; ; ) {
+    const page = await client.send(
+      new LookupEventsCommand({
+        LookupAttributes: [{ AttributeKey: "EventName", AttributeValue: "PutSecretValue" }],
+        ...(NextToken !== undefined && { NextToken }),
+      }),
+    );
+    pages.push(JSON.stringify(page.Events ?? []));
+    NextToken = page.NextToken;
+    if (NextToken === undefined) break;
+  }
+  assert.match(pages.join(""), /PutSecretValue/);
+  return pages.join("");
+}
+
 test("its log is JSON, names step, secret and version, and holds no value; nor does any other log (R54)", async () => {
   const { arn } = await rotated(2);
   const version = await begin(arn);
@@ -361,7 +383,7 @@ test("its log is JSON, names step, secret and version, and holds no value; nor d
   await value(arn);
   const { home, postgres } = stack.server.services;
   const logs = ["aws", "vault"].map((name) => readFile(`${home}/logs/${name}.log`, "utf8"));
-  const texts = [await readFile(postgres.logFile, "utf8"), ...(await Promise.all(logs))];
+  const texts = [await readFile(postgres.logFile, "utf8"), ...(await Promise.all(logs)), await trail()];
   assert.ok(passwords.size > 20 && texts[0] !== "");
   for (const text of texts) for (const password of passwords) assert.ok(!text.includes(password));
 });
