@@ -1,4 +1,7 @@
 import { spawn } from "node:child_process";
+import { mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 
 /** Runs `pulumi` with these arguments, to its end. */
 export type RunPulumi = (args: string[]) => Promise<Ended>;
@@ -11,7 +14,8 @@ export interface Ended {
 }
 
 /**
- * How a stack's commands are run.
+ * How a stack's commands are run. They leave no log: Pulumi writes what a policy pack is told into one, secrets in clear,
+ * and only an update encrypts it.
  * @param command the executable; it is looked up on PATH where it has no slash
  * @param environment beside the process's own
  */
@@ -20,20 +24,44 @@ export function pulumiIn(
   command: string,
   environment: Readonly<Record<string, string>> = {},
 ): RunPulumi {
-  return (args) =>
-    new Promise((settle, reject) => {
-      const child = spawn(command, ["--non-interactive", "--color", "never", ...args], {
-        cwd: folder,
-        env: { ...process.env, ...environment },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      const output = { stdout: "", stderr: "" };
-      for (const stream of ["stdout", "stderr"] as const) {
-        child[stream].setEncoding("utf8").on("data", (text: string) => {
-          output[stream] += text;
-        });
-      }
-      child.once("error", reject);
-      child.once("close", (code) => settle({ code, ...output }));
+  return async (args) => {
+    const env = { ...process.env, ...environment };
+    const home = await homeWithoutLogs(resolve(folder, env.PULUMI_HOME || join(homedir(), ".pulumi")));
+    try {
+      return await ended(folder, command, args, { ...env, PULUMI_HOME: home });
+    } finally {
+      await rm(home, { recursive: true, force: true });
+    }
+  };
+}
+
+/**
+ * A Pulumi home (mode 700, the caller removes it) that is the given one in everything but its logs: there is no switch for
+ * them, and a file stands where their folder would be made.
+ */
+async function homeWithoutLogs(home: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "keyplane-pulumi-"));
+  await writeFile(join(folder, "logs"), "");
+  for (const name of await readdir(home).catch(() => [])) {
+    if (name !== "logs") await symlink(join(home, name), join(folder, name));
+  }
+  return folder;
+}
+
+function ended(folder: string, command: string, args: string[], env: NodeJS.ProcessEnv): Promise<Ended> {
+  return new Promise((settle, reject) => {
+    const child = spawn(command, ["--non-interactive", "--color", "never", ...args], {
+      cwd: folder,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
     });
+    const output = { stdout: "", stderr: "" };
+    for (const stream of ["stdout", "stderr"] as const) {
+      child[stream].setEncoding("utf8").on("data", (text: string) => {
+        output[stream] += text;
+      });
+    }
+    child.once("error", reject);
+    child.once("close", (code) => settle({ code, ...output }));
+  });
 }

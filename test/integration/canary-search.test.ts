@@ -56,7 +56,7 @@ test("credentials that nobody planted are found by their form (R54)", () => {
     ["Vault token", "token=hvs.CAESIJ1234567890abcdefghij"],
     ["Vault token", "hvb.AAAAAQ1234567890abcdefghijklmnop"],
     ["signed JWT", "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwcyJ9.c2lnbmF0dXJl"],
-    ["private key", "-----BEGIN PRIVATE KEY-----"],
+    ["private key", `-----BEGIN PRIVATE KEY-----\n${"MIGHAgEAMBMGByqG"}`],
     ["age key", "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQ"],
     ["second factor", "otpauth://totp/ada?secret=JBSWY3DPEHPK3PXP&issuer=x"],
     ["address with a password", "postgresql://user:not-a-template@127.0.0.1/db"],
