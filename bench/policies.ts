@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { platform } from "../infra/index.ts";
+import { lambdaCode } from "../infra/lambda-code.ts";
 import { type RecordedResource, record, unknown } from "../infra/record.ts";
 import { findTool } from "../local/toolchain/index.ts";
 import { type Catalogue, loadCatalogue, loadCatalogueFrom } from "../model/catalogue.ts";
@@ -117,7 +118,9 @@ async function recorded(catalogue: Catalogue, environment: string): Promise<Reco
   const audit = (name: string) => ({ type: "file" as const, path: `/var/log/${name}/audit.log` });
   const local = { vault: { audit: { first: audit("first"), second: audit("second") } } };
   const model = derive(catalogue, environment, environment === "local" ? local : undefined);
-  return record(environment, () => platform(model, { part: "all", bootstrapPasswords: {} }));
+  return record(environment, () =>
+    platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: lambdaCode("lambdas") }),
+  );
 }
 
 /** As after an update: what only Vault knows is what it says of each, so that every rule passes. */
