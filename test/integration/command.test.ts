@@ -112,35 +112,43 @@ test("`set` logs in to the local stack by its own issuer", async () => {
   assert.equal(JSON.parse(stdout).version, 1);
 });
 
-test("`up --providers official` gives the plugin Vault's address, its CA and the token by its environment", async () => {
+test("`up --providers official` gives the plugins the systems' addresses, Vault's CA and the token by their environment", async () => {
   const seen = join(folder, "plugin.env");
   const bin = join(folder, "bin");
   await mkdir(bin);
-  const plugin = join(bin, "pulumi-resource-vault");
-  // Stands in for the official plugin, which would have to be downloaded: it says what it was given, and ends.
-  await writeFile(
-    plugin,
-    `#!/bin/sh\nprintf '%s\\n' "$VAULT_ADDR" "$VAULT_CACERT" "$VAULT_TOKEN" "$PULUMI_DEBUG_PROVIDERS" > '${seen}'\nexit 1\n`,
-  );
-  await chmod(plugin, 0o700);
+  const variables = [
+    "VAULT_ADDR",
+    "VAULT_CACERT",
+    "AWS_ENDPOINT_URL",
+    "PULUMI_DEBUG_PROVIDERS",
+    "VAULT_TOKEN",
+  ];
+  // They stand in for the official plugins, which would have to be downloaded: they say what they were given, and end.
+  for (const name of ["vault", "aws"]) {
+    const plugin = join(bin, `pulumi-resource-${name}`);
+    const given = variables.map((each) => `"$${each}"`).join(" ");
+    await writeFile(plugin, `#!/bin/sh\nprintf '%s\\n' ${given} > '${seen}'\nexit 1\n`);
+    await chmod(plugin, 0o700);
+  }
   const run = await keyplane(home, ["up", "--providers", "official", "--no-tour"], {
     environment: { PATH: `${bin}${delimiter}${process.env.PATH}` },
   });
-  const [address, ca, token, attached] = (await readFile(seen, "utf8")).split("\n");
-  assert.deepEqual([address, ca, attached], [services.vault.address, services.vault.caFile, ""]);
+  const [address, ca, endpoint, attached, token] = (await readFile(seen, "utf8")).split("\n");
+  const { vault, aws } = services;
+  assert.deepEqual([address, ca, endpoint, attached], [vault.address, vault.caFile, aws.endpoint, ""]);
   assert.match(token ?? "", /^hvs\./);
   assert.equal(run.code, 4);
-  assert.match(run.stderr, /^error: .*pulumi-resource-vault exited prematurely/m);
+  assert.match(run.stderr, /^error: .*pulumi-resource-(vault|aws) exited prematurely/m);
 });
 
-test("`up --providers official` where the plugin cannot be had exits 4 and names the plugin and its version", async () => {
+test("`up --providers official` where a plugin cannot be had exits 4 and names the plugin and its version", async () => {
   const run = await keyplane(home, ["up", "--providers", "official", "--no-tour"], {
     environment: { HTTPS_PROXY: "http://127.0.0.1:9", NO_PROXY: "127.0.0.1" },
   });
   assert.equal(run.code, 4);
   assert.match(
     run.stderr,
-    /^error: .*Could not automatically download .*'pulumi-resource-vault' at version v7\.8\.0/m,
+    /^error: .*Could not automatically download .*'pulumi-resource-(vault' at version v7\.8\.0|aws' at version v7\.48\.0)/m,
   );
 });
 
