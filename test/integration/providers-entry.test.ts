@@ -117,6 +117,7 @@ test("a part's stack builds that part: its name says which", async () => {
       .map(({ urn }) => urn.split("::").slice(2).join(" ")),
     [
       "vault:index/policy:Policy keyplane.group.titan-operators",
+      "vault:index/policy:Policy titan.ledger.keyplane.rotate-postgres",
       "vault:identity/group:Group titan-operators",
     ],
   );

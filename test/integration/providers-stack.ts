@@ -16,6 +16,7 @@ import {
   stopServices,
 } from "../../local/services/index.ts";
 import { findTool } from "../../local/toolchain/index.ts";
+import { creationStatements, renewStatements, revocationStatements } from "../../model/derive/databases.ts";
 import type { Model } from "../../model/model.ts";
 import { smallModel } from "../infra/model.ts";
 
@@ -153,6 +154,12 @@ export function localModel(services: LocalServices): Model {
       port: services.postgres.port,
       manager: `keyplane_ledger_${suffix}`,
       groups: database.groups.map((group) => ({ ...group, grants: [] })),
+      users: database.users.map((user) => ({
+        ...user,
+        creationStatements: creationStatements(user.memberOf),
+        renewStatements,
+        revocationStatements: revocationStatements(user.memberOf),
+      })),
     })),
   });
 }

@@ -43,15 +43,11 @@ test("the state is written as whole files only: a kill cannot leave half of one 
 });
 
 test("the state names no line of the program: another version of it finds nothing to write", async () => {
-  const file = join(stack.home, "pulumi", "backend", ".pulumi", "stacks", "keyplane", "local.json");
-  const { checkpoint } = JSON.parse(await readFile(file, "utf8")) as {
-    checkpoint: { latest: { resources: { type: string; sourcePosition?: string }[] } };
-  };
-  const { resources } = checkpoint.latest;
-  assert.ok(resources.length > 100);
+  const all = await resources();
+  assert.ok(all.length > 100);
   // The SDK makes the stack's own resource itself.
   assert.deepEqual(
-    resources.filter(({ sourcePosition }) => sourcePosition !== undefined).map(({ type }) => type),
+    all.filter(({ sourcePosition }) => sourcePosition !== undefined).map(({ type }) => type),
     ["pulumi:pulumi:Stack"],
   );
 });
@@ -62,21 +58,24 @@ test("a preview right after `up` has no change, and makes none", async () => {
   assert.deepEqual(preview.changes, { same: created() });
 });
 
-test("after `down` and `up` nothing has changed: same ports, unsealed, same resources", async () => {
+test("after `down` and `up` nothing of Vault has changed: same ports, unsealed, same resources; the AWS emulator, which forgets, is built again", async () => {
   const { services } = stack.first;
   await stopServices(stack.home, { deleteData: false, report: () => {} });
   assert.deepEqual(
     (await servicesStatus(stack.home)).map(({ state }) => state),
-    ["stopped", "stopped", "stopped"],
+    ["stopped", "stopped", "stopped", "stopped"],
   );
+  const ofAws = (await resources()).filter(({ type }) => type.startsWith("aws:")).length;
+  assert.ok(ofAws > 50);
   const again = await stack.up();
-  assert.equal(again.changed, 0);
+  assert.deepEqual(again.changes, { create: ofAws, same: created() - ofAws });
+  assert.equal(again.services.aws.endpoint, services.aws.endpoint);
   assert.equal(again.services.vault.address, services.vault.address);
   assert.equal(again.services.postgres.port, services.postgres.port);
   assert.equal(again.services.issuer.url, services.issuer.url);
   assert.deepEqual(
     (await servicesStatus(stack.home)).map(({ state }) => state),
-    ["running", "running", "running"],
+    ["running", "running", "running", "running"],
   );
 });
 
@@ -91,6 +90,15 @@ test("the command says so: nothing to change, exit code 0", async () => {
   assert.equal(preview.code, 0, preview.stderr);
   assert.equal(JSON.parse(preview.stdout).changed, 0);
 });
+
+/** Of the state. */
+async function resources(): Promise<{ type: string; sourcePosition?: string }[]> {
+  const file = join(stack.home, "pulumi", "backend", ".pulumi", "stacks", "keyplane", "local.json");
+  const { checkpoint } = JSON.parse(await readFile(file, "utf8")) as {
+    checkpoint: { latest: { resources: { type: string; sourcePosition?: string }[] } };
+  };
+  return checkpoint.latest.resources;
+}
 
 function created(): number {
   const { create } = stack.first.changes;

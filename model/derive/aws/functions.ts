@@ -59,11 +59,13 @@ export function deriveFunctions(
         const users = secrets.filter((secret) => secret.database === database.id);
         const name = users[0]?.function ?? "";
         const own = `${database.connection}.keyplane.rotate-postgres`;
-        const { id, host, port, database: inside, tls, rotation, groups } = database;
+        // By the name that Vault knows it under, which a renamed entry keeps.
+        const id = database.connection.replace(".", "/");
+        const { host, port, database: inside, tls, rotation, groups } = database;
         return {
           name,
           code: "rotate-postgres",
-          of: id,
+          of: database.id,
           purpose: `Rotates the users of ${id} that Secrets Manager keeps.`,
           role: name,
           logGroup: `/aws/lambda/${name}`,

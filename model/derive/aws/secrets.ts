@@ -15,19 +15,20 @@ export function deriveAwsSecrets({ systems, environment }: Context, place: Place
           const kept = userEntry["secrets-manager"];
           if (kept === undefined || !Object.hasOwn(entry.at, environment)) return [];
           if (retiredOf(userEntry, entry, system).retired !== undefined) return [];
-          const name = ["keyplane", environment, system.system, database, user].join("/");
+          // The names of their making: a renamed entry keeps its secret and its function.
+          const stored = [physical(system.system, system), physical(database, entry)] as const;
+          const login = physical(user, userEntry);
           const readers = kept["read-by"].map((reader) =>
             reader.startsWith("arn:") ? reader : arn.role(place, reader),
           );
-          const login = physical(user, userEntry);
           return [
             {
-              name,
+              name: ["keyplane", environment, ...stored, login].join("/"),
               database: `${system.system}/${database}`,
               user: login,
               memberOf: userEntry["member-of"],
               logins: loginsOf(login, "alternating"),
-              function: rotatorName(place, system.system, database),
+              function: rotatorName(place, ...stored),
               every: Math.max(1, Math.floor(seconds(userEntry.rotate?.every ?? "30d") / day)),
               readers,
               policy: document(
