@@ -8,8 +8,10 @@ import { Policy } from "@pulumi/vault/policy.js";
 import { platform } from "../../infra/index.ts";
 import { apply, Engine, type OpenedStack, preview, update } from "../../local/engine.ts";
 import { pack } from "../../local/gates.ts";
-import { startVaultProvider } from "../../local/providers/index.ts";
+import { bundles } from "../../local/lambdas.ts";
+import { type ServedProvider, startAwsProvider, startVaultProvider } from "../../local/providers/index.ts";
 import { findTool } from "../../local/toolchain/index.ts";
+import type { LambdaName } from "../../model/aws.ts";
 import type { Model } from "../../model/model.ts";
 import { AuditFile } from "../../operations/audit/reader.ts";
 import { GateError, outcomeOf, verdictOf } from "../../operations/gates/gate.ts";
@@ -21,16 +23,22 @@ import { keyplane } from "./support/keyplane.ts";
 
 let stack: TestStack;
 let deployer: Session;
-let provider: { port: number; close(): Promise<void> };
+let vault: ServedProvider;
+let aws: ServedProvider;
+let lambdaCode: Record<LambdaName, string>;
 
 before(async () => {
   stack = await startStack();
-  const { address, ca } = stack.first.services.vault;
+  const { services, model } = stack.first;
+  const { address, ca } = services.vault;
   deployer = await stack.as("deploy");
-  provider = await startVaultProvider({ address, ca, token: () => deployer.vault.token ?? "" });
+  vault = await startVaultProvider({ address, ca, token: () => deployer.vault.token ?? "" });
+  aws = await startAwsProvider(services.aws);
+  lambdaCode = await bundles(stack.home, model);
 });
 after(async () => {
-  await provider?.close();
+  await vault?.close();
+  await aws?.close();
   await deployer?.end();
   await stack?.[Symbol.asyncDispose]();
 });
@@ -41,14 +49,21 @@ async function engineWith(policies: string, home = stack.home): Promise<Engine> 
   return Engine.open({
     home,
     pulumi: await findTool("pulumi", quiet),
-    environment: { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
+    environment: { PULUMI_DEBUG_PROVIDERS: `vault:${vault.port},aws:${aws.port}` },
     policies: { pack: policies, catalogue: resolve("catalogue") },
   });
 }
 
+/** Whether the program came to its end: what a gate found before a mistake in it proves nothing of the rest. */
+let isDeclared = false;
+
 async function opened(model: Model, policies = pack, name = "local"): Promise<OpenedStack> {
   const engine = await engineWith(policies);
-  return engine.stack(name, async () => platform(model, { part: "all", bootstrapPasswords: {} }));
+  isDeclared = false;
+  return engine.stack(name, async () => {
+    platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode });
+    isDeclared = true;
+  });
 }
 
 const stateFile = () => join(stack.home, "pulumi", "backend", ".pulumi", "stacks", "keyplane", "local.json");
@@ -83,8 +98,8 @@ test("`up` runs three gates with one verdict: what is pending before the update 
     ],
   );
   const [preview, state, live] = gates;
-  // The provider is in the state as well.
-  assert.equal(state?.judged, (changes.create ?? 0) + 1);
+  // The default provider of Vault and that of AWS are in the state as well, and nobody counts them as created.
+  assert.equal(state?.judged, (changes.create ?? 0) + 2);
   assert.equal(preview?.judged, state?.judged);
   assert.deepEqual([live?.judged, live?.of], [3, 3]);
   assert.equal(verdictOf(gates), "passed");
@@ -166,6 +181,7 @@ for (const [subject, [rule, change]] of Object.entries(wrong)) {
     const { written, state } = await touched(async () => {
       const error = await refused(update(await opened(change(stack.first.model)), quiet));
       assert.ok(error instanceof GateError, error.stack);
+      assert.ok(isDeclared, "the whole program was declared");
       assert.equal(error.gate.gate, "preview");
       assert.match(error.message, /^the policies stop local \(nothing was changed\):/);
       const rules = new Set(error.gate.findings.map((finding) => `${finding.verdict} ${finding.rule}`));

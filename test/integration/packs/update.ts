@@ -5,7 +5,8 @@ import { Vault } from "../../../clients/vault.ts";
 import { platform } from "../../../infra/index.ts";
 import { Engine, update } from "../../../local/engine.ts";
 import { loginAs } from "../../../local/identity.ts";
-import { startVaultProvider } from "../../../local/providers/index.ts";
+import { bundles } from "../../../local/lambdas.ts";
+import { startAwsProvider, startVaultProvider } from "../../../local/providers/index.ts";
 import { connectServices, environmentOf } from "../../../local/services/index.ts";
 import { findTool } from "../../../local/toolchain/index.ts";
 import { loadCatalogue } from "../../../model/catalogue.ts";
@@ -16,16 +17,18 @@ const services = await connectServices(home);
 const model = derive(await loadCatalogue("catalogue"), "local", environmentOf(services));
 const { address, ca } = services.vault;
 const deployer = await loginAs(services, model, new Vault({ address, ca }), "deploy");
-const provider = await startVaultProvider({ address, ca, token: () => deployer.vault.token ?? "" });
+const vault = await startVaultProvider({ address, ca, token: () => deployer.vault.token ?? "" });
+const aws = await startAwsProvider(services.aws);
+const lambdaCode = await bundles(home, model);
 const engine = await Engine.open({
   home,
   pulumi: await findTool("pulumi", () => {}),
-  environment: { PULUMI_DEBUG_PROVIDERS: `vault:${provider.port}` },
+  environment: { PULUMI_DEBUG_PROVIDERS: `vault:${vault.port},aws:${aws.port}` },
   policies: { pack, catalogue: resolve("catalogue") },
 });
 const fewer = { ...model, quotas: model.quotas.slice(1) };
 const opened = await engine.stack("local", async () =>
-  platform(fewer, { part: "all", bootstrapPasswords: {} }),
+  platform(fewer, { part: "all", bootstrapPasswords: {}, lambdaCode }),
 );
 const stopped = await update(opened, () => {}).then(
   () => undefined,
