@@ -19,7 +19,7 @@ export class DatabaseUserSecret extends ComponentResource {
       `${name}-secret`,
       {
         name: secret.name,
-        description: `The Postgres user ${secret.user} of ${secret.database}, which rotates.`,
+        description: `The Postgres user ${secret.user}, which rotates.`,
         kmsKeyId: key.arn,
         recoveryWindowInDays: 30,
       },

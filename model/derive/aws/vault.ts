@@ -14,7 +14,7 @@ export function functionPolicies({ vault, databases, aws }: Parts): Policy[] {
     return [
       {
         name: policy,
-        purpose: `What the function that rotates the users of ${of} in Secrets Manager may, and nothing else.`,
+        purpose: `What the function that rotates the users of ${rotated.connection.replace(".", "/")} in Secrets Manager may, and nothing else.`,
         of: { kind: "platform", id: policy },
         rules: inOrder([rule(`${database}/creds/${role}`, "read")]),
       },
