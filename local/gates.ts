@@ -86,7 +86,7 @@ function widenedTokens({ home }: LocalServices, { platform, github }: Model): Wi
   const changes: [what: string, change: Record<string, string>][] = [
     ["another branch's token", { ref: "refs/heads/widened" }],
     ["a pull request's token", { event_name: "pull_request_target" }],
-    ["another repository's token", { repository_id: "1" }],
+    ["another repository's token", { repository_id: String(platform.repository.id + 1) }],
     ["another environment's token", { environment: `${github.environment}-widened` }],
     ["a token for another audience", { aud: "sts.amazonaws.com" }],
   ];
