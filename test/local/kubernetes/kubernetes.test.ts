@@ -297,7 +297,7 @@ test("taking the stack down ends Kubernetes before its folder goes", async () =>
   for (const found of pids) assert.throws(() => process.kill(found?.pid as number, 0), { code: "ESRCH" });
   assert.deepEqual(
     (await servicesStatus(home)).map(({ state }) => state),
-    ["stopped", "stopped", "stopped"],
+    ["stopped", "stopped", "stopped", "stopped"],
   );
 });
 
