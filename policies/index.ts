@@ -32,3 +32,6 @@ const port = await serve({
   excuse: async (stack, rule, urn) => (await excuseOf(stack))(rule, urn),
 });
 console.log(port);
+
+// The engine holds the other end of standard input: when it is killed, its pack must not stay behind.
+process.stdin.on("end", () => process.exit()).resume();

@@ -3,6 +3,7 @@
  * Arguments narrow it down: `node test/run.ts model integration/oidc`.
  */
 import { globSync } from "node:fs";
+import { relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { startProgress } from "../cli/progress.ts";
@@ -50,9 +51,15 @@ stream.on("test:pass", ({ details, skip, todo }) => {
 stream.on("test:fail", ({ details }) => {
   if (details.type !== "suite") counts.failed++;
 });
+const slowest: { file: string; seconds: number }[] = [];
+stream.on("test:summary", ({ file, duration_ms }) => {
+  if (file !== undefined) slowest.push({ file: relative(process.cwd(), file), seconds: duration_ms / 1000 });
+});
 stream.on("end", () => {
   process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;
   setImmediate(() => {
+    slowest.sort((one, other) => other.seconds - one.seconds);
+    for (const { file, seconds } of slowest.slice(0, 15)) console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}`);
     console.log(
       `${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ""}`,
     );
