@@ -51,6 +51,7 @@ stream.on("test:pass", ({ details, skip, todo }) => {
 stream.on("test:fail", ({ details }) => {
   if (details.type !== "suite") counts.failed++;
 });
+/** Where the time went, by file. */
 const slowest: { file: string; seconds: number }[] = [];
 stream.on("test:summary", ({ file, duration_ms }) => {
   if (file !== undefined) slowest.push({ file: relative(process.cwd(), file), seconds: duration_ms / 1000 });
@@ -59,7 +60,8 @@ stream.on("end", () => {
   process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;
   setImmediate(() => {
     slowest.sort((one, other) => other.seconds - one.seconds);
-    for (const { file, seconds } of slowest.slice(0, 15)) console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}`);
+    for (const { file, seconds } of slowest.slice(0, 15))
+      console.log(`${seconds.toFixed(1).padStart(7)} s  ${file}`);
     console.log(
       `${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ""}`,
     );
