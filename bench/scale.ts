@@ -23,13 +23,6 @@ export async function organizations({ full, say }: Scale): Promise<Row[]> {
     const some = await build(size, parts);
     parted.set(size, some);
     say(`organizations: ${some.resources} resources in ${parts} parts: ${timesOf(some)}`);
-    if (size > largestStack) {
-      rows.push({
-        what: `${some.resources} resources in ${parts} parts: first update; no-change preview`,
-        measured: timesOf(some),
-      });
-      continue;
-    }
     const one = await build(size, 1);
     whole.set(size, one);
     say(`organizations: ${one.resources} resources in one stack: ${timesOf(one)}`);
@@ -82,9 +75,6 @@ export async function organizations({ full, say }: Scale): Promise<Row[]> {
 
 /** A stack's cost grows with the square of its size; much below this many resources its start is what costs. */
 const perPart = 130;
-
-/** One of four times as many would take sixteen times as long, and nobody keeps one so large; nor Terraform's. */
-const largestStack = 1_000;
 
 function timesOf({ first, again }: Built): string {
   return `${milliseconds(first)}; ${milliseconds(again)}`;
