@@ -33,15 +33,23 @@ export interface RecordedResource {
   retainOnDelete: boolean;
 }
 
+/** What an update would make known of a resource: its id, and its outputs beside its arguments. */
+export type Made = (resource: {
+  type: string;
+  name: string;
+  inputs: { readonly [key: string]: unknown };
+}) => { id: string; outputs?: { readonly [key: string]: unknown } };
+
 /**
  * Runs a program as a preview of a stack that does not exist yet would, without an engine, a provider or a network,
- * and returns what it declares. What only an update makes known (ids, accessors) is `unknown`. One at a time: the
- * SDK's settings are the process's.
+ * and returns what it declares. What only an update makes known (ids, accessors) is `unknown`, or what `made` says of
+ * it. One at a time: the SDK's settings are the process's.
  * @throws what the program throws, and for two resources of one URN, as the engine does
  */
 export async function record(
   stack: string,
   program: () => void | Promise<void>,
+  made?: Made,
 ): Promise<RecordedResource[]> {
   const resources: RecordedResource[] = [];
   const urns = new Set<string>();
@@ -52,11 +60,15 @@ export async function record(
         throw new Error(`the program calls ${token}: it is a function of the model alone`);
       },
       // Outputs that are not inputs are left out: in a preview the SDK takes them for unknown.
-      newResource: ({ inputs }) => ({ id: undefined, state: { ...inputs } }),
+      newResource: ({ type, name, inputs }) => {
+        if (made === undefined) return { id: undefined, state: { ...inputs } };
+        const { id, outputs } = made({ type, name, inputs });
+        return { id, state: { ...inputs, ...outputs } };
+      },
     },
     "keyplane",
     stack,
-    true,
+    made === undefined,
   );
   // The mocks hide options and secrets: the request itself has them.
   const monitor = getMonitor() as unknown as {

@@ -1,7 +1,18 @@
-import * as iam from "./aws/iam.ts";
+import * as account from "./aws/account.ts";
+import * as alarms from "./aws/alarms.ts";
+import * as buckets from "./aws/buckets.ts";
+import * as documents from "./aws/documents.ts";
 import * as awsKeys from "./aws/keys.ts";
 import * as lambdas from "./aws/lambdas.ts";
 import * as logging from "./aws/logging.ts";
+import * as messages from "./aws/messages.ts";
+import * as awsNames from "./aws/names.ts";
+import * as references from "./aws/references.ts";
+import * as rights from "./aws/rights.ts";
+import * as schedules from "./aws/schedules.ts";
+import * as secrets from "./aws/secrets.ts";
+import * as settings from "./aws/settings.ts";
+import * as trust from "./aws/trust.ts";
 import * as workloads from "./kubernetes/workloads.ts";
 import type { Rule } from "./rule.ts";
 import { bootstrapEnds, dataProtected, noLiveValue, typeJudged } from "./state.ts";
@@ -31,10 +42,21 @@ const subjects: object[] = [
   quotas,
   endpoint,
   functions,
-  iam,
+  documents,
+  trust,
+  rights,
+  account,
   awsKeys,
+  secrets,
   logging,
+  buckets,
+  alarms,
+  messages,
   lambdas,
+  settings,
+  schedules,
+  awsNames,
+  references,
   workloads,
 ];
 

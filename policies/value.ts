@@ -20,6 +20,11 @@ export function texts(value: unknown): string[] {
   return value.map((item: unknown) => (typeof item === "string" ? item : ""));
 }
 
+/** How many a list has, without reading any: what only an update makes known counts as well. */
+export function count(value: unknown): number {
+  return Array.isArray(value) ? value.length : 0;
+}
+
 /** Records of a list. */
 export function records(value: unknown): { readonly [key: string]: unknown }[] {
   if (!Array.isArray(value)) return [];

@@ -12,12 +12,21 @@ export interface Statement {
   notPrincipals: boolean;
   /** Operator in lower case without ifexists → key in lower case → values. */
   conditions: Map<string, Map<string, string[]>>;
+  /** A `Condition` stands in it, even an empty one. */
+  hasCondition: boolean;
+  /** A condition also holds where the request does not say: `…IfExists`, `ForAllValues:…`. */
+  lenient: boolean;
   sid: string;
 }
 
 /** A document that cannot be read: what it allows is not known. */
 export class DocumentError extends Error {
   override name = "DocumentError";
+}
+
+/** The version of the grammar that a document says it is in. @throws DocumentError */
+export function versionOf(document: unknown): unknown {
+  return record(typeof document === "string" ? parse(document) : document).Version;
 }
 
 /**
@@ -44,6 +53,10 @@ export function statementsOf(document: unknown): Statement[] {
       principals: principals(statement.Principal ?? statement.NotPrincipal),
       notPrincipals: statement.NotPrincipal !== undefined,
       conditions: conditions(statement.Condition),
+      hasCondition: statement.Condition !== undefined,
+      lenient: Object.keys(record(statement.Condition)).some((operator) =>
+        /ifexists$|^forallvalues:/i.test(operator),
+      ),
       sid: typeof statement.Sid === "string" ? statement.Sid : "",
     };
   });
@@ -92,11 +105,17 @@ export function covers({ actions, notActions }: Statement, action: string): bool
 
 /** Whether text matches AWS' pattern of * and ?. */
 export function matches(pattern: string, text: string): boolean {
+  if (!isPattern(pattern)) return pattern === text;
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")
     .replaceAll("*", ".*")
     .replaceAll("?", ".");
   return new RegExp(`^${source}$`, "s").test(text);
+}
+
+/** Whether a text of AWS stands for more than itself. */
+export function isPattern(text: string): boolean {
+  return text.includes("*") || text.includes("?");
 }
 
 /** The values that a condition demands of a key, under one of some operators; undefined where it demands nothing. */

@@ -1,7 +1,8 @@
-import type { ResourceRule } from "../rule.ts";
+import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
 import { covers } from "./document.ts";
-import { statements } from "./iam.ts";
+import { isAccount, statements } from "./documents.ts";
+import { environmentOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 export const keyRotates: ResourceRule = {
@@ -36,10 +37,11 @@ export const keyNotPublic: ResourceRule = {
       );
       if (statement.notPrincipals || (statement.principals.includes("*") && !bounded))
         yield "everyone may use the key";
-      const accounts = statement.principals.every((principal) =>
-        /^AWS (\d{12}|arn:[\w-]+:iam::\d{12}:root)$/.test(principal),
-      );
-      if (!accounts && covers(statement, "kms:PutKeyPolicy") && covers(statement, "kms:Decrypt")) {
+      if (
+        !statement.principals.every(isAccount) &&
+        covers(statement, "kms:PutKeyPolicy") &&
+        covers(statement, "kms:Decrypt")
+      ) {
         yield "who is no account may use the key and decide who uses it";
       }
     }
@@ -60,9 +62,7 @@ export const keyNotLockedOut: ResourceRule = {
         statement.allow &&
         covers(statement, "kms:PutKeyPolicy") &&
         statement.conditions.size === 0 &&
-        statement.principals.some((principal) =>
-          /^AWS (\d{12}|arn:[\w-]+:iam::\d{12}:root)$/.test(principal),
-        ),
+        statement.principals.some(isAccount),
     );
     if (!found) yield "nobody in the account could change the key's policy again";
   },
@@ -82,6 +82,44 @@ export const keyDeletionSlow: ResourceRule = {
   },
 };
 
+export const keyUsesApart: ResourceRule = {
+  name: "aws-kms-uses-apart",
+  sentence:
+    "Where several roles use a key, each does so through one service or for one thing: none opens what is another's.",
+  severity: "high",
+  fix: "Compare kms:ViaService or a kms:EncryptionContext by StringEquals, or declare a key of its own.",
+  controls: ["NIST-800-53r5/AC-6", "NIST-800-57p1r5/5.2", "OWASP-Secrets/2.3-access-control", "R7", "R53"],
+  types: [aws.key],
+  *judge({ type, props }) {
+    const uses = statements(type, props).filter(
+      (statement) =>
+        statement.allow &&
+        covers(statement, "kms:Decrypt") &&
+        statement.principals.some((principal) => principal.startsWith("AWS ") && !isAccount(principal)),
+    );
+    const roles = new Set(uses.flatMap(({ principals }) => principals));
+    if (roles.size < 2) return;
+    for (const { conditions, sid } of uses) {
+      const compared = [...(conditions.get("stringequals")?.keys() ?? [])];
+      if (!compared.some((key) => key === "kms:viaservice" || key.startsWith("kms:encryptioncontext:")))
+        yield `"${sid}" opens whatever the key has encrypted`;
+    }
+  },
+};
+
+export const keysNamed: StackRule = {
+  name: "aws-kms-alias-declared",
+  sentence:
+    "Every key has a name: rights are for keys of this environment's names, since nobody knows their ids before.",
+  severity: "low",
+  fix: "Declare an alias for the key.",
+  controls: ["NIST-800-57p1r5/8.1", "R53"],
+  *judgeStack(resources) {
+    const count = (wanted: string) => resources.filter(({ type }) => type === wanted).length;
+    if (count(aws.keyAlias) < count(aws.key)) yield { message: "a key has no alias" };
+  },
+};
+
 export const aliasOurs: ResourceRule = {
   name: "aws-kms-alias-named",
   sentence: "A key's name says whose it is: none of AWS' own names, and none of another environment.",
@@ -90,72 +128,7 @@ export const aliasOurs: ResourceRule = {
   controls: ["NIST-800-57p1r5/8.1", "R53"],
   types: [aws.keyAlias],
   *judge({ urn, props }) {
-    const environment = urn.split("::")[0]?.split(":").at(-1)?.split(".")[0] ?? "";
-    if (!new RegExp(`^alias/keyplane-${environment}-[a-z]+$`).test(text(props.name) ?? ""))
+    if (!new RegExp(`^alias/keyplane-${environmentOf(urn)}-[a-z]+$`).test(text(props.name) ?? ""))
       yield "its name does not say which environment's and what for";
-  },
-};
-
-const manager: readonly string[] = [aws.secret];
-
-export const secretEncrypted: ResourceRule = {
-  name: "aws-secret-own-key",
-  sentence:
-    "A secret in Secrets Manager is encrypted by a key of ours and can be brought back for a week or more.",
-  severity: "high",
-  fix: "Set kmsKeyId, and leave recoveryWindowInDays at 30 or at least 7.",
-  controls: ["NIST-800-53r5/SC-28(1)", "OWASP-Secrets/2.7-lifecycle", "R22", "R53"],
-  types: manager,
-  *judge({ props }) {
-    const key = text(props.kmsKeyId);
-    if (key === undefined || /aws\/secretsmanager/.test(key)) yield "kmsKeyId is not a key of ours";
-    if (props.recoveryWindowInDays !== undefined && (number(props.recoveryWindowInDays) ?? 0) < 7) {
-      yield "recoveryWindowInDays is under 7";
-    }
-    if (props.forceOverwriteReplicaSecret === true)
-      yield "a secret of the same name elsewhere is overwritten";
-  },
-};
-
-export const secretNoVersion: ResourceRule = {
-  name: "aws-secret-no-value",
-  sentence: "No secret's value passes through the program: the rotation engine writes it.",
-  severity: "critical",
-  fix: "Declare the secret alone.",
-  controls: ["NIST-800-53r5/SC-28", "OWASP-Secrets/2.7.1-creation", "R53", "R55"],
-  types: [aws.secretVersion],
-  *judge() {
-    yield "a version of a secret is a live value in the state";
-  },
-};
-
-export const secretPolicyNarrow: ResourceRule = {
-  name: "aws-secret-policy-narrow",
-  sentence: "A secret's own policy names who reads it and refuses public access.",
-  severity: "critical",
-  fix: "Name the principals and set blockPublicPolicy.",
-  controls: ["NIST-800-53r5/AC-3", "OWASP-Secrets/2.3-access-control", "R7"],
-  types: [aws.secretPolicy],
-  *judge({ type, props }) {
-    if (props.blockPublicPolicy !== true) yield "blockPublicPolicy is not true";
-    for (const { allow, principals, notPrincipals } of statements(type, props)) {
-      if (allow && (notPrincipals || principals.some((principal) => principal.includes("*"))))
-        yield "everyone may read it";
-    }
-  },
-};
-
-export const secretRotates: ResourceRule = {
-  name: "aws-secret-rotation",
-  sentence: "A secret that AWS rotates does so within 90 days.",
-  severity: "high",
-  fix: "Set rotationRules.automaticallyAfterDays to at most 90, and rotationLambdaArn.",
-  controls: ["NIST-800-53r5/IA-5(1)", "NIST-800-57p1r5/5.3.6", "OWASP-Secrets/2.7.2-rotation", "R14"],
-  types: [aws.secretRotation],
-  *judge({ props }) {
-    if (text(props.rotationLambdaArn) === undefined) yield "rotationLambdaArn is not set";
-    const rules = (props.rotationRules ?? {}) as { readonly [key: string]: unknown };
-    const days = number(rules.automaticallyAfterDays);
-    if (days === undefined || days < 1 || days > 90) yield "automaticallyAfterDays is not between 1 and 90";
   },
 };

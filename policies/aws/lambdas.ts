@@ -1,5 +1,6 @@
-import type { ResourceRule } from "../rule.ts";
-import { number, record, text } from "../value.ts";
+import type { ResourceRule, StackRule } from "../rule.ts";
+import { count, number, record, text, texts } from "../value.ts";
+import { isLocal, nameIn } from "./place.ts";
 import { aws } from "./types.ts";
 
 const secretName = /(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)(_|$)/i;
@@ -47,13 +48,98 @@ export const functionInside: ResourceRule = {
   types: [aws.function],
   *judge({ urn, props }) {
     const { subnetIds, securityGroupIds } = record(props.vpcConfig);
-    const length = (value: unknown) => (Array.isArray(value) ? value.length : 0);
     // On the local stack the emulator runs it as a process of this machine.
-    const here = /^urn:pulumi:local[.:]/.test(urn);
-    if (!here && (length(subnetIds) === 0 || length(securityGroupIds) === 0))
-      yield "vpcConfig names no subnet or security group";
+    if (!isLocal(urn)) {
+      if (!areIds(subnetIds, "subnet") || !areIds(securityGroupIds, "sg"))
+        yield "vpcConfig names no subnet or security group";
+    }
     if (!/^nodejs(22|24|26)\.x$/.test(text(props.runtime) ?? ""))
       yield `the runtime is ${text(props.runtime) ?? "not set"}`;
+  },
+};
+
+function areIds(value: unknown, kind: string): boolean {
+  const ids = texts(value);
+  return ids.length > 0 && ids.every((id) => new RegExp(`^${kind}-[0-9a-f]{8,17}$`).test(id));
+}
+
+export const functionBounded: ResourceRule = {
+  name: "aws-lambda-bounded",
+  sentence: "A function ends: its time, its memory and how many run at once have bounds that it can work in.",
+  severity: "medium",
+  fix: "Set timeout to 60 to 900 seconds, memorySize to 128 to 3008 MB, and reservedConcurrentExecutions to 1 to 10.",
+  controls: ["NIST-800-53r5/SC-5", "NIST-800-53r5/SC-6", "R14"],
+  types: [aws.function],
+  *judge({ props }) {
+    const within = (value: unknown, least: number, most: number) => {
+      const found = number(value) ?? 0;
+      return found >= least && found <= most;
+    };
+    // Without it Lambda stops it after three seconds, in the middle of a rotation.
+    if (!within(props.timeout, 60, 900)) yield "timeout is not between 60 and 900";
+    if (!within(props.memorySize, 128, 3008)) yield "memorySize is not between 128 and 3008";
+    if ((number(props.reservedConcurrentExecutions) ?? 0) > 10)
+      yield "reservedConcurrentExecutions is over 10";
+  },
+};
+
+/** Pulumi's mark of a special value, and the kind that an archive is. */
+const mark = { key: "4dabf18193072939515e22adb298388d", archive: "0def7320c3a5731c473e5ecbe6d01bc7" }; // pragma: allowlist secret
+
+export const functionCodeOurs: ResourceRule = {
+  name: "aws-lambda-code-ours",
+  sentence:
+    "A function runs the code that was reviewed with the program, bundled from it, and enters it by name.",
+  severity: "critical",
+  fix: "Give `code` the folder of its bundle; leave s3Bucket, imageUri and layers out.",
+  controls: ["NIST-800-53r5/CM-5", "NIST-800-53r5/SI-7", "R14", "R55"],
+  types: [aws.function],
+  *judge({ props }) {
+    const code = record(props.code);
+    const folder = text(code.path);
+    const isArchive =
+      code[mark.key] === mark.archive && (folder !== undefined || text(code.hash) !== undefined);
+    if (!isArchive || /[*?]/.test(folder ?? "")) yield "code is no folder of this program";
+    for (const name of ["s3Bucket", "s3Key", "imageUri"])
+      if (text(props[name]) !== undefined) yield `${name} brings code from elsewhere`;
+    if (count(props.layers) > 0) yield "layers brings code from elsewhere";
+    if (!/^[\w-]+\.[\w-]+$/.test(text(props.handler) ?? "")) yield "handler names no function of the code";
+  },
+};
+
+export const functionsLogged: StackRule = {
+  name: "aws-lambda-log-declared",
+  sentence:
+    "Every function's log is declared: one that Lambda makes is kept for ever and encrypted by no key of ours.",
+  severity: "medium",
+  fix: "Declare the log group /aws/lambda/<function>.",
+  controls: ["NIST-800-53r5/AU-11", "NIST-800-53r5/SC-28(1)", "R51"],
+  *judgeStack(resources) {
+    const logs = resources.filter(({ type }) => type === aws.logGroup).map(({ props }) => text(props.name));
+    for (const { urn, type, name, props } of resources) {
+      if (type === aws.function && !logs.includes(`/aws/lambda/${text(props.name) ?? name}`))
+        yield { urn, message: "its log is not declared" };
+    }
+  },
+};
+
+export const functionsCalled: StackRule = {
+  name: "aws-lambda-called",
+  sentence: "Every function is called by somebody: a schedule, or Secrets Manager.",
+  severity: "high",
+  fix: "Declare a schedule that targets it, or a permission for who calls it.",
+  controls: ["OWASP-Secrets/2.7.2-rotation", "R14"],
+  *judgeStack(resources) {
+    const called = new Set(
+      resources.flatMap(({ type, props }) => {
+        if (type === aws.functionPermission) return [text(props.function)];
+        return type === aws.schedule ? [nameIn(text(record(props.target).arn) ?? "")] : [];
+      }),
+    );
+    for (const { urn, type, name, props } of resources) {
+      if (type === aws.function && !called.has(text(props.name) ?? name))
+        yield { urn, message: "nobody calls it" };
+    }
   },
 };
 
@@ -70,6 +156,9 @@ export const functionCallersNamed: ResourceRule = {
       if (props.authorizationType !== "AWS_IAM") yield "its address is open to everyone";
       return;
     }
+    if (props.action !== "lambda:InvokeFunction") yield "it may do more than call it";
+    const account = props.sourceAccount;
+    if (account !== undefined && !/^\d{12}$/.test(text(account) ?? "")) yield "sourceAccount is no account";
     const principal = text(props.principal);
     if (principal === undefined || principal.includes("*")) yield "everyone may call it";
     else if (
@@ -79,20 +168,5 @@ export const functionCallersNamed: ResourceRule = {
     ) {
       yield "the service calls it for any account";
     }
-  },
-};
-
-export const scheduleRetries: ResourceRule = {
-  name: "aws-schedule-on",
-  sentence: "A schedule of rotations is on, retries, and puts what fails aside.",
-  severity: "high",
-  fix: "Leave state ENABLED and set target.deadLetterConfig.",
-  controls: ["NIST-800-53r5/AU-5", "OWASP-Secrets/2.7.2-rotation", "R14"],
-  types: [aws.schedule],
-  *judge({ props }) {
-    if (props.state !== undefined && props.state !== "ENABLED") yield "the schedule is off";
-    const target = record(props.target);
-    if (text(record(target.deadLetterConfig).arn) === undefined) yield "target.deadLetterConfig is not set";
-    if (number(record(target.retryPolicy).maximumRetryAttempts) === 0) yield "it never tries again";
   },
 };

@@ -9,7 +9,7 @@ export function mutationTable(outcomes: ReadonlyMap<string, Outcome>): string {
     "Every property of every resource of the three environments is dropped, emptied, widened, set to a wildcard or to",
     "zero, and made unknown, at every depth; some are added. Written by `node test/policies/write-mutations.ts`; a test",
     "compares it with the program. Where no rule reports a mutation, the reason why it harms nobody stands there",
-    "(`test/policies/harmless.ts`). `no rule yet` is a debt: a change of AWS that review alone sees so far.",
+    "(`test/policies/harmless.ts`); a test refuses one without either.",
   ];
   const byType = Map.groupBy([...outcomes.keys()].sort(), (what) => /^[^. ]+/.exec(what)?.[0] ?? "");
   for (const [type, whats] of byType) {
@@ -32,8 +32,7 @@ function met(what: string, outcome: Outcome | undefined): string {
   const { rules, survivors } = outcome ?? { rules: new Set<string>(), survivors: [] };
   const names = [...rules].sort().join(", ");
   if (survivors.length === 0) return names;
-  const harmless = reasonFor(what);
-  const reason = harmless === undefined ? "**no rule yet**" : `harmless: ${harmless}`;
+  const reason = `harmless: ${reasonFor(what) ?? "**nobody has said why**"}`;
   return names === "" ? reason : `${names}; elsewhere ${reason}`;
 }
 

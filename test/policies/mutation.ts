@@ -31,27 +31,28 @@ const kinds: Record<string, (value: unknown) => unknown> = {
  */
 export function mutants(resource: Declared): Mutant[] {
   const found: Mutant[] = [];
-  const visit = (value: Branch, path: Step[]) => {
+  const visit = (value: Branch, path: Step[], above: string) => {
     for (const [key, inner] of Object.entries(value)) {
       const place = [...path, Array.isArray(value) ? Number(key) : key];
+      const name = `${above}${Array.isArray(value) ? `[${effectOf(inner)}]` : above === "" ? key : `.${key}`}`;
       for (const [kind, change] of Object.entries(kinds)) {
         const changed = change(inner);
         if (changed === undefined && kind !== "dropped") continue;
         // In a document that is known as a whole nothing is unknown.
         if (kind === "unknown" && path.includes(document)) continue;
         if (JSON.stringify(changed) === JSON.stringify(inner) && changed !== unknown) continue;
-        const what = `${resource.type}.${named(place)} ${kind}`;
+        const what = `${resource.type}.${name} ${kind}`;
         found.push({
           what,
           resource: { ...resource, inputs: put(resource.inputs, place, changed) as Inputs },
         });
       }
-      if (typeof inner === "object" && inner !== null) visit(inner as Branch, place);
+      if (typeof inner === "object" && inner !== null) visit(inner as Branch, place, name);
       const parsed = documentOf(inner);
-      if (parsed !== undefined) visit(parsed, [...place, document]);
+      if (parsed !== undefined) visit(parsed, [...place, document], `${name}{}`);
     }
   };
-  visit(resource.inputs, []);
+  visit(resource.inputs, [], "");
   const add = (what: string, place: string[], value: unknown) =>
     found.push({
       what: `${resource.type}.${what} added`,
@@ -59,13 +60,32 @@ export function mutants(resource: Declared): Mutant[] {
     });
   // What nobody declares today and an author might.
   add("password", ["password"], "planted");
-  if (/Role$/.test(resource.type)) add("tokenPeriod", ["tokenPeriod"], 3600);
+  if (/^vault:.*Role$/.test(resource.type)) add("tokenPeriod", ["tokenPeriod"], 3600);
   if (resource.type.endsWith(":Audit")) {
     add("options.log_raw", ["options", "log_raw"], "true");
     add("options.hmac_accessor", ["options", "hmac_accessor"], "false");
     add("options.filter", ["options", "filter"], "mount_type == kv");
   }
-  if (typeof resource.inputs.policy === "string") {
+  for (const property of ["policy", "assumeRolePolicy"]) {
+    const document = documentOf(resource.inputs[property]) as { Statement?: unknown[] } | undefined;
+    if (document?.Statement === undefined) continue;
+    const everyone = { Effect: "Allow", Action: "*", Principal: "*", Resource: "*" };
+    const wider = { ...document, Statement: [...document.Statement, everyone] };
+    add(`${property}{} everything for everyone`, [property], JSON.stringify(wider));
+  }
+  if (resource.type === "aws:iam/role:Role") {
+    add("managedPolicyArns", ["managedPolicyArns"], ["arn:aws:iam::aws:policy/AdministratorAccess"]);
+    const policy = JSON.stringify({
+      Version: "2012-10-17",
+      Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }],
+    });
+    add("inlinePolicies", ["inlinePolicies"], [{ name: "more", policy }]);
+  }
+  if (resource.type === "aws:lambda/function:Function") {
+    add("layers", ["layers"], ["arn:aws:lambda:eu-west-1:123456789012:layer:x:1"]);
+    add("AWS_ENDPOINT_URL", ["environment", "variables", "AWS_ENDPOINT_URL"], "https://aws.example");
+  }
+  if (typeof resource.inputs.policy === "string" && resource.type.startsWith("vault:")) {
     for (const [what, text] of Object.entries(policyMutants(resource.inputs.policy))) {
       if (text !== resource.inputs.policy) add(what, ["policy"], text);
     }
@@ -101,12 +121,10 @@ type Branch = { readonly [key: string]: unknown } | readonly unknown[];
 type Step = string | number | typeof document;
 const document = Symbol("document");
 
-/** `statement{}.Principal[].AWS`: which one of a list makes no difference to what it is called. */
-function named(path: readonly Step[]): string {
-  return path
-    .map((step) => (step === document ? "{}" : typeof step === "number" ? "[]" : `.${step}`))
-    .join("")
-    .replace(/^\./, "");
+/** What is denied and what is allowed are not the same list; else which one of a list makes no difference to its name. */
+function effectOf(item: unknown): string {
+  const { Effect } = (typeof item === "object" && item !== null ? item : {}) as { Effect?: unknown };
+  return typeof Effect === "string" ? Effect : "";
 }
 
 /** IAM documents and their like. */

@@ -22,7 +22,7 @@ export type Cases = Record<string, [patch: Patch, messages: string[]]>;
 export function findings(rule: Rule, examples: readonly Example[]): string[] {
   const resources = examples.map(({ type, props, protect }, index) =>
     seen({
-      urn: `urn:pulumi:test::keyplane::${type}::n${index}`,
+      urn: `urn:pulumi:production::keyplane::${type}::n${index}`,
       type,
       name: `n${index}`,
       inputs: props,

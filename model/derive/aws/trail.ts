@@ -79,12 +79,11 @@ const watched: [name: string, purpose: string, pattern: string][] = [
         ..."CreateOpenIDConnectProvider CreatePolicy CreatePolicyVersion CreateRole CreateUser DeleteGroupPolicy".split(
           " ",
         ),
-        ..."DeleteOpenIDConnectProvider DeletePolicy DeleteRole DeleteRolePolicy DetachGroupPolicy DetachRolePolicy".split(
+        ..."DeleteOpenIDConnectProvider DeletePolicy DeletePolicyVersion DeleteRole DeleteRolePolicy".split(
           " ",
         ),
-        ..."PutGroupPolicy PutRolePolicy PutUserPolicy SetDefaultPolicyVersion UpdateAssumeRolePolicy".split(
-          " ",
-        ),
+        ..."DeleteUserPolicy DetachGroupPolicy DetachRolePolicy DetachUserPolicy PutGroupPolicy".split(" "),
+        ..."PutRolePolicy PutUserPolicy SetDefaultPolicyVersion UpdateAssumeRolePolicy".split(" "),
       ),
     ),
   ],
@@ -112,11 +111,9 @@ const watched: [name: string, purpose: string, pattern: string][] = [
     from(
       "s3",
       event(
-        "DeleteBucketPolicy",
-        "DeletePublicAccessBlock",
-        "PutBucketAcl",
-        "PutBucketPolicy",
-        "PutBucketPublicAccessBlock",
+        ..."DeleteBucketCors DeleteBucketLifecycle DeleteBucketPolicy DeleteBucketReplication".split(" "),
+        ..."DeletePublicAccessBlock PutBucketAcl PutBucketCors PutBucketLifecycle PutBucketPolicy".split(" "),
+        ..."PutBucketPublicAccessBlock PutBucketReplication".split(" "),
       ),
     ),
   ],

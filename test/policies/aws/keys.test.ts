@@ -1,7 +1,9 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import * as keys from "../../../policies/aws/keys.ts";
-import * as lambdas from "../../../policies/aws/lambdas.ts";
 import { aws } from "../../../policies/aws/types.ts";
-import { type Example, ruleSuite } from "../suite.ts";
+import { type Example, findings, ruleSuite, shipped } from "../examples.ts";
+import { reworded } from "./document.ts";
 
 const root = { AWS: "arn:aws:iam::111111111111:root" };
 const own = { Effect: "Allow", Action: "kms:*", Principal: root, Resource: "*" };
@@ -40,93 +42,30 @@ ruleSuite(keys.keyDeletionSlow, key, {
   "a week": [{ deletionWindowInDays: 7 }, ["deletionWindowInDays is not 30"]],
   disabled: [{ isEnabled: false }, ["the key is disabled"]],
 });
-ruleSuite(
-  keys.secretEncrypted,
-  { type: aws.secret, props: { kmsKeyId: "arn:aws:kms:eu-west-1:1:key/x", recoveryWindowInDays: 30 } },
-  {
-    unset: [{ kmsKeyId: undefined }, ["kmsKeyId is not a key of ours"]],
-    "AWS' own key": [{ kmsKeyId: "alias/aws/secretsmanager" }, ["kmsKeyId is not a key of ours"]],
-    "gone at once": [{ recoveryWindowInDays: 0 }, ["recoveryWindowInDays is under 7"]],
-  },
-);
-ruleSuite(
-  keys.secretPolicyNarrow,
-  {
-    type: aws.secretPolicy,
-    props: { blockPublicPolicy: true, ...policy({ Effect: "Allow", Principal: root }) },
-  },
-  {
-    unset: [{ blockPublicPolicy: undefined }, ["blockPublicPolicy is not true"]],
-    everyone: [policy({ Effect: "Allow", Principal: { AWS: "*" } }), ["everyone may read it"]],
-  },
-);
-ruleSuite(
-  keys.secretRotates,
-  {
-    type: aws.secretRotation,
-    props: { rotationLambdaArn: "arn:aws:lambda:x", rotationRules: { automaticallyAfterDays: 30 } },
-  },
-  {
-    unset: [{ rotationRules: undefined }, ["automaticallyAfterDays is not between 1 and 90"]],
-    "half a year": [
-      { "rotationRules.automaticallyAfterDays": 180 },
-      ["automaticallyAfterDays is not between 1 and 90"],
-    ],
-    "by nobody": [{ rotationLambdaArn: undefined }, ["rotationLambdaArn is not set"]],
-  },
-);
-
-const rotator: Example = {
-  type: aws.function,
-  props: {
-    runtime: "nodejs24.x",
-    environment: { variables: { VAULT_ADDR: "https://vault", DB_SECRET_ARN: "arn:aws:x" } },
-    kmsKeyArn: "arn:aws:kms:x",
-    deadLetterConfig: { targetArn: "arn:aws:sqs:x" },
-    reservedConcurrentExecutions: 1,
-    vpcConfig: { subnetIds: ["a"], securityGroupIds: ["b"] },
-  },
-};
-ruleSuite(lambdas.functionNoSecret, rotator, {
-  "a password": [
-    { "environment.variables.DB_PASSWORD": "planted" },
-    ["DB_PASSWORD is the name of a live value"],
+const shared = shipped(aws.key, "data");
+ruleSuite(keys.keyUsesApart, shared, {
+  "a role that opens everything": [
+    reworded(shared, "ReadersDecrypt", { Condition: undefined }),
+    ['"ReadersDecrypt" opens whatever the key has encrypted'],
   ],
-  "no key of ours": [{ kmsKeyArn: undefined }, ["kmsKeyArn is not set"]],
-});
-ruleSuite(lambdas.functionFailsLoudly, rotator, {
-  unset: [
-    { deadLetterConfig: undefined, reservedConcurrentExecutions: undefined },
-    ["deadLetterConfig is not set", "reservedConcurrentExecutions is not set"],
+  "by another condition": [
+    reworded(shared, "ReadersDecrypt", {
+      Condition: { StringEquals: { "aws:SourceAccount": "222222222222" } },
+    }),
+    ['"ReadersDecrypt" opens whatever the key has encrypted'],
   ],
 });
-ruleSuite(lambdas.functionInside, rotator, {
-  unset: [{ vpcConfig: undefined }, ["vpcConfig names no subnet or security group"]],
-  "an old runtime": [{ runtime: "nodejs16.x" }, ["the runtime is nodejs16.x"]],
+ruleSuite(keys.keyUsesApart, shipped(aws.key, "unseal"), {});
+ruleSuite(keys.aliasOurs, shipped(aws.keyAlias, "data"), {
+  unset: [{ name: undefined }, ["its name does not say which environment's and what for"]],
+  "another environment's": [
+    { name: "alias/keyplane-staging-data" },
+    ["its name does not say which environment's and what for"],
+  ],
+  "AWS' own": [{ name: "alias/aws/s3" }, ["its name does not say which environment's and what for"]],
 });
-ruleSuite(
-  lambdas.functionCallersNamed,
-  {
-    type: aws.functionPermission,
-    props: { principal: "secretsmanager.amazonaws.com", sourceAccount: "111111111111" },
-  },
-  {
-    unset: [{ principal: undefined }, ["everyone may call it"]],
-    everyone: [{ principal: "*" }, ["everyone may call it"]],
-    "for any account": [{ sourceAccount: undefined }, ["the service calls it for any account"]],
-  },
-);
-ruleSuite(
-  lambdas.functionCallersNamed,
-  { type: aws.functionUrl, props: { authorizationType: "AWS_IAM" } },
-  { "an open address": [{ authorizationType: "NONE" }, ["its address is open to everyone"]] },
-);
-ruleSuite(
-  lambdas.scheduleRetries,
-  { type: aws.schedule, props: { state: "ENABLED", target: { deadLetterConfig: { arn: "arn:aws:sqs:x" } } } },
-  {
-    off: [{ state: "DISABLED" }, ["the schedule is off"]],
-    unset: [{ "target.deadLetterConfig": undefined }, ["target.deadLetterConfig is not set"]],
-    "never again": [{ "target.retryPolicy": { maximumRetryAttempts: 0 } }, ["it never tries again"]],
-  },
-);
+test("aws-kms-alias-declared: refuses a key without a name", () => {
+  const [key, alias] = [shipped(aws.key), shipped(aws.keyAlias)];
+  assert.deepEqual(findings(keys.keysNamed, [key, alias]), []);
+  assert.deepEqual(findings(keys.keysNamed, [key, key, alias]), ["a key has no alias"]);
+});

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { secretNoVersion } from "../../../policies/aws/keys.ts";
 import * as logging from "../../../policies/aws/logging.ts";
 import { aws } from "../../../policies/aws/types.ts";
-import { changed, type Example, findings, ruleSuite } from "../suite.ts";
+import { type Example, everything, everythingBut, findings, ruleSuite, shipped } from "../examples.ts";
+import { reworded } from "./document.ts";
 
 const trail: Example = {
   type: aws.trail,
@@ -39,6 +39,10 @@ ruleSuite(logging.trailSeesReads, trail, {
     { eventSelectors: [{ readWriteType: "WriteOnly", dataResources: [{ type: "AWS::S3::Object" }] }] },
     ["reads or writes are left out"],
   ],
+  "a selector that is none": [
+    { eventSelectors: [...(trail.props.eventSelectors as unknown[]), "*"] },
+    ["a selector selects nothing that is known"],
+  ],
   "not KMS": [
     {
       eventSelectors: [
@@ -60,141 +64,46 @@ ruleSuite(
       ["retentionInDays is not said", "kmsKeyId is not set"],
     ],
     "a month": [{ retentionInDays: 30 }, ["logs go after 30 days"]],
-  },
-);
-ruleSuite(
-  logging.messagesEncrypted,
-  { type: aws.topic, props: { kmsMasterKeyId: "alias/x" } },
-  {
-    unset: [{ kmsMasterKeyId: undefined }, ["kmsMasterKeyId is not set"]],
-  },
-);
-const bucketPolicy = (...Statement: unknown[]) => ({ policy: JSON.stringify({ Statement }) });
-const noHttp = {
-  Effect: "Deny",
-  Action: "s3:*",
-  Principal: "*",
-  Resource: "*",
-  Condition: { Bool: { "aws:SecureTransport": "false" } },
-};
-ruleSuite(
-  logging.bucketTls,
-  { type: aws.bucketPolicy, props: { bucket: "logs", ...bucketPolicy(noHttp) } },
-  {
-    unset: [
-      bucketPolicy({ Effect: "Deny", Action: "s3:DeleteObject", Principal: "*" }),
-      ["plain HTTP is not refused"],
+    "a number that CloudWatch does not take": [
+      { retentionInDays: 366 },
+      ["CloudWatch keeps no log for 366 days"],
     ],
-    "the wrong way round": [
-      bucketPolicy({ ...noHttp, Condition: { Bool: { "aws:SecureTransport": "true" } } }),
-      ["plain HTTP is not refused"],
-    ],
-    everyone: [
-      bucketPolicy(noHttp, { Effect: "Allow", Action: "s3:GetObject", Principal: "*" }),
-      ["everyone is let in"],
-    ],
-  },
-);
-const topicPolicy = (more: object) => ({
-  policy: JSON.stringify({
-    Statement: {
-      Effect: "Allow",
-      Action: "sns:Publish",
-      Principal: { Service: "cloudwatch.amazonaws.com" },
-      ...more,
-    },
-  }),
-});
-ruleSuite(
-  logging.topicNarrow,
-  {
-    type: aws.topicPolicy,
-    props: topicPolicy({ Condition: { StringEquals: { "aws:SourceAccount": "111111111111" } } }),
-  },
-  {
-    "any account": [topicPolicy({}), ["a service may publish for any account"]],
-    everyone: [topicPolicy({ Principal: "*" }), ["everyone may publish"]],
   },
 );
 
-const four = {
-  blockPublicAcls: true,
-  blockPublicPolicy: true,
-  ignorePublicAcls: true,
-  restrictPublicBuckets: true,
-};
-const bucket = { type: aws.bucket, props: { bucket: "logs" } };
-const block = { type: aws.publicAccess, props: { bucket: "logs", ...four } };
-test("aws-bucket-private: refuses a bucket without its block, and a block with a way open", () => {
-  assert.deepEqual(findings(logging.bucketPrivate, [bucket, block]), []);
-  assert.deepEqual(findings(logging.bucketPrivate, [bucket]), ["nothing refuses public access to it"]);
-  assert.deepEqual(
-    findings(logging.bucketPrivate, [bucket, changed(block, { restrictPublicBuckets: false })]),
-    ["restrictPublicBuckets is not true"],
-  );
-});
-const versioning = {
-  type: aws.bucketVersioning,
-  props: { bucket: "logs", versioningConfiguration: { status: "Enabled" } },
-};
-const encryption = {
-  type: aws.bucketEncryption,
-  props: {
-    bucket: "logs",
-    rules: [
-      { applyServerSideEncryptionByDefault: { sseAlgorithm: "aws:kms", kmsMasterKeyId: "arn:aws:kms:x" } },
-    ],
-  },
-};
-test("aws-bucket-versioned: refuses a bucket that keeps no versions or is encrypted by AWS' own key", () => {
-  assert.deepEqual(findings(logging.bucketVersioned, [bucket, versioning, encryption]), []);
-  assert.deepEqual(findings(logging.bucketVersioned, [bucket]), [
-    "nothing keeps its versions",
-    "nothing encrypts it by a key of ours",
-  ]);
-  assert.deepEqual(
-    findings(logging.bucketVersioned, [
-      changed(versioning, { "versioningConfiguration.status": "Suspended" }),
-      changed(encryption, { rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } }] }),
-    ]),
-    ["versioning is not enabled", "the bucket is not encrypted by a key of ours"],
-  );
-});
-test("aws-trail-bucket-declared: refuses a trail into a bucket of somebody else", () => {
-  const policy = { type: aws.bucketPolicy, props: { bucket: "logs" } };
-  assert.deepEqual(findings(logging.trailBucketDeclared, [trail, bucket, policy]), []);
-  assert.deepEqual(findings(logging.trailBucketDeclared, [trail]), ["its bucket is not declared here"]);
-  assert.deepEqual(findings(logging.trailBucketDeclared, [trail, bucket]), ["its bucket has no policy"]);
+test("aws-trail-bucket-declared: refuses a trail into a bucket of somebody else, or where it may not write", () => {
+  const of = (examples: Example[]) => findings(logging.trailBucketDeclared, examples);
+  assert.deepEqual(of(everything()), []);
+  assert.deepEqual(of(everythingBut(aws.bucket)), ["its bucket is not declared here"]);
+  assert.deepEqual(of(everythingBut(aws.bucketPolicy)), ["its bucket has no policy"]);
+  const policy = shipped(aws.bucketPolicy);
+  for (const change of [
+    reworded(policy, "TrailWrites", undefined),
+    reworded(policy, "TrailLooks", undefined),
+    reworded(policy, "TrailWrites", { Condition: undefined }),
+    reworded(policy, "TrailWrites", { Resource: "arn:aws:s3:::keyplane-production-trail-222222222222/x/*" }),
+  ]) {
+    assert.deepEqual(of(everythingBut(aws.bucketPolicy, change)), ["its bucket does not let it write"]);
+  }
 });
 
-const patterns = [
-  '{ ($.errorCode = "*UnauthorizedOperation") || ($.errorCode = "AccessDenied*") }',
-  '{ ($.eventName = "ConsoleLogin") && ($.additionalEventData.MFAUsed != "Yes") }',
-  '{ $.userIdentity.type = "Root" }',
-  "{ $.eventName = PutRolePolicy }",
-  "{ $.eventName = StopLogging }",
-  "{ $.eventName = ScheduleKeyDeletion }",
-  "{ $.eventName = PutBucketPolicy }",
-];
-const alarms: Example[] = patterns.flatMap((pattern, index) => [
-  {
-    type: aws.metricFilter,
-    props: { pattern, metricTransformation: { namespace: "CIS", name: `m${index}` } },
-  },
-  { type: aws.alarm, props: { namespace: "CIS", metricName: `m${index}`, alarmActions: ["arn:aws:sns:x"] } },
-]);
-test("aws-alarms: refuses an account where nobody hears of what CIS names", () => {
-  assert.deepEqual(findings(logging.alarmsOfCis, [trail, ...alarms]), []);
-  assert.equal(findings(logging.alarmsOfCis, [trail]).length, 7);
-  const deaf = alarms.map((each) =>
-    each.props.metricName === "m2" ? changed(each, { alarmActions: [] }) : each,
-  );
-  assert.deepEqual(findings(logging.alarmsOfCis, [trail, ...deaf]), [
-    "nobody hears of uses of the root user",
+test("aws-trail-sees-data: refuses a trail that leaves out its own files, or a function", () => {
+  const of = (examples: Example[]) => findings(logging.trailSeesData, examples);
+  const name = (function_: string) => `keyplane-production-${function_}`;
+  assert.deepEqual(of(everything()), []);
+  assert.deepEqual(of(everythingBut(aws.trail, { eventSelectors: undefined })), [
+    "who reads its files is left out",
+    `who calls ${name("rotate-due")} is left out`,
+    `who calls ${name("rotate-postgres-titan-ledger")} is left out`,
   ]);
-});
-test("aws-secret-no-value: refuses a version of a secret, whatever is in it", () => {
-  assert.deepEqual(findings(secretNoVersion, [{ type: aws.secretVersion, props: {} }]), [
-    "a version of a secret is a live value in the state",
+  const objects = (value: string) => ({
+    eventSelectors: [{ dataResources: [{ type: "AWS::S3::Object", values: [value] }, ...functions] }],
+  });
+  const [selector] = shipped(aws.trail).props.eventSelectors as [{ dataResources: { type: string }[] }];
+  const functions = selector.dataResources.filter(({ type }) => type === "AWS::Lambda::Function");
+  assert.deepEqual(of(everythingBut(aws.trail, objects("arn:aws:s3"))), []);
+  assert.deepEqual(of(everythingBut(aws.trail, objects("*"))), [
+    "who reads its files is left out",
+    "it selects *, which there is not",
   ]);
 });

@@ -5,8 +5,8 @@ import {
   mountFieldsHashed,
 } from "../../../policies/vault/audit.ts";
 import { vault } from "../../../policies/vault/types.ts";
+import { shipped } from "../examples.ts";
 import { ruleSuite } from "../suite.ts";
-import { shipped } from "./examples.ts";
 
 const file = shipped(vault.audit, "audit-file");
 const socket = shipped(vault.audit, "audit-collector");

@@ -9,7 +9,7 @@ import { endpointRotatesOnly } from "../../../policies/vault/endpoint.ts";
 import * as people from "../../../policies/vault/people.ts";
 import * as quotas from "../../../policies/vault/quotas.ts";
 import { vault } from "../../../policies/vault/types.ts";
-import { changed, type Example, everything, findings, ruleSuite, shipped } from "./examples.ts";
+import { changed, type Example, everything, findings, ruleSuite, shipped } from "../examples.ts";
 
 const user = shipped(vault.databaseRole);
 const connection = shipped(vault.connection);

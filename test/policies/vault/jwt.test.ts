@@ -1,7 +1,7 @@
 import * as jwt from "../../../policies/vault/jwt.ts";
 import { vault } from "../../../policies/vault/types.ts";
+import { shipped } from "../examples.ts";
 import { ruleSuite } from "../suite.ts";
-import { shipped } from "./examples.ts";
 
 const role = shipped(vault.jwtRole, "titan.ci.deploy");
 const people = shipped(vault.jwtRole, "people-oidc");

@@ -4,7 +4,7 @@ import * as machines from "../../../policies/vault/machines.ts";
 import * as places from "../../../policies/vault/places.ts";
 import * as tokens from "../../../policies/vault/tokens.ts";
 import { vault } from "../../../policies/vault/types.ts";
-import { changed, everything, findings, ruleSuite, shipped } from "./examples.ts";
+import { changed, everything, findings, ruleSuite, shipped } from "../examples.ts";
 
 const ci = shipped(vault.jwtRole, "titan.ci.deploy");
 const deploy = shipped(vault.jwtRole, "keyplane.deploy");

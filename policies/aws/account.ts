@@ -1,0 +1,139 @@
+import type { ResourceRule, StackRule } from "../rule.ts";
+import { number, text } from "../value.ts";
+import { demanded } from "./document.ts";
+import { statements } from "./documents.ts";
+import { isLocal } from "./place.ts";
+import { aws } from "./types.ts";
+
+export const noUsers: ResourceRule = {
+  name: "aws-no-users",
+  sentence: "No IAM user, password or access key is declared: people assume roles, machines log in by OIDC.",
+  severity: "critical",
+  fix: "Declare a role and who may assume it.",
+  controls: [
+    "CIS-AWS-4.0.1/1.11",
+    "CIS-AWS-4.0.1/1.13",
+    "CIS-AWS-4.0.1/1.14",
+    "NIST-800-53r5/IA-5",
+    "R11",
+    "R59",
+  ],
+  types: [aws.user, aws.accessKey, aws.loginProfile],
+  *judge({ type }) {
+    yield `${type.slice(type.lastIndexOf(":") + 1)} is a credential that lasts`;
+  },
+};
+
+export const rightsThroughGroups: ResourceRule = {
+  name: "aws-rights-through-groups",
+  sentence: "No policy is attached to a user: rights come through groups or roles.",
+  severity: "high",
+  fix: "Attach it to a group or a role.",
+  controls: ["CIS-AWS-4.0.1/1.15", "NIST-800-53r5/AC-2(7)", "R59"],
+  types: [aws.userPolicy, aws.userAttachment],
+  *judge({ type }) {
+    yield `${type.slice(type.lastIndexOf(":") + 1)} gives rights to one person`;
+  },
+};
+
+const must = [
+  "requireLowercaseCharacters",
+  "requireUppercaseCharacters",
+  "requireNumbers",
+  "requireSymbols",
+  "allowUsersToChangePassword",
+];
+
+export const passwordsLong: ResourceRule = {
+  name: "aws-password-policy",
+  sentence:
+    "The account's passwords have 14 characters or more of four kinds, are not used again for 24 changes, and can be changed by whose they are.",
+  severity: "medium",
+  fix: "Set minimumPasswordLength to at least 14, passwordReusePrevention to 24, the four require… and allowUsersToChangePassword.",
+  controls: ["CIS-AWS-4.0.1/1.8", "CIS-AWS-4.0.1/1.9", "NIST-800-53r5/IA-5(1)", "R50"],
+  types: [aws.passwordPolicy],
+  *judge({ props }) {
+    if ((number(props.minimumPasswordLength) ?? 0) < 14) yield "minimumPasswordLength is under 14";
+    if ((number(props.passwordReusePrevention) ?? 0) < 24) yield "passwordReusePrevention is under 24";
+    if (props.hardExpiry === true) yield "hardExpiry locks people out";
+    for (const name of must) if (props[name] !== true) yield `${name} is not true`;
+  },
+};
+
+export const passwordsJudged: StackRule = {
+  name: "aws-password-policy-declared",
+  sentence:
+    "An account with a trail has a password policy: without one AWS takes 8 characters, again and again.",
+  severity: "medium",
+  fix: "Declare an AccountPasswordPolicy.",
+  controls: ["CIS-AWS-4.0.1/1.8", "CIS-AWS-4.0.1/1.9", "NIST-800-53r5/IA-5(1)", "R50"],
+  *judgeStack(resources) {
+    const [trail] = resources.filter(({ type }) => type === aws.trail);
+    if (trail !== undefined && !resources.some(({ type }) => type === aws.passwordPolicy))
+      yield { message: "there is no password policy" };
+  },
+};
+
+export const mfaForGroups: ResourceRule = {
+  name: "aws-group-mfa-required",
+  sentence: "The policy that denies people without a second factor denies everything but setting one up.",
+  severity: "critical",
+  fix: 'Deny NotAction for a few iam actions where BoolIfExists "aws:MultiFactorAuthPresent" is "false".',
+  controls: ["CIS-AWS-4.0.1/1.10", "NIST-800-53r5/IA-2(1)", "R50"],
+  types: [aws.groupPolicy],
+  *judge({ type, props }) {
+    const denies = statements(type, props).filter(
+      (statement) =>
+        !statement.allow && demanded(statement, "aws:MultiFactorAuthPresent", "bool")?.join() === "false",
+    );
+    if (denies.length === 0) yield "nothing is denied without a second factor";
+    for (const { actions, notActions, resources } of denies) {
+      if (!resources.includes("*") || !notActions) yield "something is not denied without a second factor";
+      else if (
+        actions.some(
+          (action) => !/^(iam:(\w*mfa\w*|getuser|changepassword)|sts:getsessiontoken)$/.test(action),
+        )
+      ) {
+        yield "more than setting up a second factor is open without one";
+      }
+    }
+  },
+};
+
+export const everyGroupWithMfa: StackRule = {
+  name: "aws-group-mfa-attached",
+  sentence: "Every group of people has the policy that denies them everything without a second factor.",
+  severity: "critical",
+  fix: "Declare a group policy for the group.",
+  controls: ["CIS-AWS-4.0.1/1.10", "NIST-800-53r5/IA-2(1)", "R50"],
+  types: [aws.group],
+  *judgeStack(resources) {
+    const covered = resources
+      .filter(({ type }) => type === aws.groupPolicy)
+      .map(({ props }) => text(props.group));
+    for (const { urn, type, name, props } of resources) {
+      if (type === aws.group && !covered.includes(text(props.name) ?? name))
+        yield { urn, message: "nothing denies its members anything without a second factor" };
+    }
+  },
+};
+
+/** What it may look at; the account where it does not say. */
+const analyzing: readonly unknown[] = [undefined, "ACCOUNT", "ORGANIZATION"];
+
+export const accessAnalyzed: StackRule = {
+  name: "aws-access-analyzer",
+  sentence: "An account with roles has an access analyzer, which finds what the outside can reach.",
+  severity: "medium",
+  fix: "Declare an analyzer of type ACCOUNT in each region.",
+  controls: ["CIS-AWS-4.0.1/1.20", "NIST-800-53r5/CA-7", "R10"],
+  types: [aws.analyzer],
+  *judgeStack(resources) {
+    // The emulator of the local stack has none.
+    if (!resources.some(({ type, urn }) => type === aws.trail && !isLocal(urn))) return;
+    const analyzers = resources.filter(({ type }) => type === aws.analyzer);
+    if (!analyzers.some(({ props }) => analyzing.includes(props.type))) {
+      yield { message: "there is no access analyzer" };
+    }
+  },
+};

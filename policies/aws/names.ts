@@ -1,0 +1,53 @@
+import type { ResourceRule } from "../rule.ts";
+import { text } from "../value.ts";
+import { environmentOf } from "./place.ts";
+import { aws } from "./types.ts";
+
+/** Which argument names it, for those that AWS names by it. */
+const named: Record<string, string> = {
+  [aws.role]: "name",
+  [aws.group]: "name",
+  [aws.trail]: "name",
+  [aws.metricFilter]: "name",
+  [aws.alarm]: "name",
+  [aws.topic]: "name",
+  [aws.queue]: "name",
+  [aws.function]: "name",
+  [aws.schedule]: "name",
+  [aws.analyzer]: "analyzerName",
+  [aws.bucket]: "bucket",
+  [aws.logGroup]: "name",
+  [aws.secret]: "name",
+};
+
+export const nameOfEnvironment: ResourceRule = {
+  name: "aws-name-of-environment",
+  sentence:
+    "What is named in AWS says whose it is and of which environment: rights are given by these names.",
+  severity: "high",
+  fix: "Name it keyplane-<environment>-…, a log /keyplane/<environment>/… or /aws/lambda/<function>, a secret keyplane/<environment>/….",
+  controls: ["NIST-800-53r5/CM-8", "R9"],
+  types: Object.keys(named),
+  *judge({ urn, type, props }) {
+    const argument = named[type] ?? "name";
+    const own = environmentOf(urn);
+    const forms: Record<string, RegExp> = {
+      [aws.logGroup]: new RegExp(`^(/keyplane/${own}/|/aws/lambda/keyplane-${own}-)[a-z0-9-]+$`),
+      [aws.secret]: new RegExp(`^keyplane/${own}(/[\\w.-]+)+$`),
+    };
+    const form = forms[type] ?? new RegExp(`^keyplane-${own}-[a-z0-9-]+$`);
+    if (!form.test(text(props[argument]) ?? "")) yield `${argument} does not say which environment's it is`;
+  },
+};
+
+export const policyNamed: ResourceRule = {
+  name: "aws-policy-named",
+  sentence: "A policy of a role or a group has a name, under which one that is made anew replaces it.",
+  severity: "low",
+  fix: "Set name to a word.",
+  controls: ["NIST-800-53r5/CM-2", "R10"],
+  types: [aws.rolePolicy, aws.groupPolicy],
+  *judge({ props }) {
+    if (!/^[a-z][a-z0-9-]*$/.test(text(props.name) ?? "")) yield "name is no word";
+  },
+};

@@ -1,0 +1,18 @@
+/** The environment of a resource: a stack is named `<environment>` or `<environment>.<part>`. */
+export function environmentOf(urn: string): string {
+  return urn.split("::")[0]?.split(":").at(-1)?.split(".")[0] ?? "";
+}
+
+/** On the local stack an emulator answers for AWS: it has no network, no ids of roles and no analyzer. */
+export function isLocal(urn: string): boolean {
+  return environmentOf(urn) === "local";
+}
+
+/** The name that an ARN ends with, of which Secrets Manager's six characters and a log group's ":*" are no part. */
+export function nameIn(arn: string): string {
+  const rest = arn.split(":").slice(5);
+  const [kind = "", ...name] = rest.length > 1 ? rest : (rest[0] ?? "").split("/");
+  if (kind === "secret") return name.join(":").replace(/-\w{6}$/, "");
+  if (kind === "log-group") return name[0] ?? "";
+  return name.length === 0 ? kind : name.join("/");
+}

@@ -1,0 +1,254 @@
+import type { ResourceRule } from "../rule.ts";
+import { records, text, texts } from "../value.ts";
+import { covers, demanded, isPattern, type Statement } from "./document.ts";
+import { actionsNamed, called, conditionsExact, documentReadable, rights, statements } from "./documents.ts";
+import { environmentOf } from "./place.ts";
+import { aws } from "./types.ts";
+
+export const noFullRights: ResourceRule = {
+  name: "aws-iam-no-full-rights",
+  sentence: "No IAM policy allows everything, or everything of a service, on everything.",
+  severity: "critical",
+  fix: "Name the actions and the resources' ARNs.",
+  controls: ["CIS-AWS-4.0.1/1.16", "NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7", "R10"],
+  types: rights,
+  *judge({ type, props }) {
+    for (const statement of statements(type, props)) {
+      if (!statement.allow) continue;
+      const { actions, resources, notActions, notResources } = statement;
+      if (notActions || notResources) {
+        yield "a statement allows everything but what it names";
+        continue;
+      }
+      for (const action of actions) {
+        if (action === "*" || action === "*:*") yield "a statement allows every action";
+        else if (/^[\w-]+:\*$/.test(action) && resources.includes("*"))
+          yield `a statement allows ${action} on everything`;
+      }
+    }
+  },
+};
+
+export const secretsByName: ResourceRule = {
+  name: "aws-iam-values-by-name",
+  sentence: "Who may read secret values or decrypt names the secrets and keys.",
+  severity: "critical",
+  fix: "Name the ARNs of the secrets and keys instead of a pattern.",
+  controls: ["NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7", "R10"],
+  types: rights,
+  *judge({ type, props }) {
+    const values = [
+      "secretsmanager:GetSecretValue",
+      "secretsmanager:PutSecretValue",
+      "kms:Decrypt",
+      "kms:GenerateDataKey",
+      "ssm:GetParameter",
+    ];
+    for (const statement of statements(type, props)) {
+      if (
+        !statement.allow ||
+        !statement.resources.some((resource) => /^\*|:(secret|key|parameter)[:/]\*?$/.test(resource))
+      )
+        continue;
+      for (const action of values.filter((each) => covers(statement, each)))
+        yield `${action} is allowed on every resource`;
+    }
+  },
+};
+
+export const noEscalation: ResourceRule = {
+  name: "aws-iam-no-escalation",
+  sentence:
+    "No role can give itself rights: it passes only named roles, to named services, and writes no policies.",
+  severity: "critical",
+  fix: "Name the roles that iam:PassRole is for and compare iam:PassedToService; leave policies to the deploy role.",
+  controls: ["CIS-AWS-4.0.1/1.16", "NIST-800-53r5/AC-3(7)", "NIST-800-53r5/AC-6(5)", "R7", "R10"],
+  types: rights,
+  *judge({ type, props }) {
+    const writing = [
+      "iam:PutRolePolicy",
+      "iam:AttachRolePolicy",
+      "iam:CreatePolicyVersion",
+      "iam:UpdateAssumeRolePolicy",
+      "iam:CreateAccessKey",
+    ];
+    for (const statement of statements(type, props)) {
+      if (!statement.allow) continue;
+      const anything = statement.resources.some(
+        (resource) => resource === "*" || /:role\/\*$/.test(resource),
+      );
+      if (covers(statement, "iam:PassRole")) {
+        if (anything) yield "iam:PassRole is allowed for every role";
+        const services = demanded(statement, "iam:PassedToService", "stringequals") ?? [];
+        if (
+          services.length === 0 ||
+          services.some((service) => !/^[a-z0-9.-]+\.amazonaws\.com$/.test(service))
+        )
+          yield "iam:PassRole is allowed for every service";
+      }
+      for (const action of writing)
+        if (anything && covers(statement, action)) yield `${action} is allowed on everything`;
+    }
+  },
+};
+
+export const noBroadManagedPolicy: ResourceRule = {
+  name: "aws-no-broad-managed-policy",
+  sentence: "No role or group gets AWS' administrator, power user or full-access policies.",
+  severity: "critical",
+  fix: "Attach a policy of the platform's own that names actions and resources.",
+  controls: ["CIS-AWS-4.0.1/1.16", "CIS-AWS-4.0.1/1.22", "NIST-800-53r5/AC-6", "R7", "R10"],
+  types: [aws.roleAttachment, aws.groupAttachment, aws.role],
+  *judge({ type, props }) {
+    const arns = type === aws.role ? texts(props.managedPolicyArns) : [text(props.policyArn) ?? ""];
+    for (const arn of arns) {
+      if (arn === "") yield "policyArn is not set";
+      else if (broad.test(arn)) yield `${arn.slice(arn.lastIndexOf("/") + 1)} is attached`;
+    }
+  },
+};
+
+const broad = /:aws:policy\/(.*\/)?(AdministratorAccess|PowerUserAccess|\w*FullAccess)/;
+
+/** What only sees configuration, and what AWS lets nobody say more narrowly. */
+const seeing = /^[\w-]+:(describe|list|lookup)\w+$/;
+const anywhere: readonly string[] = [
+  "cloudtrail:geteventselectors",
+  "cloudtrail:gettrailstatus",
+  "iam:getaccountpasswordpolicy",
+  "iam:getaccountsummary",
+  "iam:updateaccountpasswordpolicy",
+  "kms:createkey",
+  "kms:tagresource",
+];
+
+export const resourcesNamed: ResourceRule = {
+  name: "aws-iam-resources-named",
+  sentence:
+    "A right is for ARNs of this environment: whole, or by the beginning that its names have. Only seeing is for everything.",
+  severity: "high",
+  fix: "Write whole ARNs, or end them with keyplane-<environment>-*.",
+  controls: ["NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7", "R9", "R10"],
+  types: rights,
+  *judge({ urn, type, props }) {
+    const own = environmentOf(urn);
+    for (const statement of statements(type, props)) {
+      if (!statement.allow) continue;
+      for (const resource of statement.resources) {
+        if (resource === "*") {
+          for (const action of statement.actions) {
+            if (!seeing.test(action) && !anywhere.includes(action))
+              yield `${called(statement)} allows ${action} on everything`;
+          }
+        } else if (!isNamed(resource, own)) yield `${called(statement)} is for ${resource || "nothing"}`;
+      }
+    }
+  },
+};
+
+/** IAM fills in who asks: what is their own, in whichever account they are. */
+const oneself = /^arn:aws:iam::\*:(user|mfa)\/\$\{aws:username\}$/;
+
+function isNamed(resource: string, environment: string): boolean {
+  if (oneself.test(resource)) return true;
+  const [, name] = /^arn:aws[\w-]*:[\w-]+:[\w-]*:(?:\d{12})?:(.+)$/.exec(resource) ?? [];
+  if (name === undefined) return false;
+  // Secrets Manager ends names with six characters of its own.
+  const whole = name.startsWith("secret:") ? name.replace(/-\?{6}$/, "") : name;
+  if (!isPattern(whole)) return true;
+  // Log streams of a trail begin so, and end with a number.
+  if (/:log-stream:\d{12}_CloudTrail_[\w-]+\*$/.test(whole)) return true;
+  if (!/^[^*?]+[-/:]\*$/.test(whole)) return false;
+  return (
+    new RegExp(`keyplane[-/]${environment}[-/]`).test(whole) || /^(key|network-interface)\/\*$/.test(whole)
+  );
+}
+
+export const keysByAlias: ResourceRule = {
+  name: "aws-iam-keys-by-alias",
+  sentence:
+    "A right on keys whose ids nobody knows before they are made holds for keys of this environment's names.",
+  severity: "critical",
+  fix: "Compare kms:ResourceAliases with alias/keyplane-<environment>-*.",
+  controls: ["NIST-800-53r5/AC-6", "NIST-800-57p1r5/6.2.2", "R7", "R9"],
+  types: rights,
+  *judge({ urn, type, props }) {
+    const ours = `alias/keyplane-${environmentOf(urn)}-`;
+    for (const statement of statements(type, props)) {
+      if (!statement.allow || !statement.resources.some((resource) => /:key\/\*$/.test(resource))) continue;
+      // A key that has no name yet gets its first.
+      if (statement.actions.every((action) => /^kms:(create|update)alias$/.test(action))) continue;
+      const names = demanded(
+        statement,
+        "kms:ResourceAliases",
+        "foranyvalue:stringlike",
+        "foranyvalue:stringequals",
+      );
+      if (names === undefined || names.some((name) => !name.startsWith(ours)))
+        yield `${called(statement)} is for keys of any name`;
+    }
+  },
+};
+
+export const networkBound: ResourceRule = {
+  name: "aws-iam-network-bound",
+  sentence:
+    "Lambda may put a function into its own subnets, and the function's own code may do nothing to the network.",
+  severity: "high",
+  fix: "Compare ec2:Subnet where interfaces are changed, and deny ec2:* where lambda:SourceFunctionArn is the function.",
+  controls: ["NIST-800-53r5/AC-6", "NIST-800-53r5/SC-7", "R7", "R10"],
+  types: rights,
+  *judge({ type, props }) {
+    const all = statements(type, props);
+    let enters = false;
+    for (const statement of all) {
+      if (!statement.allow) continue;
+      enters ||= covers(statement, "ec2:CreateNetworkInterface");
+      const changes = ["ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses"];
+      if (!changes.some((action) => covers(statement, action))) continue;
+      const subnets = demanded(statement, "ec2:Subnet", "arnequals") ?? [];
+      if (subnets.length === 0) yield `${called(statement)} is for interfaces of any subnet`;
+    }
+    if (enters && !all.some(denyOwnCode)) yield "the function's own code may change the network";
+  },
+};
+
+function denyOwnCode(statement: Statement): boolean {
+  const functions = demanded(statement, "lambda:SourceFunctionArn", "arnequals") ?? [];
+  return (
+    !statement.allow &&
+    covers(statement, "ec2:CreateNetworkInterface") &&
+    covers(statement, "ec2:DescribeSubnets") &&
+    statement.resources.includes("*") &&
+    functions.some((each) => /^arn:aws[\w-]*:lambda:[\w-]+:\d{12}:function:[\w-]+$/.test(each))
+  );
+}
+
+/** Rights may also stand in the role itself, and AWS' provider reports there what stands in policies of their own. */
+export const inlineRights: ResourceRule = {
+  name: "aws-role-inline-rights",
+  sentence: "Rights that stand in a role itself are such as its policies may give.",
+  severity: "critical",
+  fix: "Declare a RolePolicy, and what it refuses left out.",
+  controls: ["CIS-AWS-4.0.1/1.16", "NIST-800-53r5/AC-6", "R7", "R10"],
+  types: [aws.role],
+  *judge({ props, ...role }) {
+    for (const { policy } of records(props.inlinePolicies)) {
+      if (text(policy) === undefined) continue;
+      const inline = { ...role, type: aws.rolePolicy, props: { policy } };
+      for (const rule of ofRights) yield* rule.judge(inline);
+    }
+  },
+};
+
+const ofRights: readonly ResourceRule[] = [
+  documentReadable,
+  actionsNamed,
+  conditionsExact,
+  noFullRights,
+  secretsByName,
+  noEscalation,
+  resourcesNamed,
+  keysByAlias,
+  networkBound,
+];

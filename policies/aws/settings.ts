@@ -1,0 +1,82 @@
+import type { Props, ResourceRule } from "../rule.ts";
+import { number, record, records, text, texts } from "../value.ts";
+import { environmentOf, isLocal } from "./place.ts";
+import { aws } from "./types.ts";
+
+/** The database and its users that a function is told of; undefined where it is told of none. */
+export function databaseSettings(props: Props): { readonly [key: string]: unknown } | undefined {
+  return parsed(variables(props).KEYPLANE_DATABASE);
+}
+
+function variables(props: Props) {
+  return record(record(props.environment).variables);
+}
+
+function parsed(value: unknown): { readonly [key: string]: unknown } | undefined {
+  if (typeof value !== "string") return undefined;
+  try {
+    return record(JSON.parse(value));
+  } catch {
+    return {};
+  }
+}
+
+export const functionSettings: ResourceRule = {
+  name: "aws-lambda-settings",
+  sentence:
+    "A function is told all that it reads: one Vault by TLS as whom it signs for, one database by TLS, and this environment.",
+  severity: "high",
+  fix: "Leave the variables as model/derive/aws/functions.ts derives them.",
+  controls: ["NIST-800-53r5/CM-6", "NIST-800-53r5/SC-8", "R9", "R14"],
+  types: [aws.function],
+  *judge({ urn, props }) {
+    const own = variables(props);
+    const here = isLocal(urn);
+    const vault = parsed(own.KEYPLANE_VAULT) ?? {};
+    const address = text(vault.address) ?? "";
+    if (!/^https:\/\/[a-z0-9.-]+(:\d+)?$/.test(address)) yield "KEYPLANE_VAULT has no https address";
+    if (vault.serverId !== address.slice("https://".length))
+      yield "KEYPLANE_VAULT signs for another server than it calls";
+    for (const field of ["mount", "role"])
+      if (!isName(vault[field])) yield `KEYPLANE_VAULT has no ${field} in particular`;
+    if (own.KEYPLANE_DATABASE !== undefined) yield* database(databaseSettings(props) ?? {}, urn);
+    else if (own.KEYPLANE_ENVIRONMENT !== environmentOf(urn))
+      yield "KEYPLANE_ENVIRONMENT is not the environment that it is in";
+    // Whoever answers for AWS gets what the function signs, and whose CA it trusts can stand between it and anything.
+    const aws = own.AWS_ENDPOINT_URL;
+    if (here ? !/^http:\/\/127\.0\.0\.1:\d+$/.test(text(aws) ?? "") : aws !== undefined)
+      yield "AWS_ENDPOINT_URL is not AWS' own";
+    if (!here && own.NODE_EXTRA_CA_CERTS !== "/var/runtime/ca-cert.pem")
+      yield "NODE_EXTRA_CA_CERTS is not Amazon's own";
+  },
+};
+
+function* database(told: { readonly [key: string]: unknown }, urn: string): Generator<string> {
+  const wrong = (what: string) => `KEYPLANE_DATABASE has no ${what}`;
+  for (const field of ["id", "host", "database"]) if (!isName(told[field])) yield wrong(field);
+  const port = number(told.port);
+  if (port === undefined || port < 1 || port > 65_535) yield wrong("port");
+  if (told.tls !== "verify-full" && !(isLocal(urn) && told.tls === "disable"))
+    yield wrong("tls that verifies");
+  for (const field of ["role", "actsAs"])
+    if (!isName(record(told.rotation)[field])) yield wrong(`rotation.${field}`);
+  const groups = records(told.groups).map(({ name }) => name);
+  if (!groups.every(isName)) yield wrong("name for a group");
+  const users = Object.entries(record(told.users));
+  if (users.length === 0) yield wrong("users");
+  for (const [secret, value] of users) {
+    const { user, memberOf, logins } = record(value);
+    const names = texts(logins);
+    const prefix = `keyplane/${environmentOf(urn)}/`;
+    if (!secret.startsWith(prefix) || !isName(secret)) yield wrong(`user of this environment in ${secret}`);
+    if (!isName(user)) yield wrong(`user for ${secret}`);
+    if (!groups.includes(memberOf)) yield wrong(`group for ${secret}`);
+    if (new Set(names).size !== 2 || !names.every(isName))
+      yield wrong(`two logins that take turns for ${secret}`);
+  }
+}
+
+/** A name in Vault, in Postgres, or of a host; never a pattern. */
+function isName(value: unknown): boolean {
+  return typeof value === "string" && /^[\w./:@-]+$/.test(value);
+}

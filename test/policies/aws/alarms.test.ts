@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as alarms from "../../../policies/aws/alarms.ts";
+import { aws } from "../../../policies/aws/types.ts";
+import { type Example, everything, everythingBut, findings, ruleSuite, shipped } from "../examples.ts";
+
+const of = (examples: Example[]) => findings(alarms.alarmsOfCis, examples);
+const heard: [filter: string, what: string][] = [
+  ["refused-calls", "calls that are refused"],
+  ["console-without-mfa", "console logins without a second factor"],
+  ["root-used", "uses of the root user"],
+  ["iam-changed", "changes of IAM policies"],
+  ["trail-changed", "changes of CloudTrail"],
+  ["console-login-failed", "console logins that fail"],
+  ["key-disabled", "keys that are disabled or deleted"],
+  ["bucket-policy-changed", "changes of bucket policies"],
+  ["rotation-failed", "rotations that fail or are ended"],
+];
+for (const [filter, what] of heard) {
+  test(`aws-alarms: refuses an account where nobody hears of ${what}, since no filter counts or no alarm acts`, () => {
+    const [unheard, own] = [[`nobody hears of ${what}`], `keyplane-production-${filter}`];
+    assert.deepEqual(of(everythingBut(aws.metricFilter, undefined, own)), unheard);
+    assert.deepEqual(of(everythingBut(aws.alarm, undefined, own)), unheard);
+    assert.deepEqual(of(everythingBut(aws.alarm, { alarmActions: [] }, own)), unheard);
+    assert.deepEqual(of(everythingBut(aws.alarm, { actionsEnabled: false }, own)), unheard);
+  });
+}
+
+test("aws-alarms: refuses a filter that leaves out one event of those that CIS lists", () => {
+  const events = [
+    ["iam-changed", "DeletePolicyVersion"],
+    ["iam-changed", "PutRolePolicy"],
+    ["trail-changed", "StopLogging"],
+    ["key-disabled", "ScheduleKeyDeletion"],
+    ["bucket-policy-changed", "PutBucketReplication"],
+  ] as const;
+  assert.deepEqual(of(everything()), []);
+  for (const [filter, event] of events) {
+    const own = `keyplane-production-${filter}`;
+    const { pattern } = shipped(aws.metricFilter, own).props;
+    const without = String(pattern).replace(`($.eventName = ${event})`, "($.eventName = Other)");
+    assert.notEqual(without, pattern);
+    const what = heard.find(([name]) => name === filter)?.[1];
+    assert.deepEqual(of(everythingBut(aws.metricFilter, { pattern: without }, own)), [
+      `nobody hears of ${what}`,
+    ]);
+  }
+});
+
+ruleSuite(alarms.alarmRings, shipped(aws.alarm), {
+  unset: [
+    { period: undefined, statistic: undefined, treatMissingData: undefined },
+    [
+      "period is not 300 seconds or less",
+      "statistic is neither Sum nor Maximum",
+      "treatMissingData is not notBreaching",
+    ],
+  ],
+  "at the hundredth": [{ threshold: 100 }, ["threshold is not 1"]],
+  "after an hour": [{ evaluationPeriods: 12 }, ["evaluationPeriods is not 1"]],
+  "when nothing happens": [
+    { comparisonOperator: "LessThanThreshold" },
+    ["comparisonOperator is not GreaterThanOrEqualToThreshold"],
+  ],
+  "for nobody": [{ alarmActions: [] }, ["nobody is told"]],
+  "switched off": [{ actionsEnabled: false }, ["nobody is told"]],
+});
+ruleSuite(alarms.filterCounts, shipped(aws.metricFilter), {
+  unset: [{ pattern: undefined }, ["pattern is not one that CloudWatch takes"]],
+  "a word": [{ pattern: "ERROR" }, ["pattern is not one that CloudWatch takes"]],
+  "longer than CloudWatch takes": [
+    { pattern: `{ $.eventName = ${"x".repeat(1024)} }` },
+    ["pattern is not one that CloudWatch takes"],
+  ],
+  "an event that counts nothing": [{ "metricTransformation.value": "0" }, ["an event does not count one"]],
+  "no event that counts one": [
+    { "metricTransformation.defaultValue": "1" },
+    ["no event does not count nothing"],
+  ],
+});
+test("aws-failures-alarmed: refuses a function or a queue of which nobody hears", () => {
+  const of = (examples: Example[]) => findings(alarms.functionsWatched, examples);
+  const silent = ["nobody hears when it fails"];
+  assert.deepEqual(of(everything()), []);
+  assert.deepEqual(of(everythingBut(aws.alarm, undefined, "rotate-due-failed")), silent);
+  assert.deepEqual(of(everythingBut(aws.alarm, undefined, "put-aside")), silent);
+  assert.deepEqual(
+    of(everythingBut(aws.alarm, { "dimensions.FunctionName": "other" }, "rotate-due-failed")),
+    silent,
+  );
+});

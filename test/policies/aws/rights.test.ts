@@ -1,0 +1,152 @@
+import * as rights from "../../../policies/aws/rights.ts";
+import { aws } from "../../../policies/aws/types.ts";
+import { type Example, ruleSuite, shipped } from "../examples.ts";
+import { allow, document, policy, reworded } from "./document.ts";
+
+const secret = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:titan-AbCdEf";
+
+const reader: Example = {
+  type: aws.policy,
+  props: policy(allow({ Action: ["secretsmanager:GetSecretValue"], Resource: [secret] })),
+};
+
+ruleSuite(rights.noFullRights, reader, {
+  everything: [policy(allow({ Action: "*", Resource: "*" })), ["a statement allows every action"]],
+  "everything of IAM": [
+    policy(allow({ Action: "iam:*", Resource: "*" })),
+    ["a statement allows iam:* on everything"],
+  ],
+  "all but some": [
+    policy(allow({ NotAction: "iam:*", Resource: "*" })),
+    ["a statement allows everything but what it names"],
+  ],
+});
+ruleSuite(rights.secretsByName, reader, {
+  "every secret": [
+    policy(allow({ Action: "secretsmanager:Get*", Resource: "*" })),
+    ["secretsmanager:GetSecretValue is allowed on every resource"],
+  ],
+  "every key": [
+    policy(allow({ Action: "kms:Decrypt", Resource: "arn:aws:kms:eu-west-1:111111111111:key/*" })),
+    ["kms:Decrypt is allowed on every resource"],
+  ],
+});
+ruleSuite(rights.noEscalation, reader, {
+  "any role": [
+    policy(allow({ Action: "iam:PassRole", Resource: "*" })),
+    ["iam:PassRole is allowed for every role", "iam:PassRole is allowed for every service"],
+  ],
+  "a role for any service": [
+    policy(allow({ Action: "iam:PassRole", Resource: "arn:aws:iam::111111111111:role/app" })),
+    ["iam:PassRole is allowed for every service"],
+  ],
+  "writes policies": [
+    policy(allow({ Action: "iam:PutRole*", Resource: "arn:aws:iam::111111111111:role/*" })),
+    ["iam:PutRolePolicy is allowed on everything"],
+  ],
+});
+
+ruleSuite(
+  rights.noBroadManagedPolicy,
+  { type: aws.roleAttachment, props: { policyArn: "arn:aws:iam::111111111111:policy/titan" } },
+  {
+    unset: [{ policyArn: undefined }, ["policyArn is not set"]],
+    administrator: [
+      { policyArn: "arn:aws:iam::aws:policy/AdministratorAccess" },
+      ["AdministratorAccess is attached"],
+    ],
+    "a service's full access": [
+      { policyArn: "arn:aws:iam::aws:policy/AmazonS3FullAccess" },
+      ["AmazonS3FullAccess is attached"],
+    ],
+  },
+);
+ruleSuite(rights.noBroadManagedPolicy, shipped(aws.role), {
+  "an administrator's, in the role": [
+    { managedPolicyArns: ["arn:aws:iam::aws:policy/AdministratorAccess"] },
+    ["AdministratorAccess is attached"],
+  ],
+});
+
+ruleSuite(rights.inlineRights, shipped(aws.role), {
+  "everything, in the role": [
+    { inlinePolicies: [{ name: "more", policy: document(allow({ Action: "*", Resource: "*" })) }] },
+    [
+      "a statement allows *",
+      "a statement allows every action",
+      ...["GetSecretValue", "PutSecretValue"].map(
+        (name) => `secretsmanager:${name} is allowed on every resource`,
+      ),
+      ...["kms:Decrypt", "kms:GenerateDataKey", "ssm:GetParameter"].map(
+        (each) => `${each} is allowed on every resource`,
+      ),
+      "iam:PassRole is allowed for every role",
+      "iam:PassRole is allowed for every service",
+      ...[
+        "PutRolePolicy",
+        "AttachRolePolicy",
+        "CreatePolicyVersion",
+        "UpdateAssumeRolePolicy",
+        "CreateAccessKey",
+      ].map((name) => `iam:${name} is allowed on everything`),
+      "a statement allows * on everything",
+      "a statement is for interfaces of any subnet",
+      "the function's own code may change the network",
+    ],
+  ],
+});
+
+const deploy = shipped(aws.rolePolicy, "deploy");
+ruleSuite(rights.resourcesNamed, deploy, {
+  "changes of everything": [
+    reworded(deploy, "MakeSchedules", { Resource: "*" }),
+    ["CreateSchedule", "DeleteSchedule", "UpdateSchedule"].map(
+      (name) => `"MakeSchedules" allows scheduler:${name.toLowerCase()} on everything`,
+    ),
+  ],
+  "another environment": [
+    reworded(deploy, "MakeFunctions", {
+      Resource: "arn:aws:lambda:eu-west-1:222222222222:function:keyplane-staging-*",
+    }),
+    ['"MakeFunctions" is for arn:aws:lambda:eu-west-1:222222222222:function:keyplane-staging-*'],
+  ],
+  "names that begin alike": [
+    reworded(deploy, "MakeFunctions", {
+      Resource: "arn:aws:lambda:eu-west-1:222222222222:function:keyplane-production*",
+    }),
+    ['"MakeFunctions" is for arn:aws:lambda:eu-west-1:222222222222:function:keyplane-production*'],
+  ],
+  "no ARN": [
+    reworded(deploy, "MakeFunctions", { Resource: "functions" }),
+    ['"MakeFunctions" is for functions'],
+  ],
+});
+ruleSuite(rights.keysByAlias, deploy, {
+  "keys of any name": [
+    reworded(deploy, "ChangeKeys", { Condition: undefined }),
+    ['"ChangeKeys" is for keys of any name'],
+  ],
+  "keys of another environment": [
+    reworded(deploy, "ChangeKeys", {
+      Condition: { "ForAnyValue:StringLike": { "kms:ResourceAliases": "alias/keyplane-staging-*" } },
+    }),
+    ['"ChangeKeys" is for keys of any name'],
+  ],
+});
+const rotator = shipped(aws.rolePolicy, "keyplane-production-rotate-due");
+ruleSuite(rights.networkBound, rotator, {
+  "interfaces of any subnet": [
+    reworded(rotator, "LeaveTheNetwork", { Condition: undefined }),
+    ['"LeaveTheNetwork" is for interfaces of any subnet'],
+  ],
+  "by the code itself": [
+    reworded(rotator, "NotByTheCodeItself", undefined),
+    ["the function's own code may change the network"],
+  ],
+  "by another function": [
+    reworded(rotator, "NotByTheCodeItself", {
+      Condition: { ArnEquals: { "lambda:SourceFunctionArn": "*" } },
+    }),
+    ["the function's own code may change the network"],
+  ],
+});

@@ -1,0 +1,39 @@
+import { createHash } from "node:crypto";
+import type { Made } from "../../infra/record.ts";
+
+/** ARNs as AWS makes them, by type and name. */
+function arnIn({ account, region }: { account: string; region: string }, type: string, name: string): string {
+  const arn = (service: string, rest: string) => `arn:aws:${service}:${region}:${account}:${rest}`;
+  const kinds: Record<string, () => string> = {
+    "aws:kms/key:Key": () => arn("kms", `key/${uuid(name)}`),
+    "aws:iam/role:Role": () => `arn:aws:iam::${account}:role/${name}`,
+    "aws:lambda/function:Function": () => arn("lambda", `function:${name}`),
+    "aws:sqs/queue:Queue": () => arn("sqs", name),
+    "aws:sns/topic:Topic": () => arn("sns", name),
+    "aws:cloudwatch/logGroup:LogGroup": () => arn("logs", `log-group:${name}`),
+    "aws:secretsmanager/secret:Secret": () => arn("secretsmanager", `secret:${name}-AbCdEf`),
+  };
+  return kinds[type]?.() ?? arn("other", `${type.split(":").at(-1)}/${name}`);
+}
+
+/** Always the same of the same name. */
+function uuid(name: string): string {
+  const hex = createHash("sha256").update(name).digest("hex");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
+    "-",
+  );
+}
+
+/** What an update of a program would make known, in an account of AWS: every id of its own form, the same every time. */
+export function madeIn(place: { account: string; region: string }): Made {
+  return ({ type, name, inputs }) => {
+    if (!type.startsWith("aws:")) {
+      return {
+        id: `id-of-${name}`,
+        outputs: { accessor: `accessor-of-${name}`, methodId: `method-of-${name}` },
+      };
+    }
+    const arn = arnIn(place, type, typeof inputs.name === "string" ? inputs.name : name);
+    return { id: type.includes("secretsmanager") ? arn : name, outputs: { arn, keyId: uuid(name) } };
+  };
+}
