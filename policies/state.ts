@@ -1,3 +1,4 @@
+import { ofType } from "./resource.ts";
 import type { Resource, ResourceRule, Rule, StackRule } from "./rule.ts";
 import { unknownProperty } from "./unknown.ts";
 import { record, text } from "./value.ts";
@@ -119,8 +120,8 @@ export const bootstrapEnds: StackRule = {
   fix: "Declare a rotate-root call for the connection; infra/vault/databases.ts does.",
   controls: ["NIST-800-53r5/IA-5", "NIST-800-57p1r5/8.3.5", "OWASP-Secrets/2.7.2-rotation", "R53"],
   *judgeStack(resources) {
-    const connections = resources.filter(({ type }) => type === vault.connection);
-    const calls = resources.filter(({ type }) => type === vault.endpoint);
+    const connections = ofType(resources, vault.connection);
+    const calls = ofType(resources, vault.endpoint);
     const rotated = new Set(calls.map(({ props }) => text(props.path)));
     for (const { urn, props } of connections) {
       const path = `${text(props.backend) ?? ""}/rotate-root/${text(props.name) ?? ""}`;

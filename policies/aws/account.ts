@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
 import { demanded } from "./document.ts";
@@ -68,8 +69,8 @@ export const passwordsJudged: StackRule = {
   fix: "Declare an AccountPasswordPolicy.",
   controls: ["CIS-AWS-4.0.1/1.8", "CIS-AWS-4.0.1/1.9", "NIST-800-53r5/IA-5(1)", "R50"],
   *judgeStack(resources) {
-    const [trail] = resources.filter(({ type }) => type === aws.trail);
-    if (trail !== undefined && !resources.some(({ type }) => type === aws.passwordPolicy))
+    const [trail] = ofType(resources, aws.trail);
+    if (trail !== undefined && ofType(resources, aws.passwordPolicy).length === 0)
       yield { message: "there is no password policy" };
   },
 };
@@ -108,11 +109,9 @@ export const everyGroupWithMfa: StackRule = {
   controls: ["CIS-AWS-4.0.1/1.10", "NIST-800-53r5/IA-2(1)", "R50"],
   types: [aws.group],
   *judgeStack(resources) {
-    const covered = resources
-      .filter(({ type }) => type === aws.groupPolicy)
-      .map(({ props }) => text(props.group));
-    for (const { urn, type, name, props } of resources) {
-      if (type === aws.group && !covered.includes(text(props.name) ?? name))
+    const covered = ofType(resources, aws.groupPolicy).map(({ props }) => text(props.group));
+    for (const { urn, name, props } of ofType(resources, aws.group)) {
+      if (!covered.includes(text(props.name) ?? name))
         yield { urn, message: "nothing denies its members anything without a second factor" };
     }
   },
@@ -130,8 +129,8 @@ export const accessAnalyzed: StackRule = {
   types: [aws.analyzer],
   *judgeStack(resources) {
     // The emulator of the local stack has none.
-    if (!resources.some(({ type, urn }) => type === aws.trail && !isLocal(urn))) return;
-    const analyzers = resources.filter(({ type }) => type === aws.analyzer);
+    if (ofType(resources, aws.trail).every(({ urn }) => isLocal(urn))) return;
+    const analyzers = ofType(resources, aws.analyzer);
     if (!analyzers.some(({ props }) => analyzing.includes(props.type))) {
       yield { message: "there is no access analyzer" };
     }

@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { count, number, record, text } from "../value.ts";
 import { aws } from "./types.ts";
@@ -82,15 +83,13 @@ export const alarmsOfCis: StackRule = {
   ],
   types: [aws.metricFilter, aws.alarm],
   *judgeStack(resources) {
-    if (!resources.some(({ type }) => type === aws.trail)) return;
+    if (ofType(resources, aws.trail).length === 0) return;
     const alarmed = new Set(
-      resources
-        .filter(({ type }) => type === aws.alarm)
+      ofType(resources, aws.alarm)
         .filter(acts)
         .map(({ props }) => `${text(props.namespace)}/${text(props.metricName)}`),
     );
-    const patterns = resources
-      .filter(({ type }) => type === aws.metricFilter)
+    const patterns = ofType(resources, aws.metricFilter)
       .filter(({ props }) => {
         const { namespace, name } = record(props.metricTransformation);
         return alarmed.has(`${text(namespace)}/${text(name)}`);
@@ -155,8 +154,7 @@ export const functionsWatched: StackRule = {
   controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-4", "R48"],
   *judgeStack(resources) {
     const heard = new Set(
-      resources
-        .filter(({ type }) => type === aws.alarm)
+      ofType(resources, aws.alarm)
         .filter(acts)
         .map(({ props }) => {
           const { FunctionName, QueueName } = record(props.dimensions);
@@ -167,10 +165,11 @@ export const functionsWatched: StackRule = {
       [aws.function]: "AWS/Lambda/Errors",
       [aws.queue]: "AWS/SQS/ApproximateNumberOfMessagesVisible",
     };
-    for (const { urn, type, name, props } of resources) {
-      const metric = metrics[type];
-      if (metric === undefined || heard.has(`${metric} ${text(props.name) ?? name}`)) continue;
-      yield { urn, message: "nobody hears when it fails" };
+    for (const [type, metric] of Object.entries(metrics)) {
+      for (const { urn, name, props } of ofType(resources, type)) {
+        if (!heard.has(`${metric} ${text(props.name) ?? name}`))
+          yield { urn, message: "nobody hears when it fails" };
+      }
     }
   },
 };

@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { number, record, records, text } from "../value.ts";
 import { covers, demanded } from "./document.ts";
@@ -13,9 +14,7 @@ export const bucketPrivate: StackRule = {
   types: [aws.bucket, aws.publicAccess, aws.accountPublicAccess],
   *judgeStack(resources) {
     const four = ["blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"];
-    const blocks = resources.filter(
-      ({ type }) => type === aws.publicAccess || type === aws.accountPublicAccess,
-    );
+    const blocks = [...ofType(resources, aws.publicAccess), ...ofType(resources, aws.accountPublicAccess)];
     for (const { urn, props } of blocks) {
       for (const name of four) if (props[name] !== true) yield { urn, message: `${name} is not true` };
     }
@@ -25,9 +24,9 @@ export const bucketPrivate: StackRule = {
 
 /** Buckets that none of a companion resource is about. */
 function* each(resources: readonly Resource[], companion: string, message: string) {
-  const buckets = resources.filter(({ type }) => type === aws.bucket);
+  const buckets = ofType(resources, aws.bucket);
   if (buckets.length === 0) return;
-  const covered = resources.filter(({ type }) => type === companion).map(({ props }) => text(props.bucket));
+  const covered = ofType(resources, companion).map(({ props }) => text(props.bucket));
   for (const { urn, name, props } of buckets) {
     if (!covered.includes(text(props.bucket) ?? name)) yield { urn, message };
   }
@@ -41,18 +40,16 @@ export const bucketVersioned: StackRule = {
   controls: ["NIST-800-53r5/CP-9", "NIST-800-53r5/SC-28(1)", "R22", "R53"],
   types: [aws.bucketVersioning, aws.bucketEncryption],
   *judgeStack(resources) {
-    for (const { urn, type, props } of resources) {
-      if (type === aws.bucketVersioning && record(props.versioningConfiguration).status !== "Enabled") {
+    for (const { urn, props } of ofType(resources, aws.bucketVersioning)) {
+      if (record(props.versioningConfiguration).status !== "Enabled")
         yield { urn, message: "versioning is not enabled" };
-      }
-      if (type === aws.bucketEncryption) {
-        const [rule, ...others] = records(props.rules);
-        if (others.length > 0) yield { urn, message: "a bucket has one rule for its encryption" };
-        const { sseAlgorithm, kmsMasterKeyId } = record(record(rule).applyServerSideEncryptionByDefault);
-        if (!/^aws:kms(:dsse)?$/.test(text(sseAlgorithm) ?? "") || text(kmsMasterKeyId) === undefined) {
-          yield { urn, message: "the bucket is not encrypted by a key of ours" };
-        }
-      }
+    }
+    for (const { urn, props } of ofType(resources, aws.bucketEncryption)) {
+      const [rule, ...others] = records(props.rules);
+      if (others.length > 0) yield { urn, message: "a bucket has one rule for its encryption" };
+      const { sseAlgorithm, kmsMasterKeyId } = record(record(rule).applyServerSideEncryptionByDefault);
+      if (!/^aws:kms(:dsse)?$/.test(text(sseAlgorithm) ?? "") || text(kmsMasterKeyId) === undefined)
+        yield { urn, message: "the bucket is not encrypted by a key of ours" };
     }
     yield* each(resources, aws.bucketVersioning, "nothing keeps its versions");
     yield* each(resources, aws.bucketEncryption, "nothing encrypts it by a key of ours");
@@ -112,11 +109,8 @@ export const bucketKept: StackRule = {
   fix: "Leave forceDestroy off, and declare objectLockEnabled and a lock configuration together.",
   controls: ["NIST-800-53r5/AU-9", "NIST-800-53r5/CP-9", "R51"],
   *judgeStack(resources) {
-    const locked = resources
-      .filter(({ type }) => type === aws.bucketLock)
-      .map(({ props }) => text(props.bucket));
-    for (const { urn, type, name, props } of resources) {
-      if (type !== aws.bucket) continue;
+    const locked = ofType(resources, aws.bucketLock).map(({ props }) => text(props.bucket));
+    for (const { urn, name, props } of ofType(resources, aws.bucket)) {
       if (props.forceDestroy === true) yield { urn, message: "deleting it deletes what is in it" };
       const isLocked = locked.includes(text(props.bucket) ?? name);
       if (isLocked && props.objectLockEnabled !== true)

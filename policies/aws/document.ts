@@ -24,42 +24,46 @@ export class DocumentError extends Error {
   override name = "DocumentError";
 }
 
-/** The version of the grammar that a document says it is in. @throws DocumentError */
-export function versionOf(document: unknown): unknown {
-  return record(typeof document === "string" ? parse(document) : document).Version;
+export interface PolicyDocument {
+  /** The version of the grammar that it says it is in. */
+  version: unknown;
+  statements: Statement[];
 }
 
 /**
- * The statements of an IAM, key, bucket or trust policy, as text or data.
+ * An IAM, key, bucket or trust policy, from text or data.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
  * @throws DocumentError for what is no policy document
  */
-export function statementsOf(document: unknown): Statement[] {
-  const parsed = typeof document === "string" ? parse(document) : document;
-  const { Statement: statements } = record(parsed);
+export function policyDocument(document: unknown): PolicyDocument {
+  const { Version, Statement: statements } = record(
+    typeof document === "string" ? parse(document) : document,
+  );
   const list = Array.isArray(statements) ? records(statements) : [record(statements)];
   if (statements === undefined || list.length === 0)
     throw new DocumentError("the policy document has no statement");
-  return list.map((statement) => {
-    const { Effect } = statement;
-    if (Effect !== "Allow" && Effect !== "Deny")
-      throw new DocumentError("a statement neither allows nor denies");
-    return {
-      allow: Effect === "Allow",
-      actions: textsOf(statement.Action ?? statement.NotAction).map((action) => action.toLowerCase()),
-      notActions: statement.NotAction !== undefined,
-      resources: textsOf(statement.Resource ?? statement.NotResource),
-      notResources: statement.NotResource !== undefined,
-      principals: principals(statement.Principal ?? statement.NotPrincipal),
-      notPrincipals: statement.NotPrincipal !== undefined,
-      conditions: conditions(statement.Condition),
-      hasCondition: statement.Condition !== undefined,
-      lenient: Object.keys(record(statement.Condition)).some((operator) =>
-        /ifexists$|^forallvalues:/i.test(operator),
-      ),
-      sid: typeof statement.Sid === "string" ? statement.Sid : "",
-    };
-  });
+  return { version: Version, statements: list.map(read) };
+}
+
+function read(statement: { readonly [key: string]: unknown }): Statement {
+  const { Effect } = statement;
+  if (Effect !== "Allow" && Effect !== "Deny")
+    throw new DocumentError("a statement neither allows nor denies");
+  return {
+    allow: Effect === "Allow",
+    actions: textsOf(statement.Action ?? statement.NotAction).map((action) => action.toLowerCase()),
+    notActions: statement.NotAction !== undefined,
+    resources: textsOf(statement.Resource ?? statement.NotResource),
+    notResources: statement.NotResource !== undefined,
+    principals: principals(statement.Principal ?? statement.NotPrincipal),
+    notPrincipals: statement.NotPrincipal !== undefined,
+    conditions: conditions(statement.Condition),
+    hasCondition: statement.Condition !== undefined,
+    lenient: Object.keys(record(statement.Condition)).some((operator) =>
+      /ifexists$|^forallvalues:/i.test(operator),
+    ),
+    sid: typeof statement.Sid === "string" ? statement.Sid : "",
+  };
 }
 
 function parse(document: string): unknown {

@@ -1,6 +1,6 @@
 import type { Props, ResourceRule } from "../rule.ts";
 import { text } from "../value.ts";
-import { DocumentError, isPattern, type Statement, statementsOf, versionOf } from "./document.ts";
+import { DocumentError, isPattern, type PolicyDocument, policyDocument, type Statement } from "./document.ts";
 import { aws } from "./types.ts";
 
 /** Policies that say what somebody may do. */
@@ -21,20 +21,27 @@ const documents: Record<string, string> = {
 const ofResources = Object.keys(documents).filter((type) => !rights.includes(type));
 
 /** Read once for all rules: several look at each document, and reading is most of what that costs. */
-const read = new WeakMap<Props, Statement[]>();
+const read = new WeakMap<Props, PolicyDocument | DocumentError>();
 
-/** The statements of a resource's document; none where it cannot be read, which `aws-document-readable` refuses. */
-export function statements(type: string, props: Props): Statement[] {
+/** The document of a resource, or why it cannot be read. */
+function documentIn(type: string, props: Props): PolicyDocument | DocumentError {
   const before = read.get(props);
   if (before !== undefined) return before;
-  let found: Statement[] = [];
+  let found: PolicyDocument | DocumentError;
   try {
-    found = statementsOf(props[documents[type] ?? "policy"]);
+    found = policyDocument(props[documents[type] ?? "policy"]);
   } catch (error) {
     if (!(error instanceof DocumentError)) throw error;
+    found = error;
   }
   read.set(props, found);
   return found;
+}
+
+/** The statements of a resource's document; none where it cannot be read, which `aws-document-readable` refuses. */
+export function statements(type: string, props: Props): Statement[] {
+  const document = documentIn(type, props);
+  return document instanceof DocumentError ? [] : document.statements;
 }
 
 /** A statement as a message calls it. */
@@ -51,15 +58,10 @@ export const documentReadable: ResourceRule = {
   controls: ["NIST-800-53r5/AC-3", "R7"],
   types: Object.keys(documents),
   *judge({ type, props }) {
-    const document = props[documents[type] ?? "policy"];
-    try {
-      statementsOf(document);
-      // Without it AWS takes the version of 2008, in which a variable is a text like any other.
-      if (versionOf(document) !== "2012-10-17") yield "its version is not 2012-10-17";
-    } catch (error) {
-      if (!(error instanceof DocumentError)) throw error;
-      yield error.message;
-    }
+    const document = documentIn(type, props);
+    if (document instanceof DocumentError) yield document.message;
+    // Without it AWS takes the version of 2008, in which a variable is a text like any other.
+    else if (document.version !== "2012-10-17") yield "its version is not 2012-10-17";
     for (const statement of statements(type, props)) {
       for (const what of leftOut(type, statement)) yield `${called(statement)} ${what}`;
     }

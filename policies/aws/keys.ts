@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
 import { covers } from "./document.ts";
@@ -115,7 +116,7 @@ export const keysNamed: StackRule = {
   fix: "Declare an alias for the key.",
   controls: ["NIST-800-57p1r5/8.1", "R53"],
   *judgeStack(resources) {
-    const count = (wanted: string) => resources.filter(({ type }) => type === wanted).length;
+    const count = (wanted: string) => ofType(resources, wanted).length;
     if (count(aws.keyAlias) < count(aws.key)) yield { message: "a key has no alias" };
   },
 };

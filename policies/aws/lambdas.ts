@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { count, number, record, text, texts } from "../value.ts";
 import { isLocal, nameIn } from "./place.ts";
@@ -115,9 +116,9 @@ export const functionsLogged: StackRule = {
   fix: "Declare the log group /aws/lambda/<function>.",
   controls: ["NIST-800-53r5/AU-11", "NIST-800-53r5/SC-28(1)", "R51"],
   *judgeStack(resources) {
-    const logs = resources.filter(({ type }) => type === aws.logGroup).map(({ props }) => text(props.name));
-    for (const { urn, type, name, props } of resources) {
-      if (type === aws.function && !logs.includes(`/aws/lambda/${text(props.name) ?? name}`))
+    const logs = ofType(resources, aws.logGroup).map(({ props }) => text(props.name));
+    for (const { urn, name, props } of ofType(resources, aws.function)) {
+      if (!logs.includes(`/aws/lambda/${text(props.name) ?? name}`))
         yield { urn, message: "its log is not declared" };
     }
   },
@@ -130,15 +131,12 @@ export const functionsCalled: StackRule = {
   fix: "Declare a schedule that targets it, or a permission for who calls it.",
   controls: ["OWASP-Secrets/2.7.2-rotation", "R14"],
   *judgeStack(resources) {
-    const called = new Set(
-      resources.flatMap(({ type, props }) => {
-        if (type === aws.functionPermission) return [text(props.function)];
-        return type === aws.schedule ? [nameIn(text(record(props.target).arn) ?? "")] : [];
-      }),
-    );
-    for (const { urn, type, name, props } of resources) {
-      if (type === aws.function && !called.has(text(props.name) ?? name))
-        yield { urn, message: "nobody calls it" };
+    const called = new Set([
+      ...ofType(resources, aws.functionPermission).map(({ props }) => text(props.function)),
+      ...ofType(resources, aws.schedule).map(({ props }) => nameIn(text(record(props.target).arn) ?? "")),
+    ]);
+    for (const { urn, name, props } of ofType(resources, aws.function)) {
+      if (!called.has(text(props.name) ?? name)) yield { urn, message: "nobody calls it" };
     }
   },
 };

@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, record, records, text, texts } from "../value.ts";
 import { covers, demanded, type Statement } from "./document.ts";
@@ -97,9 +98,9 @@ export const trailSeesData: StackRule = {
   fix: "Select data events of the trail's bucket, whole, and of every function that is declared.",
   controls: ["CIS-AWS-4.0.1/3.8", "CIS-AWS-4.0.1/3.9", "NIST-800-53r5/AU-12", "R51"],
   *judgeStack(resources) {
-    const functions = resources.filter(({ type }) => type === aws.function);
-    for (const { urn, type, props } of resources) {
-      if (type !== aws.trail || props.advancedEventSelectors !== undefined) continue;
+    const functions = ofType(resources, aws.function);
+    for (const { urn, props } of ofType(resources, aws.trail)) {
+      if (props.advancedEventSelectors !== undefined) continue;
       const values = (wanted: string) =>
         records(props.eventSelectors)
           .flatMap(({ dataResources }) => records(dataResources))
@@ -150,9 +151,8 @@ export const trailBucketDeclared: StackRule = {
   fix: "Declare the trail's bucket and its policy in the same stack, with s3:PutObject on s3:x-amz-acl bucket-owner-full-control.",
   controls: ["NIST-800-53r5/AU-9", "R51"],
   *judgeStack(resources) {
-    const of = (wanted: string) => resources.filter(({ type }) => type === wanted);
-    for (const { urn, type, props } of resources) {
-      if (type !== aws.trail) continue;
+    const of = (wanted: string) => ofType(resources, wanted);
+    for (const { urn, props } of ofType(resources, aws.trail)) {
       const bucket = text(props.s3BucketName) ?? "";
       const policies = of(aws.bucketPolicy).filter(
         ({ props, name }) => (text(props.bucket) ?? name) === bucket,

@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
 import { covers } from "./document.ts";
@@ -62,13 +63,13 @@ export const topicHeard: StackRule = {
   controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-4", "R48"],
   types: [aws.subscription],
   *judgeStack(resources) {
-    const subscriptions = resources.filter(({ type }) => type === aws.subscription);
+    const subscriptions = ofType(resources, aws.subscription);
     for (const { urn, props } of subscriptions) {
       const protocol = text(props.protocol) ?? "nothing";
       if (ends[protocol] === undefined) yield { urn, message: `it goes by ${protocol}` };
       else if (!ends[protocol].test(text(props.endpoint) ?? "")) yield { urn, message: "it goes nowhere" };
     }
-    const topic = resources.find(({ type }) => type === aws.topic);
+    const [topic] = ofType(resources, aws.topic);
     if (topic !== undefined && subscriptions.length === 0)
       yield { urn: topic.urn, message: "nobody gets what is published" };
   },
@@ -81,9 +82,8 @@ export const topicHears: StackRule = {
   fix: "Allow sns:Publish to cloudwatch.amazonaws.com in a policy of the topic.",
   controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-4", "R48"],
   *judgeStack(resources) {
-    const policies = resources.filter(({ type }) => type === aws.topicPolicy);
-    for (const { urn, type, name, props } of resources) {
-      if (type !== aws.topic) continue;
+    const policies = ofType(resources, aws.topicPolicy);
+    for (const { urn, name, props } of ofType(resources, aws.topic)) {
       const own = text(props.name) ?? name;
       const lets = policies
         .filter(({ props }) => nameIn(text(props.arn) ?? "") === own)

@@ -30,15 +30,25 @@ export const nameOfEnvironment: ResourceRule = {
   types: Object.keys(named),
   *judge({ urn, type, props }) {
     const argument = named[type] ?? "name";
-    const own = environmentOf(urn);
-    const forms: Record<string, RegExp> = {
-      [aws.logGroup]: new RegExp(`^(/keyplane/${own}/|/aws/lambda/keyplane-${own}-)[a-z0-9-]+$`),
-      [aws.secret]: new RegExp(`^keyplane/${own}(/[\\w.-]+)+$`),
-    };
-    const form = forms[type] ?? new RegExp(`^keyplane-${own}-[a-z0-9-]+$`);
+    const form = formOf(type, environmentOf(urn));
     if (!form.test(text(props[argument]) ?? "")) yield `${argument} does not say which environment's it is`;
   },
 };
+
+/** By type and environment: they come again with every resource. */
+const forms = new Map<string, RegExp>();
+
+function formOf(type: string, environment: string): RegExp {
+  const before = forms.get(`${type} ${environment}`);
+  if (before !== undefined) return before;
+  const own: Record<string, string> = {
+    [aws.logGroup]: `^(/keyplane/${environment}/|/aws/lambda/keyplane-${environment}-)[a-z0-9-]+$`,
+    [aws.secret]: `^keyplane/${environment}(/[\\w.-]+)+$`,
+  };
+  const form = new RegExp(own[type] ?? `^keyplane-${environment}-[a-z0-9-]+$`);
+  forms.set(`${type} ${environment}`, form);
+  return form;
+}
 
 export const policyNamed: ResourceRule = {
   name: "aws-policy-named",

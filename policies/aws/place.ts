@@ -1,6 +1,6 @@
 /** The environment of a resource: a stack is named `<environment>` or `<environment>.<part>`. */
 export function environmentOf(urn: string): string {
-  return urn.split("::")[0]?.split(":").at(-1)?.split(".")[0] ?? "";
+  return /^urn:pulumi:([^.:]*)/.exec(urn)?.[1] ?? "";
 }
 
 /** On the local stack an emulator answers for AWS: it has no network, no ids of roles and no analyzer. */

@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
 import { record, text } from "../value.ts";
 import { statements } from "./documents.ts";
@@ -10,9 +11,10 @@ type Type = (typeof aws)[keyof typeof aws];
 interface Reference {
   /** The argument, with dots; "[]" for each of a list. */
   at: string;
+  steps: readonly string[];
   to: Type;
   /** It must be there. */
-  needed?: boolean;
+  needed: boolean;
 }
 
 const arn = (service: string, rest: string) =>
@@ -29,8 +31,13 @@ const arns: Partial<Record<Type, RegExp>> = {
 const key =
   /^(arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/)?[0-9a-f-]{36}$|^(arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/)?mrk-[0-9a-f]{32}$/;
 
-const to = (type: Type, ...places: string[]): Reference[] =>
-  places.map((at) => ({ at, to: type, needed: true }));
+const place = (at: string, to: Type, needed: boolean): Reference => ({
+  at,
+  steps: at.split("."),
+  to,
+  needed,
+});
+const to = (type: Type, at: string): Reference[] => [place(at, type, true)];
 
 const byArn: Partial<Record<Type, Reference[]>> = {
   [aws.keyAlias]: to(aws.key, "targetKeyId"),
@@ -73,24 +80,25 @@ const byName: Partial<Record<Type, Reference[]>> = {
   [aws.bucketEncryption]: to(aws.bucket, "bucket"),
   [aws.bucketLock]: to(aws.bucket, "bucket"),
   [aws.alarm]: [
-    { at: "dimensions.FunctionName", to: aws.function },
-    { at: "dimensions.QueueName", to: aws.queue },
+    place("dimensions.FunctionName", aws.function, false),
+    place("dimensions.QueueName", aws.queue, false),
   ],
 };
 
 /** The values at a place; one `undefined` where there is none. */
-function valuesAt(value: unknown, [step, ...rest]: readonly string[]): unknown[] {
+function valuesAt(value: unknown, steps: readonly string[], from = 0): unknown[] {
+  const step = steps[from];
   if (step === undefined) return [value];
-  if (step !== "[]") return valuesAt(record(value)[step], rest);
+  if (step !== "[]") return valuesAt(record(value)[step], steps, from + 1);
   return Array.isArray(value) && value.length > 0
-    ? value.flatMap((item) => valuesAt(item, rest))
+    ? value.flatMap((item) => valuesAt(item, steps, from + 1))
     : [undefined];
 }
 
 function* referred(props: Props, references: readonly Reference[]): Generator<[Reference, string]> {
   for (const reference of references) {
-    for (const value of valuesAt(props, reference.at.split("."))) {
-      if (value !== undefined || reference.needed === true) yield [reference, text(value) ?? ""];
+    for (const value of valuesAt(props, reference.steps)) {
+      if (value !== undefined || reference.needed) yield [reference, text(value) ?? ""];
     }
   }
 }
@@ -121,11 +129,7 @@ function declaredIn(resources: readonly Resource[]): (type: Type) => Set<string>
     let names = found.get(wanted);
     if (names === undefined) {
       const argument = wanted === aws.bucket ? "bucket" : "name";
-      names = new Set(
-        resources
-          .filter(({ type }) => type === wanted)
-          .map(({ name, props }) => text(props[argument]) ?? name),
-      );
+      names = new Set(ofType(resources, wanted).map(({ name, props }) => text(props[argument]) ?? name));
       found.set(wanted, names);
     }
     return names;
@@ -141,16 +145,17 @@ export const namesDeclared: StackRule = {
   controls: ["NIST-800-53r5/CM-8", "R10"],
   *judgeStack(resources) {
     const declared = declaredIn(resources);
-    for (const { urn, type, props } of resources) {
-      for (const [{ at, to }, value] of referred(props, byName[type as Type] ?? [])) {
-        if (!declared(to).has(value)) yield { urn, message: `${at} names no ${noun(to)} that is declared` };
+    for (const [type, references] of Object.entries(byName)) {
+      for (const { urn, props } of ofType(resources, type)) {
+        for (const [{ at, to }, value] of referred(props, references)) {
+          if (!declared(to).has(value)) yield { urn, message: `${at} names no ${noun(to)} that is declared` };
+        }
       }
     }
-    const issuers = resources
-      .filter(({ type }) => type === aws.oidcProvider)
-      .map(({ props }) => (text(props.url) ?? "").replace(/^https:\/\//, ""));
-    for (const { urn, type, props } of resources) {
-      if (type !== aws.role) continue;
+    const issuers = ofType(resources, aws.oidcProvider).map(({ props }) =>
+      (text(props.url) ?? "").replace(/^https:\/\//, ""),
+    );
+    for (const { urn, type, props } of ofType(resources, aws.role)) {
       for (const principal of statements(type, props).flatMap(({ principals }) => principals)) {
         const [, issuer] = /^Federated .*:oidc-provider\/(.+)$/.exec(principal) ?? [];
         if (issuer !== undefined && !issuers.includes(issuer))
@@ -168,11 +173,14 @@ export const arnsDeclared: StackRule = {
   controls: ["NIST-800-53r5/CM-8", "R10"],
   *judgeStack(resources) {
     const declared = declaredIn(resources);
-    for (const { urn, type, props } of resources) {
-      for (const [{ at, to }, value] of referred(props, byArn[type as Type] ?? [])) {
-        // Of a key, an ARN holds an id, which no argument says.
-        if (to !== aws.key && !declared(to).has(nameIn(value)))
-          yield { urn, message: `${at} is no ${noun(to)} that is declared` };
+    for (const [type, references] of Object.entries(byArn)) {
+      // Of a key, an ARN holds an id, which no argument says.
+      const others = references.filter(({ to }) => to !== aws.key);
+      for (const { urn, props } of ofType(resources, type)) {
+        for (const [{ at, to }, value] of referred(props, others)) {
+          if (!declared(to).has(nameIn(value)))
+            yield { urn, message: `${at} is no ${noun(to)} that is declared` };
+        }
       }
     }
   },

@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, record, text } from "../value.ts";
 import { statements } from "./documents.ts";
@@ -82,7 +83,7 @@ export const secretsRotate: StackRule = {
   fix: "Declare a rotation for the secret, a permission for its function, and the secret among the function's users.",
   controls: ["NIST-800-53r5/IA-5(1)", "OWASP-Secrets/2.7.2-rotation", "R14"],
   *judgeStack(resources) {
-    const of = (wanted: string) => resources.filter(({ type }) => type === wanted);
+    const of = (wanted: string) => ofType(resources, wanted);
     const secrets = of(aws.secret);
     if (secrets.length === 0) return;
     const served = new Set(

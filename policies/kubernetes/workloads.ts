@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
 import { number, record, records, text, texts } from "../value.ts";
 import { kubernetes } from "./types.ts";
@@ -266,7 +267,7 @@ export const networkClosed: StackRule = {
   types: [kubernetes.networkPolicy],
   *judgeStack(resources) {
     const closed = new Set<string | undefined>();
-    for (const resource of resources.filter(({ type }) => type === kubernetes.networkPolicy)) {
+    for (const resource of ofType(resources, kubernetes.networkPolicy)) {
       const { podSelector, policyTypes, ingress, egress } = record(resource.props.spec);
       for (const rule of [...records(ingress), ...records(egress)]) {
         if (Object.keys(rule).length === 0)
@@ -276,8 +277,7 @@ export const networkClosed: StackRule = {
       const both = texts(policyTypes).includes("Ingress") && texts(policyTypes).includes("Egress");
       if (all && both) closed.add(namespaceOf(resource));
     }
-    for (const resource of resources) {
-      if (![...workloads, ...syncs].includes(resource.type)) continue;
+    for (const resource of [...workloads, ...syncs].flatMap((type) => ofType(resources, type))) {
       const namespace = namespaceOf(resource);
       if (!closed.has(namespace)) {
         yield {

@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { ofType } from "../resource.ts";
 import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { record, text, texts } from "../value.ts";
 import { vault } from "./types.ts";
@@ -14,7 +15,7 @@ export const auditDevicesApart: StackRule = {
   *judgeStack(resources) {
     // The mounts are declared by the stack that declares the audit devices; a part with systems alone has neither.
     if (!resources.some(({ type }) => mounts.includes(type))) return;
-    const devices = resources.filter(({ type }) => type === vault.audit);
+    const devices = ofType(resources, vault.audit);
     const domains = new Set(devices.map(failureDomain));
     if (domains.size < 2) {
       yield {

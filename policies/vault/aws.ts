@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { text, texts } from "../value.ts";
 import { vault } from "./types.ts";
@@ -54,9 +55,7 @@ export const awsLoginConfigured: StackRule = {
   fix: "Declare the mount's client configuration beside its roles.",
   controls: ["NIST-800-53r5/IA-9", "NIST-800-53r5/SC-23", "R7"],
   *judgeStack(resources) {
-    const configured = resources
-      .filter(({ type }) => type === vault.awsClient)
-      .map(({ props }) => text(props.backend));
+    const configured = ofType(resources, vault.awsClient).map(({ props }) => text(props.backend));
     for (const { urn, type, props } of resources) {
       if (type === vault.awsRole && !configured.includes(text(props.backend)))
         yield { urn, message: "a login signed for another server is taken" };

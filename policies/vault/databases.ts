@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { Props, ResourceRule, StackRule } from "../rule.ts";
 import { bounded, record, seconds, text, texts } from "../value.ts";
 import { vault } from "./types.ts";
@@ -193,9 +194,9 @@ export const databaseRolesAdmitted: StackRule = {
   fix: "Name each role connection.user and list it in the connection's allowedRoles.",
   controls: ["NIST-800-53r5/AC-3", "OWASP-Secrets/2.3-access-control", "R8", "R12"],
   *judgeStack(resources) {
-    const roles = resources.filter(({ type }) => type === vault.databaseRole);
+    const roles = ofType(resources, vault.databaseRole);
     const names = new Map(roles.map(({ urn, props }) => [urn, text(props.name) ?? ""]));
-    for (const { urn, props } of resources.filter(({ type }) => type === vault.connection)) {
+    for (const { urn, props } of ofType(resources, vault.connection)) {
       const admitted = new Set(texts(props.allowedRoles));
       const own = roles
         .filter((role) => role.props.dbName === props.name)

@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { Props, ResourceRule, StackRule } from "../rule.ts";
 import { bounded, number, seconds, text } from "../value.ts";
 import { vault } from "./types.ts";
@@ -111,7 +112,7 @@ export const kvConfigured: StackRule = {
   fix: "Declare a SecretBackendV2 for the mount.",
   controls: ["NIST-800-53r5/CP-9", "NIST-800-57p1r5/8.2.2", "R22", "R27"],
   *judgeStack(resources) {
-    const said = new Set(resources.filter(({ type }) => type === vault.kv).map(({ props }) => props.mount));
+    const said = new Set(ofType(resources, vault.kv).map(({ props }) => props.mount));
     for (const { type, urn, props } of resources) {
       if (type === vault.mount && props.type === "kv" && !said.has(props.path)) {
         yield {

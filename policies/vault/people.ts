@@ -1,9 +1,7 @@
-import type { Resource, ResourceRule, StackRule } from "../rule.ts";
+import { ofType } from "../resource.ts";
+import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text, texts } from "../value.ts";
 import { humanLogins, vault } from "./types.ts";
-
-const of = (resources: readonly Resource[], type: string) =>
-  resources.filter((resource) => resource.type === type);
 
 const administrators = "administrators";
 
@@ -15,8 +13,8 @@ export const twoAdministrators: StackRule = {
   fix: "Name another person under administrators in catalogue/organization.yaml.",
   controls: ["NIST-800-53r5/AC-2", "NIST-800-53r5/AC-5", "OWASP-Secrets/2.3-access-control", "R59"],
   *judgeStack(resources) {
-    const groups = of(resources, vault.group);
-    if (groups.length === 0 && of(resources, vault.entity).length === 0) return;
+    const groups = ofType(resources, vault.group);
+    if (groups.length === 0 && ofType(resources, vault.entity).length === 0) return;
     const group = groups.find(({ props }) => props.name === administrators);
     if (group === undefined) {
       yield { message: `there is no group ${administrators}` };
@@ -81,10 +79,10 @@ export const everyoneInAGroup: StackRule = {
   controls: ["NIST-800-53r5/AC-2(3)", "R59"],
   *judgeStack(resources) {
     const people = new Map(
-      of(resources, vault.alias).map(({ urn, props }) => [text(props.canonicalId) ?? "", urn]),
+      ofType(resources, vault.alias).map(({ urn, props }) => [text(props.canonicalId) ?? "", urn]),
     );
     const members = new Set<string>();
-    for (const { urn, props } of of(resources, vault.group)) {
+    for (const { urn, props } of ofType(resources, vault.group)) {
       for (const id of texts(props.memberEntityIds)) {
         members.add(id);
         if (!people.has(id)) yield { urn, message: "a member is nobody who can log in" };
@@ -103,15 +101,15 @@ export const mfaForPeople: StackRule = {
   fix: "Name the accessor of the human login, and of it alone, in the enforcement's authMethodAccessors.",
   controls: ["NIST-800-53r5/IA-2(1)", "NIST-800-53r5/IA-2(2)", "R50"],
   *judgeStack(resources) {
-    const mounts = [...of(resources, vault.auth), ...of(resources, vault.jwt)];
+    const mounts = [...ofType(resources, vault.auth), ...ofType(resources, vault.jwt)];
     const people = mounts.filter(({ props }) => humanLogins.includes(text(props.type) ?? ""));
-    const enforcements = of(resources, vault.enforcement);
+    const enforcements = ofType(resources, vault.enforcement);
     if (people.length > 0 && enforcements.length === 0) {
       for (const { urn } of people) yield { urn, message: "no enforcement asks for a second factor" };
       return;
     }
     const asked = new Set(enforcements.flatMap(({ props }) => texts(props.authMethodAccessors)));
-    const methods = new Set(of(resources, vault.totp).map(({ props }) => text(props.methodId) ?? ""));
+    const methods = new Set(ofType(resources, vault.totp).map(({ props }) => text(props.methodId) ?? ""));
     for (const { urn, props } of enforcements) {
       if (texts(props.mfaMethodIds).some((id) => !methods.has(id))) {
         yield { urn, message: "a method that it names is none of ours" };
@@ -184,11 +182,11 @@ export const aliasOfLogin: StackRule = {
   types: [vault.alias],
   *judgeStack(resources) {
     const accessors = new Set(
-      of(resources, vault.auth)
+      ofType(resources, vault.auth)
         .filter(({ props }) => humanLogins.includes(text(props.type) ?? ""))
         .map(({ props }) => text(props.accessor) ?? ""),
     );
-    for (const { urn, props } of of(resources, vault.alias)) {
+    for (const { urn, props } of ofType(resources, vault.alias)) {
       const name = text(props.name);
       if (name === undefined || !/^[\w.+-]+(@[\w.-]+)?$/.test(name))
         yield { urn, message: "the alias has no exact name" };

@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
 import { vault } from "./types.ts";
@@ -31,11 +32,9 @@ export const quotaEverywhere: StackRule = {
   controls: ["NIST-800-53r5/AC-7", "NIST-800-53r5/SC-5", "R48"],
   *judgeStack(resources) {
     const mounts = resources.filter(({ type }) => type === vault.auth || type === vault.jwt);
-    if (mounts.length === 0 && !resources.some(({ type }) => type === vault.mount)) return;
+    if (mounts.length === 0 && ofType(resources, vault.mount).length === 0) return;
     const paths = new Set(
-      resources
-        .filter(({ type }) => type === vault.quota)
-        .map(({ props }) => String(props.path).replace(/\/$/, "")),
+      ofType(resources, vault.quota).map(({ props }) => String(props.path).replace(/\/$/, "")),
     );
     if (!paths.has("")) yield { message: "no quota bounds the whole Vault" };
     for (const { urn, props } of mounts) {

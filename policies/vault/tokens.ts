@@ -1,3 +1,4 @@
+import { ofType } from "../resource.ts";
 import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
 import { bounded, record, seconds, text, texts } from "../value.ts";
 import { readAcl } from "./acl-text.ts";
@@ -98,11 +99,13 @@ export const batchRevokesNothing: StackRule = {
   fix: "Give the role service tokens, or take database/creds out of its policy.",
   controls: ["NIST-800-53r5/AC-12", "OWASP-Secrets/2.7.3-revocation", "R12", "R13"],
   *judgeStack(resources) {
-    const batch = resources.filter(({ type, props }) => logins.includes(type) && props.tokenType === "batch");
+    const batch = logins
+      .flatMap((type) => ofType(resources, type))
+      .filter(({ props }) => props.tokenType === "batch");
     if (batch.length === 0) return;
     const byName = new Map<string, Props>();
-    for (const { type, props } of resources) {
-      const name = type === vault.policy ? text(props.name) : undefined;
+    for (const { props } of ofType(resources, vault.policy)) {
+      const name = text(props.name);
       if (name !== undefined) byName.set(name, props);
     }
     for (const { urn, props } of batch) {

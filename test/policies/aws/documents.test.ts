@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { matches, statementsOf } from "../../../policies/aws/document.ts";
+import { matches, policyDocument } from "../../../policies/aws/document.ts";
 import * as documents from "../../../policies/aws/documents.ts";
 import { aws } from "../../../policies/aws/types.ts";
 import { type Example, ruleSuite, shipped } from "../examples.ts";
@@ -195,6 +195,7 @@ test("patterns of AWS are those of AWS: * and ?, everything else as it is", () =
 });
 
 test("a document is read from data as well, with one statement or several", () => {
-  const [statement] = statementsOf({ Statement: allow({ Action: "s3:GetObject", Resource: "x" }) });
+  const { statements } = policyDocument({ Statement: allow({ Action: "s3:GetObject", Resource: "x" }) });
+  const [statement] = statements;
   assert.deepEqual([statement?.actions, statement?.resources], [["s3:getobject"], ["x"]]);
 });
