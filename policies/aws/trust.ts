@@ -72,6 +72,7 @@ const github = "token.actions.githubusercontent.com";
 /** A subject with an environment says no branch and no workflow, and a name can be taken again: an id cannot. */
 const claims: readonly [name: string, form: RegExp][] = [
   ["repository_id", /^\d+$/],
+  ["repository_owner_id", /^\d+$/],
   ["ref", /^refs\/(heads|tags)\/[^*?]+$/],
   ["job_workflow_ref", /^[^*?/]+\/[^*?/]+\/\.github\/workflows\/[^*?]+@refs\/(heads|tags)\/[^*?]+$/],
 ];
@@ -85,9 +86,9 @@ function* exact(statement: Statement, [name, form]: (typeof claims)[number]): Ge
 export const oidcTrustExact: ResourceRule = {
   name: "aws-oidc-trust-exact",
   sentence:
-    "A role for GitHub Actions binds the exact subject, audience, repository id, branch and workflow of the job's token.",
+    "A role for GitHub Actions binds the exact subject, audience, ids of repository and owner, branch and workflow of the job's token.",
   severity: "critical",
-  fix: "Compare sub, aud, repository_id, ref and job_workflow_ref of token.actions.githubusercontent.com by StringEquals, without a pattern.",
+  fix: "Compare sub, aud, repository_id, repository_owner_id, ref and job_workflow_ref of token.actions.githubusercontent.com by StringEquals, without a pattern.",
   controls: ["NIST-800-53r5/AC-3", "NIST-800-53r5/IA-9", "OWASP-Secrets/3-ci-cd", "R10", "R11"],
   types: [aws.role],
   *judge({ type, props }) {

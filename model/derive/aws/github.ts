@@ -46,6 +46,8 @@ export function trustWorkflow(
           [`${issuer}:aud`]: audience,
           [`${issuer}:sub`]: sub,
           [`${issuer}:repository_id`]: String(repository.id),
+          // Where the subject has names alone: a repository may move to an owner who came back under the old name.
+          [`${issuer}:repository_owner_id`]: String(repository["owner-id"]),
           [`${issuer}:ref`]: branches.map((branch) => `refs/heads/${branch}`),
           [`${issuer}:job_workflow_ref`]: branches.map(
             (branch) => `${repository.name}/.github/workflows/${workflow}@refs/heads/${branch}`,

@@ -112,18 +112,10 @@ function data(place: Place, functions: AwsFunction[], secrets: AwsSecret[]): Pol
   const rotating = functions.filter(({ calledBy }) => calledBy === "secrets-manager").map(({ role }) => role);
   const readers = [...new Set(secrets.flatMap((secret) => secret.readers))].sort();
   return [
-    use(
-      place,
-      "FunctionsReadTheirSettings",
-      functions.map(({ role }) => role),
-      ["kms:Decrypt"],
-      {
-        StringEquals: {
-          "kms:EncryptionContext:aws:lambda:FunctionArn": functions.map(({ name }) =>
-            arn.function(place, name),
-          ),
-        },
-      },
+    ...functions.map(({ name, role }, index) =>
+      use(place, `FunctionReadsItsSettings${index + 1}`, [role], ["kms:Decrypt"], {
+        StringEquals: { "kms:EncryptionContext:aws:lambda:FunctionArn": arn.function(place, name) },
+      }),
     ),
     use(
       place,

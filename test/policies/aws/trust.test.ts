@@ -20,12 +20,15 @@ const exact = {
     [`${github}:sub`]: subject,
     [`${github}:aud`]: "sts.amazonaws.com",
     [`${github}:repository_id`]: "821093847",
+    [`${github}:repository_owner_id`]: "5544123",
     [`${github}:ref`]: "refs/heads/main",
     [`${github}:job_workflow_ref`]: "acme/titan/.github/workflows/deploy.yml@refs/heads/main",
   },
 };
 const told = (more: Plain) => trust({ Condition: { StringEquals: { ...exact.StringEquals, ...more } } });
-const loose = ["repository_id", "ref", "job_workflow_ref"].map((claim) => `${claim} is not compared exactly`);
+const loose = ["repository_id", "repository_owner_id", "ref", "job_workflow_ref"].map(
+  (claim) => `${claim} is not compared exactly`,
+);
 const ciRole: Example = { type: aws.role, props: trust({ Condition: exact }) };
 
 ruleSuite(trustRules.oidcTrustExact, ciRole, {
@@ -53,8 +56,12 @@ ruleSuite(trustRules.oidcTrustExact, ciRole, {
     told({ [`${github}:repository_id`]: "titan" }),
     loose.slice(0, 1),
   ],
-  "every branch": [told({ [`${github}:ref`]: "refs/heads/*" }), loose.slice(1, 2)],
-  "any workflow of the repository": [told({ [`${github}:job_workflow_ref`]: undefined }), loose.slice(2)],
+  "an owner who came back under the name": [
+    told({ [`${github}:repository_owner_id`]: undefined }),
+    loose.slice(1, 2),
+  ],
+  "every branch": [told({ [`${github}:ref`]: "refs/heads/*" }), loose.slice(2, 3)],
+  "any workflow of the repository": [told({ [`${github}:job_workflow_ref`]: undefined }), loose.slice(3)],
 });
 ruleSuite(trustRules.roleTrustNarrow, ciRole, {
   everyone: [

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import type { AwsModel, PolicyDocument, PolicyStatement } from "../../../model/aws.ts";
+import { loadCatalogue } from "../../../model/catalogue.ts";
+import { derive } from "../../../model/derive.ts";
+import * as rules from "../../../policies/aws/keys.ts";
+import { aws as types } from "../../../policies/aws/types.ts";
+import { findings } from "../../policies/suite.ts";
+import { allowed } from "./simulator.ts";
+
+const found = derive(await loadCatalogue("catalogue"), "production").aws;
+assert.ok(found);
+const model: AwsModel = found;
+const { account, region } = model;
+const key = `arn:aws:kms:${region}:${account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
+
+suite("every statement of every key's policy, dropped, widened and narrowed: who is locked out, and who let in", () => {
+  const stranger = "999999999999";
+  const everything: PolicyDocument = {
+    Version: "2012-10-17",
+    Statement: [{ Sid: "All", Effect: "Allow", Action: "*", Resource: "*" }],
+  };
+  /** An administrator of the account, with every right in IAM, changes the policy. */
+  const held = (policy: PolicyDocument) =>
+    allowed({
+      principal: `arn:aws:iam::${account}:role/break-glass`,
+      action: "kms:PutKeyPolicy",
+      resource: key,
+      account,
+      rights: everything,
+      policy,
+    });
+  const opened = (policy: PolicyDocument) =>
+    allowed({
+      principal: `arn:aws:iam::${stranger}:role/anybody`,
+      action: "kms:Decrypt",
+      resource: key,
+      account,
+      rights: everything,
+      policy,
+    });
+  const refused = (policy: PolicyDocument) =>
+    [rules.keyNotLockedOut, rules.keyNotPublic].flatMap((rule) =>
+      findings(rule, [{ type: types.key, props: { policy: JSON.stringify(policy) } }]),
+    ).length > 0;
+  const ways: [string, (statement: PolicyStatement) => PolicyStatement[]][] = [
+    ["dropped", () => []],
+    ["widened", ({ Condition: _, ...rest }) => [{ ...rest, Principal: { AWS: "*" }, Action: "kms:*" }]],
+    ["narrowed", (statement) => [{ ...statement, Action: "kms:DescribeKey" }]],
+  ];
+  for (const { name, policy } of model.keys) {
+    test(`key ${name}: the check refuses exactly what locks out or opens`, async () => {
+      assert.equal(await held(policy), true);
+      assert.equal(await opened(policy), false);
+      assert.equal(refused(policy), false);
+      for (const [index, statement] of policy.Statement.entries()) {
+        for (const [way, mutate] of ways) {
+          const mutant = { ...policy, Statement: policy.Statement.toSpliced(index, 1, ...mutate(statement)) };
+          const wrong = !(await held(mutant)) || (await opened(mutant));
+          assert.equal(refused(mutant), wrong, `${statement.Sid} ${way}`);
+        }
+      }
+    });
+  }
+});

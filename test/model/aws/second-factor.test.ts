@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import type { PolicyDocument } from "../../../model/aws.ts";
+import { loadCatalogue } from "../../../model/catalogue.ts";
+import { derive } from "../../../model/derive.ts";
+import { type Action, actionsOf, filled } from "./actions.ts";
+import { allowed } from "./simulator.ts";
+
+const isWhole = process.env.KEYPLANE_SCALE === "prove";
+const { aws } = derive(await loadCatalogue("catalogue"), "production");
+assert.ok(aws);
+const { account, region, people, roles, keys } = aws;
+
+const ada = `arn:aws:iam::${account}:user/ada`;
+/** The key is absent where somebody uses an access key, or a service acts for them. */
+const factors = ["true", "false", undefined] as const;
+
+function session(factor: (typeof factors)[number], age = "10"): Record<string, string> {
+  return {
+    "aws:username": "ada",
+    "aws:PrincipalArn": ada,
+    ...(factor !== undefined && { "aws:MultiFactorAuthPresent": factor }),
+    ...(factor === "true" && { "aws:MultiFactorAuthAge": age }),
+  };
+}
+
+/**
+ * What setting up a second factor takes, by AWS' own example of it.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_examples_aws_my-sec-creds-self-manage-mfa-only.html
+ */
+const selfService = [
+  "iam:ChangePassword",
+  "iam:CreateVirtualMFADevice",
+  "iam:EnableMFADevice",
+  "iam:GetUser",
+  "iam:ListMFADevices",
+  "iam:ListVirtualMFADevices",
+  "iam:ResyncMFADevice",
+  "sts:GetSessionToken",
+];
+
+/** AWS answers it whatever a policy says. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html */
+const always = "sts:GetCallerIdentity";
+
+/** Of people's own things and the console, every action; of the others one of each class, and all in `prove`. */
+const own = ["account", "iam", "organizations", "signin", "sso", "sts"];
+const others = [
+  ...["access-analyzer", "cloudtrail", "cloudwatch", "ec2", "kms", "lambda", "logs", "s3", "scheduler"],
+  ...["secretsmanager", "sns", "sqs"],
+];
+
+async function asked(): Promise<Action[]> {
+  const actions = await Promise.all(own.map(actionsOf));
+  for (const service of others) {
+    const all = await actionsOf(service);
+    const levels = new Set(all.map(({ level }) => level));
+    actions.push(
+      isWhole ? all : [...levels].flatMap((level) => all.find((one) => one.level === level) ?? []),
+    );
+  }
+  return actions.flat();
+}
+
+/** Somebody with every right, in no group; and in that of people. */
+const everything: PolicyDocument = {
+  Version: "2012-10-17",
+  Statement: [{ Sid: "All", Effect: "Allow", Action: "*", Resource: "*" }],
+};
+const inGroup: PolicyDocument = {
+  ...everything,
+  Statement: [...people.policy.Statement, ...everything.Statement],
+};
+
+suite("without a second factor a person sets one up and does nothing else, whatever else they may (R50)", async () => {
+  const actions = await asked();
+  for (const level of ["List", "Read", "Write", "Permissions management", "Tagging"] as const) {
+    const some = actions.filter((action) => action.level === level);
+    for (const factor of factors) {
+      test(`${some.length} actions of the class ${level}, with the key ${factor ?? "absent"}`, async () => {
+        assert.ok(some.length > 20);
+        const passed = [];
+        for (const { name, patterns } of some) {
+          const isAllowed = await allowed({
+            principal: ada,
+            action: name,
+            resource: filled(patterns[0] ?? "*", { account, region, name: "ada" }),
+            account,
+            rights: inGroup,
+            // A key has to agree.
+            ...(name.startsWith("kms:") && keys[0] !== undefined && { policy: keys[0].policy }),
+            context: session(factor),
+          });
+          if (isAllowed) passed.push(name);
+        }
+        const expected = some
+          .map(({ name }) => name)
+          .filter((name) => [always, ...selfService].includes(name));
+        assert.deepEqual(passed, factor === "true" ? some.map(({ name }) => name) : expected);
+      });
+    }
+  }
+
+  test("every action of self-service is among those that were asked", () => {
+    const names = new Set(actions.map(({ name }) => name));
+    assert.deepEqual(
+      selfService.filter((name) => !names.has(name)),
+      [],
+    );
+  });
+});
+
+test("the group's own policy gives a person their own second factor, and nobody else's (R50)", async () => {
+  for (const name of ["ada", "ben"]) {
+    for (const action of [
+      "iam:EnableMFADevice",
+      "iam:ResyncMFADevice",
+      "iam:GetUser",
+      "iam:ChangePassword",
+    ]) {
+      const may = await allowed({
+        principal: ada,
+        action,
+        resource: `arn:aws:iam::${account}:user/${name}`,
+        account,
+        rights: people.policy,
+        context: session(undefined),
+      });
+      assert.equal(may, name === "ada", `${action} of ${name}`);
+    }
+  }
+});
+
+suite("no person's role is taken without a second factor, nor by anybody who is not named (R50)", () => {
+  const persons = roles.filter(({ of }) => of === "person");
+  test("there are such roles", () => assert.equal(persons.length, 2));
+  for (const { name, trust } of persons) {
+    // By the catalogue: two administrators, who audit as well, and one who only audits.
+    const takers = [
+      ...["ada", "ben", "ines", "eve"].map((user) => `arn:aws:iam::${account}:user/${user}`),
+      "arn:aws:iam::999999999999:user/ada",
+      `arn:aws:iam::${account}:role/keyplane-production-deploy`,
+      `arn:aws:iam::${account}:root`,
+    ];
+    const expected: Record<string, string[]> = {
+      "keyplane-production-administrator": takers.slice(0, 2),
+      "keyplane-production-auditor": takers.slice(0, 3),
+    };
+    for (const factor of factors) {
+      for (const age of factor === "true" ? ["10", "3599", "3600", "90000"] : ["10"]) {
+        test(`${name} with the key ${factor ?? "absent"}${factor === "true" ? ` for ${age} s` : ""}`, async () => {
+          const entered = [];
+          for (const principal of takers) {
+            const may = await allowed({
+              principal,
+              action: "sts:AssumeRole",
+              resource: `arn:aws:iam::${account}:role/${name}`,
+              account,
+              rights: everything,
+              policy: trust,
+              context: { ...session(factor, age), "aws:PrincipalArn": principal },
+            });
+            if (may) entered.push(principal);
+          }
+          assert.deepEqual(entered, factor === "true" && Number(age) < 3600 ? expected[name] : []);
+        });
+      }
+    }
+  }
+});
