@@ -11,7 +11,7 @@ export const environments = ["local", "staging", "production"] as const;
 const catalogue = await loadCatalogue("catalogue");
 
 /** What the local stack fills in when it starts. */
-const local = {
+export const local = {
   vault: {
     audit: {
       first: { type: "file" as const, path: "/var/lib/keyplane/first/audit.log" },

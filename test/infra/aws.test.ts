@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { platform } from "../../infra/index.ts";
+import { loadCatalogue } from "../../model/catalogue.ts";
+import { derive } from "../../model/derive.ts";
+import { local } from "../policies/real.ts";
+import { type Declared, declared } from "./declared.ts";
+
+const catalogue = await loadCatalogue("catalogue");
+
+/** What makes a credential that lasts, or somebody who would have one. */
+const lasting = [
+  "aws:iam/accessKey:AccessKey",
+  "aws:iam/serviceSpecificCredential:ServiceSpecificCredential",
+  "aws:iam/signingCertificate:SigningCertificate",
+  "aws:iam/sshKey:SshKey",
+  "aws:iam/user:User",
+  "aws:iam/userLoginProfile:UserLoginProfile",
+];
+
+suite("no stack declares an access key, a password or a user in AWS", () => {
+  for (const environment of ["local", "staging", "production"]) {
+    const model = derive(catalogue, environment, environment === "local" ? local : undefined);
+    const parts = ["all", "platform", ...new Set(model.systems.map(({ part }) => part))];
+    test(`${environment}, in its ${parts.length} parts`, async () => {
+      const found: string[] = [];
+      let accounts = 0;
+      for (const part of parts) {
+        const code = { "rotate-due": "rotate-due", "rotate-postgres": "rotate-postgres" };
+        const { resources } = await declared(() =>
+          platform(model, { part, bootstrapPasswords: {}, lambdaCode: code }),
+        );
+        accounts += resources.some(({ type }) => type === "aws:iam/role:Role") ? 1 : 0;
+        found.push(...resources.filter(isLasting).map(({ urn }) => urn));
+      }
+      assert.deepEqual(found, []);
+      // The account belongs to the whole and to the platform's part.
+      assert.equal(accounts, 2);
+    });
+  }
+});
+
+/** By its type, or by an argument that holds a key or a password of AWS. */
+function isLasting({ type, inputs }: Declared): boolean {
+  if (lasting.includes(type)) return true;
+  return (
+    type.startsWith("aws:") &&
+    /"(accessKey|secretKey|password|secretString|secretBinary)"/.test(JSON.stringify(inputs))
+  );
+}
