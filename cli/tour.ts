@@ -2,19 +2,25 @@ import { styleText } from "node:util";
 import type { TourLine } from "../local/tour/index.ts";
 import { type ExitCode, exit } from "./exit.ts";
 
-/** The tour for people: each promise, what was seen of it, and its line in Vault's audit files. */
+/** The tour for people: each promise, what was seen of it, and its line in Vault's audit files or in CloudTrail. */
 export function tourText(lines: TourLine[]): string[] {
-  return lines.flatMap(({ promise, outcome, seen, audit }) => {
+  return lines.flatMap((line) => {
+    const { promise, outcome, seen } = line;
     if (outcome === "not shown") return [`- ${promise}`, `    not shown: ${seen}`];
     const mark = outcome === "holds" ? styled("green", "✓") : styled("red", "✗");
-    return [
-      `${mark} ${promise}`,
-      `    ${seen}`,
-      audit === undefined
-        ? "    audit: not in both files. A file that was unusable when Vault started needs: npm run down, npm run up"
-        : `    audit: ${audit.time}  ${audit.who}  ${audit.action}  ${audit.path}  ${audit.outcome}`,
-    ];
+    return [`${mark} ${promise}`, `    ${seen}`, `    ${record(line)}`];
   });
+}
+
+/** What was written down of it. */
+function record({ kept, audit, trail }: TourLine): string {
+  if (audit !== undefined) {
+    return `audit: ${audit.time}  ${audit.who}  ${audit.action}  ${audit.path}  ${audit.outcome}`;
+  }
+  if (trail !== undefined) return `trail: ${trail.time}  ${trail.who}  ${trail.action}  ${trail.of}`;
+  return kept === "trail"
+    ? "trail: CloudTrail has no event of it. Is recording on? npm run down, npm run up"
+    : "audit: not in both files. A file that was unusable when Vault started needs: npm run down, npm run up";
 }
 
 /** The tour in one line, e.g. "5 of 6 promises hold, 1 not shown". */

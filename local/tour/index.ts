@@ -1,5 +1,6 @@
 import { AuditTrail } from "../../operations/audit/trail.ts";
 import { auditFiles } from "../services/index.ts";
+import { awsAccount } from "./aws.ts";
 import { ciJob } from "./ci.ts";
 import { databaseCredentials } from "./database.ts";
 import type { TourContext, TourLine } from "./line.ts";
@@ -13,4 +14,5 @@ export async function* tour(stack: Omit<TourContext, "trail">): AsyncGenerator<T
   yield* ciJob(context);
   yield* databaseCredentials(context);
   yield* personWithMfa(context);
+  yield* awsAccount(context);
 }

@@ -22,6 +22,11 @@ export class AuditTrail {
   async of(answer: VaultResponse<unknown> | VaultError, who: string): Promise<AuditEntry | undefined> {
     const wanted =
       answer instanceof VaultError ? { path: answer.path, who } : { requestId: answer.request_id };
+    return this.find(wanted);
+  }
+
+  /** The first entry since the trail is followed that has all that is wanted of it, of a request that somebody else made. */
+  async find(wanted: Partial<AuditEntry>): Promise<AuditEntry | undefined> {
     const [found, ...others] = await Promise.all(
       // A file that cannot be read has no entry: that is what is found out here.
       this.#files.map((file) => file.find(wanted).catch(() => undefined)),

@@ -8,6 +8,7 @@ const holds: TourLine = {
   promise: "a job reads",
   outcome: "holds",
   seen: "version 1",
+  kept: "audit",
   audit: {
     time: "2026-01-01T00:00:00.000Z",
     who: "titan.ci.deploy",
@@ -17,7 +18,7 @@ const holds: TourLine = {
     requestId: "1",
   },
 };
-const fails: TourLine = { promise: "a job is refused", outcome: "fails", seen: "allowed" };
+const fails: TourLine = { promise: "a job is refused", outcome: "fails", seen: "allowed", kept: "audit" };
 const notShown: TourLine = { promise: "credentials expire", outcome: "not shown", seen: "no database" };
 
 test("a promise stands with what was seen of it and its audit line", () => {
@@ -32,6 +33,25 @@ test("a promise without an audit line says how to get the silent device back", (
   const [mark, , audit] = tourText([fails]).map(stripVTControlCharacters);
   assert.equal(mark, "✗ a job is refused");
   assert.match(audit ?? "", /^ {4}audit: not in both files\. .*npm run down, npm run up$/);
+});
+
+test("a promise of AWS stands with its event of CloudTrail, or says that there is none", () => {
+  const inAws: TourLine = {
+    promise: "a function rotates",
+    outcome: "holds",
+    seen: "b logs in",
+    kept: "trail",
+    trail: { time: "2026-01-01T00:00:00.000Z", who: "a role's session", action: "sts AssumeRole", of: "r" },
+  };
+  const { trail: _, ...unseen } = { ...inAws, outcome: "fails" as const };
+  assert.deepEqual(tourText([inAws, unseen]).map(stripVTControlCharacters), [
+    "✓ a function rotates",
+    "    b logs in",
+    "    trail: 2026-01-01T00:00:00.000Z  a role's session  sts AssumeRole  r",
+    "✗ a function rotates",
+    "    b logs in",
+    "    trail: CloudTrail has no event of it. Is recording on? npm run down, npm run up",
+  ]);
 });
 
 test("what the catalogue has nothing to show with says so, and neither holds nor fails", () => {

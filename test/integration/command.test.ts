@@ -5,7 +5,11 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
 import { stripVTControlCharacters } from "node:util";
+import { StopLoggingCommand } from "@aws-sdk/client-cloudtrail";
+import { SetAlarmStateCommand } from "@aws-sdk/client-cloudwatch";
+import { GetQueueUrlCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { Vault } from "../../clients/vault.ts";
+import { clientsOf } from "../../local/providers/aws/clients.ts";
 import { layout } from "../../local/services/home.ts";
 import { type LocalServices, startServices, stopServices } from "../../local/services/index.ts";
 import { ProcessTable } from "../../local/services/process-table.ts";
@@ -63,18 +67,26 @@ test("the first `up` exits 0", async () => {
   assert.equal(first.code, 0, first.stderr);
 });
 
-test("`up` shows every promise of the tour as kept, with what was seen and its audit line", () => {
+test("`up` shows every promise of the tour as kept, with what was seen and its line in Vault's or AWS' record", () => {
   const lines = stripVTControlCharacters(first.stdout).split("\n");
   const tour = lines.slice(0, lines.indexOf(""));
-  assert.equal(tour.length, 6 * 3, tour.join("\n"));
-  for (let at = 0; at < tour.length; at += 3) {
-    assert.match(tour[at] ?? "", /^✓ \S/);
-    assert.match(tour[at + 1] ?? "", /^ {4}\S/);
-    assert.match(
-      tour[at + 2] ?? "",
-      /^ {4}audit: \d{4}-\d\d-\d\dT[\d:.]+Z {2}\S+ {2}\w+ {2}[\w-]+\/\S+ {2}(allowed|denied|pending)$/,
-    );
+  const shown = tour.slice(0, 10 * 3);
+  const records = { audit: 0, trail: 0 };
+  for (let at = 0; at < shown.length; at += 3) {
+    assert.match(shown[at] ?? "", /^✓ \S/);
+    assert.match(shown[at + 1] ?? "", /^ {4}\S/);
+    const [, kept = "", rest = ""] =
+      /^ {4}(audit|trail): \d{4}-\d\d-\d\dT[\d:.]+Z {2}(.*)$/.exec(shown[at + 2] ?? "") ?? [];
+    if (kept === "audit") assert.match(rest, /^\S+ {2}\w+ {2}[\w-]+\/\S+ {2}(allowed|denied|pending)$/);
+    else assert.match(rest, /^(the account|a role's session) {2}[a-z]+ [A-Z]\w+ {2}\S+$/);
+    records[kept as keyof typeof records]++;
   }
+  assert.deepEqual(records, { audit: 8, trail: 2 });
+  // What an emulator cannot show is said, and nothing else is left out.
+  assert.match(
+    tour.slice(30).join("\n"),
+    /^- people need a second factor, .*\n {4}not shown: the emulator .*$/,
+  );
 });
 
 test("`up` ends with what to try next, each a command", () => {
@@ -102,6 +114,50 @@ test("`status` exits 0 and says where each service is", async () => {
   assert.match(stdout, /^postgres +running +\S*127\.0\.0\.1:\d+ +pid \d+$/m);
   assert.match(stdout, /^issuer +running +https:\/\/127\.0\.0\.1:\d+ +pid \d+$/m);
   assert.match(stdout, /^aws +running +http:\/\/127\.0\.0\.1:\d+ +pid \d+$/m);
+});
+
+test("`status` says of the AWS account what is recorded, what rings, what is called, what rotates and what failed", async () => {
+  const { stdout } = await keyplane(home, ["status"]);
+  assert.match(stdout, /^aws trail +recording +keyplane-local-trail$/m);
+  assert.match(stdout, /^aws alarms +quiet +\d+$/m);
+  assert.match(stdout, /^aws schedule +enabled +keyplane-local-rotate-due +cron\(\S+ \* \* \* \? \*\)$/m);
+  assert.match(
+    stdout,
+    /^aws secret +rotates +keyplane\/local\/titan\/ledger\/titan-proxy +since \d{4}-\S+Z$/m,
+  );
+  assert.match(stdout, /^aws queue +empty +keyplane-local-dead-letters$/m);
+});
+
+test("`status` exits 1 where the trail was stopped, an alarm rings or a run was put aside, and names it", async () => {
+  const aws = clientsOf(services.aws);
+  try {
+    await aws.trail.send(new StopLoggingCommand({ Name: "keyplane-local-trail" }));
+    await aws.metrics.send(
+      new SetAlarmStateCommand({
+        AlarmName: "keyplane-local-put-aside",
+        StateValue: "ALARM",
+        StateReason: "test",
+      }),
+    );
+    const { QueueUrl } = await aws.sqs.send(
+      new GetQueueUrlCommand({ QueueName: "keyplane-local-dead-letters" }),
+    );
+    await aws.sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: "{}" }));
+    const { code, stdout } = await keyplane(home, ["status", "--json"]);
+    assert.equal(code, 1);
+    const { aws: account } = JSON.parse(stdout) as { aws: { name: string; state: string; detail: string }[] };
+    const unwell = account.filter((one) => !("isWell" in one && one.isWell));
+    assert.deepEqual(
+      unwell.map(({ name, state, detail }) => [name, state, detail]),
+      [
+        ["keyplane-local-trail", "stopped", ""],
+        ["12", "ringing", "keyplane-local-put-aside"],
+        ["keyplane-local-dead-letters", "holds", "1 that failed"],
+      ],
+    );
+  } finally {
+    aws.close();
+  }
 });
 
 test("`set` logs in to the local stack by its own issuer", async () => {

@@ -7,7 +7,7 @@ import { Vault, VaultError, type VaultResponse } from "../../../clients/vault.ts
 import type { LocalServices } from "../../../local/services/index.ts";
 import { userWithAppRole } from "../../../local/tour/database.ts";
 import { tour } from "../../../local/tour/index.ts";
-import { tried } from "../../../local/tour/line.ts";
+import { tried, triedInAws } from "../../../local/tour/line.ts";
 import { loadCatalogue } from "../../../model/catalogue.ts";
 import { derive } from "../../../model/derive.ts";
 import type { Model } from "../../../model/model.ts";
@@ -37,8 +37,9 @@ before(async () => {
 after(() => rm(folder, { recursive: true }));
 
 test("a catalogue with nothing to show a promise with gets a line for each that says what it lacks", async () => {
+  const { aws: _, ...rest } = model;
   const empty: Model = {
-    ...model,
+    ...rest,
     ciJobs: [],
     databases: [],
     vault: { ...model.vault, auth: { ...model.vault.auth, human: "oidc" } },
@@ -53,7 +54,7 @@ test("a catalogue with nothing to show a promise with gets a line for each that 
   }
   assert.deepEqual(
     lines.map(({ outcome }) => outcome),
-    Array(6).fill("not shown"),
+    Array(7).fill("not shown"),
   );
   assert.deepEqual(
     lines.map(({ seen }) => seen),
@@ -64,6 +65,7 @@ test("a catalogue with nothing to show a promise with gets a line for each that 
       "no service of the catalogue that logs in by AppRole uses a database",
       "people of this environment log in at the organization's own OIDC provider",
       "people of this environment log in at the organization's own OIDC provider",
+      "this environment has no AWS account",
     ],
   );
 });
@@ -81,14 +83,20 @@ test("a database user whose service logs in by AppRole is found behind users tha
   assert.equal(userWithAppRole({ ...model, databases: databases.slice(0, 2) }), undefined);
 });
 
-test("a promise without its audit line fails, whatever was seen (R51)", () => {
-  assert.deepEqual(tried("p", true, "s", undefined), { promise: "p", outcome: "fails", seen: "s" });
+test("a promise without its line in Vault's or AWS' record fails, whatever was seen (R51)", () => {
+  const line = { promise: "p", outcome: "fails", seen: "s" } as const;
+  assert.deepEqual(tried("p", true, "s", undefined), { ...line, kept: "audit" });
+  assert.deepEqual(triedInAws("p", true, "s", undefined), { ...line, kept: "trail" });
 });
 
-test("a promise that was seen broken fails with its audit line", async () => {
+test("a promise that was seen broken fails with its line in the record", async () => {
   const audit = { ...entry, requestId: "1" };
-  assert.deepEqual(tried("p", false, "s", audit), { promise: "p", outcome: "fails", seen: "s", audit });
+  const line = { promise: "p", outcome: "fails", seen: "s" } as const;
+  assert.deepEqual(tried("p", false, "s", audit), { ...line, kept: "audit", audit });
   assert.equal(tried("p", true, "s", audit).outcome, "holds");
+  const trail = { time: entry.time, who: "the account", action: "sts AssumeRole", of: "r" } as const;
+  assert.deepEqual(triedInAws("p", false, "s", trail), { ...line, kept: "trail", trail });
+  assert.equal(triedInAws("p", true, "s", trail).outcome, "holds");
 });
 
 const entry = {
