@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { bundle, bundleLambda, lambdaNames } from "../lambdas/bundle.ts";
+import { shipped } from "../lambdas/rotate-due/shipping.ts";
 import { loadCatalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
 import { peakToMean, simulate, used } from "../test/operations/rotation/simulated-fleet.ts";
@@ -21,7 +22,7 @@ async function codeOfFunctions({ full }: Scale): Promise<Row[]> {
     const rows: Row[] = [];
     const files: Record<string, string> = {};
     for (const name of lambdaNames) {
-      const { folder: at, bytes } = await bundleLambda(name, folder, { model });
+      const { folder: at, bytes } = await bundleLambda(name, folder, { model: shipped(model) });
       files[name] = join(at, "index.mjs");
       rows.push({
         what: `Code of ${name}, one file: its bytes ÷ 400,000`,

@@ -18,7 +18,7 @@ const fresh = 40 * 60_000;
 export async function withRunner<T>(
   invocation: Invocation,
   { wait }: { wait: boolean },
-  work: (runner: Runner) => Promise<T>,
+  work: (runner: Runner & { model: Model }) => Promise<T>,
 ): Promise<T> {
   const { login } = await import("../operations/login.ts");
   return withVault(invocation, async (vault, { model, ca, sign }) => {

@@ -211,7 +211,7 @@ function resume(): Command {
  */
 function confirmer(
   { options }: Invocation,
-  { by, model }: Pick<Runner, "by" | "model">,
+  { by, model }: Pick<Runner, "by"> & { model: Pick<Model, "people"> },
   byHand: readonly Secret[],
 ): string {
   const person = typeof options.by === "string" ? options.by : undefined;

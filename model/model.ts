@@ -45,6 +45,23 @@ export interface Model {
   aws?: AwsModel;
 }
 
+/** What a rotation reads: secrets, and the services and databases that they are for; nothing of people. */
+export type RotationModel = Pick<
+  Model,
+  | "organization"
+  | "environment"
+  | "promotion"
+  | "vault"
+  | "services"
+  | "secrets"
+  | "databases"
+  | "encryptionKeys"
+  | "appRoles"
+  | "kubernetesRoles"
+  | "settings"
+  | "rotation"
+>;
+
 /** Durations in the model are whole seconds; their type says so. */
 export type Seconds = number;
 

@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Vault } from "../../clients/vault.ts";
-import type { Model, Secret } from "../../model/model.ts";
+import type { RotationModel, Secret } from "../../model/model.ts";
 import { vaultClock } from "../../operations/rotation/clock.ts";
 import { type Runner, rotateMany, subjectOf } from "../../operations/rotation/fleet-runner.ts";
 import { rotateKeys } from "../../operations/rotation/key-runner.ts";
@@ -63,7 +63,7 @@ async function whyUnreached(runner: Runner, secret: Secret): Promise<string | un
   return undefined;
 }
 
-async function noEvidence({ environment, promotion }: Model): Promise<never> {
+async function noEvidence({ environment, promotion }: RotationModel): Promise<never> {
   throw new EvidenceError(
     `${environment} follows ${promotion?.environment}, whose evidence only the rotate workflow reads: that begins its ` +
       "rotations, and this function goes on with them",

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Consumer, Model, Secret, Service } from "../../model/model.ts";
+import type { Consumer, RotationModel, Secret, Service } from "../../model/model.ts";
 import { samplesIn } from "./prometheus.ts";
 import type { Idleness, Reach } from "./rotator.ts";
 
@@ -25,7 +25,7 @@ export async function counterIdle(
     secret,
     reach,
     signal,
-  }: { model: Model; secret: Secret; reach: Pick<Reach, "fetch">; signal: AbortSignal },
+  }: { model: RotationModel; secret: Secret; reach: Pick<Reach, "fetch">; signal: AbortSignal },
   metric: string,
   window: number,
 ): Promise<Idleness> {

@@ -1,5 +1,5 @@
 import type { Vault } from "../../clients/vault.ts";
-import type { Model } from "../../model/model.ts";
+import type { RotationModel } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { secretNamed } from "../values/set.ts";
 import { type Outcome, rotate } from "./engine.ts";
@@ -9,7 +9,7 @@ import { rotatorOf } from "./rotators/index.ts";
 export interface FirstUsers {
   /** Logged in as the rotation role. */
   vault: Vault;
-  model: Model;
+  model: RotationModel;
   reach: Reach;
   report: Report;
   by: string;

@@ -1,5 +1,5 @@
 import type { Vault } from "../../clients/vault.ts";
-import type { Consumer, Model, Secret } from "../../model/model.ts";
+import type { Consumer, Model, RotationModel, Secret } from "../../model/model.ts";
 import { DeliveryError } from "../delivery/sink.ts";
 import { type SinkOptions, sinksOf } from "../delivery/sinks.ts";
 import type { Report } from "../progress.ts";
@@ -25,7 +25,7 @@ import { ErrorWatch } from "./watch.ts";
 export interface Runner {
   /** Logged in as the rotation role. */
   vault: Vault;
-  model: Model;
+  model: RotationModel;
   /** The role or person, for the record. */
   by: string;
   report: Report;
@@ -199,7 +199,7 @@ const longestBaseline = 30;
 
 /** Counters of errors of a secret's consumers, where the catalogue names any (R48). */
 function watchOf(
-  model: Model,
+  model: RotationModel,
   { consumers }: Secret,
   options: { fetch: typeof fetch; root?: string; project?: string },
 ): ErrorWatch | undefined {

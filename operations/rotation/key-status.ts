@@ -1,5 +1,5 @@
 import type { Vault } from "../../clients/vault.ts";
-import type { EncryptionKey, Model } from "../../model/model.ts";
+import type { EncryptionKey, RotationModel } from "../../model/model.ts";
 import { isUnderWay, type Journal } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import { type KeyVersions, keyVersions } from "./key-versions.ts";
@@ -24,7 +24,7 @@ const grace = 86_400;
  * @throws JournalError, VaultError, VaultUnreachableError
  */
 export async function keyStatusOf(
-  reading: { vault: Vault; model: Model },
+  reading: { vault: Vault; model: RotationModel },
   keys: readonly EncryptionKey[],
   now: Date,
 ): Promise<KeyStatus[]> {

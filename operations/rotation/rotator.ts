@@ -1,6 +1,6 @@
 import type { QueryResult, QueryResultRow } from "pg";
 import type { Vault } from "../../clients/vault.ts";
-import type { Database, Model, Secret } from "../../model/model.ts";
+import type { Database, RotationModel, Secret } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import type { Fields } from "../values/shape.ts";
 
@@ -29,7 +29,7 @@ export interface Reach {
 export interface RotatorContext {
   /** Logged in as the rotation role. */
   vault: Vault;
-  model: Model;
+  model: RotationModel;
   secret: Secret;
   /** Names this rotation at the target too, so that what was made there is found again after a lost reply. */
   rotation: string;

@@ -1,5 +1,5 @@
 import type { Vault } from "../../clients/vault.ts";
-import type { Consumer, Model, Secret } from "../../model/model.ts";
+import type { Consumer, RotationModel, Secret } from "../../model/model.ts";
 import type { Sink } from "../delivery/sink.ts";
 import type { Report } from "../progress.ts";
 import type { Writer } from "../values/deliver.ts";
@@ -37,7 +37,7 @@ export const usualPatience: Patience = {
 export interface Subject {
   /** Logged in as the rotation role. */
   vault: Vault;
-  model: Model;
+  model: RotationModel;
   secret: Secret;
   rotator: Rotator;
   reach: Reach;

@@ -1,5 +1,5 @@
 import type { Vault } from "../../clients/vault.ts";
-import type { Model, Secret } from "../../model/model.ts";
+import type { RotationModel, Secret } from "../../model/model.ts";
 import type { Candidate } from "./fleet.ts";
 import { isUnderWay, type Journal, owed, type Past, pastOf } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
@@ -18,7 +18,7 @@ export interface Status {
 interface Reading {
   /** Logged in as a role that reads journals and the metadata of sources; it sees no value. */
   vault: Vault;
-  model: Model;
+  model: RotationModel;
 }
 
 /** Reads that are under way at once. */

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Vault } from "../../clients/vault.ts";
-import type { EncryptionKey, Model } from "../../model/model.ts";
+import type { EncryptionKey, RotationModel } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, vaultClock } from "./clock.ts";
@@ -28,7 +28,7 @@ import { isShort } from "./run.ts";
 export interface EncryptionKeyOptions {
   /** Logged in as the rotation role. */
   vault: Vault;
-  model: Model;
+  model: RotationModel;
   key: EncryptionKey;
   reach: Pick<Reach, "manage">;
   reason: Reason;

@@ -1,5 +1,5 @@
 import type { Vault } from "../../clients/vault.ts";
-import type { Consumer, Model, Secret } from "../../model/model.ts";
+import type { Consumer, RotationModel, Secret } from "../../model/model.ts";
 import { isUnderWay, type Journal } from "../rotation/journal.ts";
 import {
   ConflictError,
@@ -15,7 +15,7 @@ import { consumerFields, type Fields, inOrder, shapeOf } from "./shape.ts";
 /** Who writes, for the record: the role or the person. */
 export interface Writer {
   vault: Vault;
-  model: Model;
+  model: RotationModel;
   by: string;
 }
 

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { bundleLambda, type LambdaName, lambdaNames } from "../../lambdas/bundle.ts";
-import { loadCatalogue } from "../../model/catalogue.ts";
+import { shipped } from "../../lambdas/rotate-due/shipping.ts";
+import { loadCatalogue, loadCatalogueFrom } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 
 let folder: string;
-const model = derive(await loadCatalogue("catalogue"), "production");
+const model = shipped(derive(await loadCatalogue("catalogue"), "production"));
 const bundle = (name: LambdaName, into: string) =>
   bundleLambda(name, join(folder, into), name === "rotate-due" ? { model, commit: "c0ffee" } : undefined);
 
@@ -102,6 +103,41 @@ test("the runner holds neither what reads the catalogue nor what only a host can
     packages.filter((name) => name.startsWith("@nats-io") || name.startsWith("@aws-sdk")),
     [],
   );
+});
+
+test("a change of people, of their groups or of who administers makes no new code of the runner", async () => {
+  const names = (await readdir("catalogue", { recursive: true })).filter((name) => name.endsWith(".yaml"));
+  const files = Object.fromEntries(
+    await Promise.all(
+      names.map(async (name) => [name, await readFile(`catalogue/${name}`, "utf8")] as const),
+    ),
+  );
+  const after = (file: string, from: string, to: string) => {
+    const text = files[file] ?? "";
+    assert.equal(text.split(from).length, 2, `${from} stands once in ${file}`);
+    const whole = derive(loadCatalogueFrom({ ...files, [file]: text.replace(from, to) }), "production");
+    return { whole, shipping: JSON.stringify(shipped(whole)) };
+  };
+  const [before, unchanged] = [
+    JSON.stringify(model),
+    JSON.stringify(derive(loadCatalogueFrom(files), "production")),
+  ];
+  const organization = "organization.yaml";
+  for (const [from, to] of [
+    ["\npeople:\n", "\npeople:\n  zoe: { email: zoe@acme.example, groups: [platform] }\n"],
+    ["administrators: [ada, ben]", "administrators: [ada, ben, ines]"],
+    ["Looks at configuration and evidence, audits: true", "Looks at all, audits: false"],
+  ] as const) {
+    const { whole, shipping } = after(organization, from, to);
+    assert.notEqual(JSON.stringify(whole), unchanged, "the model has changed");
+    assert.equal(shipping, before, to);
+  }
+  const other = after(
+    "systems/titan.yaml",
+    "rotate: { every: 30d, overlap: 24h }",
+    "rotate: { every: 29d, overlap: 24h }",
+  );
+  assert.notEqual(other.shipping, before);
 });
 
 test("the runner is not bundled without what it rotates by", async () => {

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import type { Vault } from "../../../clients/vault.ts";
-import type { Database, Model, StoredCiphertext } from "../../../model/model.ts";
+import type { Database, RotationModel, StoredCiphertext } from "../../../model/model.ts";
 import type { Report } from "../../progress.ts";
 import type { Connection } from "../rotator.ts";
 import { Column, ColumnError } from "./column.ts";
@@ -10,7 +10,7 @@ import { leftOf, type Pace, type Position, type Recipher, sweep } from "./sweep.
 /** What work on stored ciphertext needs; a rotator's context has all of it. */
 export interface Surroundings {
   vault: Vault;
-  model: Model;
+  model: RotationModel;
   reach: { manage(database: Database): Promise<Connection> };
   report: Report;
   signal: AbortSignal;

@@ -1,5 +1,5 @@
 import type { Vault } from "../../../clients/vault.ts";
-import type { Model } from "../../../model/model.ts";
+import type { RotationModel } from "../../../model/model.ts";
 import { ConflictError, readFields, stateOf, writeFields } from "../../values/kv.ts";
 import { type Position, start } from "./sweep.ts";
 
@@ -30,7 +30,7 @@ export class ProgressRecord {
 
   /** @param journal path of the rotation's journal */
   static async read(
-    { vault, model }: { vault: Vault; model: Model },
+    { vault, model }: { vault: Vault; model: RotationModel },
     journal: string,
     rotation: string,
   ): Promise<ProgressRecord> {
