@@ -31,6 +31,22 @@ const leftOut: Plugin = {
 };
 
 /**
+ * Node's own modules are loaded where their importer is, not all of them at the start of the file: what a function needs
+ * only once it works (child processes, say) costs its start nothing.
+ */
+const inTurn: Plugin = {
+  name: "in-turn",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === "import-statement" ? { path, namespace: "in-turn" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "in-turn" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/**
  * A program as one file, its source map, and the licences of what is in it. The same sources give the same bytes, wherever
  * they lie.
  * @param entry path in the repository
@@ -53,7 +69,7 @@ export async function bundle(entry: string): Promise<OutputFile[]> {
     banner: { js: banner },
     // Of pg: asked for where somebody installed it.
     external: ["pg-native"],
-    plugins: [leftOut],
+    plugins: [leftOut, inTurn],
     logLevel: "silent",
   });
   return outputFiles;
