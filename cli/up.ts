@@ -12,7 +12,7 @@ export function command(): Command {
     name: "up",
     summary: "bring up the local stack from the catalogue and show that it works",
     details:
-      "Starts Vault, Postgres and an OIDC issuer on 127.0.0.1, runs the same program as staging and production " +
+      "Starts Vault, Postgres, an OIDC issuer and an AWS emulator on 127.0.0.1, runs the same program as staging and production " +
       "through Pulumi, makes first values, and ends with a tour. Running it again changes nothing.",
     examples: [
       ["keyplane up", "everything, with the tour"],
