@@ -7,7 +7,7 @@ const may = {
   policies: ["model"],
   operations: ["model", "clients"],
   lambdas: ["model", "clients", "operations"],
-  local: ["model", "clients", "infra", "operations", "lambdas"],
+  local: ["model", "clients", "infra", "policies", "operations", "lambdas"],
   cli: rooms,
 };
 

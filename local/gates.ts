@@ -1,9 +1,12 @@
-import { join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Vault } from "../clients/vault.ts";
 import type { Model } from "../model/model.ts";
 import { AuditTrail } from "../operations/audit/trail.ts";
 import type { Gate } from "../operations/gates/gate.ts";
 import { liveGate, type Probe, probe, type WidenedToken } from "../operations/gates/live.ts";
+import { packOf } from "../policies/pack.ts";
+import { serve } from "../policies/serve.ts";
 import type { Engine, OpenedStack } from "./engine.ts";
 import { stopped } from "./engine-events.ts";
 import { loginAs } from "./identity.ts";
@@ -11,6 +14,25 @@ import { auditFiles, gitHubClaims, type LocalServices, signGitHubToken } from ".
 
 /** The policy pack, as the engine starts it. */
 export const pack = join(import.meta.dirname, "..", "policies", "analyzer");
+
+/** A policy pack that runs in this process: the file names it to the engine, which starts it like any other. */
+export interface AttachedPack {
+  file: string;
+  close(): void;
+}
+
+/**
+ * Serves the pack to every run of an `up`, three of them at least: each would start a process of its own, which takes
+ * longer than judging. The engine attaches by the port that the file says.
+ * @param catalogue whose exceptions it takes
+ */
+export async function attachPack(home: string, catalogue: string): Promise<AttachedPack> {
+  const { port, close } = await serve(packOf(catalogue));
+  const file = join(home, "pulumi", "bin", "policies");
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(file, `#!/bin/sh\necho ${port}\nexec cat >/dev/null\n`, { mode: 0o700 });
+  return { file, close };
+}
 
 /**
  * The second gate on every stack that was opened.

@@ -11,7 +11,7 @@ import { makeFirstUsers } from "../operations/rotation/first-users.ts";
 import { ensureFirstValues } from "../operations/values/first.ts";
 import { apply, type Changes, changed, Engine, type OpenedStack, preview, refresh } from "./engine.ts";
 import { stopped } from "./engine-events.ts";
-import { judgeStates, pack, probeLocal } from "./gates.ts";
+import { attachPack, judgeStates, probeLocal } from "./gates.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
 import type { LocalKubernetes } from "./kubernetes/index.ts";
 import { bundles } from "./lambdas.ts";
@@ -113,11 +113,12 @@ async function build({
           startAwsProvider(services.aws),
         ])
       : undefined;
+  const policies = await attachPack(home, resolve(folder));
   try {
     const engine = await Engine.open({
       home,
       pulumi,
-      policies: { pack, catalogue: resolve(folder) },
+      policies: { pack: policies.file, catalogue: resolve(folder) },
       environment:
         served === undefined
           ? {
@@ -182,6 +183,7 @@ async function build({
   } finally {
     // Vault may be what failed: the first error matters, and the token ends by itself.
     await deployer.end().catch(() => {});
+    policies.close();
     for (const provider of served ?? []) await provider.close();
     await vault.close();
   }

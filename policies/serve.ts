@@ -22,17 +22,23 @@ export interface Pack {
 /** What the pack calls its own word on how much it has judged; the gates hold it against the state. */
 export const judgedName = "keyplane-judged";
 
+export interface ServedPack {
+  port: number;
+  close(): void;
+}
+
 /**
- * Serves rules to the engine as an analyzer on a free port of 127.0.0.1. Not by Pulumi's own SDK: that reads every
- * resource anew for each rule, which costs two hundred times what the judgement does, and lets a configuration file
- * switch rules off. Here each resource is read once, and a pack that is given a configuration is refused by the engine.
+ * Serves rules to the engine as an analyzer on a free port of 127.0.0.1; to several runs at once, each of a stack of its
+ * own. Not by Pulumi's own SDK: that reads every resource anew for each rule, which costs two hundred times what the
+ * judgement does, and lets a configuration file switch rules off. Here each resource is read once, and a pack that is
+ * given a configuration is refused by the engine.
  */
-export async function serve(pack: Pack): Promise<number> {
+export async function serve(pack: Pack): Promise<ServedPack> {
   const server = new Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });
   server.addService(services.AnalyzerService, methods(pack));
   return new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
-      error === null ? resolve(port) : reject(error),
+      error === null ? resolve({ port, close: () => server.forceShutdown() }) : reject(error),
     );
   });
 }
@@ -56,12 +62,18 @@ function resourceOf(sent: Sent): Resource {
 }
 
 function methods(pack: Pack) {
-  const judged = new Set<string>();
+  /** URNs of what this run judged one by one, by stack. */
+  const judged = new Map<string, Set<string>>();
+  const judgedOf = (stack: string) => {
+    const urns = judged.get(stack) ?? new Set();
+    judged.set(stack, urns);
+    return urns;
+  };
   return {
     handshake: answer(() => new messages.AnalyzerHandshakeResponse()),
     configure: answer(() => new empties.Empty()),
-    configureStack: answer(() => {
-      judged.clear();
+    configureStack: answer((request: messages.AnalyzerStackConfigureRequest) => {
+      judged.delete(request.getStack());
       return new messages.AnalyzerStackConfigureResponse();
     }),
     cancel: answer(() => new empties.Empty()),
@@ -71,7 +83,7 @@ function methods(pack: Pack) {
     analyze: answer(async (request: messages.AnalyzeRequest) => {
       const resource = resourceOf(request);
       const findings = judgeOne(pack.rules, resource);
-      judged.add(resource.urn);
+      judgedOf(stackOf(resource.urn)).add(resource.urn);
       return response(await Promise.all(findings.map((finding) => said(pack, finding, resource.urn))));
     }),
     analyzeStack: answer(async (request: messages.AnalyzeStackRequest) => {
@@ -79,10 +91,18 @@ function methods(pack: Pack) {
       const [first] = resources;
       const findings = first === undefined ? [] : judgeTogether(pack.rules, resources);
       const told = findings.map((finding) => said(pack, finding, first?.urn ?? ""));
-      const alone = resources.filter(({ urn }) => judged.has(urn)).length;
+      const stack = stackOf(first?.urn ?? "");
+      const alone = resources.filter(({ urn }) => judgedOf(stack).has(urn)).length;
+      // What is judged together ends a run: the next one has judged nothing yet.
+      judged.delete(stack);
       return response([...(await Promise.all(told)), count(pack, alone, resources.length)]);
     }),
   };
+}
+
+/** A URN begins `urn:pulumi:<stack>::`. */
+function stackOf(urn: string): string {
+  return urn.split(":")[2] ?? "";
 }
 
 function answer<Request, Response>(
@@ -110,7 +130,7 @@ function response(diagnostics: messages.AnalyzeDiagnostic[]): messages.AnalyzeRe
 /** A finding as the engine prints it: a violation stops the update, what is pending or excepted is shown beside it. */
 async function said(pack: Pack, finding: Finding, of: string): Promise<messages.AnalyzeDiagnostic> {
   const { rule, verdict, message, urn } = finding;
-  const exception = verdict === "violated" ? await pack.excuse(of.split(":")[2] ?? "", rule, urn) : undefined;
+  const exception = verdict === "violated" ? await pack.excuse(stackOf(of), rule, urn) : undefined;
   const diagnostic = new messages.AnalyzeDiagnostic()
     .setPolicyname(rule.name)
     .setPolicypackname(pack.name)

@@ -3,12 +3,11 @@
 import { rules } from "../../policies/rules.ts";
 import { serve } from "../../policies/serve.ts";
 
-console.log(
-  await serve({
-    name: "one-rule",
-    version: "0.1.0",
-    description: "One rule.",
-    rules: rules.filter(({ name }) => name === "state-type-judged"),
-    excuse: async () => undefined,
-  }),
-);
+const { port } = await serve({
+  name: "one-rule",
+  version: "0.1.0",
+  description: "One rule.",
+  rules: rules.filter(({ name }) => name === "state-type-judged"),
+  excuse: async () => undefined,
+});
+console.log(port);

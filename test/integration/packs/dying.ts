@@ -18,12 +18,11 @@ const dying: ResourceRule = {
   },
 };
 
-console.log(
-  await serve({
-    name: "dying",
-    version: "0.1.0",
-    description: "Is killed half-way.",
-    rules: [dying],
-    excuse: async () => undefined,
-  }),
-);
+const { port } = await serve({
+  name: "dying",
+  version: "0.1.0",
+  description: "Is killed half-way.",
+  rules: [dying],
+  excuse: async () => undefined,
+});
+console.log(port);

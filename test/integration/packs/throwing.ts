@@ -15,12 +15,11 @@ const throwing: ResourceRule = {
   },
 };
 
-console.log(
-  await serve({
-    name: "throwing",
-    version: "0.1.0",
-    description: "Has a mistake.",
-    rules: [throwing],
-    excuse: async () => undefined,
-  }),
-);
+const { port } = await serve({
+  name: "throwing",
+  version: "0.1.0",
+  description: "Has a mistake.",
+  rules: [throwing],
+  excuse: async () => undefined,
+});
+console.log(port);
