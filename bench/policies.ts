@@ -5,13 +5,14 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { platform } from "../infra/index.ts";
 import { lambdaCode } from "../infra/lambda-code.ts";
-import { type RecordedResource, record, unknown } from "../infra/record.ts";
+import type { RecordedResource } from "../infra/record.ts";
 import { findTool } from "../local/toolchain/index.ts";
 import { type Catalogue, loadCatalogue, loadCatalogueFrom } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
 import { judge } from "../policies/judge.ts";
 import { seen } from "../policies/resource.ts";
 import { rules } from "../policies/rules.ts";
+import { recordMade } from "../test/policies/made.ts";
 import { median, milliseconds, type Row, type Scale, sideBySide } from "./measure.ts";
 import { organizationOf } from "./organization.ts";
 
@@ -36,7 +37,7 @@ export async function policies(scale: Scale): Promise<Row[]> {
 
 /** Microseconds of processor per resource of the five systems, as a check judges them after it has recorded them. */
 async function inProcess({ full }: Scale): Promise<Row> {
-  const shipped = known(await recorded(await loadCatalogue("catalogue"), "production"));
+  const shipped = await recorded(await loadCatalogue("catalogue"), "production");
   const many: RecordedResource[] = [];
   for (let copy = 0; many.length < 10_000; copy++) {
     many.push(...shipped.map((resource) => ({ ...resource, urn: `${resource.urn}-${copy}` })));
@@ -57,7 +58,7 @@ async function inProcess({ full }: Scale): Promise<Row> {
 async function throughEngine({ full, say }: Scale, home: string): Promise<Row[]> {
   const rows: Row[] = [];
   for (const size of [1_000, 10_000]) {
-    const resources = known(await recorded(loadCatalogueFrom(organizationOf(size)), "local"));
+    const resources = await recorded(loadCatalogueFrom(organizationOf(size)), "local");
     const file = join(home, `${size}.json`);
     await writeFile(file, JSON.stringify(stateOf(resources)));
     const { all, one } = await sideBySide(full ? 7 : 3, {
@@ -114,29 +115,17 @@ async function command({ full }: Scale, home: string): Promise<Row> {
   };
 }
 
+/** The program as it is after an update, so that every rule passes. */
 async function recorded(catalogue: Catalogue, environment: string): Promise<RecordedResource[]> {
   const audit = (name: string) => ({ type: "file" as const, path: `/var/log/${name}/audit.log` });
   const local = { vault: { audit: { first: audit("first"), second: audit("second") } } };
   const model = derive(catalogue, environment, environment === "local" ? local : undefined);
-  return record(environment, () =>
-    platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: lambdaCode("lambdas") }),
-  );
-}
-
-/** As after an update: what only Vault knows is what it says of each, so that every rule passes. */
-function known(resources: readonly RecordedResource[]): RecordedResource[] {
-  const fill = (value: unknown, name: string): unknown => {
-    if (value === unknown) return name;
-    if (Array.isArray(value)) return value.map((inner) => fill(inner, name));
-    if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner, name)]));
-  };
-  const people = new Set(["vault:identity/entityAlias:EntityAlias", "vault:identity/group:Group"]);
-  return (
-    resources
-      // Who people are is a handful of resources whatever the size: their ids would have to fit each other.
-      .filter(({ type }) => !people.has(type) && !/identity\/(mfa|entity)/.test(type))
-      .map((resource) => ({ ...resource, inputs: fill(resource.inputs, resource.name) }) as RecordedResource)
+  const place = model.aws ?? { account: "000000000000", region: "eu-west-1" };
+  const code = lambdaCode("lambdas");
+  return recordMade(
+    environment,
+    () => platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: code }),
+    place,
   );
 }
 
@@ -174,7 +163,6 @@ async function analysis(file: string, policies: string, home: string): Promise<(
   const args = ["policy", "analyze", "--file", file, "--policy-pack", policies, "--json"];
   return () =>
     new Promise((resolve, reject) => {
-      // What the rules find in a state of this kind is not what is measured.
       const options = { cwd: home, env: environment, maxBuffer: 1 << 30 };
       execFile(pulumi, args, options, (_, stdout, stderr) => {
         if (stdout.includes("keyplane-judged")) resolve();

@@ -1,6 +1,4 @@
-import { loadCatalogue } from "../model/catalogue.ts";
-import { derive } from "../model/derive.ts";
-import { type Excuse, excuses } from "./excuse.ts";
+import type { Excuse } from "./excuse.ts";
 import { rules } from "./rules.ts";
 import type { Pack } from "./serve.ts";
 
@@ -13,9 +11,7 @@ export function packOf(catalogue: string): Pack {
     const [environment = ""] = stack.split(".");
     const before = read.get(environment);
     if (before !== undefined) return before;
-    const reading = loadCatalogue(catalogue).then((loaded) =>
-      excuses(derive(loaded, environment), new Date().toISOString().slice(0, 10)),
-    );
+    const reading = readExcuses(catalogue, environment);
     read.set(environment, reading);
     return reading;
   };
@@ -26,4 +22,14 @@ export function packOf(catalogue: string): Pack {
     rules,
     excuse: async (stack, rule, urn) => (await excuseOf(stack))(rule, urn),
   };
+}
+
+/** A program that nothing is wrong with never needs what reads the catalogue, which takes longer to load than all rules. */
+async function readExcuses(catalogue: string, environment: string): Promise<Excuse> {
+  const [{ loadCatalogue }, { derive }, { excuses }] = await Promise.all([
+    import("../model/catalogue.ts"),
+    import("../model/derive.ts"),
+    import("./excuse.ts"),
+  ]);
+  return excuses(derive(await loadCatalogue(catalogue), environment), new Date().toISOString().slice(0, 10));
 }

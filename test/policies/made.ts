@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Made } from "../../infra/record.ts";
+import { type RecordedResource, record } from "../../infra/record.ts";
 
 /** ARNs as AWS makes them, by type and name. */
 function arnIn({ account, region }: { account: string; region: string }, type: string, name: string): string {
@@ -24,16 +24,28 @@ function uuid(name: string): string {
   );
 }
 
-/** What an update of a program would make known, in an account of AWS: every id of its own form, the same every time. */
-export function madeIn(place: { account: string; region: string }): Made {
-  return ({ type, name, inputs }) => {
-    if (!type.startsWith("aws:")) {
-      return {
-        id: `id-of-${name}`,
-        outputs: { accessor: `accessor-of-${name}`, methodId: `method-of-${name}` },
-      };
-    }
+/**
+ * Records a program as it is after an update of an account of AWS: every id of its own form, the same every time. What a
+ * mount or a method is known by stands beside its arguments, as in a state.
+ */
+export async function recordMade(
+  stack: string,
+  program: () => void,
+  place: { account: string; region: string },
+): Promise<RecordedResource[]> {
+  const resources = await record(stack, program, ({ type, name, inputs }) => {
+    if (!type.startsWith("aws:")) return { id: `id-of-${name}`, outputs: known(name) };
     const arn = arnIn(place, type, typeof inputs.name === "string" ? inputs.name : name);
     return { id: type.includes("secretsmanager") ? arn : name, outputs: { arn, keyId: uuid(name) } };
-  };
+  });
+  return resources.map((resource) => {
+    const { accessor, methodId } = known(resource.name);
+    const own = /AuthBackend$/.test(resource.type)
+      ? { accessor }
+      : resource.type.endsWith(":MfaTotp") && { methodId };
+    return { ...resource, inputs: { ...resource.inputs, ...own } };
+  });
 }
+
+/** What Vault makes known. */
+const known = (name: string) => ({ accessor: `accessor-of-${name}`, methodId: `method-of-${name}` });

@@ -1,10 +1,10 @@
 import { platform } from "../../infra/index.ts";
 import { lambdaCode } from "../../infra/lambda-code.ts";
-import { type Made, record } from "../../infra/record.ts";
+import { record } from "../../infra/record.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Declared } from "../../policies/resource.ts";
-import { madeIn } from "./made.ts";
+import { recordMade } from "./made.ts";
 
 export const environments = ["local", "staging", "production"] as const;
 
@@ -21,25 +21,22 @@ export const local = {
   aws: { account: "000000000000", region: "eu-west-1", emulator: "http://127.0.0.1:4566" },
 };
 
-/** The shipped program of an environment, as a first preview would see it; with `made`, as it is after an update. */
-export function realProgram(environment: (typeof environments)[number], made?: Made): Promise<Declared[]> {
+type Environment = (typeof environments)[number];
+
+function shipped(environment: Environment) {
   const model = derive(catalogue, environment, environment === "local" ? local : undefined);
-  return record(
-    environment,
-    () => platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: lambdaCode("lambdas") }),
-    made,
-  );
+  const declare = () =>
+    platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: lambdaCode("lambdas") });
+  return { declare, place: model.aws ?? local.aws };
+}
+
+/** The shipped program of an environment, as a first preview would see it. */
+export function realProgram(environment: Environment): Promise<Declared[]> {
+  return record(environment, shipped(environment).declare);
 }
 
 /** The same after an update, in which nothing is unknown and what refers to something has its id, ARN or accessor. */
-export async function realState(environment: (typeof environments)[number]): Promise<Declared[]> {
-  const { aws } = derive(catalogue, environment, environment === "local" ? local : undefined);
-  const program = await realProgram(environment, madeIn(aws ?? local.aws));
-  // What a mount or a method is known by is its own output, which the state holds beside its arguments.
-  return program.map((resource) => {
-    const own = /AuthBackend$/.test(resource.type)
-      ? { accessor: `accessor-of-${resource.name}` }
-      : resource.type.endsWith(":MfaTotp") && { methodId: `method-of-${resource.name}` };
-    return { ...resource, inputs: { ...resource.inputs, ...own } };
-  });
+export function realState(environment: Environment): Promise<Declared[]> {
+  const { declare, place } = shipped(environment);
+  return recordMade(environment, declare, place);
 }
