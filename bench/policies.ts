@@ -12,7 +12,7 @@ import { derive } from "../model/derive.ts";
 import { judge } from "../policies/judge.ts";
 import { seen } from "../policies/resource.ts";
 import { rules } from "../policies/rules.ts";
-import { recordMade } from "../test/policies/made.ts";
+import { exported, recordMade } from "../test/policies/made.ts";
 import { median, milliseconds, type Row, type Scale, sideBySide } from "./measure.ts";
 import { organizationOf } from "./organization.ts";
 
@@ -60,7 +60,7 @@ async function throughEngine({ full, say }: Scale, home: string): Promise<Row[]>
   for (const size of [1_000, 10_000]) {
     const resources = await recorded(loadCatalogueFrom(organizationOf(size)), "local");
     const file = join(home, `${size}.json`);
-    await writeFile(file, JSON.stringify(stateOf(resources)));
+    await writeFile(file, JSON.stringify(exported(resources)));
     const { all, one } = await sideBySide(full ? 7 : 3, {
       all: await analysis(file, pack, home),
       one: await analysis(file, oneRule, home),
@@ -127,29 +127,6 @@ async function recorded(catalogue: Catalogue, environment: string): Promise<Reco
     () => platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: code }),
     place,
   );
-}
-
-/** The resources as the engine exports a state. */
-function stateOf(resources: readonly RecordedResource[]) {
-  return {
-    version: 3,
-    deployment: {
-      manifest: { time: "2026-01-01T00:00:00Z", magic: "", version: "" },
-      resources: resources.map(({ urn, type, inputs, parent, protect }) => {
-        const custom = !/^(pulumi|keyplane):/.test(type);
-        return {
-          urn,
-          custom,
-          ...(custom && { id: urn }),
-          type,
-          inputs,
-          outputs: inputs,
-          protect,
-          ...(parent !== "" && { parent }),
-        };
-      }),
-    },
-  };
 }
 
 async function analysis(file: string, policies: string, home: string): Promise<() => Promise<void>> {

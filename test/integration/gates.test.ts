@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { appendFile, cp, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before, suite, test } from "node:test";
 import { promisify } from "node:util";
 import { Policy } from "@pulumi/vault/policy.js";
 import { platform } from "../../infra/index.ts";
@@ -18,6 +18,8 @@ import { GateError, outcomeOf, verdictOf } from "../../operations/gates/gate.ts"
 import type { Session } from "../../operations/login.ts";
 import { startStack, type TestStack } from "./stack.ts";
 import { keyplane } from "./support/keyplane.ts";
+import { startPreviews } from "./support/previews.ts";
+import { late, wrong } from "./support/wrong-programs.ts";
 
 // One real local stack, brought up by `up` with its three gates; then wrong programs, packs and states on it.
 
@@ -25,6 +27,7 @@ let stack: TestStack;
 let deployer: Session;
 let vault: ServedProvider;
 let aws: ServedProvider;
+let cluster: Awaited<ReturnType<typeof startPreviews>>;
 let lambdaCode: Record<LambdaName, string>;
 
 before(async () => {
@@ -34,11 +37,13 @@ before(async () => {
   deployer = await stack.as("deploy");
   vault = await startVaultProvider({ address, ca, token: () => deployer.vault.token ?? "" });
   aws = await startAwsProvider(services.aws);
+  cluster = await startPreviews("4.0.0");
   lambdaCode = await bundles(stack.home, model);
 });
 after(async () => {
   await vault?.close();
   await aws?.close();
+  await cluster?.close();
   await deployer?.end();
   await stack?.[Symbol.asyncDispose]();
 });
@@ -49,7 +54,7 @@ async function engineWith(policies: string, home = stack.home): Promise<Engine> 
   return Engine.open({
     home,
     pulumi: await findTool("pulumi", quiet),
-    environment: { PULUMI_DEBUG_PROVIDERS: `vault:${vault.port},aws:${aws.port}` },
+    environment: { PULUMI_DEBUG_PROVIDERS: `vault:${vault.port},aws:${aws.port},kubernetes:${cluster.port}` },
     policies: { pack: policies, catalogue: resolve("catalogue") },
   });
 }
@@ -57,11 +62,17 @@ async function engineWith(policies: string, home = stack.home): Promise<Engine> 
 /** Whether the program came to its end: what a gate found before a mistake in it proves nothing of the rest. */
 let isDeclared = false;
 
-async function opened(model: Model, policies = pack, name = "local"): Promise<OpenedStack> {
+async function opened(
+  model: Model,
+  policies = pack,
+  name = "local",
+  beside = () => {},
+): Promise<OpenedStack> {
   const engine = await engineWith(policies);
   isDeclared = false;
   return engine.stack(name, async () => {
     platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode });
+    beside();
     isDeclared = true;
   });
 }
@@ -105,124 +116,91 @@ test("`up` runs three gates with one verdict: what is pending before the update 
   assert.equal(verdictOf(gates), "passed");
 });
 
-/** A change that one subject's rules refuse. */
-const wrong: Record<string, [rule: string, change: (model: Model) => Model]> = {
-  audit: [
-    "audit-values-hashed",
-    (model) => ({
-      ...model,
-      vault: {
-        ...model.vault,
-        audit: model.vault.audit.map((device) => ({
-          ...device,
-          options: { ...device.options, log_raw: "true" },
-        })),
-      },
-    }),
-  ],
-  policies: [
-    "consumer-own-paths",
-    (model) => ({
-      ...model,
-      policies: model.policies.map((policy) =>
-        policy.name === "titan.titan-brain"
-          ? { ...policy, rules: [{ path: "kv/data/services/soma/gateway/x", capabilities: ["read"] }] }
-          : policy,
-      ),
-    }),
-  ],
-  "github logins": [
-    "jwt-claims-exact",
-    (model) => ({
-      ...model,
-      jwtRoles: model.jwtRoles.map((role) => ({
-        ...role,
-        boundClaims: { ...role.boundClaims, ref: ["refs/heads/*"] },
-      })),
-    }),
-  ],
-  machines: [
-    "approle-network-bound",
-    (model) => ({ ...model, appRoles: model.appRoles.map((role) => ({ ...role, cidrs: ["0.0.0.0/0"] })) }),
-  ],
-  tokens: [
-    "token-policies-named",
-    (model) => ({ ...model, appRoles: model.appRoles.map((role) => ({ ...role, policies: ["root"] })) }),
-  ],
-  databases: [
-    "database-revocation",
-    (model) => ({
-      ...model,
-      databases: model.databases.map((database) => ({
-        ...database,
-        users: database.users.map((user) => ({ ...user, revocationStatements: [] })),
-      })),
-    }),
-  ],
-  encryption: [
-    "key-rotates",
-    (model) => ({
-      ...model,
-      encryptionKeys: model.encryptionKeys.map((key) => ({ ...key, autoRotate: 91 * 86_400 })),
-    }),
-  ],
-  people: [
-    "everyone-in-a-group",
-    (model) => ({
-      ...model,
-      groups: model.groups.map((group) => ({ ...group, members: group.members.slice(1) })),
-    }),
-  ],
-  quotas: ["quota-everywhere", (model) => ({ ...model, quotas: model.quotas.slice(1) })],
-};
+suite("a change against the rules", () => {
+  let violated: Set<string>;
+  let stopped: Error;
+  let left: { written: string[]; state: boolean };
 
-for (const [subject, [rule, change]] of Object.entries(wrong)) {
-  test(`a change against the rules of ${subject} stops the update before anything changes`, async () => {
-    const { written, state } = await touched(async () => {
-      const error = await refused(update(await opened(change(stack.first.model)), quiet));
-      assert.ok(error instanceof GateError, error.stack);
-      assert.ok(isDeclared, "the whole program was declared");
-      assert.equal(error.gate.gate, "preview");
-      assert.match(error.message, /^the policies stop local \(nothing was changed\):/);
-      const rules = new Set(error.gate.findings.map((finding) => `${finding.verdict} ${finding.rule}`));
-      assert.ok(rules.has(`violated ${rule}`), [...rules].join(", "));
+  before(async () => {
+    const model = Object.values(wrong).reduce((model, [, change]) => change(model), stack.first.model);
+    left = await touched(async () => {
+      const declare = () => {
+        for (const [, , beside] of Object.values(wrong)) beside?.();
+      };
+      stopped = await refused(update(await opened(model, pack, "local", declare), quiet));
     });
-    assert.deepEqual({ written, state }, { written: [], state: false });
+    const findings = stopped instanceof GateError ? stopped.gate.findings : [];
+    violated = new Set(findings.filter(({ verdict }) => verdict === "violated").map(({ rule }) => rule));
+  });
+
+  test("stops the update before anything changes", () => {
+    assert.ok(stopped instanceof GateError, stopped.stack);
+    assert.ok(isDeclared, "the whole program was declared");
+    assert.equal(stopped.gate.gate, "preview");
+    assert.match(stopped.message, /^the policies stop local \(nothing was changed\):/);
+    assert.deepEqual(left, { written: [], state: false });
+  });
+
+  for (const [subject, [rule]] of Object.entries(wrong)) {
+    test(`of ${subject} is named`, () => assert.ok(violated.has(rule), [...violated].join(", ")));
+  }
+});
+
+test("one change against one rule is enough to stop the update", async () => {
+  const [rule, change] = wrong.quotas ?? assert.fail();
+  const error = await refused(update(await opened(change(stack.first.model)), quiet));
+  assert.ok(error instanceof GateError, error.stack);
+  assert.deepEqual(
+    error.gate.findings.map((finding) => `${finding.verdict} ${finding.rule}`),
+    [`violated ${rule}`],
+  );
+});
+
+for (const [subject, [rule, what, declare]] of Object.entries(late)) {
+  test(`what only the update makes known of ${subject} stops it there, and the error names what was made before`, async () => {
+    const engine = await engineWith(pack);
+    const apart = await engine.stack(`local.apart-${subject.replace(" ", "-").toLowerCase()}`, async () => {
+      const first = new Policy("titan.first", {
+        name: "titan.first",
+        policy: 'path "kv/data/services/titan/first/a" {\n  capabilities = ["read"]\n}\n',
+      });
+      declare(first.id);
+    });
+    const planned = await preview(apart, quiet);
+    assert.equal(planned.gate && outcomeOf(planned.gate), "pending", "not passed, and not failed either");
+    const pending = planned.gate?.findings.filter(({ verdict }) => verdict === "pending") ?? [];
+    assert.ok(
+      pending.some((finding) => finding.rule === rule),
+      pending.map((finding) => finding.rule).join(", "),
+    );
+    const error = await refused(apply(apart, quiet));
+    assert.ok(error instanceof GateError, error.stack);
+    assert.equal(error.gate.gate, "state");
+    assert.match(
+      error.message,
+      /this run had made \d+ change\(s\): .*create vault:index\/policy:Policy titan\.first/,
+    );
+    assert.ok(error.message.includes(rule), error.message);
+    assert.match(error.message, what);
+    assert.equal(await deployer.vault.read("sys/policies/acl/titan.extra"), undefined);
+    assert.deepEqual(cluster.made, []);
+    await deployer.vault.delete("sys/policies/acl/titan.first");
   });
 }
 
-test("what only the update makes known stops it there, and the error names what was made before", async () => {
-  const engine = await engineWith(pack);
-  const program = async () => {
-    const first = new Policy("titan.first", {
-      name: "titan.first",
-      policy: 'path "kv/data/services/titan/first/a" {\n  capabilities = ["read"]\n}\n',
-    });
-    new Policy("titan.extra", {
-      name: "titan.extra",
-      policy: first.id.apply((id) => `path "kv/data/source/${id}" {\n  capabilities = ["read", "sudo"]\n}\n`),
-    });
-  };
-  const apart = await engine.stack("local.apart", program);
-  const planned = await preview(apart, quiet);
-  assert.equal(planned.gate && outcomeOf(planned.gate), "pending", "not passed, and not failed either");
-  assert.ok(
-    planned.gate?.findings.some(({ rule, verdict }) => rule === "consumer-no-sudo" && verdict === "pending"),
+test("`keyplane up` refuses an exception without its last day before anything is made", async () => {
+  const catalogue = join(stack.home, "..", "without-expiry");
+  await cp("catalogue", catalogue, { recursive: true });
+  await appendFile(
+    join(catalogue, "systems", "titan.yaml"),
+    "\nexceptions:\n  old-ledger:\n    rule: database-tls\n    applies-to: titan/ledger\n    owner: ada\n    reason: None.\n",
   );
-  const error = await refused(apply(apart, quiet));
-  assert.ok(error instanceof GateError, error.stack);
-  assert.equal(error.gate.gate, "state");
-  assert.match(
-    error.message,
-    /this run had made \d+ change\(s\): .*create vault:index\/policy:Policy titan\.first/,
-  );
-  assert.match(error.message, /consumer-no-sudo Policy titan\.extra: sudo on "kv\/data\/source\//);
-  assert.equal(
-    await deployer.vault.read("sys/policies/acl/titan.extra"),
-    undefined,
-    "the policy was not made",
-  );
-  await deployer.vault.delete("sys/policies/acl/titan.first");
+  const left = await touched(async () => {
+    const { code, stderr } = await keyplane(stack.home, ["up", "--catalogue", catalogue]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /titan\.yaml:\d+:\d+: .*expires/);
+  });
+  assert.deepEqual(left, { written: [], state: false });
 });
 
 for (const [name, why] of [

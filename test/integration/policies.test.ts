@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { after, before, test } from "node:test";
+import { delimiter, join, resolve } from "node:path";
+import { after, before, suite, test } from "node:test";
 import { platform } from "../../infra/index.ts";
-import { record } from "../../infra/record.ts";
+import { lambdaCode } from "../../infra/lambda-code.ts";
+import { type RecordedResource, record } from "../../infra/record.ts";
 import { Engine } from "../../local/engine.ts";
 import { startVaultProvider } from "../../local/providers/index.ts";
 import { findTool } from "../../local/toolchain/index.ts";
@@ -12,49 +13,50 @@ import type { Catalogue } from "../../model/catalogue.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Model } from "../../model/model.ts";
+import { pulumiIn, type RunPulumi } from "../../operations/gates/pulumi.ts";
 import { judge } from "../../policies/judge.ts";
 import { seen } from "../../policies/resource.ts";
 import { rules } from "../../policies/rules.ts";
+import { exported } from "../policies/made.ts";
+import { realState } from "../policies/real.ts";
+import { keyplane } from "./support/keyplane.ts";
+import { startPreviews } from "./support/previews.ts";
 
 // A preview of a stack that does not exist yet asks nothing of Vault: the real engine with the pack is all that runs.
 
 const pack = resolve("policies/analyzer");
 let folder: string;
 let engine: Engine;
-let provider: { close(): Promise<void> };
+let providers: { port: number; close(): Promise<void> }[];
 let catalogue: Catalogue;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "keyplane-policies-"));
   catalogue = await loadCatalogue("catalogue");
-  const started = await startVaultProvider({ address: "https://127.0.0.1:1", ca: "", token: () => "" });
-  provider = started;
+  // What an account has beside the emulator's types, the official provider alone serves.
+  const vault = await startVaultProvider({ address: "https://127.0.0.1:1", ca: "", token: () => "" });
+  const aws = await startPreviews("7.48.0");
+  providers = [vault, aws];
   engine = await Engine.open({
     home: folder,
     pulumi: await findTool("pulumi", () => {}),
-    environment: {
-      PULUMI_DEBUG_PROVIDERS: `vault:${started.port}`,
-    },
+    environment: { PULUMI_DEBUG_PROVIDERS: `vault:${vault.port},aws:${aws.port}` },
   });
 });
 after(async () => {
-  await provider?.close();
+  for (const provider of providers ?? []) await provider.close();
   await rm(folder, { recursive: true, force: true });
 });
 
-/** What an account has beside the emulator's types, the official provider alone serves. */
-function withoutAws({ aws: _, ...model }: Model): Model {
-  return model;
-}
+const program = (model: Model) =>
+  platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: lambdaCode(resolve("lambdas")) });
 
 /** Verdicts of a preview with the pack, as `verdict rule resource`, and whether the engine let it pass. */
 async function byEngine(
   stack: string,
   model: Model,
 ): Promise<{ verdicts: string[]; passed: boolean; judged: string; log: string }> {
-  const opened = await engine.stack(stack, async () =>
-    platform(model, { part: "all", bootstrapPasswords: {} }),
-  );
+  const opened = await engine.stack(stack, async () => program(model));
   const verdicts = new Set<string>();
   let log = "";
   let judged = "";
@@ -86,8 +88,7 @@ async function byEngine(
 }
 
 async function inProcess(stack: string, model: Model): Promise<string[]> {
-  const program = await record(stack, () => platform(model, { part: "all", bootstrapPasswords: {} }));
-  const findings = judge(rules, program.map(seen));
+  const findings = judge(rules, (await record(stack, () => program(model))).map(seen));
   return [...new Set(findings.map(({ verdict, rule, urn }) => line(verdict, rule.name, urn)))].sort();
 }
 
@@ -100,14 +101,14 @@ function line(verdict: string, rule: string, urn: string | undefined): string {
 }
 
 test("the engine's verdicts on the shipped program are those of `keyplane check`, and it lets it pass", async () => {
-  const model = withoutAws(derive(catalogue, "production"));
+  const model = derive(catalogue, "production");
   const { verdicts, passed, log } = await byEngine("production", model);
   assert.deepEqual(verdicts, await inProcess("production", model), log);
   assert.equal(passed, true, log);
 });
 
 test("a violation in each subject stops the preview, with the same verdicts as in process", async () => {
-  const right = withoutAws(derive(catalogue, "staging"));
+  const right = derive(catalogue, "staging");
   const wrong: Model = {
     ...right,
     vault: {
@@ -127,6 +128,15 @@ test("a violation in each subject stops the preview, with the same verdicts as i
     databases: right.databases.map((database) => ({ ...database, tls: "disable" as const })),
     encryptionKeys: right.encryptionKeys.map((key) => ({ ...key, autoRotate: 91 * 86_400 })),
     quotas: right.quotas.slice(1),
+    ...(right.aws !== undefined && {
+      aws: {
+        ...right.aws,
+        alarms: right.aws.alarms.filter(({ name }) => !name.endsWith("root-used")),
+        functions: right.aws.functions.map((each) => ({ ...each, memory: 1 })),
+        schedules: right.aws.schedules.map((each) => ({ ...each, expression: "rate(1 day)" })),
+        trail: { ...right.aws.trail, retention: 30 },
+      },
+    }),
   };
   const { verdicts, passed, log } = await byEngine("staging", wrong);
   const expected = await inProcess("staging", wrong);
@@ -137,6 +147,10 @@ test("a violation in each subject stops the preview, with the same verdicts as i
   );
   assert.deepEqual([...violated].sort(), [
     "approle-network-bound",
+    "aws-alarms",
+    "aws-lambda-bounded",
+    "aws-logs-kept",
+    "aws-schedule-often",
     "consumer-own-paths",
     "database-tls",
     "jwt-claims-exact",
@@ -145,4 +159,81 @@ test("a violation in each subject stops the preview, with the same verdicts as i
     "name-exact",
     "quota-everywhere",
   ]);
+});
+
+suite("`keyplane check --state` of an environment whose state is where `pulumi` is logged in", () => {
+  let environment: Record<string, string>;
+  let state: RecordedResource[];
+  let run: RunPulumi;
+
+  before(async () => {
+    const [project, backend, bin] = ["project", "remote", "bin"].map((name) => join(folder, name));
+    for (const each of [project, backend, bin]) await mkdir(each ?? "");
+    const pulumi = await findTool("pulumi", () => {});
+    await symlink(pulumi, join(bin ?? "", "pulumi"));
+    environment = {
+      PATH: `${bin}${delimiter}${process.env.PATH}`,
+      PULUMI_HOME: join(folder, "pulumi-home"),
+      PULUMI_BACKEND_URL: `file://${backend}`,
+      PULUMI_CONFIG_PASSPHRASE: "of a test",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    };
+    await writeFile(join(project ?? "", "Pulumi.yaml"), "name: keyplane\nruntime: nodejs\n");
+    run = pulumiIn(project ?? "", pulumi, environment);
+    assert.equal((await run(["stack", "init", "staging"])).code, 0);
+    state = await realState("staging");
+  });
+
+  async function checked(resources: readonly RecordedResource[]) {
+    const file = join(folder, "state.json");
+    await writeFile(file, JSON.stringify(exported(resources)));
+    const { code, stderr } = await run(["stack", "import", "--stack", "staging", "--file", file]);
+    assert.equal(code, 0, stderr);
+    return keyplane(folder, ["check", "--environment", "staging", "--state", "--json"], { environment });
+  }
+  interface Answer {
+    verdict: string;
+    gates: { gate: string; outcome: string; judged: number; of: number; findings: { rule: string }[] }[];
+  }
+
+  test("judges every resource of it", async () => {
+    const { code, stdout, stderr } = await checked(state);
+    const { verdict, gates } = JSON.parse(stdout) as Answer;
+    assert.deepEqual(
+      gates.map(({ gate, outcome }) => [gate, outcome]),
+      [
+        ["preview", "pending"],
+        ["state", "passed"],
+      ],
+      stderr,
+    );
+    assert.deepEqual([gates[1]?.judged, gates[1]?.of], [state.length, state.length]);
+    // The live gate was not asked for.
+    assert.deepEqual([code, verdict], [0, "incomplete"]);
+  });
+
+  test("ends with 1 and names the rule where something in it is wrong", async () => {
+    const wrong = state.map((resource) =>
+      resource.type === "aws:cloudtrail/trail:Trail"
+        ? { ...resource, inputs: { ...resource.inputs, enableLogging: false } }
+        : resource,
+    );
+    const { code, stdout } = await checked(wrong);
+    const { verdict, gates } = JSON.parse(stdout) as Answer;
+    assert.deepEqual([code, verdict], [1, "failed"]);
+    assert.deepEqual(
+      gates[1]?.findings.map(({ rule }) => rule),
+      ["aws-trail-everywhere"],
+    );
+  });
+
+  test("passes nothing where there is no such stack", async () => {
+    const elsewhere = join(folder, "elsewhere");
+    await mkdir(elsewhere);
+    const { code, stderr } = await keyplane(folder, ["check", "--environment", "staging", "--state"], {
+      environment: { ...environment, PULUMI_BACKEND_URL: `file://${elsewhere}` },
+    });
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /the state of staging could not be read/);
+  });
 });

@@ -49,3 +49,26 @@ export async function recordMade(
 
 /** What Vault makes known. */
 const known = (name: string) => ({ accessor: `accessor-of-${name}`, methodId: `method-of-${name}` });
+
+/** The resources as the engine exports a state. */
+export function exported(resources: readonly RecordedResource[]) {
+  return {
+    version: 3,
+    deployment: {
+      manifest: { time: "2026-01-01T00:00:00Z", magic: "", version: "" },
+      resources: resources.map(({ urn, type, inputs, parent, protect }) => {
+        const custom = !/^(pulumi|keyplane):/.test(type);
+        return {
+          urn,
+          custom,
+          ...(custom && { id: urn }),
+          type,
+          inputs,
+          outputs: inputs,
+          protect,
+          ...(parent !== "" && { parent }),
+        };
+      }),
+    },
+  };
+}

@@ -1,6 +1,6 @@
 import { platform } from "../../infra/index.ts";
 import { lambdaCode } from "../../infra/lambda-code.ts";
-import { record } from "../../infra/record.ts";
+import { type RecordedResource, record } from "../../infra/record.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Declared } from "../../policies/resource.ts";
@@ -36,7 +36,7 @@ export function realProgram(environment: Environment): Promise<Declared[]> {
 }
 
 /** The same after an update, in which nothing is unknown and what refers to something has its id, ARN or accessor. */
-export function realState(environment: Environment): Promise<Declared[]> {
+export function realState(environment: Environment): Promise<RecordedResource[]> {
   const { declare, place } = shipped(environment);
   return recordMade(environment, declare, place);
 }
