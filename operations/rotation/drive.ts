@@ -1,5 +1,5 @@
 import { ConflictError } from "../values/kv.ts";
-import { isPastReturn, isUnderWay, type State } from "./journal.ts";
+import { isPastReturn, isUnderWay, type State, wasAsked } from "./journal.ts";
 import type { Changes } from "./lease.ts";
 import { isPassing, retryAfter, withBackoff } from "./retry.ts";
 import { PersonNeededError, ProbeError } from "./rotator.ts";
@@ -48,7 +48,8 @@ export interface Waits {
 export async function drive(run: Run): Promise<Waits | undefined> {
   const { lease, clock, signal, report, secret } = run;
   for (;;) {
-    const { state, abort, waiting } = run.journal;
+    const before = run.journal;
+    const { state, abort, waiting } = before;
     if (state === "done" || state === "rolled-back" || !isUnderWay(run.journal)) return undefined;
     const turn =
       abort !== undefined && state !== "rolling-back" && !isPastReturn(run.journal)
@@ -60,6 +61,7 @@ export async function drive(run: Run): Promise<Waits | undefined> {
       report({ subject: secret.id, state: said, text: turn.text, step: turn.to });
       continue;
     }
+    if (wasAsked(before, run.journal)) continue;
     const waits: Waits = { isStuck: false, until: clock.now(), ...turn };
     const pause = waits.until.getTime() - clock.now().getTime();
     if (!run.waits || pause > lease.lasts / 3) return waits;

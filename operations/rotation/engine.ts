@@ -4,9 +4,9 @@ import { sourceState } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, pause, vaultClock } from "./clock.ts";
 import { drive, inWords, type Waits } from "./drive.ts";
-import { isPastReturn, isUnderWay, type Journal, owed, pastOf, type State } from "./journal.ts";
-import { type Kept, readJournal, writeJournal } from "./journal-store.ts";
-import { isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease } from "./lease.ts";
+import { isPastReturn, isUnderWay, type Journal, owed, pastOf, type State, wasAsked } from "./journal.ts";
+import { type Kept, readJournal } from "./journal-store.ts";
+import { askHolder, isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease } from "./lease.ts";
 import { type Backoff, isPassing, usualBackoff, withBackoff } from "./retry.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort, type Manner, type Patience, runOf, type Subject, usualPatience } from "./run.ts";
@@ -160,7 +160,7 @@ async function hold(following: Following): Promise<Outcome | "again"> {
   const now = manner.clock.now();
   if (journal !== undefined && isUnderWay(journal) && isHeld(journal, owner, now)) {
     following.id ??= journal.id;
-    return askHolder(following, kept, journal);
+    return busyWith(following, kept, journal);
   }
   const begun = await claim(following, journal, now);
   if ("unchanged" in begun) return begun;
@@ -181,9 +181,12 @@ async function hold(following: Following): Promise<Outcome | "again"> {
     throw error;
   }
   const said = waits && { waiting: waits.wait, notBefore: waits.until.toISOString() };
+  const before = run.journal;
   await lease.release(said ?? {}).catch((error: unknown) => {
     if (!isPassing(error) && !(error instanceof LeaseLostError)) throw error;
   });
+  // Asked in the very moment in which it gave the lease back: nobody else would look before the next schedule.
+  if (isUnderWay(run.journal) && wasAsked(before, run.journal)) return "again";
   const outcome = { ...outcomeOf(secret.id, { ...run.journal, ...said }), isStuck: waits?.isStuck ?? false };
   return owed(run.journal) !== undefined && following.intent !== "abort" ? "again" : outcome;
 }
@@ -257,32 +260,24 @@ async function begin(
   };
 }
 
-/** Someone else is at it: asked for haste or for an end, which it finds at its next write. */
-async function askHolder(
-  following: Following,
+/** Someone else is at it: asked for haste or for an end. */
+async function busyWith(
+  { options, intent, why }: Following,
   { version }: Kept,
   journal: Journal,
 ): Promise<Outcome | "again"> {
-  const { options, intent, why } = following;
-  const { secret } = options;
+  const { secret, reason } = options;
   if (intent === "abort") refuseAfterReturn(secret.id, journal);
-  const asked: Journal = {
-    ...journal,
-    ...hasten(options.reason, journal),
-    ...(intent === "abort" && { abort: journal.abort ?? why }),
-  };
-  if (asked.reason !== journal.reason || asked.abort !== journal.abort) {
-    try {
-      await writeJournal(options, secret, asked, version);
-    } catch (error) {
-      // It has just written something itself.
-      if (error instanceof ConflictError) return "again";
-      throw error;
-    }
-  }
+  const wish = { ...hasten(reason, journal), ...(intent === "abort" && { abort: journal.abort ?? why }) };
+  const asked = await askHolder(options, secret, { journal, version }, wish);
+  if (asked === undefined) return "again";
   const busy = { owner: journal.owner, until: journal.leaseUntil };
-  const waiting = `${journal.owner} is at it (${journal.state})`;
-  return { ...outcomeOf(secret.id, asked), busy, waiting };
+  return { ...outcomeOf(secret.id, asked), busy, waiting: atIt(journal) };
+}
+
+/** Why a rotation that another runner has goes on without this one. */
+export function atIt({ owner, state }: Journal): string {
+  return `${owner} is at it (${state})`;
 }
 
 function refuseAfterReturn(secret: string, journal: Journal): void {

@@ -102,6 +102,11 @@ export function owed(journal: Pick<Journal, "state" | "followedBy"> | undefined)
   return isUnderWay(journal) ? undefined : journal?.followedBy;
 }
 
+/** Whether somebody without the lease has asked for haste or for an end between two looks at a journal. */
+export function wasAsked(before: Journal, now: Journal): boolean {
+  return before.reason !== now.reason || before.abort !== now.abort;
+}
+
 /** A rotation that has ended, as the next one's history keeps it. */
 export function pastOf(journal: Journal): Past {
   const { id, reason, state, from, to, startedAt, since, failure, confirmedBy } = journal;

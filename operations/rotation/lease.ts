@@ -32,6 +32,27 @@ export function isHeld(journal: Journal, owner: string, now: Date): boolean {
   return journal.owner !== owner && Date.parse(journal.leaseUntil) + clockError > now.getTime();
 }
 
+/**
+ * Asks whoever has the lease for haste or for an end, in the journal, where it finds that at its next write.
+ * @returns the journal as it then is; undefined where somebody wrote it meanwhile: look again
+ */
+export async function askHolder(
+  at: { vault: Vault; model: Pick<Model, "vault"> },
+  secret: Pick<Secret, "journal">,
+  { journal, version }: { journal: Journal; version: number },
+  wish: Pick<Journal, "reason" | "followedBy" | "abort">,
+): Promise<Journal | undefined> {
+  const asked = { ...journal, ...wish };
+  if (asked.reason === journal.reason && asked.abort === journal.abort) return asked;
+  try {
+    await writeJournal(at, secret, asked, version);
+    return asked;
+  } catch (error) {
+    if (error instanceof ConflictError) return undefined;
+    throw error;
+  }
+}
+
 interface Where {
   vault: Vault;
   model: Pick<Model, "vault">;

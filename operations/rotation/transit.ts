@@ -5,8 +5,8 @@ import type { Report } from "../progress.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, vaultClock } from "./clock.ts";
 import { inWords } from "./drive.ts";
-import { hasten, RotationError } from "./engine.ts";
-import { isUnderWay, type Journal, owed, pastOf, type State } from "./journal.ts";
+import { atIt, hasten, RotationError } from "./engine.ts";
+import { isUnderWay, type Journal, owed, pastOf, type State, wasAsked } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import {
   acceptFrom,
@@ -17,7 +17,7 @@ import {
   refuseBefore,
   verifyRetired,
 } from "./key-versions.ts";
-import { type Changes, isHeld, Lease, type LeaseTimes, usualLease } from "./lease.ts";
+import { askHolder, type Changes, isHeld, Lease, type LeaseTimes, usualLease } from "./lease.ts";
 import { told } from "./re-encryption/census.ts";
 import { migratePiece } from "./re-encryption/columns.ts";
 import { rewrapping, rowsBefore, transitCensus } from "./re-encryption/transit-ciphertext.ts";
@@ -78,20 +78,27 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
   const clock = options.clock ?? (await vaultClock(vault));
   const kept = await readJournal({ vault, model }, where);
   const now = clock.now();
-  if (kept.journal !== undefined && isUnderWay(kept.journal) && isHeld(kept.journal, owner, now)) {
-    return { ...outcomeOf(key, kept.journal), waiting: `${kept.journal.owner} is at it` };
+  const { journal } = kept;
+  if (journal !== undefined && isUnderWay(journal) && isHeld(journal, owner, now)) {
+    const wish = hasten(options.reason, journal);
+    const asked = await askHolder({ vault, model }, where, { ...kept, journal }, wish);
+    return asked === undefined
+      ? rotateEncryptionKey(options)
+      : { ...outcomeOf(key, asked), waiting: atIt(journal) };
   }
-  const begun = await begin(options, kept.journal, now);
-  if (begun === undefined) return unchanged(key, kept.journal);
+  const begun = await begin(options, journal, now);
+  if (begun === undefined) return unchanged(key, journal);
   const times = options.lease ?? usualLease;
   const lease = await Lease.take({ vault, model, secret: where, clock, owner, times }, begun, kept);
   report({ subject: key.id, state: "started", text: `${begun.state} (${begun.reason})` });
   const run: Run = { ...options, clock, lease, signal: AbortSignal.any([options.signal, lease.signal]) };
   try {
     const waits = await drive(run);
+    const before = lease.journal;
     await lease.release(waits ?? {});
     // A compromise was told while another version was on its way, which may be the one that leaked.
-    if (owed(lease.journal) !== undefined) return await rotateEncryptionKey(options);
+    const isHastened = isUnderWay(lease.journal) && wasAsked(before, lease.journal);
+    if (isHastened || owed(lease.journal) !== undefined) return await rotateEncryptionKey(options);
     return outcomeOf(key, { ...lease.journal, ...waits });
   } catch (error) {
     const waiting = options.signal.aborted ? lease.journal.waiting : inWords(error);
@@ -147,7 +154,9 @@ async function drive(run: Run): Promise<{ waiting: string; notBefore: string } |
   while (isUnderWay(lease.journal)) {
     signal.throwIfAborted();
     await lease.ready();
+    const before = lease.journal;
     const turn = await turnOf(run);
+    if ("wait" in turn && wasAsked(before, lease.journal)) continue;
     if ("wait" in turn) return { waiting: turn.wait, notBefore: turn.until.toISOString() };
     const since = clock.now().toISOString();
     const cleared = { waiting: undefined, notBefore: undefined };

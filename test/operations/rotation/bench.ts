@@ -8,6 +8,7 @@ import type { Subject } from "../../../operations/rotation/run.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
 import { localModel, makePlatform, startTestVault, type TestVault } from "../vault.ts";
 import { fakeSubject } from "./fake.ts";
+import { quick } from "./quick.ts";
 import { modelWith, secretIn, World } from "./world.ts";
 
 /** A real Vault with the rotation role's own policy, for rotations of worlds. */
@@ -42,12 +43,6 @@ export interface Demo {
   /** KV versions of the source and each consumer's path that still hold something, by path. */
   left(): Promise<Record<string, number[]>>;
 }
-
-/** Quick for tests: nothing here takes its time. */
-export const quick: Pick<RotateOptions, "backoff" | "patience"> = {
-  backoff: { first: 20, longest: 200, tries: 5 },
-  patience: { pickUp: 800, probe: 400, poll: { first: 5, longest: 50 }, again: 100 },
-};
 
 let count = 0;
 

@@ -12,7 +12,8 @@ import { historyOf } from "../../../operations/rotation/status.ts";
 import { readFields, stateOf } from "../../../operations/values/kv.ts";
 import { secretNamed, setValue } from "../../../operations/values/set.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
-import { openBench, quick, type RotationBench } from "./bench.ts";
+import { openBench, type RotationBench } from "./bench.ts";
+import { quick } from "./quick.ts";
 import { contextOf } from "./rotator-context.ts";
 import { SlackServer } from "./slack-server.ts";
 

@@ -1,4 +1,4 @@
-import type { RequestOptions, VaultResponse } from "../../../clients/vault.ts";
+import type { RequestOptions, Vault, VaultResponse } from "../../../clients/vault.ts";
 import type { Sink } from "../../../operations/delivery/sink.ts";
 import type { Connection, Reach, Rotator } from "../../../operations/rotation/rotator.ts";
 import type { Subject } from "../../../operations/rotation/run.ts";
@@ -43,17 +43,10 @@ export class Calls {
   /** The same subject, every way out of it counted: Vault, the target, databases, sinks, probes and rates. */
   wrap(subject: Subject): Subject {
     const { count } = this;
-    const vault = subject.vault.with(subject.vault.token);
-    vault.request = <T>(method: string, path: string, options?: RequestOptions): Promise<VaultResponse<T>> =>
-      count(`vault ${method} ${path}`, async () => {
-        const answer = await subject.vault.request<T>(method, path, options);
-        if (method === "POST" && path.endsWith(`data/${subject.secret.journal}`)) this.#note(options?.body);
-        return answer;
-      });
     const { watch } = subject;
     return {
       ...subject,
-      vault,
+      vault: this.vault(subject.vault, subject.secret),
       rotator: rotator(subject.rotator, count),
       reach: countedReach(subject.reach, count),
       sinks: (consumer) => subject.sinks(consumer).map((one) => sink(one, count)),
@@ -69,6 +62,18 @@ export class Calls {
         },
       }),
     };
+  }
+
+  /** The same client, every request counted; what is written to the journal says which state it is in. */
+  vault(inner: Vault, { journal }: { journal: string }): Vault {
+    const vault = inner.with(inner.token);
+    vault.request = <T>(method: string, path: string, options?: RequestOptions): Promise<VaultResponse<T>> =>
+      this.count(`vault ${method} ${path}`, async () => {
+        const answer = await inner.request<T>(method, path, options);
+        if (method === "POST" && path.endsWith(`data/${journal}`)) this.#note(options?.body);
+        return answer;
+      });
+    return vault;
   }
 
   #note(body: unknown): void {

@@ -1,9 +1,9 @@
 /** The runner that is killed: a process of its own, as the command is. Its input comes on standard input. */
 import { text } from "node:stream/consumers";
 import { rotate } from "../../../operations/rotation/engine.ts";
-import { quick } from "./bench.ts";
 import { Calls } from "./counted.ts";
 import type { CrashInput, Scenario } from "./crash.ts";
+import { quick } from "./quick.ts";
 
 const input = JSON.parse(await text(process.stdin)) as CrashInput;
 const { default: scenario } = (await import(input.scenario)) as { default: Scenario<unknown> };

@@ -9,8 +9,8 @@ import type { LeaseTimes } from "../../../operations/rotation/lease.ts";
 import type { Reason } from "../../../operations/rotation/rotator.ts";
 import type { Subject } from "../../../operations/rotation/run.ts";
 import { seeded } from "../../integration/support/seeded.ts";
-import { quick } from "./bench.ts";
 import type { Call, Count, CrashPoint } from "./counted.ts";
+import { quick } from "./quick.ts";
 
 /**
  * A harness that kills a runner (`kill -9`) immediately before and after every call that it makes to the outside, and
@@ -71,7 +71,7 @@ export async function killEverywhere<Data>(
   crashes: Crashes<Data>,
 ): Promise<Killed> {
   const { calls } = await undisturbed(crashes);
-  const points = pointsOf(calls, crashes.only ?? (() => true), crashes.perState ?? 1);
+  const points = pointsOf(calls, crashes);
   const states = new Set<string>();
   let killed = 0;
   for (const point of points) {
@@ -97,7 +97,11 @@ async function undisturbed<Data>(crashes: Crashes<Data>): Promise<{ calls: Call[
   return { calls };
 }
 
-function pointsOf(calls: Call[], only: (call: Call) => boolean, perState: number): CrashPoint[] {
+/** Where to kill: before and after each call, or at a seeded one of each state. */
+export function pointsOf(
+  calls: Call[],
+  { only = () => true, perState = 1 }: Pick<Crashes<unknown>, "only" | "perState"> = {},
+): CrashPoint[] {
   const indexes = calls.flatMap((call, index) => (only(call) ? [index] : []));
   if (isWhole) {
     return indexes.flatMap((index) => [
@@ -173,12 +177,15 @@ async function run<Data>({ scenario, reason = "scheduled" }: Crashes<Data>, data
   return ended;
 }
 
-/** A runner in a process of its own. */
-export function startRunner(input: CrashInput): {
+/** A runner in a process of its own, which gets its input on standard input. */
+export function startRunner<Input = CrashInput>(
+  input: Input,
+  program = import.meta.resolve("./crash-runner.ts"),
+): {
   pid: number;
   ended: Promise<{ stdout: string; stderr: string; code: number | null; signal: NodeJS.Signals | null }>;
 } {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve("./crash-runner.ts"))], {
+  const child = spawn(process.execPath, [fileURLToPath(program)], {
     stdio: "pipe",
     timeout: 120_000,
     killSignal: "SIGKILL",

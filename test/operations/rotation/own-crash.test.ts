@@ -9,10 +9,10 @@ import { byHand } from "../../../operations/rotation/rotators/by-hand.ts";
 import { rotatorOf } from "../../../operations/rotation/rotators/index.ts";
 import { keyOf } from "../../../operations/values/jwks.ts";
 import { type Fields, pairNames } from "../../../operations/values/shape.ts";
-import { quick } from "./bench.ts";
 import { killEverywhere } from "./crash.ts";
 import type { OwnData } from "./own-scenario.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
+import { quick } from "./quick.ts";
 import { inSoma } from "./re-encryption/api-keys.ts";
 
 let server: DatabaseServer;

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Vault } from "../../../clients/vault.ts";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
-import { abortRotation, resumeRotation } from "../../../operations/rotation/engine.ts";
+import { abortRotation, type Outcome, resumeRotation } from "../../../operations/rotation/engine.ts";
 import type { Journal } from "../../../operations/rotation/journal.ts";
 import { readJournal, writeJournal } from "../../../operations/rotation/journal-store.ts";
 import { Lease, LeaseLostError, usualLease } from "../../../operations/rotation/lease.ts";
@@ -222,6 +223,24 @@ test("whoever has the lease is asked to roll back, and does", async (t) => {
   assert.deepEqual([outcome.state, outcome.failure], ["rolled-back", "ada says no"]);
   assert.deepEqual(await demo.fields(), old);
   assert.deepEqual([...demo.world.accepted.keys()], [old.password]);
+});
+
+test("asked for haste in the moment in which it gives the lease back, a runner goes on at once (R21)", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "listener"], {
+    rotate: { by: "machine", overlap: 86_400, onCompromise: true },
+  });
+  let asked: Outcome | undefined;
+  const vault = bench.vault.with(bench.vault.token);
+  const request: Vault["request"] = async (method, path, options) => {
+    const isGivenBack = /"state":"drain".*"waiting"/.test(JSON.stringify(options?.body ?? ""));
+    if (asked === undefined && isGivenBack) asked = await demo.rotate({ reason: "compromise", wait: false });
+    return bench.vault.request<never>(method, path, options);
+  };
+  vault.request = request;
+  const outcome = await demo.rotate({ vault, owner: "the first", wait: false });
+  assert.equal(asked?.busy?.owner, "the first");
+  assert.deepEqual([outcome.state, outcome.reason], ["done", "compromise"]);
+  assert.notEqual(outcome.id, asked?.id, "another one has followed");
 });
 
 test("a run that is interrupted gives the lease back, and another one goes on at once", async (t) => {

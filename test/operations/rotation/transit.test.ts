@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Vault, VaultError } from "../../../clients/vault.ts";
-import type { EncryptionKey, StoredCiphertext } from "../../../model/model.ts";
-import type { Clock } from "../../../operations/rotation/clock.ts";
-import { keyVersions, verifyRetired } from "../../../operations/rotation/key-versions.ts";
-import { type Reach, type Reason, StillAcceptedError } from "../../../operations/rotation/rotator.ts";
-import { type EncryptionKeyOptions, rotateEncryptionKey } from "../../../operations/rotation/transit.ts";
+import { type Vault, VaultError, VaultUnreachableError } from "../../../clients/vault.ts";
+import { vaultClock } from "../../../operations/rotation/clock.ts";
+import { verifyRetired } from "../../../operations/rotation/key-versions.ts";
+import { StillAcceptedError } from "../../../operations/rotation/rotator.ts";
+import type { KeyOutcome } from "../../../operations/rotation/transit.ts";
+import type { Call, CrashPoint } from "./counted.ts";
+import { pointsOf, startRunner } from "./crash.ts";
+import { Documents } from "./documents.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
-import { inSoma } from "./re-encryption/api-keys.ts";
-import { Death } from "./re-encryption/death.ts";
+import type { KeyRun } from "./transit-runner.ts";
 
 const day = 86_400;
 /** Every place to die at in `npm run prove`, every fifth in `npm test`. */
@@ -22,107 +23,10 @@ after(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-/** A transit key of its own for each test, and a table of documents under it. */
-class Documents {
-  static #count = 0;
-  readonly key: EncryptionKey;
-  /** Moved by the test; Vault's own clock goes on. */
-  ahead = 0;
-  readonly said: string[] = [];
-
-  private constructor(key: EncryptionKey) {
-    this.key = key;
-  }
-
-  static async make({ rows = 0, retain = 30 * day } = {}): Promise<Documents> {
-    const name = `documents_${++Documents.#count}`;
-    const place: StoredCiphertext = {
-      database: "soma/main",
-      schema: "public",
-      table: name,
-      key: "id",
-      column: "body",
-    };
-    const declared = server.model.encryptionKeys.find(({ id }) => id === "titan/documents");
-    assert.ok(declared);
-    const documents = new Documents({ ...declared, key: `titan.${name}`, retain, stored: [place] });
-    await server.root.write(`transit/keys/titan.${name}`, { type: "aes256-gcm96" });
-    await documents.query(
-      `CREATE TABLE ${name} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text)`,
-    );
-    if (rows > 0) await documents.write(Array.from({ length: rows }, (_, index) => `document ${index}`));
-    return documents;
-  }
-
-  query<Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> {
-    return server.query(inSoma, text, values) as Promise<Row[]>;
-  }
-
-  /** As a service does: encrypts with the version in force and stores. */
-  async write(texts: string[]): Promise<void> {
-    const batch_input = texts.map((text) => ({ plaintext: Buffer.from(text).toString("base64") }));
-    const { data } = await server.root.write<{ batch_results: { ciphertext: string }[] }>(
-      `transit/encrypt/${this.key.key}`,
-      { batch_input },
-    );
-    await this.store(data.batch_results.map(({ ciphertext }) => ciphertext));
-  }
-
-  async store(ciphertexts: string[]): Promise<void> {
-    const table = this.key.stored[0]?.table ?? "";
-    await this.query(`INSERT INTO ${table} (body) SELECT unnest($1::text[])`, [ciphertexts]);
-  }
-
-  async ciphertexts(): Promise<string[]> {
-    const rows = await this.query<{ body: string }>(
-      `SELECT body FROM ${this.key.stored[0]?.table} ORDER BY id`,
-    );
-    return rows.map(({ body }) => body);
-  }
-
-  /** What a service reads, one by one in order. */
-  async texts(): Promise<string[]> {
-    const batch_input = (await this.ciphertexts()).map((ciphertext) => ({ ciphertext }));
-    const { data } = await server.root.write<{ batch_results: { plaintext: string }[] }>(
-      `transit/decrypt/${this.key.key}`,
-      { batch_input },
-    );
-    return data.batch_results.map(({ plaintext }) => Buffer.from(plaintext, "base64").toString());
-  }
-
-  async prefixes(): Promise<string[]> {
-    const found = (await this.ciphertexts()).map((text) => text.split(":").slice(0, 2).join(":"));
-    return [...new Set(found)].sort();
-  }
-
-  async versions(): Promise<{ latest: number; decrypts: number; available: number }> {
-    const found = await keyVersions({ vault: server.root, model: server.model }, this.key);
-    assert.ok(found);
-    return found;
-  }
-
-  rotate(given: Partial<EncryptionKeyOptions> & { reason?: Reason } = {}) {
-    const clock: Clock = {
-      now: () => new Date(Date.now() + this.ahead * 1000),
-      sleep: async () => {},
-    };
-    return rotateEncryptionKey({
-      vault: server.rotator,
-      model: server.model,
-      key: this.key,
-      reach: server.reach,
-      reason: "scheduled",
-      owner: "test",
-      report: ({ text }) => this.said.push(text),
-      signal: new AbortController().signal,
-      clock,
-      ...given,
-    });
-  }
-}
+const made = (given?: { rows?: number; retain?: number }) => Documents.make(server, given);
 
 test("a new version, everything stored under it, and the old one kept for 30 d before it is deleted (R22–R24)", async () => {
-  const documents = await Documents.make({ rows: 700 });
+  const documents = await made({ rows: 700 });
   const first = await documents.rotate({ anew: true });
   assert.deepEqual([first.state, first.from, first.to], ["drain", 1, 2]);
   assert.match(first.waiting ?? "", /^versions before 2 decrypt until /);
@@ -143,7 +47,7 @@ test("a new version, everything stored under it, and the old one kept for 30 d b
 });
 
 test("no old version goes while one ciphertext needs it: the straggler is rewrapped first (R23)", async () => {
-  const documents = await Documents.make({ rows: 3 });
+  const documents = await made({ rows: 3 });
   const [old = ""] = await documents.ciphertexts();
   await documents.rotate({ anew: true });
   await documents.store([old]);
@@ -160,7 +64,7 @@ test("no old version goes while one ciphertext needs it: the straggler is rewrap
 });
 
 test("a ciphertext that arrives while the old version is being refused takes that back (R23)", async () => {
-  const documents = await Documents.make({ rows: 3 });
+  const documents = await made({ rows: 3 });
   const [old = ""] = await documents.ciphertexts();
   await documents.rotate({ anew: true });
   documents.ahead = 31 * day;
@@ -181,7 +85,7 @@ test("a ciphertext that arrives while the old version is being refused takes tha
 });
 
 test("a compromise does not wait for the 30 d, says so, and still leaves no ciphertext behind (R21)", async () => {
-  const documents = await Documents.make({ rows: 20 });
+  const documents = await made({ rows: 20 });
   const end = await documents.rotate({ reason: "compromise" });
   assert.deepEqual(end.skipped, ["the 2592000 s for which old versions are kept were cut short"]);
   assert.equal(end.state, "done");
@@ -189,8 +93,47 @@ test("a compromise does not wait for the 30 d, says so, and still leaves no ciph
   assert.equal((await documents.versions()).available, 2);
 });
 
+test("a compromise hastens a version whose predecessors are kept, and another one follows: it may be the one that leaked (R21)", async () => {
+  const documents = await made({ rows: 20 });
+  const first = await documents.rotate({ anew: true });
+  assert.deepEqual([first.state, first.to], ["drain", 2]);
+  const second = await documents.rotate({ reason: "compromise" });
+  assert.deepEqual([second.state, second.from, second.to], ["done", 2, 3]);
+  const { reason, followedBy, history } = await documents.journal();
+  assert.deepEqual([reason, followedBy], ["compromise", undefined]);
+  assert.deepEqual(
+    history.map((past) => [past.reason, past.outcome, past.from, past.to]),
+    [["compromise", "done", 1, 2]],
+  );
+  assert.deepEqual(await documents.prefixes(), ["vault:v3"]);
+  assert.equal((await documents.versions()).available, 3);
+});
+
+for (const [when, path] of [
+  ["works at the key", /\/rewrap\//],
+  ["gives the lease back", /"state":"drain".*"waiting"/],
+] as const) {
+  test(`a compromise told while another runner ${when} is found by that one, which makes the version that follows (R21)`, async () => {
+    const documents = await made({ rows: 20 });
+    let told: KeyOutcome | undefined;
+    const vault = server.rotator.with(server.rotator.token);
+    const request: Vault["request"] = async (method, at, options) => {
+      if (told === undefined && path.test(`${at} ${JSON.stringify(options?.body)}`)) {
+        told = await documents.rotate({ owner: "the second", reason: "compromise" });
+      }
+      return server.rotator.request<never>(method, at, options);
+    };
+    vault.request = request;
+    const end = await documents.rotate({ vault, owner: "the first", anew: true });
+    assert.match(told?.waiting ?? "", /^the first is at it \((migrate|drain)\)$/);
+    assert.deepEqual([end.state, end.to], ["done", 3]);
+    assert.deepEqual(await documents.prefixes(), ["vault:v3"]);
+    assert.equal((await documents.versions()).available, 3);
+  });
+}
+
 test("a version that Vault made by itself is rewrapped to, and none is added (R17)", async () => {
-  const documents = await Documents.make({ rows: 5 });
+  const documents = await made({ rows: 5 });
   await server.root.write(`transit/keys/${documents.key.key}/rotate`);
   await documents.rotate();
   assert.deepEqual(await documents.prefixes(), ["vault:v2"]);
@@ -198,7 +141,7 @@ test("a version that Vault made by itself is rewrapped to, and none is added (R1
 });
 
 test("nothing is done where nothing is due; a version older than its period is replaced", async () => {
-  const documents = await Documents.make({ rows: 1 });
+  const documents = await made({ rows: 1 });
   assert.equal((await documents.rotate()).unchanged, true);
   documents.ahead = 91 * day;
   const late = await documents.rotate();
@@ -206,7 +149,7 @@ test("nothing is done where nothing is due; a version older than its period is r
 });
 
 test("without a column in the catalogue the old versions stay, and the outcome says why", async () => {
-  const documents = await Documents.make();
+  const documents = await made();
   const key = { ...documents.key, stored: [] };
   const end = await documents.rotate({ key, anew: true });
   assert.equal(end.state, "done");
@@ -217,40 +160,72 @@ test("without a column in the catalogue the old versions stay, and the outcome s
 });
 
 test("ciphertext that Vault cannot open, and text that is none, stay as they are", async () => {
-  const documents = await Documents.make({ rows: 2 });
+  const documents = await made({ rows: 2 });
   const odd = ["plain text", "vault:v9:AAAA"];
   await documents.store(odd);
   await documents.rotate({ anew: true });
   assert.deepEqual((await documents.ciphertexts()).slice(2), odd);
 });
 
-test("killed before or after any call, in any state, another runner ends it: no document lost", async () => {
-  const documents = await Documents.make();
-  const texts = Array.from({ length: 12 }, (_, index) => `document ${index}`);
-  let deaths = 0;
-  for (let at = 1; ; at += stride, deaths++) {
-    await documents.query(`TRUNCATE ${documents.key.stored[0]?.table}`);
-    await documents.write(texts);
-    const death = new Death(at);
-    const dying = { vault: death.vault(server.rotator), reach: death.reach(server.reach) as Reach };
-    const reason = "compromise";
-    await documents.rotate({ ...dying, reason, owner: `killed ${at}` }).catch((error: unknown) => {
-      assert.deepEqual(error, new Error("killed"));
-    });
-    // The dead runner's lease runs out.
-    documents.ahead += 120;
-    const end = await documents.rotate(death.happened ? { reason: "scheduled" } : {});
-    assert.equal(end.state, "done", `killed at ${at}: ${end.waiting}`);
-    const { latest, decrypts, available } = await documents.versions();
-    assert.deepEqual([decrypts, available], [latest, latest], `killed at ${at}`);
-    assert.deepEqual(await documents.texts(), texts, `killed at ${at}`);
-    if (!death.happened) break;
-  }
-  assert.ok(deaths * stride >= 40, `${deaths} deaths`);
-});
+/** A runner in a process of its own, after a compromise. */
+function runner({ key }: Documents, at?: CrashPoint) {
+  const { vault, issuer } = server.services;
+  const { address, ca } = vault;
+  const input: KeyRun = {
+    vault: { address, ca, token: server.rotator.token ?? "" },
+    ...{ model: server.model, key, ca: issuer.ca },
+    ...(at !== undefined && { at }),
+  };
+  return startRunner(input, import.meta.resolve("./transit-runner.ts")).ended;
+}
+
+for (const [what, isHastened] of [
+  [
+    "kill -9 before and after every call: every document opens at every moment, another runner ends it",
+    false,
+  ],
+  ["kill -9 after a compromise hastened it: another runner makes the version that follows as well", true],
+] as const) {
+  test(`${what} (R23, R24)`, async (t) => {
+    const texts = Array.from({ length: 12 }, (_, index) => `document ${index}`);
+    const prepared = async () => {
+      const documents = await made();
+      await documents.write(texts);
+      if (isHastened) assert.equal((await documents.rotate({ anew: true })).state, "drain");
+      return documents;
+    };
+    const { code, stdout, stderr } = await runner(await prepared());
+    assert.equal(code, 0, stderr);
+    const { calls } = JSON.parse(stdout) as { calls: Call[] };
+    const points = pointsOf(calls);
+    let killed = 0;
+    for (const point of points) {
+      const { name, state } = calls[point.index] ?? {};
+      const at = `killed ${point.when} call ${point.index} (${name}, ${state})`;
+      const documents = await prepared();
+      const { latest: before } = await documents.versions();
+      const died = await runner(documents, point);
+      if (died.signal === "SIGKILL") killed++;
+      assert.deepEqual(await documents.texts(), texts, at);
+      assert.doesNotMatch(`${died.stdout}${died.stderr}`, /document \d/, at);
+      // The dead runner's lease runs out.
+      documents.ahead = 120;
+      let end = await documents.rotate();
+      // Killed before the journal knew of the compromise: whoever told of it tells again.
+      const isUnheard = end.state === "drain" || (await documents.versions()).latest === before;
+      if (isUnheard) end = await documents.rotate({ reason: "compromise" });
+      assert.equal(end.state, "done", `${at}: ${end.waiting}`);
+      const { latest, decrypts, available } = await documents.versions();
+      assert.deepEqual([latest, decrypts, available], [before + 1, before + 1, before + 1], at);
+      assert.deepEqual(await documents.texts(), texts, at);
+    }
+    t.diagnostic(`${killed} of ${points.length} points killed and converged; ${calls.length} calls`);
+    assert.ok(killed >= 5, `only ${killed} were killed`);
+  });
+}
 
 test("two runners at once make one version", async () => {
-  const documents = await Documents.make({ rows: 200 });
+  const documents = await made({ rows: 200 });
   const outcomes = await Promise.allSettled(
     ["one", "two", "three"].map((owner) => documents.rotate({ owner, anew: true })),
   );
@@ -261,7 +236,7 @@ test("two runners at once make one version", async () => {
 });
 
 test("a version that still decrypts is not taken for retired", async () => {
-  const documents = await Documents.make();
+  const documents = await made();
   await server.root.write(`transit/keys/${documents.key.key}/rotate`);
   const at = { vault: server.rotator, model: server.model };
   await assert.rejects(verifyRetired(at, documents.key, 2), StillAcceptedError);
@@ -270,10 +245,93 @@ test("a version that still decrypts is not taken for retired", async () => {
 });
 
 test("the rotation role rewraps and cannot decrypt: no plaintext leaves Vault", async () => {
-  const documents = await Documents.make({ rows: 1 });
+  const documents = await made({ rows: 1 });
   const [ciphertext] = await documents.ciphertexts();
   await assert.rejects(
     server.rotator.write(`transit/decrypt/${documents.key.key}`, { ciphertext }),
     (error) => error instanceof VaultError && error.status === 403,
   );
 });
+
+test("a database that is away leaves the key where it is, in words; back again, every document is rewrapped", async () => {
+  const documents = await made({ rows: 20 });
+  const vault = server.rotator.with(server.rotator.token);
+  let isAway = false;
+  const request: Vault["request"] = async (method, path, options) => {
+    const answer = await server.rotator.request<never>(method, path, options);
+    if (isAway || !path.endsWith("/rotate")) return answer;
+    isAway = true;
+    await server.test.kill("postgres");
+    return answer;
+  };
+  vault.request = request;
+  const waits = await documents.rotate({ vault, anew: true });
+  assert.deepEqual([waits.state, waits.to], ["migrate", 2]);
+  assert.match(waits.waiting ?? "", /the database does not answer|is not there for now/);
+  await server.test.start();
+  const { state, to } = await documents.rotate();
+  assert.deepEqual([state, to], ["drain", 2]);
+  assert.deepEqual(await documents.prefixes(), ["vault:v2"]);
+  assert.equal((await documents.texts()).length, 20);
+});
+
+test("Vault sealed in the middle stops a key's rotation with words; unsealed, the next run ends it with one version", async () => {
+  const documents = await made({ rows: 20 });
+  const vault = server.rotator.with(server.rotator.token);
+  let isSealed = false;
+  const request: Vault["request"] = async (method, path, options) => {
+    const answer = await server.rotator.request<never>(method, path, options);
+    if (isSealed || !path.endsWith("/rotate")) return answer;
+    isSealed = true;
+    await server.root.request("PUT", "sys/seal");
+    return answer;
+  };
+  vault.request = request;
+  await assert.rejects(
+    documents.rotate({ vault, anew: true }),
+    (error) => error instanceof VaultError && error.status === 503 && /sealed/.test(error.message),
+  );
+  // The local stack unseals what it finds sealed.
+  await server.test.start();
+  documents.ahead += 120;
+  const { state, to } = await documents.rotate();
+  assert.deepEqual([state, to], ["drain", 2]);
+  assert.equal((await documents.versions()).latest, 2);
+  assert.equal((await documents.texts()).length, 20);
+});
+
+test("a reply of Vault that is lost after it acted, at any one request: the next run goes on, and one version is made", async () => {
+  const documents = await made({ rows: 5 });
+  for (let at = 0, requests = 1; at < requests; at += stride) {
+    const { latest } = await documents.versions();
+    const vault = server.rotator.with(server.rotator.token);
+    requests = 0;
+    const request: Vault["request"] = async (method, path, options) => {
+      const answer = await server.rotator.request<never>(method, path, options);
+      if (requests++ === at) throw new VaultUnreachableError("the reply was lost");
+      return answer;
+    };
+    vault.request = request;
+    let end = await documents.rotate({ vault, reason: "compromise" }).catch((error: unknown) => {
+      assert.ok(error instanceof VaultUnreachableError, `request ${at}: ${error}`);
+    });
+    documents.ahead += 120;
+    if (end?.state !== "done")
+      end = await documents.rotate({ reason: at === 0 ? "compromise" : "scheduled" });
+    if (end.unchanged && (await documents.versions()).latest === latest) continue;
+    assert.equal(end.state, "done", `request ${at}: ${end.waiting}`);
+    assert.equal((await documents.versions()).latest, latest + 1, `request ${at}`);
+    assert.equal((await documents.texts()).length, 5, `request ${at}`);
+  }
+});
+
+for (const skew of [-5, 5]) {
+  test(`a runner whose clock is ${skew} min off keeps old versions for 30 d of Vault's time, and takes nobody's lease`, async () => {
+    const documents = await made({ rows: 1 });
+    const clock = await vaultClock(server.rotator, () => Date.now() + skew * 60_000);
+    const waits = await documents.rotate({ clock, anew: true });
+    const { switchedAt, leaseUntil } = await documents.journal();
+    assert.equal(Date.parse(waits.notBefore ?? "") - Date.parse(switchedAt ?? ""), 30 * day * 1000);
+    assert.ok(Math.abs(Date.parse(leaseUntil) - Date.now()) < 60_000, `${leaseUntil} is not Vault's time`);
+  });
+}
