@@ -1,28 +1,28 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Model, Secret, StoredCiphertext } from "../../model/model.ts";
-import { bundleOf } from "../../operations/delivery/bundle.ts";
-import { sinksOf } from "../../operations/delivery/sinks.ts";
-import { type Clock, vaultClock } from "../../operations/rotation/clock.ts";
+import type { Secret, StoredCiphertext } from "../../model/model.ts";
 import { rotate } from "../../operations/rotation/engine.ts";
 import { FernetKey } from "../../operations/rotation/re-encryption/fernet.ts";
-import { fernet, fernetCensus } from "../../operations/rotation/rotators/fernet.ts";
+import { fernetCensus } from "../../operations/rotation/rotators/fernet.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
-import type { Fields } from "../../operations/values/shape.ts";
 import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
 import { fernetKey } from "../operations/rotation/re-encryption/api-keys.ts";
 import type { ReEncrypting } from "./fernet/re-encrypting.ts";
-import { Compose, type Program } from "./services/compose.ts";
+import type { Program } from "./services/compose.ts";
+import { deploy, MovedClock } from "./services/deployment.ts";
+import { inWords, noneFailed } from "./services/load.ts";
 
 const isWhole = process.env.KEYPLANE_SCALE === "prove";
+/** Of each system. */
+const rotations = isWhole ? 100 : 2;
+/** Requests a second to the services of one system together, while they are there. */
+const rate = 400;
 const day = 86_400_000;
 
 let server: DatabaseServer;
@@ -35,88 +35,53 @@ after(async () => {
 });
 
 /** A system's services as processes that encrypt what they store, and the secret that they do it with. */
-async function services(t: { after(end: () => Promise<void>): void }, id: string, rotations: number) {
-  const folder = await mkdtemp(join(tmpdir(), "keyplane-fernet-"));
+async function services(t: { after(end: () => Promise<void>): void }, id: string) {
   const declared = server.secret(id);
   const [stored] = declared.stored;
   assert.ok(stored);
   const database = server.model.databases.find((one) => one.id === stored.database);
   assert.ok(database);
   const inside = { id, databaseUser: { database: database.id } } as Secret;
-  const ask = <Row extends object>(query: string, values: unknown[] = []) =>
-    server.query(inside, query, values) as Promise<Row[]>;
   // As the system's own database user made it: a login of the group that the catalogue grants everything to.
   const [group] = database.groups;
+  const user = `${database.system}-test`;
   const password = randomBytes(16).toString("hex");
-  await ask(`CREATE ROLE "${database.system}-test" LOGIN PASSWORD '${password}' IN ROLE "${group?.name}"`);
-  await ask(
+  await server.query(inside, `CREATE ROLE "${user}" LOGIN PASSWORD '${password}' IN ROLE "${group?.name}"`);
+  await server.query(
+    inside,
     `CREATE TABLE ${stored.table} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ciphertext text NOT NULL)`,
   );
-  const told = { done: 0, failed: 0, written: 0 };
-  const programs = Object.fromEntries(
-    declared.consumers.map((consumer): [string, Program] => {
-      const service = server.model.services.find((one) => one.id === consumer.id);
-      const [delivery] = service?.deliver ?? [];
-      assert.ok(delivery?.to === "env-file");
-      const names = Object.fromEntries(
-        Object.entries(consumer.as).map(([variable, field]) => [field, variable]),
-      );
-      return [
-        consumer.name,
-        {
-          file: fileURLToPath(import.meta.resolve("./fernet/service.ts")),
-          envFile: join(folder, delivery.path),
-          env: {
-            NAME: consumer.name,
-            RATE: String(Math.ceil(220 / declared.consumers.length)),
-            TABLE: stored.table,
-            KEY_VARIABLE: names.key ?? "",
-            PREVIOUS_VARIABLE: names.previous ?? "",
-            DATABASE: JSON.stringify({
-              host: database.host,
-              port: database.port,
-              database: database.database,
-              user: `${database.system}-test`,
-              password,
-            }),
-          },
-          said: (line) => {
-            for (const [name, count] of Object.entries(JSON.parse(line) as typeof told)) {
-              told[name as keyof typeof told] += count;
-            }
-          },
-        },
-      ];
-    }),
-  );
-  const compose = new Compose(programs);
-  t.after(async () => {
-    await compose.end();
-    await rm(folder, { recursive: true, force: true });
-  });
-  const model: Model = {
-    ...server.model,
-    services: server.model.services.map((service) => ({ ...service, user: process.getuid?.() ?? 0 })),
-    secrets: [declared],
-    rotation: { ...server.model.rotation, watch: 1 },
-  };
-  const subject: Subject = {
+  const { host, port, database: name } = database;
+  const deployment = await deploy(t, {
     vault: server.rotator,
-    model,
-    secret: declared,
-    rotator: fernet,
+    model: server.model,
+    secrets: [declared],
+    services: server.model.services,
     reach: server.reach,
-    probes: () => [],
-    sinks: ({ id: consumer, name }) => {
-      const service = model.services.find((one) => one.id === consumer);
-      const host = { root: folder, runs: join(folder, "runs", name), command: compose.command };
-      return service === undefined ? [] : sinksOf(model, service, host);
-    },
-  };
+    programs: ({ load, rootOf }) =>
+      Object.fromEntries(
+        declared.consumers.map((consumer): [string, Program] => {
+          const service = server.model.services.find((one) => one.id === consumer.id);
+          const [delivery] = service?.deliver ?? [];
+          assert.ok(delivery?.to === "env-file");
+          const variables = Object.entries(consumer.as).map(([variable, field]) => [field, variable]);
+          const { key = "", previous = "" } = Object.fromEntries(variables) as Record<string, string>;
+          const env = {
+            ...{ NAME: consumer.name, TABLE: stored.table, KEY_VARIABLE: key, PREVIOUS_VARIABLE: previous },
+            RATE: String(Math.ceil(rate / declared.consumers.length)),
+            DATABASE: JSON.stringify({ host, port, database: name, user, password }),
+          };
+          const file = fileURLToPath(import.meta.resolve("./fernet/service.ts"));
+          return [
+            consumer.name,
+            { file, envFile: join(rootOf(consumer), delivery.path), env, said: load.hear },
+          ];
+        }),
+      ),
+  });
+  const subject = await deployment.subject(declared);
   const said: string[] = [];
-  const vault = await vaultClock(server.rotator);
-  let ahead = 0;
-  const clock: Clock = { ...vault, now: () => new Date(vault.now().getTime() + ahead) };
+  const clock = await MovedClock.of(server.rotator);
   const go = (given: Partial<Subject> & { reason?: "first" | "scheduled" | "compromise" } = {}) =>
     rotate({
       ...subject,
@@ -127,30 +92,19 @@ async function services(t: { after(end: () => Promise<void>): void }, id: string
       clock,
       ...given,
     });
-  const source = async (): Promise<Fields> => {
-    const read = await server.root.read<{ data: Fields }>(`kv/data/${declared.source}`);
-    assert.ok(read);
-    return read.data;
-  };
+  const source = () => deployment.source(declared);
   assert.equal((await go({ reason: "first", sinks: () => [] })).state, "done");
-  for (const consumer of declared.consumers) {
-    const bundle = await bundleOf(server.rotator, model, consumer.id);
-    for (const sink of subject.sinks(consumer)) await sink.write(bundle);
-    await compose.restart(consumer.name);
-  }
-  await until(() => told.written > 20);
-  const pass = (milliseconds: number) => {
-    ahead += milliseconds;
-  };
-  return { subject, go, pass, source, told, said, compose, ask, stored, rotations };
+  await deployment.start(declared);
+  const { load, compose } = deployment;
+  return { subject, go, clock, source, load, said, compose, stored, quiet: await load.idle() };
 }
 
 for (const id of ["soma/crypto-fernet", "solo/encryption-key"]) {
   test(`${id}: rotated under load, what its services stored is re-encrypted, and every row opens at every moment (R17, R22, R23)`, async (t) => {
-    const it = await services(t, id, isWhole ? 20 : 2);
+    const it = await services(t, id);
     const old = await it.source();
     const values = new Set(Object.values(old));
-    for (let count = 1; count <= it.rotations; count++) {
+    for (let count = 1; count <= rotations; count++) {
       const waits = await it.go();
       assert.equal(waits.state, "drain", waits.waiting);
       assert.match(waits.waiting ?? "", /^both values are accepted until /);
@@ -159,9 +113,9 @@ for (const id of ["soma/crypto-fernet", "solo/encryption-key"]) {
       const [found] = await fernetCensus(context, [it.stored], { key, previous });
       assert.deepEqual(Object.keys(found?.rows ?? {}), ["new"], "nothing is left under the old key");
       // Kept for 30 d all the same.
-      it.pass(30 * day - 600_000);
+      it.clock.ahead += 30 * day - 600_000;
       assert.equal((await it.go()).state, "drain");
-      it.pass(700_000);
+      it.clock.ahead += 700_000;
       const end = await it.go();
       assert.deepEqual([end.state, end.waiting], ["done", undefined]);
       for (const value of Object.values(await it.source())) values.add(value);
@@ -171,14 +125,12 @@ for (const id of ["soma/crypto-fernet", "solo/encryption-key"]) {
     assert.deepEqual([end.state, end.waiting], ["done", undefined]);
     assert.ok(end.skipped.includes("the overlap of 2592000 s was cut short"), end.skipped.join("; "));
     await it.compose.end();
-    assert.equal(it.told.failed, 0);
-    assert.ok(it.told.done > it.rotations * 200, `${it.told.done} requests`);
+    const during = noneFailed(it.load.take());
+    assert.ok(during.accepted > rotations * 200, `${during.accepted} requests`);
     const alone = await it.source();
     assert.equal(alone.previous, alone.key);
     for (const value of values) assert.ok(!it.said.join("\n").includes(value));
-    t.diagnostic(
-      `${it.rotations} rotations, ${it.told.done} requests, ${it.told.written} rows written, 0 failed`,
-    );
+    t.diagnostic(inWords(rotations, during, it.quiet));
   });
 }
 
@@ -323,12 +275,4 @@ async function runner(input: ReEncrypting): Promise<"killed" | "ended"> {
   if (signal === "SIGKILL") return "killed";
   assert.equal(errors, "");
   return "ended";
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 60_000; Date.now() < end; ) {
-    if (await holds()) return;
-    await sleep(20);
-  }
-  assert.fail("did not come to hold within a minute");
 }

@@ -1,23 +1,19 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../local/services/ports.ts";
-import type { Model, Secret } from "../../model/model.ts";
-import { bundleOf } from "../../operations/delivery/bundle.ts";
 import type { Sink } from "../../operations/delivery/sink.ts";
-import { type SinkOptions, sinksOf } from "../../operations/delivery/sinks.ts";
-import { type Clock, vaultClock } from "../../operations/rotation/clock.ts";
 import { rotate } from "../../operations/rotation/engine.ts";
-import { hmac } from "../../operations/rotation/rotators/hmac.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
-import { inOrder } from "../../operations/values/shape.ts";
+import { secretNamed } from "../../operations/values/set.ts";
 import { openBench, type RotationBench } from "../operations/rotation/bench.ts";
-import { Compose, type Program } from "./services/compose.ts";
-import { Load } from "./services/load.ts";
+import type { Program } from "./services/compose.ts";
+import { deploy, MovedClock } from "./services/deployment.ts";
+import { inWords, noneFailed } from "./services/load.ts";
+import { until } from "./services/until.ts";
 
 const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
 /** Messages a second, to both listeners together. */
@@ -30,73 +26,43 @@ before(async () => {
 });
 after(() => bench.close());
 
+const names = ["titan-brain", "titan-execution-rs", "titan-sentinel"];
+
 /** titan's three services as processes on its single host, with one `./secrets/` (R40). */
 async function titan(t: { after(end: () => Promise<void>): void }) {
-  const folder = await mkdtemp(join(tmpdir(), "keyplane-titan-"));
-  const load = new Load();
-  const names = ["titan-brain", "titan-execution-rs", "titan-sentinel"];
   const ports: Record<string, number> = {};
   for (const name of names) ports[name] = await freePort(Object.values(ports));
-  const host = join(folder, "host");
   // Listeners and signer name the same file: each has its own folder, which is its container's /run/secrets.
-  const mountOf = (name: string) => join(host, "secrets", name);
-  const programs = Object.fromEntries(
-    names.map((name): [string, Program] => [
-      name,
-      {
-        file: fileURLToPath(import.meta.resolve(`./titan/${name}.ts`)),
-        env: {
-          PORT: String(ports[name]),
-          RATE: String(rate),
-          LISTENERS: names
-            .slice(1)
-            .map((listener) => `http://127.0.0.1:${ports[listener]}/signals`)
-            .join(),
-        },
-        envFile: join(mountOf(name), `${name}.env`),
-        mount: { seenAs: "/run/secrets", folder: mountOf(name) },
-        ...(name === "titan-brain" && { said: load.hear }),
-      },
-    ]),
-  );
-  const compose = new Compose(programs);
-  t.after(async () => {
-    await compose.end();
-    await rm(folder, { recursive: true, force: true });
-  });
-  const services = bench.model.services.map((service) => ({
-    ...service,
-    ...(names.includes(service.name) && {
-      user: process.getuid?.() ?? 0,
-      ...(service.name !== "titan-brain" && {
+  let mountOf = (name: string) => name;
+  const secret = secretNamed(bench.model, "titan/hmac");
+  const deployment = await deploy(t, {
+    vault: await bench.login(),
+    model: bench.model,
+    secrets: [secret],
+    services: bench.model.services.map((service) => ({
+      ...service,
+      ...(names.slice(1).includes(service.name) && {
         observe: { instances: [`http://127.0.0.1:${ports[service.name]}`], metrics: "/metrics" },
       }),
-    }),
-  }));
-  const found = bench.model.secrets.find(({ id }) => id === "titan/hmac");
-  assert.ok(found);
-  const secret: Secret = found;
-  // Only this secret: the others of these services have no value here.
-  const model: Model = {
-    ...bench.model,
-    services,
-    secrets: [secret],
-    rotation: { ...bench.model.rotation, watch: 1 },
-  };
-  const subject: Subject = {
-    vault: bench.vault,
-    model,
-    secret,
-    rotator: hmac,
-    reach: { manage: never, login: never, fetch },
-    probes: () => [],
-    sinks: ({ id }) => {
-      const options: SinkOptions = { root: host, runs: join(folder, "runs"), command: compose.command };
-      const service = services.find((one) => one.id === id);
-      return service === undefined ? [] : sinksOf(model, service, options);
+    })),
+    programs({ load, rootOf }) {
+      mountOf = (name) => join(rootOf({ id: `titan/${name}` }), "secrets", name);
+      const listeners = names.slice(1).map((name) => `http://127.0.0.1:${ports[name]}/signals`);
+      return Object.fromEntries(
+        names.map((name): [string, Program] => [
+          name,
+          {
+            file: fileURLToPath(import.meta.resolve(`./titan/${name}.ts`)),
+            env: { PORT: String(ports[name]), RATE: String(rate), LISTENERS: listeners.join() },
+            envFile: join(mountOf(name), `${name}.env`),
+            mount: { seenAs: "/run/secrets", folder: mountOf(name) },
+            ...(name === "titan-brain" && { said: load.hear }),
+          },
+        ]),
+      );
     },
-  };
-  return { subject, secret, compose, load, mountOf, ports };
+  });
+  return { ...deployment, secret, subject: await deployment.subject(secret), mountOf, ports };
 }
 
 /** The same sinks; does something once, as soon as a service's new values lie on its host. */
@@ -120,16 +86,10 @@ function onceWritten(subject: Subject, name: string, act: () => Promise<void>): 
     });
 }
 
-async function never(): Promise<never> {
-  throw new Error("an HMAC key has no database");
-}
-
 test("titan: brain signs, execution and sentinel verify, at over 200 messages a second: none is refused over rotations (R27–R30)", async (t) => {
-  const { subject, secret, compose, load, mountOf, ports } = await titan(t);
+  const { subject, secret, compose, load, start, source: sourceOf, mountOf, ports } = await titan(t);
   const said: string[] = [];
-  const vault = await vaultClock(bench.vault);
-  let ahead = 0;
-  const clock: Clock = { ...vault, now: () => new Date(vault.now().getTime() + ahead) };
+  const clock = await MovedClock.of(subject.vault);
   const go = (given: Partial<Subject> & { reason: "first" | "scheduled" } = { reason: "scheduled" }) =>
     rotate({
       ...subject,
@@ -139,24 +99,12 @@ test("titan: brain signs, execution and sentinel verify, at over 200 messages a 
       wait: false,
       clock,
     });
-  const source = async () => {
-    const read = await bench.server.root.read<{ data: Record<string, string> }>(`kv/data/${secret.source}`);
-    assert.ok(read);
-    return read.data;
-  };
+  const source = () => sourceOf(secret);
 
   // Its services are started once their files are there.
   assert.equal((await go({ reason: "first", sinks: () => [] })).state, "done");
-  for (const consumer of inOrder(secret.consumers)) {
-    const bundle = await bundleOf(bench.vault, subject.model, consumer.id);
-    for (const sink of subject.sinks(consumer)) await sink.write(bundle);
-    await compose.restart(consumer.name);
-  }
-  await until(() => load.accepted > 500);
-  load.take();
-  await until(() => load.accepted > 1000);
-  const quiet = load.take();
-  const began = performance.now();
+  await start(secret);
+  const quiet = await load.idle();
 
   const values = new Set<string>();
   for (let count = 1; count <= rotations; count++) {
@@ -178,7 +126,7 @@ test("titan: brain signs, execution and sentinel verify, at over 200 messages a 
     for (const port of [ports["titan-execution-rs"], ports["titan-sentinel"]]) {
       assert.equal(await answer(port, old.primary), 204, "the old key is accepted within the overlap");
     }
-    ahead += day + 60_000;
+    clock.ahead += day + 60_000;
     const end = await go();
     assert.deepEqual([end.state, end.waiting], ["done", undefined]);
     for (const port of [ports["titan-execution-rs"], ports["titan-sentinel"]]) {
@@ -188,16 +136,10 @@ test("titan: brain signs, execution and sentinel verify, at over 200 messages a 
     for (const value of [old.primary, old.secondary, fresh.primary]) values.add(value ?? "");
     for (const value of values) assert.ok(!said.join("\n").includes(value));
   }
-  await until(() => load.accepted > 0);
   await compose.end();
-  const during = load.take();
-  const perSecond = Math.round((1000 * during.accepted) / (performance.now() - began));
-  assert.equal(during.failed, 0);
-  assert.equal(quiet.failed, 0);
+  const during = noneFailed(load.take());
   assert.ok(during.accepted > rotations * 500, `${during.accepted} messages in ${rotations} rotations`);
-  t.diagnostic(
-    `${rotations} rotations: ${during.accepted} messages, ${perSecond}/s with every restart, 0 failed; p99 during ÷ idle ${during.p99} ms ÷ ${quiet.p99} ms`,
-  );
+  t.diagnostic(inWords(rotations, during, quiet));
   // What lies on the host is the last key alone.
   const last = await source();
   for (const name of ["titan-brain", "titan-execution-rs", "titan-sentinel"]) {
@@ -221,12 +163,4 @@ async function answer(port: number | undefined, key: string | undefined): Promis
     headers: { "x-titan-signature": signature },
   });
   return response.status;
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 60_000; Date.now() < end; ) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.fail("did not come to hold within a minute");
 }

@@ -1,29 +1,25 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { hashSync } from "bcryptjs";
-import type { Model, Secret, Service } from "../../model/model.ts";
-import { bundleOf } from "../../operations/delivery/bundle.ts";
-import type { Sink } from "../../operations/delivery/sink.ts";
-import { sinksOf } from "../../operations/delivery/sinks.ts";
-import { type Clock, vaultClock } from "../../operations/rotation/clock.ts";
+import type { Secret } from "../../model/model.ts";
 import { rotate } from "../../operations/rotation/engine.ts";
 import { usersIn } from "../../operations/rotation/nats/users-file.ts";
-import { rotatorOf } from "../../operations/rotation/rotators/index.ts";
-import type { Subject } from "../../operations/rotation/run.ts";
 import { secretNamed, setValue } from "../../operations/values/set.ts";
-import { openBench, quick, type RotationBench } from "../operations/rotation/bench.ts";
+import { openBench, type RotationBench } from "../operations/rotation/bench.ts";
 import { TestNats } from "../operations/rotation/nats-server.ts";
-import { Compose, type Program } from "./services/compose.ts";
+import { quick } from "../operations/rotation/quick.ts";
+import type { Program } from "./services/compose.ts";
+import { deploy, MovedClock } from "./services/deployment.ts";
+import { inWords, noneFailed } from "./services/load.ts";
 
 const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
 /** Questions a second, of each of the four services. */
-const rate = 60;
+const rate = 80;
 
 const names = ["titan-brain", "titan-execution-rs", "titan-sentinel", "titan-ai-quant"];
 
@@ -33,94 +29,39 @@ before(async () => {
 });
 after(() => bench.close());
 
-/** What the services told of their questions. */
-class Load {
-  accepted = 0;
-  failed = 0;
-  milliseconds: number[] = [];
-  why: string[] = [];
-
-  readonly hear = (line: string): void => {
-    const told = JSON.parse(line) as Pick<Load, "accepted" | "failed" | "milliseconds" | "why">;
-    this.accepted += told.accepted;
-    this.failed += told.failed;
-    this.milliseconds.push(...told.milliseconds);
-    this.why.push(...told.why);
-  };
-
-  /** What was heard so far, and from now on anew. */
-  take(): { accepted: number; failed: number; p99: number; why: string[] } {
-    const sorted = this.milliseconds.toSorted((a, b) => a - b);
-    const { accepted, failed, why } = this;
-    this.accepted = this.failed = 0;
-    this.milliseconds = [];
-    this.why = [];
-    return { accepted, failed, why, p99: sorted[Math.floor(sorted.length * 0.99)] ?? 0 };
-  }
-}
-
 /** titan's four services as processes, each on a node of its own, and a real nats-server. */
 async function titan(t: { after(end: () => Promise<void>): void }, nats: TestNats) {
-  const folder = await mkdtemp(join(tmpdir(), "keyplane-titan-"));
-  const load = new Load();
-  const nodeOf = (name: string) => join(folder, name);
-  const programs = names.map((name): [string, Program] => [
-    name,
-    {
-      file: fileURLToPath(import.meta.resolve("./titan/nats-service.ts")),
-      env: {
-        NAME: name,
-        NATS: nats.target.servers[0] ?? "",
-        RATE: String(rate),
-        TITAN_NATS_USER_FILE: join(nodeOf(name), "secrets", "titan_nats_user"),
-        TITAN_NATS_PASSWORD_FILE: join(nodeOf(name), "secrets", "titan_nats_password"),
-        ...(name === "titan-execution-rs" && { WATCH: "yes" }),
-      },
-      envFile: join(nodeOf(name), "secrets", `${name}.env`),
-      said: load.hear,
-    },
-  ]);
-  const compose = new Compose(Object.fromEntries(programs));
-  t.after(async () => {
-    await compose.end();
-    await rm(folder, { recursive: true, force: true });
-  });
-  const declared = secretNamed(bench.model, "titan/nats");
-  const secret: Secret = { ...declared, nats: nats.target };
-  const services = bench.model.services.map(
-    (service): Service =>
-      names.includes(service.name) ? { ...service, user: process.getuid?.() ?? 0 } : service,
-  );
-  // Only this secret: the others of these services have no value here.
-  const model: Model = {
-    ...bench.model,
-    services,
+  const secret: Secret = { ...secretNamed(bench.model, "titan/nats"), nats: nats.target };
+  const nodes = new Map<string, string>();
+  const deployment = await deploy(t, {
+    vault: await bench.login(),
+    model: bench.model,
     secrets: [secret],
-    rotation: { ...bench.model.rotation, watch: 1 },
-  };
-  const sinks = (name: string): Sink[] => {
-    const service = services.find((one) => one.system === "titan" && one.name === name);
-    assert.ok(service);
-    return sinksOf(model, service, {
-      root: nodeOf(name),
-      runs: join(folder, "runs", name),
-      command: compose.command,
-    });
-  };
-  const subject: Subject = {
-    vault: bench.vault,
-    model,
-    secret,
-    rotator: await rotatorOf(secret),
-    reach: { manage: never, login: never, fetch },
-    probes: () => [],
-    sinks: ({ name }) => sinks(name),
-  };
-  return { subject, secret, model, compose, load, sinks, nodeOf };
-}
-
-async function never(): Promise<never> {
-  throw new Error("NATS has no database");
+    services: bench.model.services,
+    hostOf: ({ id }) => id,
+    programs: ({ load, rootOf }) =>
+      Object.fromEntries(
+        names.map((name): [string, Program] => {
+          const secrets = join(rootOf({ id: `titan/${name}` }), "secrets");
+          nodes.set(name, secrets);
+          return [
+            name,
+            {
+              file: fileURLToPath(import.meta.resolve("./titan/nats-service.ts")),
+              env: {
+                ...{ NAME: name, NATS: nats.target.servers[0] ?? "", RATE: String(rate) },
+                TITAN_NATS_USER_FILE: join(secrets, "titan_nats_user"),
+                TITAN_NATS_PASSWORD_FILE: join(secrets, "titan_nats_password"),
+                ...(name === "titan-execution-rs" && { WATCH: "yes" }),
+              },
+              envFile: join(secrets, `${name}.env`),
+              said: load.hear,
+            },
+          ];
+        }),
+      ),
+  });
+  return { ...deployment, secret, subject: await deployment.subject(secret), nodes };
 }
 
 test("titan: four services ask each other over NATS at over 200 questions a second: none fails over rotations and rolling restarts (R33, R34, R35)", async (t) => {
@@ -134,18 +75,13 @@ test("titan: four services ask each other over NATS at over 200 questions a seco
       "]\n",
     ].join("\n"),
   );
-  const { subject, secret, model, compose, load, sinks, nodeOf } = await titan(t, nats);
-  const { vault } = bench;
+  const { subject, secret, model, compose, load, start, source: sourceOf, nodes } = await titan(t, nats);
+  const { vault } = subject;
   await setValue({ vault, model, by: "keyplane.rotate" }, secret, first, () => {});
-  for (const name of names) {
-    for (const sink of sinks(name)) await sink.write(await bundleOf(vault, model, `titan/${name}`));
-    await compose.restart(name);
-  }
+  await start(secret);
 
   const said: string[] = [];
-  const real = await vaultClock(vault);
-  let ahead = 0;
-  const clock: Clock = { ...real, now: () => new Date(real.now().getTime() + ahead) };
+  const clock = await MovedClock.of(vault);
   const go = () =>
     rotate({
       ...subject,
@@ -157,18 +93,9 @@ test("titan: four services ask each other over NATS at over 200 questions a seco
       wait: false,
       clock,
     });
-  const source = async () => {
-    const read = await bench.server.root.read<{ data: Record<string, string> }>(`kv/data/${secret.source}`);
-    assert.ok(read);
-    return read.data;
-  };
+  const source = () => sourceOf(secret);
 
-  await until(() => load.accepted > 300);
-  load.take();
-  await until(() => load.accepted > 700);
-  const quiet = load.take();
-  assert.deepEqual([quiet.failed, quiet.why], [0, []]);
-
+  const quiet = await load.idle();
   const values = new Set([first.password]);
   for (let count = 1; count <= rotations; count++) {
     const old = await source();
@@ -183,7 +110,7 @@ test("titan: four services ask each other over NATS at over 200 questions a seco
       usersIn(await nats.users()).map(({ name }) => name),
       [old.user, fresh.user, "grafana"],
     );
-    ahead += 3_700_000;
+    clock.ahead += 3_700_000;
     let end = await go();
     for (
       const patience = Date.now() + 60_000;
@@ -209,26 +136,18 @@ test("titan: four services ask each other over NATS at over 200 questions a seco
     names.map((name) => [name, fresh.user ?? ""]).toSorted(),
   );
   await compose.end();
-  const during = load.take();
-  assert.deepEqual([during.failed, during.why], [0, []]);
+  const during = noneFailed(load.take());
   assert.ok(during.accepted > rotations * 200, `${during.accepted} questions in ${rotations} rotations`);
-  t.diagnostic(
-    `${rotations} rotations under load: ${during.accepted} questions, 0 failed; p99 during ÷ idle ${during.p99} ms ÷ ${quiet.p99} ms`,
-  );
+  t.diagnostic(inWords(rotations, during, quiet));
   const log = `${said.join("\n")}${await nats.log()}${await nats.users()}`;
   for (const value of values)
     assert.ok(!log.includes(value), "a password stands in a log or in the users file");
   // What lies on the nodes is the last password alone.
-  for (const name of names) {
-    for (const file of await readdir(join(nodeOf(name), "secrets"))) {
-      const text = await readFile(join(nodeOf(name), "secrets", file), "utf8");
+  for (const [name, secrets] of nodes) {
+    for (const file of await readdir(secrets)) {
+      const text = await readFile(join(secrets, file), "utf8");
       for (const value of values)
         assert.ok(value === fresh.password || !text.includes(value), `${name}: ${file}`);
     }
   }
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(20)) if (holds()) return;
-  assert.fail("did not come to hold within a minute");
-}

@@ -1,19 +1,17 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { EncryptionKey, Secret } from "../../model/model.ts";
-import type { Clock } from "../../operations/rotation/clock.ts";
 import { keyVersions } from "../../operations/rotation/key-versions.ts";
 import { rotateEncryptionKey } from "../../operations/rotation/transit.ts";
 import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
-import { Compose } from "./services/compose.ts";
-import { Load } from "./services/load.ts";
+import { deploy, MovedClock } from "./services/deployment.ts";
+import { inWords, noneFailed } from "./services/load.ts";
 
 const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
 /** Requests a second of each of the two services; documents that they share. */
-const rate = 110;
+const rate = 140;
 const rows = 400;
 const day = 86_400_000;
 
@@ -54,22 +52,22 @@ async function titan(t: { after(end: () => Promise<void>): void }) {
     "INSERT INTO documents SELECT n, body FROM unnest($1::text[]) WITH ORDINALITY AS all_of (body, n)",
     [data.batch_results.map(({ ciphertext }) => ciphertext)],
   );
-  const load = new Load();
   const { host, port, database: name } = database;
   const { address } = server.root;
   const token = made.auth?.client_token ?? "";
-  const program = {
-    file: fileURLToPath(import.meta.resolve("./titan/documents-service.ts")),
-    env: {
-      ...{ KEY: key.key, TABLE: "documents", RATE: String(rate), ROWS: String(rows) },
-      VAULT: JSON.stringify({ address, ca: server.services.vault.ca, token }),
-      DATABASE: JSON.stringify({ host, port, database: name, user: "documents", password }),
-    },
-    envFile: "none",
-    said: load.hear,
+  const env = {
+    ...{ KEY: key.key, TABLE: "documents", RATE: String(rate), ROWS: String(rows) },
+    VAULT: JSON.stringify({ address, ca: server.services.vault.ca, token }),
+    DATABASE: JSON.stringify({ host, port, database: name, user: "documents", password }),
   };
-  const compose = new Compose({ "titan-brain": program, "titan-sentinel": program });
-  t.after(() => compose.end());
+  const file = fileURLToPath(import.meta.resolve("./titan/documents-service.ts"));
+  const names = ["titan-brain", "titan-sentinel"];
+  const { load, compose } = await deploy(t, {
+    ...{ vault: server.rotator, model: server.model, secrets: [], services: [] },
+    programs: ({ load: { hear: said } }) =>
+      Object.fromEntries(names.map((of) => [of, { file, env, envFile: "none", said }])),
+  });
+  for (const of of names) await compose.restart(of);
   const prefixes = async () => {
     const found = await server.query<{ of: string }>(
       inside,
@@ -82,38 +80,27 @@ async function titan(t: { after(end: () => Promise<void>): void }) {
 
 test("titan's encryption key: rewrapped under over 200 requests a second, none fails, and no old version is left (R17, R22–R24, R27)", async (t) => {
   const { key, load, compose, prefixes } = await titan(t);
-  for (const name of ["titan-brain", "titan-sentinel"]) await compose.restart(name);
-  let ahead = 0;
-  const clock: Clock = { now: () => new Date(Date.now() + ahead), sleep: (pause) => sleep(pause) };
+  const clock = await MovedClock.of(server.rotator);
   const go = (anew: boolean) =>
     rotateEncryptionKey({
       ...{ vault: server.rotator, model: server.model, key, reach: server.reach, reason: "scheduled", anew },
       ...{ owner: "test", report: () => {}, signal: new AbortController().signal, clock },
     });
-  while (load.accepted < 300) await sleep(20);
-  load.take();
-  while (load.accepted < 600) await sleep(20);
-  const quiet = load.take();
-  const began = performance.now();
+  const quiet = await load.idle();
   for (let count = 1; count <= rotations; count++) {
     const waits = await go(true);
     assert.deepEqual([waits.state, waits.from, waits.to], ["drain", count, count + 1], waits.waiting);
     // Whatever is written meanwhile is under the new version; the old one is kept for 30 d.
     assert.deepEqual(await prefixes(), [`v${count + 1}`]);
-    ahead = 30 * day + 60_000;
+    clock.ahead = 30 * day + 60_000;
     const end = await go(false);
-    ahead = 0;
+    clock.ahead = 0;
     assert.deepEqual([end.state, end.waiting], ["done", undefined]);
     const versions = await keyVersions({ vault: server.root, model: server.model }, key);
     assert.equal(versions?.available, count + 1);
   }
-  const took = performance.now() - began;
   await compose.end();
-  const during = load.take();
-  assert.equal(quiet.failed + during.failed, 0);
+  const during = noneFailed(load.take());
   assert.ok(during.accepted > rotations * 40, `${during.accepted} requests in ${rotations} rotations`);
-  t.diagnostic(
-    `${rotations} rotations: ${during.accepted} requests, ${Math.round((1000 * during.accepted) / took)}/s, 0 failed; ` +
-      `p99 during ÷ idle ${during.p99} ms ÷ ${quiet.p99} ms`,
-  );
+  t.diagnostic(inWords(rotations, during, quiet));
 });

@@ -1,57 +1,46 @@
 /**
  * A service that keeps API keys of others in Postgres, encrypted with the key that it read at its start; opens what it
- * finds with that key or the one before. Writes and reads RATE times a second, and tells what happened in lines of JSON.
+ * finds with that key or the one before. Writes and reads RATE times a second.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { FernetKey } from "../../../operations/rotation/re-encryption/fernet.ts";
+import { atRate } from "../services/at-rate.ts";
 
 const variable = (name: string) => process.env[process.env[name] ?? ""] ?? "";
 const key = new FernetKey(variable("KEY_VARIABLE"));
 const previous = new FernetKey(variable("PREVIOUS_VARIABLE"));
 const table = process.env.TABLE ?? "";
-const told = { done: 0, failed: 0, written: 0 };
-const client = new pg.Client(JSON.parse(process.env.DATABASE ?? "") as pg.ClientConfig);
-await client.connect();
+const pool = new pg.Pool({ ...(JSON.parse(process.env.DATABASE ?? "") as pg.PoolConfig), max: 4 });
 
-async function write(): Promise<void> {
+async function write(): Promise<number> {
   const plaintext = Buffer.from(`sk-${process.env.NAME}-${Math.random()}`);
   const token = key.seal({ plaintext, time: BigInt(Math.floor(Date.now() / 1000)) });
-  await client.query(`INSERT INTO ${table} (ciphertext) VALUES ($1)`, [token]);
-  told.written++;
-}
-
-async function read(): Promise<void> {
-  const { rows } = await client.query<{ ciphertext: string }>(
-    `SELECT ciphertext FROM ${table} OFFSET floor(random() * (SELECT count(*) FROM ${table})) LIMIT 1`,
+  const { rows } = await pool.query<{ id: string }>(
+    `INSERT INTO ${table} (ciphertext) VALUES ($1) RETURNING id`,
+    [token],
   );
+  return Number(rows[0]?.id);
+}
+
+/** One of all rows, also of those that another service or an earlier start wrote. */
+async function read(): Promise<boolean> {
+  const id = 1 + Math.floor(Math.random() * last);
+  const { rows } = await pool.query<{ ciphertext: string }>(`SELECT ciphertext FROM ${table} WHERE id = $1`, [
+    id,
+  ]);
   const token = rows[0]?.ciphertext;
-  if (token === undefined) return;
+  // Its number was given out, and it is not committed yet.
+  if (token === undefined) return true;
   const opened = key.open(token) ?? previous.open(token);
-  if (opened?.plaintext.toString().startsWith("sk-") !== true) told.failed++;
+  return opened?.plaintext.toString().startsWith("sk-") === true;
 }
 
-function tell(): void {
-  console.log(JSON.stringify(told));
-  told.done = told.failed = told.written = 0;
-}
-
-let stopped = false;
-process.on("SIGTERM", () => {
-  stopped = true;
-});
-console.log("ready");
-setInterval(tell, 200).unref();
-const began = performance.now();
-for (let number = 0; !stopped; number++) {
-  try {
-    await (number % 10 === 0 ? write() : read());
-    told.done++;
-  } catch {
-    told.failed++;
-  }
-  await sleep(Math.max(0, began + ((number + 1) * 1000) / Number(process.env.RATE) - performance.now()));
-}
-await client.end();
-tell();
-process.exit(0);
+let last = await write();
+await atRate(
+  async (number) => {
+    if (number % 10 !== 0) return read();
+    last = Math.max(last, await write());
+    return true;
+  },
+  () => pool.end(),
+);

@@ -32,6 +32,8 @@ interface Container {
 export class Compose {
   readonly #programs: Map<string, Program>;
   readonly #containers = new Map<string, Container>();
+  /** Names in the order of their first start. */
+  readonly #came = new Set<string>();
   readonly #server: Server;
   /** Services in the order in which they were started again. */
   readonly restarts: string[] = [];
@@ -83,9 +85,16 @@ export class Compose {
     if (program === undefined) throw new Error(`no service ${name}`);
     await this.#stop(name);
     this.restarts.push(name);
+    this.#came.add(name);
     const started = new Date();
     const child = spawn(process.execPath, [program.file], {
-      env: { PATH: process.env.PATH, ...environmentOf(program), ...program.env },
+      env: {
+        PATH: process.env.PATH,
+        // It starts as often as it is rotated, from compiled code.
+        NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
+        ...environmentOf(program),
+        ...program.env,
+      },
       stdio: ["ignore", "pipe", "inherit"],
     });
     this.#containers.set(name, { child, started });
@@ -98,9 +107,9 @@ export class Compose {
     });
   }
 
-  /** Ends everything, kindly first. */
+  /** Ends everything, kindly first; who came last ends first, so that nobody calls one that is gone. */
   async end(): Promise<void> {
-    await Promise.all([...this.#containers.keys()].map((name) => this.#stop(name)));
+    for (const name of [...this.#came].reverse()) await this.#stop(name);
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
@@ -109,10 +118,13 @@ export class Compose {
     const child = this.#containers.get(name)?.child;
     this.#containers.delete(name);
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once("close", resolve));
+    const ended = new Promise<NodeJS.Signals | null>((resolve) =>
+      child.once("close", (_, signal) => resolve(signal)),
+    );
     child.kill("SIGTERM");
     const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
-    await ended;
+    // What it still had to tell would be missing.
+    if ((await ended) === "SIGKILL") throw new Error(`${name} did not end within 15 s`);
     clearTimeout(timer);
   }
 }

@@ -6,7 +6,8 @@
 import { createPrivateKey } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { SignJWT } from "jose";
-import { send, settled } from "../services/sender.ts";
+import { settled } from "../services/at-rate.ts";
+import { send } from "../services/sender.ts";
 
 const {
   SIGNING_KEY,
