@@ -62,6 +62,8 @@ export interface StartOptions {
   postgresSettings?: Record<string, string>;
   /** Whom Postgres runs as; decided by the machine when absent. */
   postgresUser?: PostgresUser;
+  /** All when absent; what else runs is left alone. */
+  only?: readonly ServiceName[];
 }
 
 /**
@@ -92,17 +94,20 @@ export async function startServices(home: string, options: StartOptions): Promis
       }
     }),
   );
-  await allOrFirstFailure([
-    startVault({ ...common, executable, port: ports.vault, clusterPort: ports["vault-cluster"] }),
-    startPostgres({
-      ...common,
-      port: ports.postgres,
-      ...(options.postgresSettings !== undefined && { settings: options.postgresSettings }),
-      ...(options.postgresUser !== undefined && { user: options.postgresUser }),
-    }),
-    startIssuer({ ...common, port: ports.issuer }),
-    startEmulator({ ...common, python: () => pinnedEmulator(report), port: ports.aws }),
-  ]);
+  const start: Record<ServiceName, () => Promise<void>> = {
+    vault: () =>
+      startVault({ ...common, executable, port: ports.vault, clusterPort: ports["vault-cluster"] }),
+    postgres: () =>
+      startPostgres({
+        ...common,
+        port: ports.postgres,
+        ...(options.postgresSettings !== undefined && { settings: options.postgresSettings }),
+        ...(options.postgresUser !== undefined && { user: options.postgresUser }),
+      }),
+    issuer: () => startIssuer({ ...common, port: ports.issuer }),
+    aws: () => startEmulator({ ...common, python: () => pinnedEmulator(report), port: ports.aws }),
+  };
+  await allOrFirstFailure((options.only ?? serviceNames).map((name) => start[name]()));
   return servicesAt(root, ports, ca);
 }
 

@@ -22,8 +22,14 @@ export interface TestServices {
   kill(name: ServiceName): Promise<void>;
 }
 
-/** Nothing is started yet. Whatever the test starts in `home` ends with the test, also when it fails. */
-export async function testServices(t: { after(end: () => Promise<void>): void }): Promise<TestServices> {
+/**
+ * Nothing is started yet. Whatever the test starts in `home` ends with the test, also when it fails.
+ * @param usual what each start is given, beside what it says itself
+ */
+export async function testServices(
+  t: { after(end: () => Promise<void>): void },
+  usual: Partial<StartOptions> = {},
+): Promise<TestServices> {
   // The space is meant: people keep their work in such folders.
   const folder = await realpath(await mkdtemp(join(tmpdir(), "keyplane services-")));
   const home = join(folder, "home");
@@ -46,7 +52,7 @@ export async function testServices(t: { after(end: () => Promise<void>): void })
     pids,
     async start(options = {}) {
       steps.length = 0;
-      return startServices(home, { report: (step) => steps.push(step), ...options });
+      return startServices(home, { report: (step) => steps.push(step), ...usual, ...options });
     },
     kill: (name) => killService(home, name),
   };

@@ -1,7 +1,12 @@
 import { readFile } from "node:fs/promises";
 import pg from "pg";
 import { Vault } from "../../../clients/vault.ts";
-import { environmentOf, type LocalServices, prepareDatabases } from "../../../local/services/index.ts";
+import {
+  environmentOf,
+  type LocalServices,
+  prepareDatabases,
+  type StartOptions,
+} from "../../../local/services/index.ts";
 import { connectAsSuperuser } from "../../../local/services/postgres-server.ts";
 import { loadCatalogue } from "../../../model/catalogue.ts";
 import { rotationLogins } from "../../../model/derive/databases.ts";
@@ -43,13 +48,16 @@ export interface DatabaseServer {
   log(): Promise<string>;
 }
 
-const statements = { log_statement: "all", log_min_duration_statement: "0" };
+const usual: Partial<StartOptions> = {
+  postgresSettings: { log_statement: "all", log_min_duration_statement: "0" },
+  only: ["vault", "postgres"],
+};
 
 export async function startDatabaseServer(t: {
   after(end: () => Promise<void>): void;
 }): Promise<DatabaseServer> {
-  const test = await testServices(t);
-  const services = await test.start({ postgresSettings: statements });
+  const test = await testServices(t, usual);
+  const services = await test.start();
   const model = derive(await loadCatalogue("catalogue"), "local", environmentOf(services));
   const root = new Vault({
     address: services.vault.address,
