@@ -1,18 +1,11 @@
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
 import { freePort } from "../../local/services/ports.ts";
-import { loadCatalogue } from "../../model/catalogue.ts";
-import { derive } from "../../model/derive.ts";
-import type { Model } from "../../model/model.ts";
-import { ensureFirstValues } from "../../operations/values/first.ts";
-import { makePlatform, startTestVault, type TestVault } from "../operations/vault.ts";
-import { entry, keyplane, type Run } from "./command.ts";
+import { entry, keyplane } from "./command.ts";
+import { TwoEnvironments } from "./two-environments.ts";
 
 // The command as a workflow runs it for staging and then for production: two real Vaults, GitHub's token service played
 // by a local server, a catalogue in a Git repository.
@@ -42,128 +35,16 @@ encryption-keys:
   documents: { rotate: { every: 90d }, retain: 30d, consumers: { api: [encrypt, decrypt] } }
 `;
 
-let folder: string;
-let catalogue: string;
-let gitHub: Server;
-let gitHubAddress: string;
-const vaults: Record<string, TestVault> = {};
-const models: Record<string, Model> = {};
-
+let at: TwoEnvironments;
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "keyplane-rotate-"));
-  catalogue = join(folder, "catalogue");
-  for (const name of ["staging", "production"]) vaults[name] = await startTestVault();
-  await mkdir(join(catalogue, "systems"), { recursive: true });
-  await writeFile(join(catalogue, "organization.yaml"), organization());
-  await writeFile(join(catalogue, "systems/shop.yaml"), shop);
-  await git("init", "-q");
-  await commit("The catalogue");
-  const signs: Record<string, Awaited<ReturnType<typeof makePlatform>>> = {};
-  for (const [name, vault] of Object.entries(vaults)) {
-    const model = derive(await loadCatalogue(catalogue), name);
-    models[name] = model;
-    signs[name] = await makePlatform(vault, model);
-    const { evidenceKey } = model.vault;
-    if (evidenceKey !== undefined)
-      await vault.root.write(`transit/keys/${evidenceKey}`, { type: "hmac", key_size: 32 });
-    for (const { key, type } of model.encryptionKeys) await vault.root.write(`transit/keys/${key}`, { type });
-    await ensureFirstValues(vault.root, model, () => {}, { by: "root" });
-  }
-  // GitHub signs for the job's own environment, with the audience of whichever Vault is asked.
-  gitHub = createServer(async (request, response) => {
-    const { pathname, searchParams } = new URL(request.url ?? "", "http://127.0.0.1");
-    const audience = searchParams.get("audience") ?? "";
-    const at = Object.values(models).find(({ github }) => github.audience === audience)?.environment ?? "";
-    const value = await signs[at]?.("rotate.yml", { environment: pathname.slice(1) });
-    response.end(JSON.stringify({ value }));
-  });
-  await new Promise<void>((resolve) => gitHub.listen(0, "127.0.0.1", resolve));
-  const address = gitHub.address();
-  gitHubAddress = `http://127.0.0.1:${address !== null && typeof address === "object" ? address.port : 0}`;
+  at = await TwoEnvironments.start(shop);
 });
-after(async () => {
-  gitHub.closeAllConnections();
-  await new Promise((resolve) => gitHub.close(resolve));
-  await Promise.all(Object.values(vaults).map((vault) => vault.stop()));
-  await rm(folder, { recursive: true });
-});
+after(() => at?.[Symbol.asyncDispose]());
 
-function organization(): string {
-  const block = (name: string, more: string) => `  ${name}:
-    ${more}
-    github: { environment: ${name}, audience: "https://${name}.acme.example" }
-    rotation: { watch: 1s, jitter: 1m }
-    vault:
-      address: ${must(vaults[name]).address}
-      audit: { one: { type: file, path: /var/log/one }, two: { type: file, path: /var/log/two } }
-      cidrs: [127.0.0.0/8]
-`;
-  return `organization: acme
-platform: { repository: { name: acme/secrets, id: 1, owner-id: 2 } }
-people:
-  ada: { email: ada@acme.example }
-  ben: { email: ben@acme.example }
-administrators: [ada, ben]
-contacts: { security: security@acme.example, on-call: oncall@acme.example }
-environments:
-${block("staging", "parts: 1")}${block("production", "after: staging")}`;
-}
-
-async function git(...args: string[]): Promise<void> {
-  const name = ["-c", "user.name=Ada", "-c", "user.email=ada@acme.example"];
-  await promisify(execFile)("git", ["-C", folder, ...name, ...args]);
-}
-
-async function commit(message: string): Promise<void> {
-  await git("add", "catalogue");
-  await git("commit", "-qm", message);
-}
-
-function must<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error("it is not there");
-  return value;
-}
-
-function environmentOf(environment: string): Record<string, string> {
-  return {
-    ACTIONS_ID_TOKEN_REQUEST_URL: `${gitHubAddress}/${environment}`,
-    ACTIONS_ID_TOKEN_REQUEST_TOKEN: "job-token",
-    VAULT_CACERT: must(vaults[environment]).caFile,
-    KEYPLANE_PROMOTION_CACERT: must(vaults.staging).caFile,
-    KEYPLANE_HOME: join(folder, "home"),
-  };
-}
-
-function run(environment: string, ...args: string[]): Promise<Run> {
-  return keyplane([...args, "--environment", environment, "--catalogue", catalogue], {
-    env: environmentOf(environment),
-  });
-}
-
-interface Answer {
-  rotations: { secret: string; result: string; text: string; state?: string; skipped?: string[] }[];
-}
-
-async function json(environment: string, ...args: string[]): Promise<{ code: number | null } & Answer> {
-  const { code, stdout } = await run(environment, ...args, "--json");
-  return { code, ...(JSON.parse(stdout) as Answer) };
-}
-
-/** Version and field of the source. */
-async function source(environment: string): Promise<{ version: number; token: string }> {
-  const found = await must(vaults[environment]).root.read<{
-    data: { token: string };
-    metadata: { version: number };
-  }>("kv/data/source/shop/session");
-  return { version: must(found).metadata.version, token: must(found).data.token };
-}
-
-async function journal(environment: string): Promise<Record<string, unknown> | undefined> {
-  const found = await must(vaults[environment]).root.read<{ data: Record<string, unknown> }>(
-    "kv/data/rotation/shop/session",
-  );
-  return found?.data;
-}
+const run = (environment: string, ...args: string[]) => at.run(environment, ...args);
+const json = (environment: string, ...args: string[]) => at.json(environment, ...args);
+const source = (environment: string) => at.source(environment);
+const journal = (environment: string) => at.journal(environment);
 
 test("what is to be rotated must be said, in one way", async () => {
   const wrong = [[], ["--due", "--all"], ["shop/session", "--due"]];
@@ -190,14 +71,14 @@ test("a wrong name is refused with those of its system, and what may be a value 
 
 test("a Vault that cannot be reached ends with exit code 3", async () => {
   const port = await freePort([]);
-  const elsewhere = join(folder, "elsewhere");
+  const elsewhere = join(at.folder, "elsewhere");
   await mkdir(join(elsewhere, "systems"), { recursive: true });
-  const text = organization().replaceAll(must(vaults.staging).address, `https://127.0.0.1:${port}`);
+  const text = at.organization().replaceAll(at.staging.address, `https://127.0.0.1:${port}`);
   await writeFile(join(elsewhere, "organization.yaml"), text);
   await writeFile(join(elsewhere, "systems/shop.yaml"), shop);
   const { code } = await keyplane(
     ["rotate", "shop/session", "--environment", "staging", "--catalogue", elsewhere],
-    { env: environmentOf("staging") },
+    { env: at.environmentOf("staging") },
   );
   assert.equal(code, 3);
 });
@@ -298,11 +179,11 @@ test("R25, R26: once staging has rotated and kept it, production may; one that i
   const now = await source("staging");
   assert.notEqual(now.token, before.token);
   assert.ok(!`${first.stdout}${first.stderr}`.includes(now.token), "a value was printed");
-  const evidence = await must(vaults.staging).root.read<{ data: { evidence: { commit: string } } }>(
+  const evidence = await at.staging.root.read<{ data: { evidence: { commit: string } } }>(
     "kv/data/evidence/shop/session",
   );
-  const { stdout: head } = await promisify(execFile)("git", ["-C", folder, "rev-parse", "HEAD"]);
-  assert.equal(evidence?.data.evidence.commit, head.trim());
+  const head = await at.head();
+  assert.equal(evidence?.data.evidence.commit, head);
 
   const follows = await json("production", "rotate", "shop/session");
   // An hour's overlap in production: both values are accepted, and a later run goes on.
@@ -335,9 +216,9 @@ test("status says what is under way, until when, and exits with 0 while all goes
 test("stopped by Ctrl-C while it waits for the overlap, a run ends with 4 and the rotation can be resumed", async () => {
   const child = spawn(
     process.execPath,
-    [entry, "rotate", "shop/session", "--wait", "--environment", "production", "--catalogue", catalogue],
+    [entry, "rotate", "shop/session", "--wait", "--environment", "production", "--catalogue", at.catalogue],
     {
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environmentOf("production") },
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...at.environmentOf("production") },
       stdio: "pipe",
     },
   );
@@ -396,10 +277,10 @@ test("R25: after that staging's older evidence is used up, and a catalogue of an
   assert.equal(used.code, 1);
   assert.match(used.rotations[0]?.text ?? "", /the evidence is older than the last rotation here/);
   await run("staging", "rotate", "shop/session");
-  await writeFile(join(catalogue, "systems/shop.yaml"), `${shop}# changed\n`);
+  await writeFile(join(at.catalogue, "systems/shop.yaml"), `${shop}# changed\n`);
   const dirty = await json("production", "rotate", "shop/session");
   assert.match(dirty.rotations[0]?.text ?? "", /the evidence is of commit [0-9a-f]{12}, and this is none/);
-  await commit("Another catalogue");
+  await at.commit("Another catalogue");
   const other = await json("production", "rotate", "shop/session");
   assert.equal(other.code, 1);
   assert.match(

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
 import { type Instance, instancesOf } from "../../operations/delivery/instances.ts";
 import type { Sink } from "../../operations/delivery/sink.ts";
 import { sinksOf } from "../../operations/delivery/sinks.ts";
-import { keyplane, type Run, spawnKeyplane } from "./support/keyplane.ts";
-import { consumerOf, type Said, type Shop, saidIn, startShop } from "./support/shop.ts";
+import { until } from "./services/until.ts";
+import { keyplane } from "./support/keyplane.ts";
+import { type Options, type Running, runService } from "./support/run-service.ts";
+import { consumerOf, type Said, type Shop, startShop } from "./support/shop.ts";
 
 let shop: Shop;
 
@@ -24,78 +24,7 @@ after(() => shop?.[Symbol.asyncDispose]());
 
 const value = () => `canary-${randomBytes(12).toString("hex")}`;
 
-interface Running {
-  /** What the service has said, once that is wanted. */
-  said(wanted: (said: Said[]) => boolean): Promise<Said[]>;
-  kill(signal: NodeJS.Signals): void;
-  pid: number;
-  ended: Promise<Run>;
-  /** It alone: `ended` waits for whoever has its output, too. */
-  gone: Promise<unknown>;
-  home: string;
-}
-
-let runs = 0;
-
-/** `keyplane run` with a reporter; ends with the test, also when it fails. */
-async function run(
-  t: TestContext,
-  service: string,
-  {
-    command,
-    home = join(shop.folder, `home-${runs}`),
-    traits = [],
-    options = ["--poll", "100ms"],
-    environment = {},
-  }: {
-    /** Instead of the reporter. */
-    command?: string[];
-    home?: string;
-    traits?: string[];
-    options?: string[];
-    environment?: Record<string, string>;
-  } = {},
-): Promise<Running> {
-  const log = join(shop.folder, `said-${runs++}`);
-  const { roleId, secretId } = await shop.appRole(service);
-  const file = `${log}.secret-id`;
-  await writeFile(file, `${secretId}\n`, { mode: 0o600 });
-  const { child, ended } = spawnKeyplane(
-    home,
-    [
-      ...["run", service, "--catalogue", shop.catalogue, "--environment", "staging", ...options, "--"],
-      ...(command ?? [process.execPath, resolve("test/integration/services/reporter.mjs"), log, ...traits]),
-    ],
-    {
-      environment: {
-        VAULT_CACERT: shop.vault.caFile,
-        VAULT_ROLE_ID: roleId,
-        VAULT_SECRET_ID_FILE: file,
-        ...environment,
-      },
-    },
-  );
-  const gone = once(child, "exit");
-  const timely = inTime(ended);
-  timely.catch(() => {});
-  t.after(async () => {
-    child.kill("SIGTERM");
-    const last = (await readFile(log, "utf8").catch(() => "")).trimEnd().split("\n").at(-1);
-    const stopped = await Promise.race([gone, wait(5000, undefined, { ref: false })]);
-    if (stopped === undefined) {
-      child.kill("SIGKILL");
-      if (last) process.kill((JSON.parse(last) as Said).pid, "SIGKILL");
-    }
-  });
-  return {
-    said: (wanted) => saidIn(log, wanted),
-    kill: (signal) => void child.kill(signal),
-    pid: child.pid ?? 0,
-    ended: timely,
-    gone,
-    home,
-  };
-}
+const run = (t: TestContext, service: string, options?: Options) => runService(t, shop, service, options);
 
 const events = (said: Said[]) => said.map(({ event }) => event);
 const started = (times: number) => (said: Said[]) =>
@@ -430,20 +359,7 @@ describe("keyplane run --dry-run", () => {
   });
 });
 
-/** A command that should have ended fails its test rather than holding up all of them. */
-async function inTime(ended: Promise<Run>): Promise<Run> {
-  const run = await Promise.race([ended, wait(60_000, undefined, { ref: false })]);
-  assert.ok(run !== undefined, "keyplane run did not end within a minute");
-  return run;
-}
-
 /** How an instance describes itself. */
 async function instanceOf({ home }: Running, service: string): Promise<Instance | undefined> {
   return (await instancesOf(join(home, "run"), service))[0];
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 60_000; !(await holds()); await wait(25)) {
-    assert.ok(Date.now() < end, "it never came to that");
-  }
 }
