@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { StandIn } from "./stand-in.ts";
 
 interface AccessKey {
   id: string;
@@ -11,7 +11,7 @@ interface AccessKey {
 }
 
 /** IAM and STS as far as access keys go, over real HTTP, with signatures checked as AWS documents them. */
-export class IamServer implements AsyncDisposable {
+export class IamServer extends StandIn {
   readonly keys: AccessKey[] = [];
   readonly tags = new Map<string, Map<string, string>>();
   /** Actions that were served. */
@@ -20,10 +20,28 @@ export class IamServer implements AsyncDisposable {
   ahead = 0;
   /** What an action answers instead, with whether it acts before. */
   fault: (action: string) => { code: string; status: number } | "lost" | undefined = () => undefined;
-  readonly #server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks).toString();
+
+  static async start(): Promise<IamServer> {
+    return new IamServer().listen();
+  }
+
+  get address(): string {
+    return `${this.origin}`;
+  }
+
+  issue(user: string): AccessKey {
+    const key: AccessKey = {
+      id: `AKIA${[...randomBytes(16)].map((byte) => base32[byte % 32]).join("")}`,
+      secret: randomBytes(30).toString("base64"),
+      user,
+      status: "Active",
+      lastUsed: undefined,
+    };
+    this.keys.push(key);
+    return key;
+  }
+
+  protected async serve(request: IncomingMessage, response: ServerResponse, body: string): Promise<void> {
     response.setHeader("date", this.#now().toUTCString());
     const parameters = new URLSearchParams(body);
     const action = parameters.get("Action") ?? "";
@@ -39,33 +57,6 @@ export class IamServer implements AsyncDisposable {
     if ("code" in result) return void response.writeHead(result.status).end(errorOf(result.code));
     const xml = `<${action}Response><${action}Result>${result.xml}</${action}Result></${action}Response>`;
     response.writeHead(200, { "content-type": "text/xml" }).end(xml);
-  });
-
-  static async start(): Promise<IamServer> {
-    const made = new IamServer();
-    await new Promise<void>((resolve) => made.#server.listen(0, "127.0.0.1", resolve));
-    return made;
-  }
-
-  get address(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  issue(user: string): AccessKey {
-    const key: AccessKey = {
-      id: `AKIA${[...randomBytes(16)].map((byte) => base32[byte % 32]).join("")}`,
-      secret: randomBytes(30).toString("base64"),
-      user,
-      status: "Active",
-      lastUsed: undefined,
-    };
-    this.keys.push(key);
-    return key;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
   }
 
   #now(): Date {

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { before, test } from "node:test";
 import type { Model } from "../../../model/model.ts";
 import { ProbeError, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { provider } from "../../../operations/rotation/rotators/provider.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
 import { catalogueModel, contextOf, type TestContext } from "./rotator-context.ts";
+import { StandIn } from "./stand-in.ts";
 
 let model: Model;
 before(async () => {
@@ -27,20 +27,17 @@ interface Key {
 const trading = { ContractTrade: ["Order", "Position"], Spot: ["SpotTrade"], NFT: [] };
 
 /** A sub account of Bybit's V5 API as documented, with checked signatures. */
-class BybitServer implements AsyncDisposable {
+class BybitServer extends StandIn {
   readonly keys: Key[] = [];
   retCode: number | undefined;
   lost = false;
-  readonly #server = createServer((request, response) => void this.#serve(request, response));
 
   static async start(): Promise<BybitServer> {
-    const made = new BybitServer();
-    await new Promise<void>((resolve) => made.#server.listen(0, "127.0.0.1", resolve));
-    return made;
+    return new BybitServer().listen();
   }
 
   get address(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.origin}`;
   }
 
   issue(more: Partial<Key> = {}): Key {
@@ -59,14 +56,7 @@ class BybitServer implements AsyncDisposable {
     return key;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let body = "";
-    for await (const part of request) body += part;
+  protected async serve(request: IncomingMessage, response: ServerResponse, body: string): Promise<void> {
     const url = new URL(request.url ?? "/", "http://bybit");
     const [code, result] = this.retCode === undefined ? this.#answer(request, url, body) : [this.retCode, {}];
     if (this.lost && url.pathname.endsWith("create-sub-api")) return void response.destroy();

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { before, test } from "node:test";
 import type { Model } from "../../../model/model.ts";
 import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { provider } from "../../../operations/rotation/rotators/provider.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
 import { catalogueModel, contextOf, type TestContext } from "./rotator-context.ts";
+import { StandIn } from "./stand-in.ts";
 
 let model: Model;
 before(async () => {
@@ -25,23 +25,20 @@ interface Key {
 }
 
 /** One project of OpenAI's administration API, and its models, as documented. */
-class OpenAiServer implements AsyncDisposable {
+class OpenAiServer extends StandIn {
   readonly admin = `sk-admin-${randomBytes(20).toString("base64url")}`;
   readonly keys: Key[] = [];
   readonly accounts = new Map<string, string>();
   readonly served: string[] = [];
   fault: (request: string) => number | "lost" | undefined = () => undefined;
   #count = 0;
-  readonly #server = createServer((request, response) => void this.#serve(request, response));
 
   static async start(): Promise<OpenAiServer> {
-    const made = new OpenAiServer();
-    await new Promise<void>((resolve) => made.#server.listen(0, "127.0.0.1", resolve));
-    return made;
+    return new OpenAiServer().listen();
   }
 
   get address(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/v1/organization/projects/proj_solo`;
+    return `${this.origin}/v1/organization/projects/proj_solo`;
   }
 
   issue(owner: Key["owner"], name: string): Key {
@@ -51,14 +48,7 @@ class OpenAiServer implements AsyncDisposable {
     return key;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let body = "";
-    for await (const part of request) body += part;
+  protected async serve(request: IncomingMessage, response: ServerResponse, body: string): Promise<void> {
     const url = new URL(request.url ?? "/", "http://openai");
     const bearer = (request.headers.authorization ?? "").replace("Bearer ", "");
     const name = `${request.method} ${url.pathname

@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Fields } from "../../../operations/values/shape.ts";
+import { StandIn } from "./stand-in.ts";
 
 /** What befalls one request. `lost` is served, and its answer never arrives. */
 export type Fault =
@@ -38,7 +38,7 @@ export interface ProviderServerOptions {
 }
 
 /** A provider of keys as others run one: the contract of providers/rest.ts, over real HTTP. */
-export class ProviderServer implements AsyncDisposable {
+export class ProviderServer extends StandIn {
   readonly keys: ProviderKey[] = [];
   /** Management requests that were served, as "METHOD /path", ids left out. */
   readonly served: string[] = [];
@@ -51,16 +51,14 @@ export class ProviderServer implements AsyncDisposable {
   options: Required<Omit<ProviderServerOptions, "rate">> & { rate: number | undefined };
   /** Decides what befalls a management request. */
   fault: (request: string) => Fault | undefined = () => undefined;
-  readonly #server = createServer((request, response) => void this.#serve(request, response));
   readonly #recent: number[] = [];
 
   static async start(options: ProviderServerOptions = {}): Promise<ProviderServer> {
-    const made = new ProviderServer(options);
-    await new Promise<void>((resolve) => made.#server.listen(0, "127.0.0.1", resolve));
-    return made;
+    return new ProviderServer(options).listen();
   }
 
   private constructor(options: ProviderServerOptions) {
+    super();
     this.options = {
       quota: 2,
       rate: undefined,
@@ -73,7 +71,7 @@ export class ProviderServer implements AsyncDisposable {
   }
 
   get address(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/v1`;
+    return `${this.origin}/v1`;
   }
 
   /** Its own time. */
@@ -103,15 +101,8 @@ export class ProviderServer implements AsyncDisposable {
     return key;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  protected async serve(request: IncomingMessage, response: ServerResponse, body: string): Promise<void> {
     const url = new URL(request.url ?? "/", "http://provider");
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
     if (this.options.latency > 0) await sleep(this.options.latency);
     response.setHeader("date", this.now().toUTCString());
     const key = this.#keyOf(request.headers.authorization);
@@ -135,9 +126,9 @@ export class ProviderServer implements AsyncDisposable {
     }
     if (fault?.kind === "late") await sleep(fault.milliseconds);
     this.served.push(name);
-    const [status, body] = this.#manage(request.method ?? "", url, Buffer.concat(chunks).toString(), key);
+    const [status, answer] = this.#manage(request.method ?? "", url, body, key);
     if (fault?.kind === "lost") return void response.destroy();
-    this.#answer(response, status, body);
+    this.#answer(response, status, answer);
   }
 
   #use(request: IncomingMessage, response: ServerResponse, key: ProviderKey | undefined): void {

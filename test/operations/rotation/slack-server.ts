@@ -1,18 +1,37 @@
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { StandIn } from "./stand-in.ts";
 
 /** Slack's webhooks and auth.test as others meet them, over real HTTP; `fetch` reaches it under Slack's own names. */
-export class SlackServer implements AsyncDisposable {
+export class SlackServer extends StandIn {
   readonly webhooks = new Set<string>();
   /** Token → scopes. */
   readonly tokens = new Map<string, string[]>();
   /** Messages that were posted. */
   readonly messages: string[] = [];
   status: number | undefined;
-  readonly #server = createServer(async (request, response) => {
-    let body = "";
-    for await (const part of request) body += part;
+
+  static async start(): Promise<SlackServer> {
+    return new SlackServer().listen();
+  }
+
+  /** A webhook that somebody adds in the app's settings. */
+  addWebhook(): string {
+    const url = `https://hooks.slack.com/services/T0000/B0000/${randomBytes(18).toString("base64url")}`;
+    this.webhooks.add(url);
+    return url;
+  }
+
+  get fetch(): typeof fetch {
+    return (url, init) => {
+      const { origin, pathname } = new URL(String(url));
+      if (!["https://hooks.slack.com", "https://slack.com"].includes(origin))
+        throw new Error(`who is ${origin}?`);
+      return fetch(`${this.origin}${pathname}`, init);
+    };
+  }
+
+  protected async serve(request: IncomingMessage, response: ServerResponse, body: string): Promise<void> {
     if (this.status !== undefined) return void response.writeHead(this.status).end("trouble");
     if (request.url === "/api/auth.test") {
       const scopes = this.tokens.get((request.headers.authorization ?? "").replace("Bearer ", ""));
@@ -29,33 +48,5 @@ export class SlackServer implements AsyncDisposable {
     if (text === undefined) return void response.writeHead(400).end("no_text");
     this.messages.push(text);
     response.end("ok");
-  });
-
-  static async start(): Promise<SlackServer> {
-    const made = new SlackServer();
-    await new Promise<void>((resolve) => made.#server.listen(0, "127.0.0.1", resolve));
-    return made;
-  }
-
-  /** A webhook that somebody adds in the app's settings. */
-  addWebhook(): string {
-    const url = `https://hooks.slack.com/services/T0000/B0000/${randomBytes(18).toString("base64url")}`;
-    this.webhooks.add(url);
-    return url;
-  }
-
-  get fetch(): typeof fetch {
-    const { port } = this.#server.address() as AddressInfo;
-    return (url, init) => {
-      const { origin, pathname } = new URL(String(url));
-      if (!["https://hooks.slack.com", "https://slack.com"].includes(origin))
-        throw new Error(`who is ${origin}?`);
-      return fetch(`http://127.0.0.1:${port}${pathname}`, init);
-    };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
   }
 }
