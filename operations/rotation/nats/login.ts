@@ -9,11 +9,13 @@ import { TargetUnavailableError } from "../rotator.ts";
 /**
  * Whether a server lets a user in, by logging in and out again.
  * @param server nats:// or tls:// URL; over tls:// nothing is sent to a server that cannot show its certificate
+ * @param patience milliseconds until nobody is taken to answer
  * @throws TargetUnavailableError where nobody answers
  */
 export async function isLetIn(
   server: string,
   { user, password }: { user: string; password: string },
+  patience = 10_000,
 ): Promise<boolean> {
   let connection: NatsConnection;
   try {
@@ -23,7 +25,7 @@ export async function isLetIn(
       pass: password,
       name: "keyplane",
       reconnect: false,
-      timeout: 10_000,
+      timeout: patience,
       ignoreClusterUpdates: true,
       ...(server.startsWith("tls://") && { tls: {} }),
     });

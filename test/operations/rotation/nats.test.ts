@@ -333,6 +333,15 @@ test("a server that is down is tried again later, and no error holds a password"
   await w[Symbol.asyncDispose]();
 });
 
+test("a server that takes connections and answers nobody is tried again later, not taken for one that refuses", async () => {
+  await using w = await world();
+  process.kill(w.server.pid, "SIGSTOP");
+  const address = w.server.target.servers[0] ?? "";
+  await assert.rejects(isLetIn(address, current, 300), TargetUnavailableError);
+  process.kill(w.server.pid, "SIGCONT");
+  assert.equal(await isLetIn(address, current), true);
+});
+
 test("a first value whose user is not in the file says whom to add, and is taken back without a trace", async () => {
   await using w = await world();
   const first = await nats.create(w.context, undefined);

@@ -5,7 +5,11 @@ import { CiphertextRemainsError } from "../../../../operations/rotation/re-encry
 import { ColumnError } from "../../../../operations/rotation/re-encryption/column.ts";
 import { migratePiece } from "../../../../operations/rotation/re-encryption/columns.ts";
 import { FernetKey } from "../../../../operations/rotation/re-encryption/fernet.ts";
-import { type Reach, StillAcceptedError } from "../../../../operations/rotation/rotator.ts";
+import {
+  type Reach,
+  StillAcceptedError,
+  TargetUnavailableError,
+} from "../../../../operations/rotation/rotator.ts";
 import { fernet, recipher } from "../../../../operations/rotation/rotators/fernet.ts";
 import { type DatabaseServer, startDatabaseServer } from "../postgres-server.ts";
 import { type ApiKeys, apiKeys, fernetKey, migrateAll } from "./api-keys.ts";
@@ -111,6 +115,27 @@ test("killed before or after any statement or request, another runner ends it: n
     if (!death.happened) break;
   }
   assert.ok(deaths >= 20, `${deaths} places to die at`);
+});
+
+test("a database that goes away in the middle is told apart from one that refuses; once it is back, no row is lost (R23)", async () => {
+  const table = await apiKeys(server);
+  const rows = plaintexts(300);
+  await table.fill(rows);
+  let isAway = false;
+  const reach = cut(table, async (text) => {
+    if (isAway || !text.includes("SKIP LOCKED")) return;
+    isAway = true;
+    await server.test.kill("postgres");
+  });
+  await assert.rejects(all(table, table.context({ reach })), TargetUnavailableError);
+  await server.test.start();
+  await all(table);
+  const found = await table.rows();
+  assert.deepEqual(
+    found.map(({ plaintext }) => plaintext),
+    rows,
+  );
+  assert.deepEqual(await old(table), []);
 });
 
 /** Ten rows at a time, its position written after each; dies when a statement that holds `at` comes for the n-th time. */
