@@ -114,7 +114,7 @@ export const keysNamed: StackRule = {
     "Every key has a name: rights are for keys of this environment's names, since nobody knows their ids before.",
   severity: "low",
   fix: "Declare an alias for the key.",
-  controls: ["NIST-800-57p1r5/8.1", "R53"],
+  controls: ["NIST-800-57p1r5/8.1.6", "R53"],
   *judgeStack(resources) {
     const count = (wanted: string) => ofType(resources, wanted).length;
     if (count(aws.keyAlias) < count(aws.key)) yield { message: "a key has no alias" };
@@ -126,7 +126,7 @@ export const aliasOurs: ResourceRule = {
   sentence: "A key's name says whose it is: none of AWS' own names, and none of another environment.",
   severity: "low",
   fix: "Name it alias/keyplane-<environment>-<purpose>.",
-  controls: ["NIST-800-57p1r5/8.1", "R53"],
+  controls: ["NIST-800-57p1r5/8.1.6", "R53"],
   types: [aws.keyAlias],
   *judge({ urn, props }) {
     if (!new RegExp(`^alias/keyplane-${environmentOf(urn)}-[a-z]+$`).test(text(props.name) ?? ""))

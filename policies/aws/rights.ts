@@ -62,7 +62,14 @@ export const noEscalation: ResourceRule = {
     "No role can give itself rights: it passes only named roles, to named services, and writes no policies.",
   severity: "critical",
   fix: "Name the roles that iam:PassRole is for and compare iam:PassedToService; leave policies to the deploy role.",
-  controls: ["CIS-AWS-4.0.1/1.16", "NIST-800-53r5/AC-3(7)", "NIST-800-53r5/AC-6(5)", "R7", "R10"],
+  controls: [
+    "CIS-AWS-4.0.1/1.16",
+    "NIST-800-53r5/AC-3(7)",
+    "NIST-800-53r5/AC-6(5)",
+    "OWASP-Secrets/4.3-iam",
+    "R7",
+    "R10",
+  ],
   types: rights,
   *judge({ type, props }) {
     const writing = [

@@ -13,7 +13,7 @@ export const keyStays: ResourceRule = {
   sentence: "An encryption key never leaves Vault.",
   severity: "critical",
   fix: "Set exportable and allowPlaintextBackup to false.",
-  controls: ["NIST-800-53r5/SC-12", "NIST-800-57p1r5/6.2.1.3", "OWASP-Secrets/2.2-standardize", "R53"],
+  controls: ["NIST-800-53r5/SC-12", "NIST-800-57p1r5/6.2.2", "R53"],
   types: [vault.key],
   *judge({ props }) {
     for (const name of ["exportable", "allowPlaintextBackup"])

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { rm, symlink } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { scanHistory, scanStaged, scanTracked } from "../../../operations/scan/scan.ts";
@@ -128,4 +129,27 @@ test("a large content goes through in pieces", async () => {
     (await scanTracked({ cwd: repository.root })).findings.map(({ line }) => line),
     [lines + 1],
   );
+});
+
+test("a repository whose own settings name programs runs none of them while it is scanned", async () => {
+  const repository = await TestRepository.make({ "config.txt": `t = ${token}\n` });
+  const ran = join(repository.root, ".git", "ran");
+  const program = join(repository.root, ".git", "program");
+  await writeFile(program, `#!/bin/sh\ntouch '${ran}'\n`, { mode: 0o755 });
+  await repository.write({
+    ".gitattributes": "*.txt diff=planted filter=planted\n",
+    "config.txt": `t = ${other}\n`,
+  });
+  repository.git("add", "config.txt", ".gitattributes");
+  const settings = ["core.fsmonitor", "diff.external", "diff.planted.command", "diff.planted.textconv"];
+  for (const name of settings) repository.git("config", name, program);
+  // Git itself runs it: the plant is one.
+  repository.git("status", "--short");
+  assert.ok(existsSync(ran), "core.fsmonitor is run by git status");
+  await rm(ran);
+  for (const scan of [scanTracked, scanStaged, scanHistory]) {
+    const { findings } = await scan({ cwd: repository.root });
+    assert.ok(findings.length > 0);
+    assert.ok(!existsSync(ran), scan.name);
+  }
 });

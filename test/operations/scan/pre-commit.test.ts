@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFile, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, readFile, symlink, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { parse } from "yaml";
 import { findDetectSecrets } from "../../../bench/scanners/install.ts";
+import { cacheHome } from "../../../local/cache-home.ts";
+import { platformOf } from "../../../local/toolchain/package.ts";
+import { installPython } from "../../../local/toolchain/python-package.ts";
 import { keyplane } from "../../cli/command.ts";
+import { realFiles } from "../../model/real.ts";
 import { sample } from "./plant.ts";
 import { TestRepository } from "./repositories.ts";
 
@@ -92,4 +96,88 @@ test("what detect-secrets' baseline knows is known to keyplane scan, unless its 
     ".secrets.baseline": stdout.replaceAll('"is_verified": false', '"is_verified": false, "is_secret": true'),
   });
   assert.equal((await keyplane(["scan"], { cwd: repository.root })).code, 1);
+});
+
+/** A repository with our configuration, in which pre-commit runs. */
+async function hooked() {
+  const platform = platformOf(process.platform, process.arch);
+  const runner = await installPython(
+    { name: "pre-commit", what: "The runner of the hooks", module: "pre_commit" },
+    {
+      cache: join(cacheHome(process.env), "toolchain"),
+      platform,
+      environment: process.env,
+      requirements: join(import.meta.dirname, "pre-commit", "requirements.txt"),
+    },
+    () => {},
+  );
+  // GitHub is not reached from here: a repository with the same hook, which runs the package that PyPI has.
+  const hooks = await TestRepository.make({
+    ".pre-commit-hooks.yaml": `- id: detect-secrets\n  name: Detect secrets\n  language: system\n  entry: ${python} -m detect_secrets.pre_commit_hook\n`,
+  });
+  hooks.git("tag", "v1.4.0");
+  const repository = await TestRepository.make({
+    ...Object.fromEntries(
+      await Promise.all(
+        [".pre-commit-config.yaml", ".secrets.baseline"].map(
+          async (file) => [file, await readFile(file, "utf8")] as const,
+        ),
+      ),
+    ),
+    ...Object.fromEntries(Object.entries(realFiles()).map(([file, text]) => [join("catalogue", file), text])),
+  });
+  // The hooks' commands, of this repository.
+  for (const name of ["setup.mjs", "cli"]) await symlink(resolve(name), join(repository.root, name));
+  await writeFile(join(repository.root, ".git", "info", "exclude"), "setup.mjs\ncli\n");
+  const environment: NodeJS.ProcessEnv = {
+    ...process.env,
+    PRE_COMMIT_HOME: join(repository.root, ".git", "pre-commit"),
+    GIT_CONFIG_COUNT: "1",
+    GIT_CONFIG_KEY_0: `url.file://${hooks.root}.insteadOf`,
+    GIT_CONFIG_VALUE_0: "https://github.com/Yelp/detect-secrets",
+  };
+  /** What each hook said of what is staged: Passed, Failed or Skipped. */
+  const run = async () => {
+    const options = { cwd: repository.root, env: environment, maxBuffer: 1 << 26 };
+    const { code, stdout } = await promisify(execFile)(
+      runner,
+      ["-m", "pre_commit", "run", "--color", "never"],
+      options,
+    ).then(
+      ({ stdout }) => ({ code: 0, stdout }),
+      (error: { code: number; stdout: string }) => error,
+    );
+    const lines = stdout.matchAll(/^(\w[\w -]*?)\.{3,}.*?(Passed|Failed|Skipped)$/gm);
+    return {
+      code,
+      hooks: Object.fromEntries([...lines].map(([, name, said]) => [name, said])),
+      output: stdout,
+    };
+  };
+  return { repository, run };
+}
+
+test("pre-commit itself, with our configuration, lets a clean commit pass and stops a wrong one by each hook (R60)", async () => {
+  const { repository, run } = await hooked();
+  await repository.write({ "app/main.py": "print('hello')\n" });
+  repository.git("add", "--all");
+  const clean = await run();
+  assert.deepEqual(
+    [clean.code, clean.hooks],
+    [0, { "Detect secrets": "Passed", "keyplane scan": "Passed", "keyplane validate": "Skipped" }],
+    clean.output,
+  );
+  const organization = realFiles()["organization.yaml"] ?? "";
+  await repository.write({
+    "app/settings.py": `API_KEY = "${sample("GitHub personal token")}"\n`,
+    "catalogue/organization.yaml": organization.replace("administrators:", "administrator:"),
+  });
+  repository.git("add", "--all");
+  const wrong = await run();
+  assert.deepEqual(
+    [wrong.code, wrong.hooks],
+    [1, { "Detect secrets": "Failed", "keyplane scan": "Failed", "keyplane validate": "Failed" }],
+    wrong.output,
+  );
+  assert.ok(!wrong.output.includes(sample("GitHub personal token")));
 });
