@@ -9,12 +9,7 @@ import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Vault } from "../../clients/vault.ts";
 import { layout } from "../../local/services/home.ts";
-import {
-  connectServices,
-  type LocalServices,
-  servicesStatus,
-  stopServices,
-} from "../../local/services/index.ts";
+import { connectServices, servicesStatus, stopServices } from "../../local/services/index.ts";
 import { serviceNames } from "../../local/services/process-table.ts";
 import { startInitialising } from "../../local/services/vault-keys.ts";
 import { processesIn, testServices } from "./running-services.ts";
@@ -24,23 +19,25 @@ const quiet = () => {};
 const running = ["running", "running", "running", "running"];
 const states = async (home: string) => (await servicesStatus(home)).map(({ state }) => state);
 
-for (const name of serviceNames) {
-  test(`${name} killed is found by status and started again by the next start, at its address`, async (t) => {
-    const services = await testServices(t);
-    const first = await services.start();
-    const before = await services.pids();
-    await services.kill(name);
-    const status = (await servicesStatus(services.home)).find((service) => service.name === name);
-    assert.equal(status?.state, "stopped");
-    assert.match(status?.reason ?? "", new RegExp(`process ${before[name]} ended by itself or was killed`));
+test("a service that was killed is found by status and started again by the next start, at its address", async (t) => {
+  const services = await testServices(t);
+  const first = await services.start();
+  for (const name of serviceNames) {
+    await t.test(name, async () => {
+      const before = await services.pids();
+      await services.kill(name);
+      const status = (await servicesStatus(services.home)).find((service) => service.name === name);
+      assert.equal(status?.state, "stopped");
+      assert.match(status?.reason ?? "", new RegExp(`process ${before[name]} ended by itself or was killed`));
 
-    const second = await services.start();
-    assert.deepEqual(second, first);
-    assert.deepEqual(await states(services.home), running);
-    const after = await services.pids();
-    for (const other of serviceNames) assert.equal(after[other] === before[other], other !== name, other);
-  });
-}
+      const second = await services.start();
+      assert.deepEqual(second, first);
+      assert.deepEqual(await states(services.home), running);
+      const after = await services.pids();
+      for (const other of serviceNames) assert.equal(after[other] === before[other], other !== name, other);
+    });
+  }
+});
 
 test("Postgres starts again although the pid of its killed server was given to another process", async (t) => {
   const services = await testServices(t);
@@ -80,50 +77,49 @@ test("killed after storing the keys but before taking the mark away: the keys an
   await assert.rejects(stat(layout(services.home).vault.initialising), { code: "ENOENT" });
 });
 
-for (const [what, prepare, refusal] of [
-  [
-    "whose keys are missing without a mark",
-    async ({ vault }: LocalServices) => rename(vault.unsealKeysFile, `${vault.unsealKeysFile}.away`),
-    /its keys are not in .*keys\.json.*Put keys\.json back.*`keyplane down --delete`/,
-  ],
-  [
-    "whose keys were damaged, even with a mark",
-    async ({ home, vault }: LocalServices) => {
-      await startInitialising(home);
-      await writeFile(vault.unsealKeysFile, "{ half");
-    },
-    /keys\.json is not what keyplane stored there.*Put it back from a copy/,
-  ],
-  [
-    "whose keys belong to another storage",
-    async ({ vault }: LocalServices) =>
-      writeFile(
-        vault.unsealKeysFile,
-        JSON.stringify({ unsealKeys: [Buffer.alloc(32, 7).toString("base64")] }),
-      ),
-    /Vault refused the unseal key.*another storage/,
-  ],
-] as const) {
-  test(`a Vault ${what} is refused with a way out, and never wiped`, async (t) => {
-    const services = await testServices(t);
-    const first = await services.start();
-    const kept = await readFile(first.vault.unsealKeysFile);
-    const root = new Vault({
-      address: first.vault.address,
-      ca: first.vault.ca,
-      token: first.vault.rootToken ?? "",
-    });
-    t.after(() => root.close());
-    await root.write("sys/mounts/kept", { type: "kv-v2" });
-    await stopServices(services.home, { deleteData: false, report: quiet });
-    await prepare(first);
-    await assert.rejects(services.start(), refusal);
-
-    await writeFile(first.vault.unsealKeysFile, kept);
-    await services.start();
-    assert.notEqual(await root.read("sys/mounts/kept"), undefined);
+test("a Vault whose keys do not open it is refused with a way out, and never wiped", async (t) => {
+  const services = await testServices(t);
+  const first = await services.start();
+  const { unsealKeysFile } = first.vault;
+  const kept = await readFile(unsealKeysFile);
+  const root = new Vault({
+    address: first.vault.address,
+    ca: first.vault.ca,
+    token: first.vault.rootToken ?? "",
   });
-}
+  t.after(() => root.close());
+  await root.write("sys/mounts/kept", { type: "kv-v2" });
+  const foreign = { unsealKeys: [Buffer.alloc(32, 7).toString("base64")] };
+  for (const [what, prepare, refusal] of [
+    [
+      "keys that are missing without a mark",
+      () => rename(unsealKeysFile, `${unsealKeysFile}.away`),
+      /its keys are not in .*keys\.json.*Put keys\.json back.*`keyplane down --delete`/,
+    ],
+    [
+      "keys of another storage",
+      () => writeFile(unsealKeysFile, JSON.stringify(foreign)),
+      /Vault refused the unseal key.*another storage/,
+    ],
+    [
+      "damaged keys, even with a mark",
+      async () => {
+        await startInitialising(services.home);
+        await writeFile(unsealKeysFile, "{ half");
+      },
+      /keys\.json is not what keyplane stored there.*Put it back from a copy/,
+    ],
+  ] as const) {
+    await t.test(what, async () => {
+      await stopServices(services.home, { deleteData: false, report: quiet });
+      await prepare();
+      await assert.rejects(services.start(), refusal);
+      await writeFile(unsealKeysFile, kept);
+      await services.start();
+      assert.notEqual(await root.read("sys/mounts/kept"), undefined);
+    });
+  }
+});
 
 test("a storage that was removed while its keys stayed is refused with a way out", async (t) => {
   const services = await testServices(t);
@@ -191,7 +187,7 @@ const prove = process.env.KEYPLANE_SCALE === "prove";
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 
 for (const name of ["vault", "postgres"] as const) {
-  for (const seed of upTo(prove ? 20 : 3)) {
+  for (const seed of upTo(prove ? 20 : 2)) {
     test(`${name} killed at a random moment of the first start (seed ${seed}) is made good by the next one`, async (t) => {
       const services = await testServices(t);
       const starter = startElsewhere(services.home, "ignore");
@@ -217,7 +213,7 @@ async function linesOf(starter: ChildProcess, count = Number.POSITIVE_INFINITY):
   return times;
 }
 
-const kills = prove ? 40 : 10;
+const kills = prove ? 40 : 6;
 
 test(`a first start killed at ${kills} seeded moments of its whole run is made good by the next one`, async (t) => {
   // Moments are told by what was reported before, so that neither a slow nor a fast machine misses the start.
