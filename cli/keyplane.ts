@@ -47,6 +47,10 @@ const commands: Record<string, { summary: string; load: () => Promise<{ command(
     summary: "print what a DBA runs once, before Vault connects to a database",
     load: () => import("./database.ts"),
   },
+  bundle: {
+    summary: "make the code of the functions that AWS runs, for pulumi up",
+    load: () => import("./bundle.ts"),
+  },
   "env-example": {
     summary: "print the .env.example of a service: placeholders only",
     load: () => import("./env-example.ts"),

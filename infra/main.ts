@@ -2,7 +2,11 @@
 import { loadCatalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
 import { platform } from "./index.ts";
+import { requireBundles } from "./lambda-code.ts";
+import { partOf } from "./part.ts";
 import { settings } from "./settings.ts";
 
 const { catalogue, environment, part, bootstrapPasswords, lambdaCode } = settings();
-platform(derive(await loadCatalogue(catalogue), environment), { part, bootstrapPasswords, lambdaCode });
+const model = derive(await loadCatalogue(catalogue), environment);
+if (model.aws !== undefined && partOf(model, part).platform) requireBundles(lambdaCode, environment);
+platform(model, { part, bootstrapPasswords, lambdaCode });

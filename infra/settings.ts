@@ -27,12 +27,13 @@ export function settings(): Settings {
   const config = new Config("keyplane");
   const [environment = "", part] = getStack().split(".");
   const passwords = process.env.KEYPLANE_BOOTSTRAP_PASSWORDS;
+  const named = config.get("environment") ?? environment;
   return {
     catalogue: resolve(project, config.get("catalogue") ?? "catalogue"),
-    environment: config.get("environment") ?? environment,
+    environment: named,
     part: config.get("part") ?? part ?? "all",
     bootstrapPasswords: passwords === undefined ? {} : passwordsFrom(passwords),
-    lambdaCode: lambdaCode(resolve(project, process.env.KEYPLANE_LAMBDAS ?? ".keyplane/lambdas")),
+    lambdaCode: lambdaCode(resolve(project, process.env.KEYPLANE_LAMBDAS ?? `.keyplane/lambdas/${named}`)),
   };
 }
 

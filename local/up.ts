@@ -101,7 +101,7 @@ async function build({
   const bootstrapPasswords = dryRun
     ? Object.fromEntries(await planned(model, connected))
     : await prepareDatabases(services, model.databases, { exists: connected });
-  const lambdaCode = await bundles(home, model);
+  const lambdaCode = await bundles(join(home, "lambdas", "local"), model);
   const served =
     providers === "local"
       ? await Promise.all([

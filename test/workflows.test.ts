@@ -65,6 +65,22 @@ test("zizmor finds nothing in the workflows, and would exit with its findings", 
   assert.deepEqual(JSON.parse(stdout), []);
 });
 
+test("whoever runs the program for an environment has made the code of its functions before", () => {
+  let runs = 0;
+  for (const { file, name, job } of jobs) {
+    const bundled = new Set<string>();
+    for (const { run = "" } of job.steps) {
+      const [, made] = /^npx keyplane bundle --environment (\S+)$/.exec(run) ?? [];
+      if (made !== undefined) bundled.add(made);
+      const [, stack] = /\bpulumi (?:preview|up) --stack (\S+)/.exec(run) ?? [];
+      if (stack === undefined) continue;
+      runs++;
+      assert.ok(bundled.has(stack), `${file} ${name}: ${run}`);
+    }
+  }
+  assert.equal(runs, 5);
+});
+
 suite("permissions", () => {
   for (const [file, workflow] of workflows) {
     test(`${file} gives nothing to all of its jobs`, () => assert.deepEqual(workflow.permissions, {}));

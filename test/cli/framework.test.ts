@@ -9,6 +9,7 @@ const commands = [
   ["up"],
   ["down"],
   ["status"],
+  ["bundle"],
   ["validate"],
   ["set"],
   ["enrol"],

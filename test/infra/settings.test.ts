@@ -41,7 +41,7 @@ test("a stack that is named after its environment builds everything in it", asyn
     environment: "staging",
     part: "all",
     bootstrapPasswords: {},
-    lambdaCode: bundles(".keyplane/lambdas"),
+    lambdaCode: bundles(".keyplane/lambdas/staging"),
   });
 });
 
@@ -58,7 +58,7 @@ test("a stack's name says its part, and its configuration may say otherwise", as
     environment: "staging",
     part: "platform",
     bootstrapPasswords: {},
-    lambdaCode: bundles(".keyplane/lambdas"),
+    lambdaCode: bundles(".keyplane/lambdas/staging"),
   });
 });
 

@@ -105,6 +105,16 @@ for (const environment of ["staging", "production"]) {
   });
 }
 
+test("without the functions' code the program says which command makes it", async () => {
+  await rm(join(folder, "lambdas", "rotate-due", "index.mjs"));
+  await assert.rejects(cli("preview", "--stack", "staging"), (error: { stdout?: string; stderr?: string }) =>
+    /holds no code of a function: npx keyplane bundle --environment staging makes it/.test(
+      `${error.stdout}${error.stderr}`,
+    ),
+  );
+  await writeFile(join(folder, "lambdas", "rotate-due", "index.mjs"), "export const handler = () => {};");
+});
+
 test("a part's stack builds that part: its name says which", async () => {
   await cli("stack", "init", "staging.platform");
   const { steps } = JSON.parse(await cli("preview", "--stack", "staging.platform", "--json")) as {
