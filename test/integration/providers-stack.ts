@@ -105,7 +105,7 @@ export class ProgramStack implements AsyncDisposable {
     part: Part = { stack: "local", part: "all" },
   ): Promise<Run> {
     const { model, bootstrapPasswords } = this;
-    const lambdaCode = await bundles(this.home, model);
+    const lambdaCode = await bundles(join(this.home, "lambdas"), model);
     const { stack } = await this.#engine.stack(part.stack, async () =>
       platform(model, { part: part.part, bootstrapPasswords, lambdaCode }),
     );

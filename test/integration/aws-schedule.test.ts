@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DescribeAlarmsCommand, PutMetricDataCommand } from "@aws-sdk/client-cloudwatch";
+import { InvokeCommand } from "@aws-sdk/client-lambda";
+import { CreateScheduleCommand, GetScheduleCommand, UpdateScheduleCommand } from "@aws-sdk/client-scheduler";
+import { ListTopicsCommand, SubscribeCommand } from "@aws-sdk/client-sns";
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  ReceiveMessageCommand,
+} from "@aws-sdk/client-sqs";
+import { accountStatus } from "../../local/aws/status.ts";
+import { type Aws, clientsOf } from "../../local/providers/aws/clients.ts";
+import { auditFiles } from "../../local/services/index.ts";
+import type { AwsModel } from "../../model/aws.ts";
+import { AuditTrail } from "../../operations/audit/trail.ts";
+import { startStack, type TestStack } from "./stack.ts";
+import { copyCatalogue } from "./support/catalogue-copy.ts";
+import { asRoot } from "./support/credentials.ts";
+
+let catalogue: Awaited<ReturnType<typeof copyCatalogue>>;
+let stack: TestStack;
+let aws: Aws;
+let account: AwsModel;
+const runner = "keyplane-local-rotate-due";
+
+before(async () => {
+  // What a job alone reads is delivered from anywhere, so the function rotates it.
+  catalogue = await copyCatalogue(
+    /\nsecrets:\n([\s\S]*)reads: \[openai, secret-key\]/,
+    `\nsecrets:
+  deploy-token: { class: critical, kind: token, rotate: { every: 30d, overlap: 24h }, consumers: {} }
+$1reads: [openai, secret-key, deploy-token]`,
+    "systems/solo.yaml",
+  );
+  stack = await startStack({ catalogue: catalogue.folder });
+  aws = clientsOf(stack.first.services.aws);
+  assert.ok(stack.first.model.aws);
+  account = stack.first.model.aws;
+});
+after(async () => {
+  aws?.close();
+  await stack?.[Symbol.asyncDispose]();
+  await catalogue?.[Symbol.asyncDispose]();
+});
+
+async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
+  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(250)) {
+    const found = await ask();
+    if (found !== undefined) return found;
+  }
+  return assert.fail(`${what} did not come within a minute and a half`);
+}
+
+/** The next message of a queue in which a text stands. */
+async function messageOf(QueueUrl: string | undefined, text: string): Promise<string> {
+  return until(`a message with ${text}`, async () => {
+    const asked = new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 });
+    const { Messages = [] } = await aws.sqs.send(asked);
+    return Messages.find(({ Body }) => Body?.includes(text))?.Body;
+  });
+}
+
+/** Takes the value of a secret away, lets something happen, and waits until the runner has made another one. */
+async function madeAgain(happen: () => Promise<unknown>): Promise<void> {
+  const { model, services } = stack.first;
+  const secret = model.secrets.find(({ id }) => id === "solo/deploy-token");
+  assert.ok(secret);
+  const { root, end } = await asRoot(stack.running);
+  try {
+    const { kv } = model.vault.mounts;
+    await root.delete(`${kv}/metadata/${secret.source}`);
+    const trail = await AuditTrail.follow(auditFiles(services));
+    await happen();
+    const read = () => root.read<{ metadata: { version: number } }>(`${kv}/data/${secret.source}`);
+    const { metadata } = await until(`a value of ${secret.id}`, read);
+    assert.equal(metadata.version, 1);
+    const who = `aws-${runner}/${runner}`;
+    assert.ok(await trail.find({ path: "auth/aws/login", who, outcome: "allowed" }));
+  } finally {
+    await end();
+  }
+}
+
+test("a schedule calls the runner as the declared one does: what has no value gets one (R14)", async () => {
+  const { Target, State } = await aws.scheduler.send(new GetScheduleCommand({ Name: runner }));
+  assert.deepEqual([State, Target?.RetryPolicy?.MaximumRetryAttempts], ["ENABLED", 3]);
+  await madeAgain(() =>
+    aws.scheduler.send(
+      new CreateScheduleCommand({
+        Name: `${runner}-now`,
+        // The declared target, role, and what becomes of failures; at another time.
+        Target,
+        ScheduleExpression: `at(${new Date().toISOString().slice(0, 19)})`,
+        FlexibleTimeWindow: { Mode: "OFF" },
+      }),
+    ),
+  );
+});
+
+if (process.env.KEYPLANE_SCALE === "prove") {
+  test("the declared schedule itself calls the runner, every minute instead of every quarter of an hour", async () => {
+    const declared = await aws.scheduler.send(new GetScheduleCommand({ Name: runner }));
+    const { Name, Target, ScheduleExpression } = declared;
+    const FlexibleTimeWindow = { Mode: "OFF" as const };
+    const callAt = (ScheduleExpression: string | undefined) =>
+      aws.scheduler.send(new UpdateScheduleCommand({ Name, Target, FlexibleTimeWindow, ScheduleExpression }));
+    await madeAgain(() => callAt("cron(* * * * ? *)"));
+    await callAt(ScheduleExpression);
+  });
+}
+
+async function invoke() {
+  const { FunctionError, Payload } = await aws.lambda.send(new InvokeCommand({ FunctionName: runner }));
+  const answer = JSON.parse(Buffer.from(Payload ?? []).toString()) as unknown;
+  return { failed: FunctionError !== undefined, answer };
+}
+
+test("a run that fails sets the declared alarm, which tells the topic; tried three times, it lies in the dead-letter queue", async () => {
+  const { root, end } = await asRoot(stack.running);
+  const role = "auth/aws/role/keyplane.rotate";
+  const arn = `arn:aws:iam::${account.account}:role/${runner}`;
+  const Policy = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Effect: "Allow",
+        Principal: { Service: "sns.amazonaws.com" },
+        Action: "sqs:SendMessage",
+        Resource: "*",
+      },
+    ],
+  });
+  const { QueueUrl: heard } = await aws.sqs.send(
+    new CreateQueueCommand({ QueueName: "heard", Attributes: { Policy } }),
+  );
+  const asked = new GetQueueAttributesCommand({ QueueUrl: heard, AttributeNames: ["QueueArn"] });
+  const { QueueArn } = (await aws.sqs.send(asked)).Attributes ?? {};
+  const { Topics = [] } = await aws.sns.send(new ListTopicsCommand({}));
+  const topic = Topics.find(({ TopicArn }) => TopicArn?.endsWith(`:${account.topic.name}`));
+  assert.ok(topic);
+  await aws.sns.send(new SubscribeCommand({ TopicArn: topic.TopicArn, Protocol: "sqs", Endpoint: QueueArn }));
+  try {
+    // Vault lets the function in no longer.
+    await root.write(role, { bound_iam_principal_arn: [`${arn}-of-somebody-else`] });
+    assert.equal((await invoke()).failed, true);
+    // The emulator counts the errors of invocations that are waited for, and looks at alarms when a number is sent.
+    await aws.metrics.send(
+      new PutMetricDataCommand({ Namespace: "any", MetricData: [{ MetricName: "any", Value: 1 }] }),
+    );
+    const alarm = `${runner}-failed`;
+    await until("the alarm", async () => {
+      const { MetricAlarms = [] } = await aws.metrics.send(
+        new DescribeAlarmsCommand({ AlarmNames: [alarm] }),
+      );
+      return MetricAlarms[0]?.StateValue === "ALARM" ? true : undefined;
+    });
+    // The emulator looks at no dimension of a metric: the other function's alarm rings as well.
+    const told = JSON.parse(await messageOf(heard, alarm)) as { Message: string };
+    const { AlarmName, NewStateValue } = JSON.parse(told.Message) as Record<string, string>;
+    assert.deepEqual([AlarmName, NewStateValue], [alarm, "ALARM"]);
+
+    // Scheduler hands its event to Lambda's queue, which tries again; the emulator's scheduler runs the function once and
+    // drops it. So the same event comes the way that Scheduler sends it.
+    await aws.lambda.send(
+      new InvokeCommand({ FunctionName: runner, InvocationType: "Event", Payload: "{}" }),
+    );
+    const queue = new GetQueueUrlCommand({ QueueName: account.deadLetters });
+    const { QueueUrl: letters } = await aws.sqs.send(queue);
+    const letter = JSON.parse(await messageOf(letters, "RetriesExhausted")) as {
+      requestContext: { functionArn: string; condition: string };
+      responsePayload: { errorMessage: string };
+    };
+    assert.match(letter.requestContext.functionArn, new RegExp(`:function:${runner}$`));
+    assert.equal(letter.requestContext.condition, "RetriesExhausted");
+    assert.match(letter.responsePayload.errorMessage, /auth\/aws\/login: 400/);
+
+    const status = await accountStatus(stack.home, stack.first.services.aws.endpoint);
+    const ringing = status.find(({ what }) => what === "alarms");
+    assert.deepEqual([ringing?.isWell, ringing?.detail.split(", ").includes(alarm)], [false, true]);
+  } finally {
+    await root.write(role, { bound_iam_principal_arn: [arn] });
+    await end();
+  }
+  assert.equal((await invoke()).failed, false);
+});
