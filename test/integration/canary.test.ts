@@ -15,6 +15,7 @@ import { bundleOf } from "../../operations/delivery/bundle.ts";
 import { filesOf, rivalNames } from "../../operations/delivery/neighbours.ts";
 import { sinksOf } from "../../operations/delivery/sinks.ts";
 import { givenFields } from "../../operations/values/shape.ts";
+import { useFunctions } from "./support/canary-aws.ts";
 import { patterns } from "./support/canary-patterns.ts";
 import { rotateEverything } from "./support/canary-rotations.ts";
 import {
@@ -140,6 +141,12 @@ test("what was searched is what there is: state, backups, logs, audit, arguments
     /^output of keyplane rotate, killed/,
     /^output of keyplane run$/,
     /^output of keyplane rotations --json/,
+    /^output of log of keyplane-local-rotate-due$/,
+    /^output of log of keyplane-local-rotate-postgres-titan-ledger$/,
+    /^output of events of CloudTrail$/,
+    /^output of messages that were put aside$/,
+    /^the emulator's files\/tmp\/.*index\.mjs$/,
+    /^home\/logs\/aws\.log$/,
     /^repository\/package\.json$/,
     /^decrypted state of /,
     /^hosts\/titan\/secrets\/grafana_admin_password$/,
@@ -230,6 +237,16 @@ async function useEverything(): Promise<void> {
     ...{ home, environment: environment(), run, plant, capture: addVaultsValues, read: heldBy },
     said: (name, { stdout, stderr }) => void outputs.push(output(name, `${stdout}\n${stderr}`)),
   });
+
+  assert.ok(model.aws);
+  await useFunctions({
+    place: services.aws,
+    account: model.aws,
+    add,
+    said: (where, text) => void outputs.push(output(where, text)),
+  });
+  // While the functions are still there: `down` removes what the emulator wrote for them.
+  for await (const place of filesBelow(join(home, "aws"), "the emulator's files")) outputs.push(place);
 
   const { user } = composeUser(model);
   const service = await asService(running, user.service);
