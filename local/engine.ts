@@ -205,15 +205,17 @@ export async function refresh({ stack }: Pick<OpenedStack, "stack">, report: Rep
 
 /**
  * What an update would change, and the first gate: what the pack says of it while some values are unknown.
+ * @param looks at what is there before, and keeps nothing of it
  * @throws UpdateError with the engine's diagnostics, GateError for what the pack does not let pass
  */
 export async function preview(
   { stack, pack }: Pick<OpenedStack, "stack" | "pack">,
   report: Report,
+  { looks = false }: { looks?: boolean } = {},
 ): Promise<Ran> {
   const watch = watchEvents(stack, pack === undefined ? undefined : "preview", report);
   try {
-    await stack.preview({ onEvent: watch.onEvent, ...settings(pack) });
+    await stack.preview({ onEvent: watch.onEvent, ...(looks && { refresh: true }), ...settings(pack) });
   } catch (cause) {
     throw watch.explain(cause);
   }

@@ -140,13 +140,15 @@ async function build({
     const program = { bootstrapPasswords, lambdaCode };
     const plan = await eachPart(engine, model, program, async (each, part) => {
       const { stack } = part;
-      if (forgotten && !each.fresh && !dryRun && holdsAccount(part)) {
+      const looks = forgotten && !each.fresh && holdsAccount(part);
+      if (looks) {
         const text = "looking at what is there: the AWS emulator is a new one";
         report({ subject: stack, state: "started", text });
-        await refresh(each, report);
+        if (!dryRun) await refresh(each, report);
       }
       report({ subject: stack, state: "started", text: "previewing" });
-      const { changes, gate } = await preview(each, report);
+      // A dry run changes nothing, not the state either: it looks and plans in one.
+      const { changes, gate } = await preview(each, report, { looks: looks && dryRun });
       if (gate !== undefined) gates.push(gate);
       opened.push(each);
       plans.set(stack, changes);

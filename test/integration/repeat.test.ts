@@ -67,6 +67,9 @@ test("after `down` and `up` nothing of Vault has changed: same ports, unsealed, 
   );
   const ofAws = (await resources()).filter(({ type }) => type.startsWith("aws:")).length;
   assert.ok(ofAws > 50);
+  // The dry run that starts them again says what is gone, and leaves all to the update.
+  const dry = await stack.up({ dryRun: true });
+  assert.deepEqual(dry.changes, { create: ofAws, same: created() - ofAws });
   const again = await stack.up();
   assert.deepEqual(again.changes, { create: ofAws, same: created() - ofAws });
   assert.equal(again.services.aws.endpoint, services.aws.endpoint);
