@@ -113,4 +113,6 @@ export function edit(change: (text: string, draw: Draw) => string): Change {
 }
 
 export const fresh = (draw: Draw) => `n${draw(1_000_000_000).toString(36)}`;
+/** A name that `fresh` never makes: what a wrong mutation names is there by no right one before it. */
+export const unknown = (draw: Draw) => `q${draw(1_000_000_000).toString(36)}`;
 export const VARIABLE = (draw: Draw) => `V${draw(1_000_000_000).toString(36).toUpperCase()}`;

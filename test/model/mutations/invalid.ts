@@ -2,7 +2,6 @@ import {
   type Change,
   type Data,
   edit,
-  fresh,
   isData,
   organization,
   pick,
@@ -11,6 +10,7 @@ import {
   type Select,
   set,
   system,
+  unknown,
   VARIABLE,
   type Value,
 } from "./change.ts";
@@ -125,7 +125,7 @@ export const invalid: [string, Change][] = [
   [
     "adds an unknown field",
     (files, draw) =>
-      set(pick(structures, draw) ?? system(""), `u${fresh(draw)}`, () => "x", true)(files, draw),
+      set(pick(structures, draw) ?? system(""), `u${unknown(draw)}`, () => "x", true)(files, draw),
   ],
   [
     "drops a required field",
@@ -157,14 +157,14 @@ export const invalid: [string, Change][] = [
     "keeps a transit key too short",
     set(system("encryption-keys/*"), "retain", (_, draw) => `${1 + draw(29)}d`),
   ],
-  ["names an unknown owner", set(system(""), "owner", (_, draw) => fresh(draw))],
-  ["names an unknown provider", set(system("secrets/*"), "provider", (_, draw) => fresh(draw), true)],
+  ["names an unknown owner", set(system(""), "owner", (_, draw) => unknown(draw))],
+  ["names an unknown provider", set(system("secrets/*"), "provider", (_, draw) => unknown(draw), true)],
   [
     "names an unknown consumer",
     set(
       system("secrets/*"),
       "consumers",
-      (before, draw) => ({ ...((before as Data) ?? {}), [fresh(draw)]: {} }),
+      (before, draw) => ({ ...((before as Data) ?? {}), [unknown(draw)]: {} }),
       true,
     ),
   ],
@@ -173,19 +173,19 @@ export const invalid: [string, Change][] = [
     (files, draw) => {
       const as = pick(system("secrets/*/consumers/*/as")(files), draw);
       if (as === undefined) return undefined;
-      as[VARIABLE(draw)] = fresh(draw);
+      as[VARIABLE(draw)] = unknown(draw);
       return "done";
     },
   ],
-  ["joins an unknown group", set(system("databases/*/users/*"), "member-of", (_, draw) => fresh(draw))],
-  ["reads an unknown secret", set(system("ci/*"), "reads", (_, draw) => [fresh(draw)])],
+  ["joins an unknown group", set(system("databases/*/users/*"), "member-of", (_, draw) => unknown(draw))],
+  ["reads an unknown secret", set(system("ci/*"), "reads", (_, draw) => [unknown(draw)])],
   [
     "is in an unknown environment",
-    set(system("databases/*"), "at", (before, draw) => ({ ...(before as Data), [fresh(draw)]: {} })),
+    set(system("databases/*"), "at", (before, draw) => ({ ...(before as Data), [unknown(draw)]: {} })),
   ],
   [
     "differs in an unknown environment",
-    set(system("secrets/*"), "per-environment", (_, draw) => ({ [fresh(draw)]: {} }), true),
+    set(system("secrets/*"), "per-environment", (_, draw) => ({ [unknown(draw)]: {} }), true),
   ],
   [
     "leaves one administrator",
@@ -193,7 +193,7 @@ export const invalid: [string, Change][] = [
   ],
   [
     "names an unknown administrator",
-    set(organization(""), "administrators", (_, draw) => ["ada", "ben", fresh(draw)]),
+    set(organization(""), "administrators", (_, draw) => ["ada", "ben", unknown(draw)]),
   ],
   [
     "makes a circle of environments",
@@ -239,7 +239,7 @@ export const invalid: [string, Change][] = [
       );
       const chosen = pick(users, draw);
       if (root === undefined || chosen === undefined) return undefined;
-      (root.secrets as Data)[fresh(draw)] = {
+      (root.secrets as Data)[unknown(draw)] = {
         class: "sensitive",
         kind: "token",
         rotate: { every: "90d" },
