@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rules } from "../../../policies/rules.ts";
-import * as state from "../../../policies/state.ts";
 import * as audit from "../../../policies/vault/audit.ts";
 import * as databases from "../../../policies/vault/databases.ts";
 import * as encryption from "../../../policies/vault/encryption.ts";
@@ -258,55 +256,6 @@ ruleSuite(endpointRotatesOnly, shipped(vault.endpoint), {
     ["disableRead is not true: what is read there lands in the state"],
   ],
 });
-ruleSuite(state.dataProtected, key, { unprotected: [{ "@protect": false }, ["it is not protected"]] });
-test("state-data-protected: a key that is retired with `delete: true` may lose its protection", () => {
-  assert.deepEqual(
-    findings(state.dataProtected, [changed(key, { deletionAllowed: true, "@protect": false })]),
-    [],
-  );
-  assert.deepEqual(
-    findings(encryption.keyNotDeletable, [changed(key, { deletionAllowed: true, "@protect": false })]),
-    [],
-  );
-});
-// Joined here, so that no scanner takes this file for a leak.
-const planted = (...parts: string[]) => parts.join("");
-ruleSuite(state.noLiveValue, shipped(vault.entity, "ada"), {
-  "a password": [{ password: "x" }, ["password is the name of a live value"]],
-  "deep inside": [
-    { metadata: { backup: { secretKey: "x" } } },
-    ["metadata.backup.secretKey is the name of a live value"],
-  ],
-  "a private key": [
-    { "metadata.note": planted("-----BEGIN RSA ", "PRIVATE KEY-----\nx") },
-    ["metadata.note holds a private key"],
-  ],
-  "an age key": [
-    { "metadata.note": planted("AGE-SECRET-", `KEY-1${"Q".repeat(40)}`) },
-    ["metadata.note holds a private age key"],
-  ],
-  "a Vault token in a list": [
-    { tags: ["a", planted("hv", `s.${"a".repeat(24)}`)] },
-    ["tags[1] holds a Vault token"],
-  ],
-  "an AWS key": [
-    { "metadata.note": planted("AK", `IA${"A".repeat(16)}`) },
-    ["metadata.note holds an AWS access key"],
-  ],
-  "a URL with a password": [
-    { "metadata.note": planted("postgresql://me:", "planted@db/x") },
-    ["metadata.note holds a URL with a password"],
-  ],
-});
-const typeJudged = rules.find(({ name }) => name === "state-type-judged");
-assert.ok(typeJudged);
-ruleSuite(typeJudged, shipped(vault.entity, "ada"), {});
-test("state-type-judged: refuses a type that no rule looks at", () => {
-  assert.deepEqual(findings(typeJudged, [{ type: "vault:index/token:Token", props: {} }]), [
-    "no rule judges vault:index/token:Token",
-  ]);
-});
-
 /** All of production with some resources changed, taken away or added. */
 function production(change: (example: Example) => Example | undefined, ...more: Example[]): Example[] {
   return [...everything().flatMap((example) => change(example) ?? []), ...more];
@@ -411,9 +360,3 @@ test("quota-everywhere: refuses a Vault without a bound for all, and a login wit
 function order(message: string): number {
   return everything().findIndex(({ props }) => message.endsWith(`auth/${String(props.path)}`));
 }
-test("state-bootstrap-ends: refuses a connection whose first password nobody replaces", () => {
-  assert.deepEqual(findings(state.bootstrapEnds, everything()), []);
-  assert.deepEqual(findings(state.bootstrapEnds, [connection]), [
-    `nothing writes database/rotate-root/${String(connection.props.name)}: its first password stays alive`,
-  ]);
-});
