@@ -27,7 +27,7 @@ export interface RotatedUsers {
 const users = 200;
 
 export async function startRotatedUsers(t: { after(end: () => Promise<void>): void }): Promise<RotatedUsers> {
-  const server = await startDatabaseServer(t);
+  const server = await startDatabaseServer(t, { only: ["vault", "postgres", "aws"] });
   const folder = await mkdtemp(join(tmpdir(), "keyplane-lambdas-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const aws = new AwsPlatform(server.services, server.root, folder);

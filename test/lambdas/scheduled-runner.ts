@@ -24,7 +24,7 @@ export interface ScheduledRunner {
 export async function startScheduledRunner(t: {
   after(end: () => Promise<void>): void;
 }): Promise<ScheduledRunner> {
-  const server = await startDatabaseServer(t);
+  const server = await startDatabaseServer(t, { only: ["vault", "postgres", "aws"] });
   const folder = await mkdtemp(join(tmpdir(), "keyplane-lambdas-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const aws = new AwsPlatform(server.services, server.root, folder);

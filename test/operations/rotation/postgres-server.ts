@@ -53,10 +53,12 @@ const usual: Partial<StartOptions> = {
   only: ["vault", "postgres"],
 };
 
-export async function startDatabaseServer(t: {
-  after(end: () => Promise<void>): void;
-}): Promise<DatabaseServer> {
-  const test = await testServices(t, usual);
+/** @param more what a test meets beside Vault and Postgres */
+export async function startDatabaseServer(
+  t: { after(end: () => Promise<void>): void },
+  more: Partial<StartOptions> = {},
+): Promise<DatabaseServer> {
+  const test = await testServices(t, { ...usual, ...more });
   const services = await test.start();
   const model = derive(await loadCatalogue("catalogue"), "local", environmentOf(services));
   const root = new Vault({
