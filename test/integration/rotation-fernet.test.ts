@@ -20,7 +20,7 @@ import { inWords, noneFailed } from "./services/load.ts";
 
 const isWhole = process.env.KEYPLANE_SCALE === "prove";
 /** Of each system. */
-const rotations = isWhole ? 100 : 2;
+const rotations = isWhole ? 100 : 5;
 /** Requests a second to the services of one system together, while they are there. */
 const rate = 400;
 const day = 86_400_000;
