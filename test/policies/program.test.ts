@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { platform } from "../../infra/index.ts";
+import { lambdaCode } from "../../infra/lambda-code.ts";
+import { loadCatalogueFrom } from "../../model/catalogue.ts";
+import { derive } from "../../model/derive.ts";
 import { type Finding, judge } from "../../policies/judge.ts";
 import { seen } from "../../policies/resource.ts";
 import { rules } from "../../policies/rules.ts";
-import { environments, realProgram, realState } from "./real.ts";
+import { organization, shop } from "../model/shop.ts";
+import { recordMade } from "./made.ts";
+import { environments, local, realProgram, realState } from "./real.ts";
 
 const short = ({ rule, verdict, urn, message }: Finding) =>
   `${verdict} ${rule.name} ${urn?.split("::").slice(2).join(" ") ?? ""}: ${message}`;
@@ -45,3 +51,20 @@ for (const environment of environments) {
     assert.deepEqual(findings.map(short), []);
   });
 }
+
+test("a small catalogue, in which nobody audits and no AWS service reads a secret, passes every rule as well", async () => {
+  const model = derive(
+    loadCatalogueFrom({ "organization.yaml": organization, "systems/shop.yaml": shop }),
+    "local",
+    local,
+  );
+  assert.ok(model.aws);
+  assert.deepEqual(
+    model.aws.roles.filter(({ of }) => of === "person").map(({ name }) => name),
+    ["keyplane-local-administrator"],
+  );
+  const declare = () =>
+    platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: lambdaCode("lambdas") });
+  const findings = judge(rules, (await recordMade("local", declare, model.aws)).map(seen));
+  assert.deepEqual(findings.map(short), []);
+});

@@ -68,7 +68,12 @@ export function deriveAws(
     account,
     region,
     ...given("emulator", block.aws.emulator),
-    keys: deriveKeys(place, { functions, secrets, trail }),
+    keys: deriveKeys(place, {
+      functions,
+      secrets,
+      trail,
+      isAudited: people.some(({ name }) => name === names.auditor),
+    }),
     github: { url: `https://${issuer}`, audience },
     roles: [
       workflow("deploy", "Builds the platform from the reviewed branch.", deployRights(place)),

@@ -24,7 +24,12 @@ const administration = [
  */
 export function deriveKeys(
   place: Place,
-  { functions, secrets, trail }: { functions: AwsFunction[]; secrets: AwsSecret[]; trail: string },
+  {
+    functions,
+    secrets,
+    trail,
+    isAudited,
+  }: { functions: AwsFunction[]; secrets: AwsSecret[]; trail: string; isAudited: boolean },
 ): AwsKey[] {
   const key = (name: KeyName, purpose: string, ...uses: PolicyStatement[]): AwsKey => ({
     name,
@@ -48,7 +53,7 @@ export function deriveKeys(
     key(
       "audit",
       "Encrypts the trail and the logs, so that who reads them reads no secret.",
-      ...audit(place, trail),
+      ...audit(place, trail, isAudited),
     ),
     key(
       "data",
@@ -83,7 +88,7 @@ function use(
   });
 }
 
-function audit(place: Place, trail: string): PolicyStatement[] {
+function audit(place: Place, trail: string, isAudited: boolean): PolicyStatement[] {
   const { account, region } = place;
   return [
     allow("TrailEncrypts", {
@@ -100,7 +105,8 @@ function audit(place: Place, trail: string): PolicyStatement[] {
         ArnLike: { "kms:EncryptionContext:aws:logs:arn": `${arn.logGroup(place, "*")}` },
       },
     }),
-    use(place, "AuditorsRead", [roleNames(place).auditor], ["kms:Decrypt"]),
+    // AWS takes no policy that names a role which is not there.
+    ...(isAudited ? [use(place, "AuditorsRead", [roleNames(place).auditor], ["kms:Decrypt"])] : []),
   ];
 }
 

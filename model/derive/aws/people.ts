@@ -64,7 +64,7 @@ export interface Reach {
   bucket: string;
 }
 
-/** The roles of people: who keeps the platform when something is wrong, and who looks. */
+/** The roles of people: who keeps the platform when something is wrong, and who looks, where somebody does. */
 export function peopleRoles(
   place: Place,
   account: string,
@@ -111,39 +111,43 @@ export function peopleRoles(
         ...readLogs(place, reach),
       ),
     },
-    {
-      name: names.auditor,
-      purpose: "Reads the trail, the logs and the configuration; changes nothing and reads no secret.",
-      of: "person",
-      trust: trustPeople(account, people.auditors),
-      rights: document(
-        ...readLogs(place, reach),
-        allow("ReadTrailFiles", {
-          Action: ["s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"],
-          Resource: [`arn:aws:s3:::${reach.bucket}`, `arn:aws:s3:::${reach.bucket}/*`],
-        }),
-        allow("SeeConfiguration", {
-          Action: [
-            "access-analyzer:ListFindings",
-            "cloudtrail:DescribeTrails",
-            "cloudtrail:GetEventSelectors",
-            "cloudtrail:GetTrailStatus",
-            "cloudtrail:LookupEvents",
-            "cloudwatch:DescribeAlarms",
-            "iam:GetAccountPasswordPolicy",
-            "iam:GetAccountSummary",
-            "iam:ListRoles",
-            "kms:ListAliases",
-            "kms:ListKeys",
-            "lambda:ListFunctions",
-            "scheduler:ListSchedules",
-            "secretsmanager:ListSecrets",
-          ],
-          Resource: "*",
-        }),
-      ),
-    },
+    ...(people.auditors.length === 0 ? [] : [auditor(place, account, people.auditors, reach)]),
   ];
+}
+
+function auditor(place: Place, account: string, auditors: string[], reach: Reach): AwsRole {
+  return {
+    name: roleNames(place).auditor,
+    purpose: "Reads the trail, the logs and the configuration; changes nothing and reads no secret.",
+    of: "person",
+    trust: trustPeople(account, auditors),
+    rights: document(
+      ...readLogs(place, reach),
+      allow("ReadTrailFiles", {
+        Action: ["s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"],
+        Resource: [`arn:aws:s3:::${reach.bucket}`, `arn:aws:s3:::${reach.bucket}/*`],
+      }),
+      allow("SeeConfiguration", {
+        Action: [
+          "access-analyzer:ListFindings",
+          "cloudtrail:DescribeTrails",
+          "cloudtrail:GetEventSelectors",
+          "cloudtrail:GetTrailStatus",
+          "cloudtrail:LookupEvents",
+          "cloudwatch:DescribeAlarms",
+          "iam:GetAccountPasswordPolicy",
+          "iam:GetAccountSummary",
+          "iam:ListRoles",
+          "kms:ListAliases",
+          "kms:ListKeys",
+          "lambda:ListFunctions",
+          "scheduler:ListSchedules",
+          "secretsmanager:ListSecrets",
+        ],
+        Resource: "*",
+      }),
+    ),
+  };
 }
 
 function readLogs(place: Place, { logGroups }: Reach) {
