@@ -26,6 +26,8 @@ let first: Run;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "keyplane-command-"));
   home = join(folder, "home");
+  // As in a checkout, where Node takes what lies below for ES modules.
+  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
 });
 after(async () => {
   await stopServices(home, { deleteData: true, report: () => {} });
