@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { request } from "undici";
 import type { Report } from "../../progress.ts";
@@ -61,7 +61,7 @@ export async function startEmulator(start: {
   const { aws } = layout(home);
   await mkdir(aws.temporary, { recursive: true, mode: 0o700 });
   // What it starts functions with is CommonJS; a state folder in a checkout would have it taken for an ES module.
-  await writeFile(join(aws.temporary, "package.json"), '{ "type": "commonjs" }\n');
+  await writePrivate(join(aws.temporary, "package.json"), '{ "type": "commonjs" }\n');
   const settings = `${JSON.stringify(emulatorSettings(home, port), undefined, 2)}\n`;
   const endpoint = emulatorEndpoint(port);
   let running = await table.find("aws");
