@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import type { AwsModel, PolicyDocument, PolicyStatement } from "../../../model/aws.ts";
 import { loadCatalogue } from "../../../model/catalogue.ts";
 import { derive } from "../../../model/derive.ts";
+import { oneAccount } from "../../../policies/aws/documents.ts";
 import * as rules from "../../../policies/aws/keys.ts";
 import { aws as types } from "../../../policies/aws/types.ts";
 import { findings } from "../../policies/suite.ts";
@@ -14,7 +15,9 @@ const model: AwsModel = found;
 const { account, region } = model;
 const key = `arn:aws:kms:${region}:${account}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
 
-suite("every statement of every key's policy, dropped, widened and narrowed: who is locked out, and who let in", () => {
+const rights = model.roles.flatMap((role) => role.rights ?? []);
+
+suite("every statement of every key's policy, dropped, widened, narrowed and given away: who is locked out, and who let in", () => {
   const stranger = "999999999999";
   const everything: PolicyDocument = {
     Version: "2012-10-17",
@@ -30,23 +33,46 @@ suite("every statement of every key's policy, dropped, widened and narrowed: who
       rights: everything,
       policy,
     });
-  const opened = (policy: PolicyDocument) =>
-    allowed({
-      principal: `arn:aws:iam::${stranger}:role/anybody`,
-      action: "kms:Decrypt",
-      resource: key,
-      account,
-      rights: everything,
-      policy,
-    });
-  const refused = (policy: PolicyDocument) =>
-    [rules.keyNotLockedOut, rules.keyNotPublic].flatMap((rule) =>
-      findings(rule, [{ type: types.key, props: { policy: JSON.stringify(policy) } }]),
-    ).length > 0;
+  const uses = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:PutKeyPolicy"];
+  /** Somebody of another account does anything with it; what a condition compares they may be able to say. */
+  const opened = async (policy: PolicyDocument) => {
+    const bare = { ...policy, Statement: policy.Statement.map(({ Condition: _, ...rest }) => rest) };
+    const answers = uses.map((action) =>
+      allowed({
+        principal: `arn:aws:iam::${stranger}:role/anybody`,
+        action,
+        resource: key,
+        account,
+        rights: everything,
+        policy: bare,
+      }),
+    );
+    return (await Promise.all(answers)).includes(true);
+  };
+  const refused = (policy: PolicyDocument) => {
+    const examples = [
+      { type: types.key, props: { policy: JSON.stringify(policy) } },
+      ...rights.map((each) => ({ type: types.rolePolicy, props: { policy: JSON.stringify(each) } })),
+    ];
+    return [rules.keyNotLockedOut, rules.keyNotPublic, oneAccount].some(
+      (rule) => findings(rule, examples).length > 0,
+    );
+  };
   const ways: [string, (statement: PolicyStatement) => PolicyStatement[]][] = [
     ["dropped", () => []],
     ["widened", ({ Condition: _, ...rest }) => [{ ...rest, Principal: { AWS: "*" }, Action: "kms:*" }]],
     ["narrowed", (statement) => [{ ...statement, Action: "kms:DescribeKey" }]],
+    [
+      "given to another account",
+      (statement) => [{ ...statement, Principal: { AWS: `arn:aws:iam::${stranger}:root` } }],
+    ],
+    [
+      "shared with another account",
+      (statement) => [
+        statement,
+        { ...statement, Principal: { AWS: `arn:aws:iam::${stranger}:role/anybody` } },
+      ],
+    ],
   ];
   for (const { name, policy } of model.keys) {
     test(`key ${name}: the check refuses exactly what locks out or opens`, async () => {
