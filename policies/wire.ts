@@ -3,7 +3,7 @@ import type { Props } from "./rule.ts";
 import { guarded, unknown } from "./unknown.ts";
 
 /** Marks a special value on Pulumi's wire; its own value says which kind of special. */
-const signature = "4dabf18193072939515e22adb298388d"; // pragma: allowlist secret
+export const signature = "4dabf18193072939515e22adb298388d"; // pragma: allowlist secret
 const secret = "1b47061264138c4ac30d75fd1eb44270"; // pragma: allowlist secret
 
 /**

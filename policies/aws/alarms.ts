@@ -1,6 +1,7 @@
 import { ofType } from "../resource.ts";
 import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { count, number, record, text } from "../value.ts";
+import { nameOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 interface Watched {
@@ -166,9 +167,9 @@ export const functionsWatched: StackRule = {
       [aws.queue]: "AWS/SQS/ApproximateNumberOfMessagesVisible",
     };
     for (const [type, metric] of Object.entries(metrics)) {
-      for (const { urn, name, props } of ofType(resources, type)) {
-        if (!heard.has(`${metric} ${text(props.name) ?? name}`))
-          yield { urn, message: "nobody hears when it fails" };
+      for (const each of ofType(resources, type)) {
+        if (!heard.has(`${metric} ${nameOf(each)}`))
+          yield { urn: each.urn, message: "nobody hears when it fails" };
       }
     }
   },

@@ -3,6 +3,7 @@ import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { number, record, records, text } from "../value.ts";
 import { covers, demanded } from "./document.ts";
 import { statements } from "./documents.ts";
+import { nameOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 export const bucketPrivate: StackRule = {
@@ -27,8 +28,8 @@ function* each(resources: readonly Resource[], companion: string, message: strin
   const buckets = ofType(resources, aws.bucket);
   if (buckets.length === 0) return;
   const covered = ofType(resources, companion).map(({ props }) => text(props.bucket));
-  for (const { urn, name, props } of buckets) {
-    if (!covered.includes(text(props.bucket) ?? name)) yield { urn, message };
+  for (const bucket of buckets) {
+    if (!covered.includes(nameOf(bucket, "bucket"))) yield { urn: bucket.urn, message };
   }
 }
 
@@ -110,9 +111,10 @@ export const bucketKept: StackRule = {
   controls: ["NIST-800-53r5/AU-9", "NIST-800-53r5/CP-9", "R51"],
   *judgeStack(resources) {
     const locked = ofType(resources, aws.bucketLock).map(({ props }) => text(props.bucket));
-    for (const { urn, name, props } of ofType(resources, aws.bucket)) {
+    for (const bucket of ofType(resources, aws.bucket)) {
+      const { urn, props } = bucket;
       if (props.forceDestroy === true) yield { urn, message: "deleting it deletes what is in it" };
-      const isLocked = locked.includes(text(props.bucket) ?? name);
+      const isLocked = locked.includes(nameOf(bucket, "bucket"));
       if (isLocked && props.objectLockEnabled !== true)
         yield { urn, message: "its lock cannot be set: objectLockEnabled is off" };
       if (!isLocked && props.objectLockEnabled === true)

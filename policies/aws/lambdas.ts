@@ -1,7 +1,8 @@
 import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { count, number, record, text, texts } from "../value.ts";
-import { isLocal, nameIn } from "./place.ts";
+import { signature } from "../wire.ts";
+import { isLocal, nameIn, nameOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 const secretName = /(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)(_|$)/i;
@@ -84,8 +85,8 @@ export const functionBounded: ResourceRule = {
   },
 };
 
-/** Pulumi's mark of a special value, and the kind that an archive is. */
-const mark = { key: "4dabf18193072939515e22adb298388d", archive: "0def7320c3a5731c473e5ecbe6d01bc7" }; // pragma: allowlist secret
+/** The kind of special value that an archive is. */
+const archive = "0def7320c3a5731c473e5ecbe6d01bc7"; // pragma: allowlist secret
 
 export const functionCodeOurs: ResourceRule = {
   name: "aws-lambda-code-ours",
@@ -98,8 +99,7 @@ export const functionCodeOurs: ResourceRule = {
   *judge({ props }) {
     const code = record(props.code);
     const folder = text(code.path);
-    const isArchive =
-      code[mark.key] === mark.archive && (folder !== undefined || text(code.hash) !== undefined);
+    const isArchive = code[signature] === archive && (folder !== undefined || text(code.hash) !== undefined);
     if (!isArchive || /[*?]/.test(folder ?? "")) yield "code is no folder of this program";
     for (const name of ["s3Bucket", "s3Key", "imageUri"])
       if (text(props[name]) !== undefined) yield `${name} brings code from elsewhere`;
@@ -117,9 +117,9 @@ export const functionsLogged: StackRule = {
   controls: ["NIST-800-53r5/AU-11", "NIST-800-53r5/SC-28(1)", "R51"],
   *judgeStack(resources) {
     const logs = ofType(resources, aws.logGroup).map(({ props }) => text(props.name));
-    for (const { urn, name, props } of ofType(resources, aws.function)) {
-      if (!logs.includes(`/aws/lambda/${text(props.name) ?? name}`))
-        yield { urn, message: "its log is not declared" };
+    for (const each of ofType(resources, aws.function)) {
+      if (!logs.includes(`/aws/lambda/${nameOf(each)}`))
+        yield { urn: each.urn, message: "its log is not declared" };
     }
   },
 };
@@ -135,8 +135,8 @@ export const functionsCalled: StackRule = {
       ...ofType(resources, aws.functionPermission).map(({ props }) => text(props.function)),
       ...ofType(resources, aws.schedule).map(({ props }) => nameIn(text(record(props.target).arn) ?? "")),
     ]);
-    for (const { urn, name, props } of ofType(resources, aws.function)) {
-      if (!called.has(text(props.name) ?? name)) yield { urn, message: "nobody calls it" };
+    for (const each of ofType(resources, aws.function)) {
+      if (!called.has(nameOf(each))) yield { urn: each.urn, message: "nobody calls it" };
     }
   },
 };

@@ -3,6 +3,7 @@ import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, record, records, text, texts } from "../value.ts";
 import { covers, demanded, type Statement } from "./document.ts";
 import { statements } from "./documents.ts";
+import { nameOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 export const trailEverywhere: ResourceRule = {
@@ -112,7 +113,7 @@ export const trailSeesData: StackRule = {
         yield { urn, message: "who reads its files is left out" };
       const calls = values("AWS::Lambda::Function");
       for (const each of functions) {
-        const name = text(each.props.name) ?? each.name;
+        const name = nameOf(each);
         if (!calls.some((value) => value === "arn:aws:lambda" || value.endsWith(`:function:${name}`)))
           yield { urn, message: `who calls ${name} is left out` };
       }
@@ -154,10 +155,8 @@ export const trailBucketDeclared: StackRule = {
     const of = (wanted: string) => ofType(resources, wanted);
     for (const { urn, props } of ofType(resources, aws.trail)) {
       const bucket = text(props.s3BucketName) ?? "";
-      const policies = of(aws.bucketPolicy).filter(
-        ({ props, name }) => (text(props.bucket) ?? name) === bucket,
-      );
-      if (!of(aws.bucket).some(({ props, name }) => (text(props.bucket) ?? name) === bucket))
+      const policies = of(aws.bucketPolicy).filter((each) => nameOf(each, "bucket") === bucket);
+      if (!of(aws.bucket).some((each) => nameOf(each, "bucket") === bucket))
         yield { urn, message: "its bucket is not declared here" };
       else if (policies.length === 0) yield { urn, message: "its bucket has no policy" };
       else if (!policies.some((policy) => lets(statements(policy.type, policy.props))))

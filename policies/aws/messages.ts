@@ -3,7 +3,7 @@ import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
 import { covers } from "./document.ts";
 import { statements } from "./documents.ts";
-import { nameIn } from "./place.ts";
+import { nameIn, nameOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 export const messagesEncrypted: ResourceRule = {
@@ -83,8 +83,8 @@ export const topicHears: StackRule = {
   controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-4", "R48"],
   *judgeStack(resources) {
     const policies = ofType(resources, aws.topicPolicy);
-    for (const { urn, name, props } of ofType(resources, aws.topic)) {
-      const own = text(props.name) ?? name;
+    for (const topic of ofType(resources, aws.topic)) {
+      const own = nameOf(topic);
       const lets = policies
         .filter(({ props }) => nameIn(text(props.arn) ?? "") === own)
         .flatMap((policy) => statements(policy.type, policy.props))
@@ -95,7 +95,7 @@ export const topicHears: StackRule = {
             statement.principals.includes("Service cloudwatch.amazonaws.com") &&
             statement.resources.some((resource) => nameIn(resource) === own),
         );
-      if (!lets) yield { urn, message: "CloudWatch may not publish to it" };
+      if (!lets) yield { urn: topic.urn, message: "CloudWatch may not publish to it" };
     }
   },
 };

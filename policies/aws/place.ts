@@ -1,3 +1,6 @@
+import type { Resource } from "../rule.ts";
+import { text } from "../value.ts";
+
 /** The environment of a resource: a stack is named `<environment>` or `<environment>.<part>`. */
 export function environmentOf(urn: string): string {
   return /^urn:pulumi:([^.:]*)/.exec(urn)?.[1] ?? "";
@@ -15,4 +18,12 @@ export function nameIn(arn: string): string {
   if (kind === "secret") return name.join(":").replace(/-\w{6}$/, "");
   if (kind === "log-group") return name[0] ?? "";
   return name.length === 0 ? kind : name.join("/");
+}
+
+/** The name that AWS knows a resource by: what an argument says, else Pulumi's own. */
+export function nameOf(
+  { name, props }: Pick<Resource, "name" | "props">,
+  argument: "name" | "bucket" = "name",
+): string {
+  return text(props[argument]) ?? name;
 }

@@ -2,7 +2,7 @@ import { ofType } from "../resource.ts";
 import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
 import { record, text } from "../value.ts";
 import { statements } from "./documents.ts";
-import { nameIn } from "./place.ts";
+import { nameIn, nameOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 type Type = (typeof aws)[keyof typeof aws];
@@ -129,7 +129,7 @@ function declaredIn(resources: readonly Resource[]): (type: Type) => Set<string>
     let names = found.get(wanted);
     if (names === undefined) {
       const argument = wanted === aws.bucket ? "bucket" : "name";
-      names = new Set(ofType(resources, wanted).map(({ name, props }) => text(props[argument]) ?? name));
+      names = new Set(ofType(resources, wanted).map((each) => nameOf(each, argument)));
       found.set(wanted, names);
     }
     return names;

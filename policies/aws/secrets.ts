@@ -2,7 +2,7 @@ import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, record, text } from "../value.ts";
 import { statements } from "./documents.ts";
-import { nameIn } from "./place.ts";
+import { nameIn, nameOf } from "./place.ts";
 import { databaseSettings } from "./settings.ts";
 import { aws } from "./types.ts";
 
@@ -90,17 +90,17 @@ export const secretsRotate: StackRule = {
       of(aws.function).flatMap(({ props }) => Object.keys(record(databaseSettings(props)?.users))),
     );
     const callable = new Set(of(aws.functionPermission).map(({ props }) => text(props.function)));
-    for (const { urn, name, props } of secrets) {
-      if (!served.has(text(props.name) ?? name)) yield { urn, message: "no function's settings name it" };
+    for (const each of secrets) {
+      if (!served.has(nameOf(each))) yield { urn: each.urn, message: "no function's settings name it" };
     }
     const rotations = of(aws.secretRotation).map(({ urn, props }) => ({
       urn,
       secret: nameIn(text(props.secretId) ?? ""),
       by: nameIn(text(props.rotationLambdaArn) ?? ""),
     }));
-    for (const { urn, name, props } of secrets) {
-      if (!rotations.some(({ secret }) => secret === (text(props.name) ?? name)))
-        yield { urn, message: "nothing rotates it" };
+    for (const each of secrets) {
+      if (!rotations.some(({ secret }) => secret === nameOf(each)))
+        yield { urn: each.urn, message: "nothing rotates it" };
     }
     for (const { urn, by } of rotations) {
       if (!callable.has(by)) yield { urn, message: "Secrets Manager may not call its function" };

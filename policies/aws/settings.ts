@@ -43,8 +43,8 @@ export const functionSettings: ResourceRule = {
     else if (own.KEYPLANE_ENVIRONMENT !== environmentOf(urn))
       yield "KEYPLANE_ENVIRONMENT is not the environment that it is in";
     // Whoever answers for AWS gets what the function signs, and whose CA it trusts can stand between it and anything.
-    const aws = own.AWS_ENDPOINT_URL;
-    if (here ? !/^http:\/\/127\.0\.0\.1:\d+$/.test(text(aws) ?? "") : aws !== undefined)
+    const endpoint = own.AWS_ENDPOINT_URL;
+    if (here ? !/^http:\/\/127\.0\.0\.1:\d+$/.test(text(endpoint) ?? "") : endpoint !== undefined)
       yield "AWS_ENDPOINT_URL is not AWS' own";
     if (!here && own.NODE_EXTRA_CA_CERTS !== "/var/runtime/ca-cert.pem")
       yield "NODE_EXTRA_CA_CERTS is not Amazon's own";

@@ -29,8 +29,7 @@ export const peopleWithMfa: ResourceRule = {
   controls: ["CIS-AWS-4.0.1/1.10", "NIST-800-53r5/IA-2(1)", "R50"],
   types: [aws.role],
   *judge({ type, props }) {
-    for (const statement of statements(type, props)) {
-      if (!statement.allow || !isForPeople(statement)) continue;
+    for (const statement of statements(type, props).filter(isForPeople)) {
       // `IfExists` would admit a session that does not say.
       if (demanded(statement, "aws:MultiFactorAuthPresent", "bool")?.join() !== "true" || statement.lenient)
         yield "people assume it without a second factor";
@@ -43,8 +42,9 @@ export const peopleWithMfa: ResourceRule = {
 };
 
 /** Account roots and users stand for people; services and roles do not have a second factor. */
-function isForPeople({ principals }: Statement): boolean {
-  return principals.some((principal) => /^AWS (\d{12}|arn:[\w-]+:iam::\d+:(root|user\/.+))$/.test(principal));
+function isForPeople({ allow, principals }: Statement): boolean {
+  const person = /^AWS (\d{12}|arn:[\w-]+:iam::\d+:(root|user\/.+))$/;
+  return allow && principals.some((principal) => person.test(principal));
 }
 
 export const peopleNamed: ResourceRule = {
@@ -55,8 +55,7 @@ export const peopleNamed: ResourceRule = {
   controls: ["NIST-800-53r5/AC-2", "NIST-800-53r5/IA-2", "R59"],
   types: [aws.role],
   *judge({ type, props }) {
-    for (const statement of statements(type, props)) {
-      if (!statement.allow || !isForPeople(statement)) continue;
+    for (const statement of statements(type, props).filter(isForPeople)) {
       const people = demanded(statement, "aws:PrincipalArn", "stringequals", "arnequals") ?? [];
       if (people.length === 0) yield "everybody in the account may assume it";
       for (const person of people) {
