@@ -3,7 +3,7 @@ import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
 import { demanded } from "./document.ts";
 import { statements } from "./documents.ts";
-import { isLocal } from "./place.ts";
+import { isLocal, nameOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 export const noUsers: ResourceRule = {
@@ -75,6 +75,18 @@ export const passwordsJudged: StackRule = {
   },
 };
 
+/** What setting a second factor up takes; what takes one away is none of it. */
+const settingUp: readonly string[] = [
+  "iam:changepassword",
+  "iam:createvirtualmfadevice",
+  "iam:enablemfadevice",
+  "iam:getuser",
+  "iam:listmfadevices",
+  "iam:listvirtualmfadevices",
+  "iam:resyncmfadevice",
+  "sts:getsessiontoken",
+];
+
 export const mfaForGroups: ResourceRule = {
   name: "aws-group-mfa-required",
   sentence: "The policy that denies people without a second factor denies everything but setting one up.",
@@ -90,13 +102,8 @@ export const mfaForGroups: ResourceRule = {
     if (denies.length === 0) yield "nothing is denied without a second factor";
     for (const { actions, notActions, resources } of denies) {
       if (!resources.includes("*") || !notActions) yield "something is not denied without a second factor";
-      else if (
-        actions.some(
-          (action) => !/^(iam:(\w*mfa\w*|getuser|changepassword)|sts:getsessiontoken)$/.test(action),
-        )
-      ) {
+      else if (actions.some((action) => !settingUp.includes(action)))
         yield "more than setting up a second factor is open without one";
-      }
     }
   },
 };
@@ -110,9 +117,9 @@ export const everyGroupWithMfa: StackRule = {
   types: [aws.group],
   *judgeStack(resources) {
     const covered = ofType(resources, aws.groupPolicy).map(({ props }) => text(props.group));
-    for (const { urn, name, props } of ofType(resources, aws.group)) {
-      if (!covered.includes(text(props.name) ?? name))
-        yield { urn, message: "nothing denies its members anything without a second factor" };
+    for (const group of ofType(resources, aws.group)) {
+      if (!covered.includes(nameOf(group)))
+        yield { urn: group.urn, message: "nothing denies its members anything without a second factor" };
     }
   },
 };

@@ -44,6 +44,10 @@ ruleSuite(
       policy(deny({ NotAction: ["iam:*"] })),
       ["more than setting up a second factor is open without one"],
     ],
+    "taking a second factor away is open": [
+      policy(deny({ NotAction: ["iam:EnableMFADevice", "iam:DeactivateMFADevice"] })),
+      ["more than setting up a second factor is open without one"],
+    ],
   },
 );
 
