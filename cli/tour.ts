@@ -8,19 +8,22 @@ export function tourText(lines: TourLine[]): string[] {
     const { promise, outcome, seen } = line;
     if (outcome === "not shown") return [`- ${promise}`, `    not shown: ${seen}`];
     const mark = outcome === "holds" ? styled("green", "✓") : styled("red", "✗");
-    return [`${mark} ${promise}`, `    ${seen}`, `    ${record(line)}`];
+    return [`${mark} ${promise}`, `    ${seen}`, ...record(line).map((text) => `    ${text}`)];
   });
 }
 
-/** What was written down of it. */
-function record({ kept, audit, trail }: TourLine): string {
+/** What was written down of it; nothing of what was not done. */
+function record({ kept, audit, trail }: TourLine): string[] {
   if (audit !== undefined) {
-    return `audit: ${audit.time}  ${audit.who}  ${audit.action}  ${audit.path}  ${audit.outcome}`;
+    return [`audit: ${audit.time}  ${audit.who}  ${audit.action}  ${audit.path}  ${audit.outcome}`];
   }
-  if (trail !== undefined) return `trail: ${trail.time}  ${trail.who}  ${trail.action}  ${trail.of}`;
-  return kept === "trail"
-    ? "trail: CloudTrail has no event of it. Is recording on? npm run down, npm run up"
-    : "audit: not in both files. A file that was unusable when Vault started needs: npm run down, npm run up";
+  if (trail !== undefined) return [`trail: ${trail.time}  ${trail.who}  ${trail.action}  ${trail.of}`];
+  if (kept === undefined) return [];
+  return [
+    kept === "trail"
+      ? "trail: CloudTrail has no event of it. Is recording on? npm run down, npm run up"
+      : "audit: not in both files. A file that was unusable when Vault started needs: npm run down, npm run up",
+  ];
 }
 
 /** The tour in one line, e.g. "5 of 6 promises hold, 1 not shown". */

@@ -4,7 +4,7 @@ import type { AwsModel, AwsSecret } from "../../model/aws.ts";
 import { RotationFailedError, rotateSecret } from "../aws/rotate-secret.ts";
 import { trailEvent } from "../aws/trail-event.ts";
 import type { Aws } from "../providers/aws/clients.ts";
-import { notShown, type TourLine, triedInAws } from "./line.ts";
+import { failed, notShown, type TourLine, triedInAws } from "./line.ts";
 
 /** Secrets Manager's function gives a database user its next login; that one gets in, and so does the one before. */
 export async function* rotatedUser(account: AwsModel, aws: Aws): AsyncGenerator<TourLine> {
@@ -21,7 +21,7 @@ export async function* rotatedUser(account: AwsModel, aws: Aws): AsyncGenerator<
     version = await rotateSecret({ secrets: aws.secrets, lambda: aws.lambda, secret: secret.name });
   } catch (error) {
     if (!(error instanceof RotationFailedError)) throw error;
-    return yield { promise, outcome: "fails", seen: error.message, kept: "trail" };
+    return yield failed(promise, error.message);
   }
   const after = await valueIn(aws, secret);
   const logins = [after, before].filter((value) => value !== undefined);

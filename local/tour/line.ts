@@ -21,7 +21,7 @@ export interface TourLine {
   outcome: "holds" | "fails" | "not shown";
   /** What was seen, or why nothing could be. */
   seen: string;
-  /** What was done is written down by Vault, or by AWS. */
+  /** Who writes down what was done; nobody, where nothing was. */
   kept?: "audit" | "trail";
   /** Vault's audit line of what was done. */
   audit?: AuditEntry;
@@ -36,9 +36,8 @@ export function tried(
   seen: string,
   audit: AuditEntry | undefined,
 ): TourLine {
-  return audit === undefined
-    ? { promise, outcome: "fails", seen, kept: "audit" }
-    : { promise, outcome: holds ? "holds" : "fails", seen, kept: "audit", audit };
+  const outcome = holds && audit !== undefined ? "holds" : "fails";
+  return { promise, outcome, seen, kept: "audit", ...(audit !== undefined && { audit }) };
 }
 
 /** The same of what AWS writes down. What leaves no event in CloudTrail does not hold. */
@@ -48,9 +47,13 @@ export function triedInAws(
   seen: string,
   trail: TrailEvent | undefined,
 ): TourLine {
-  return trail === undefined
-    ? { promise, outcome: "fails", seen, kept: "trail" }
-    : { promise, outcome: holds ? "holds" : "fails", seen, kept: "trail", trail };
+  const outcome = holds && trail !== undefined ? "holds" : "fails";
+  return { promise, outcome, seen, kept: "trail", ...(trail !== undefined && { trail }) };
+}
+
+/** A promise that failed before there was anything to write down. */
+export function failed(promise: string, seen: string): TourLine {
+  return { promise, outcome: "fails", seen };
 }
 
 /** @param why what the catalogue, or the emulator, lacks for it */

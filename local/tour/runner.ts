@@ -7,7 +7,7 @@ import { loginByAws } from "../../operations/aws-login.ts";
 import { trailEvent } from "../aws/trail-event.ts";
 import type { Aws } from "../providers/aws/clients.ts";
 import type { LocalServices } from "../services/index.ts";
-import { notShown, type TourContext, type TourLine, tried, triedInAws } from "./line.ts";
+import { failed, notShown, type TourContext, type TourLine, tried, triedInAws } from "./line.ts";
 
 /** The scheduled function rotates as its IAM role; as it nobody else gets in, and its role gets nowhere else. */
 export async function* rotationRunner(
@@ -22,13 +22,16 @@ export async function* rotationRunner(
   }
 
   const answer = await invoke(aws.lambda, runner);
-  const entered = await trail.find({
-    path: `auth/${model.vault.auth.aws}/login`,
-    // Lambda calls a function's session by its name.
-    who: `${model.vault.auth.aws}-${runner.role}/${runner.name}`,
-    outcome: "allowed",
-  });
-  yield tried(runs, answer.ran, `${runner.name}: ${answer.said}`, entered);
+  const seen = `${runner.name}: ${answer.said}`;
+  if (answer.ran) {
+    const entered = await trail.find({
+      path: `auth/${model.vault.auth.aws}/login`,
+      // Lambda calls a function's session by its name.
+      who: `${model.vault.auth.aws}-${runner.role}/${runner.name}`,
+      outcome: "allowed",
+    });
+    yield tried(runs, true, seen, entered);
+  } else yield failed(runs, seen);
 
   const other = account.functions.find(({ role }) => role !== runner.role);
   const stranger = other === undefined ? ownKey(services) : await sessionOf(services, account, other.role);

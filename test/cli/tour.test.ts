@@ -54,6 +54,14 @@ test("a promise of AWS stands with its event of CloudTrail, or says that there i
   ]);
 });
 
+test("a promise that failed before anything was done says why, and blames no record of it", () => {
+  const { kept: _, ...early } = { ...fails, seen: "the function did not start" };
+  assert.deepEqual(tourText([early]).map(stripVTControlCharacters), [
+    "✗ a job is refused",
+    "    the function did not start",
+  ]);
+});
+
 test("what the catalogue has nothing to show with says so, and neither holds nor fails", () => {
   assert.deepEqual(tourText([notShown]), ["- credentials expire", "    not shown: no database"]);
   assert.equal(tourCode([holds, notShown]), 0);
