@@ -16,9 +16,8 @@ import { auditFiles, gitHubClaims, type LocalServices, signGitHubToken } from ".
 export const pack = join(import.meta.dirname, "..", "policies", "analyzer");
 
 /** A policy pack that runs in this process: the file names it to the engine, which starts it like any other. */
-export interface AttachedPack {
+export interface AttachedPack extends Disposable {
   file: string;
-  close(): void;
 }
 
 /**
@@ -31,7 +30,7 @@ export async function attachPack(home: string, catalogue: string): Promise<Attac
   const file = join(home, "pulumi", "bin", "policies");
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await writeFile(file, `#!/bin/sh\necho ${port}\nexec cat >/dev/null\n`, { mode: 0o700 });
-  return { file, close };
+  return { file, [Symbol.dispose]: close };
 }
 
 /**

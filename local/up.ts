@@ -101,6 +101,7 @@ async function build({
   const bootstrapPasswords = dryRun
     ? Object.fromEntries(await planned(model, connected))
     : await prepareDatabases(services, model.databases, { exists: connected });
+  using policies = await attachPack(home, resolve(folder));
   const lambdaCode = await bundles(join(home, "lambdas", "local"), model);
   const served =
     providers === "local"
@@ -113,7 +114,6 @@ async function build({
           startAwsProvider(services.aws),
         ])
       : undefined;
-  const policies = await attachPack(home, resolve(folder));
   try {
     const engine = await Engine.open({
       home,
@@ -185,7 +185,6 @@ async function build({
   } finally {
     // Vault may be what failed: the first error matters, and the token ends by itself.
     await deployer.end().catch(() => {});
-    policies.close();
     for (const provider of served ?? []) await provider.close();
     await vault.close();
   }
