@@ -159,7 +159,7 @@ function asItIs(subject: string): string {
  * @param random numbers in [0, 1)
  */
 export function generateJob(own: Own, form: Job["form"], random: () => number): Job {
-  const any = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const oneOf = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const ways = grammar(own);
   const job: Job = {
     owner: own.owner,
@@ -171,10 +171,10 @@ export function generateJob(own: Own, form: Job["form"], random: () => number): 
     audience: "sts.amazonaws.com",
     distorted: asItIs,
   };
-  const changes = any([0, 0, 1, 1, 1, 1, 2, 3]);
+  const changes = oneOf([0, 0, 1, 1, 1, 1, 2, 3]);
   for (let count = 0; count < changes; count++) {
-    const part = any(Object.keys(ways) as (keyof Job)[]);
-    Object.assign(job, { [part]: any<unknown>(ways[part]) });
+    const part = oneOf(Object.keys(ways) as (keyof Job)[]);
+    Object.assign(job, { [part]: oneOf<unknown>(ways[part]) });
   }
   return job;
 }
