@@ -1,12 +1,5 @@
-import type {
-  AppRole,
-  Database,
-  EncryptionKey,
-  JwtRole,
-  KubernetesRole,
-  Model,
-  Policy,
-} from "../model/model.ts";
+import type { Database, EncryptionKey, Model } from "../model/model.ts";
+import type { AppRole, JwtRole, KubernetesRole, Policy } from "../model/vault.ts";
 
 /** What one stack builds. */
 export interface Part {

@@ -1,5 +1,4 @@
-/** Whole seconds. */
-type Seconds = number;
+import type { Seconds } from "./duration.ts";
 
 /**
  * What an environment has in AWS: plain data like the rest of the model, documents included. Every name and ARN is known

@@ -1,4 +1,5 @@
-import type { Seconds } from "./model.ts";
+/** Durations in the model are whole seconds; their type says so. */
+export type Seconds = number;
 
 const units: Record<string, Seconds> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 

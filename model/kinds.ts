@@ -1,4 +1,5 @@
-import type { Seconds, SecretKind } from "./model.ts";
+import type { Seconds } from "./duration.ts";
+import type { SecretKind } from "./model.ts";
 
 const hour = 3600;
 const day = 86_400;

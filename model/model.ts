@@ -1,4 +1,6 @@
 import type { AwsModel } from "./aws.ts";
+import type { Seconds } from "./duration.ts";
+import type { AppRole, JwtRole, KubernetesRole, Policy, RateLimitQuota, VaultSettings } from "./vault.ts";
 
 /**
  * What is derived from the catalogue for one environment: plain data, every list ordered by `id` or `name`,
@@ -62,29 +64,6 @@ export type RotationModel = Pick<
   | "rotation"
 >;
 
-/** Durations in the model are whole seconds; their type says so. */
-export type Seconds = number;
-
-export interface VaultSettings {
-  address: string;
-  /** Mount paths, without a trailing slash. */
-  mounts: { kv: "kv"; transit: "transit"; database: "database" };
-  auth: {
-    github: "github";
-    approle: "approle";
-    kubernetes: "kubernetes";
-    aws: "aws";
-    human: "userpass" | "oidc";
-  };
-  audit: AuditDevice[];
-  oidc?: { discoveryUrl: string; clientId: string };
-  kubernetes?: { host: string; certificate?: string };
-  /** Name of the transit HMAC key that fingerprints values (one per organization). */
-  fingerprintKey: string;
-  /** Name of the transit HMAC key that seals evidence of rotations, where another environment comes after this one. */
-  evidenceKey?: string;
-}
-
 /** Where an earlier environment keeps evidence of its rotations, and the role that may read it and nothing else (R25). */
 export interface Promotion {
   environment: string;
@@ -130,13 +109,6 @@ export interface Exception {
   reason: string;
   /** The last day on which it holds, YYYY-MM-DD. */
   expires: string;
-}
-
-export interface AuditDevice {
-  /** Also its mount path. */
-  name: string;
-  type: "file" | "syslog" | "socket";
-  options: Record<string, string>;
 }
 
 export interface GitHubSettings {
@@ -410,73 +382,4 @@ export interface CiJob {
   policy: string;
   /** Targets to which its values are pushed; empty where it reads Vault itself. */
   deliver: Delivery[];
-}
-
-export interface Policy {
-  name: string;
-  /** Why it exists, one sentence; rendered as a comment. */
-  purpose: string;
-  /** The catalogue entry that caused it. */
-  of: { kind: "service" | "ci" | "group" | "platform"; id: string };
-  rules: PolicyRule[];
-}
-
-export type Capability = "create" | "read" | "update" | "patch" | "delete" | "list" | "sudo" | "deny";
-
-export interface PolicyRule {
-  /** Vault API path; exact, except that platform policies may have "+" (one segment) and "*" at the end. */
-  path: string;
-  /** Ordered. */
-  capabilities: Capability[];
-  /** The answer must be wrapped, for so long at least and at most. */
-  wrapping?: { min: Seconds; max: Seconds };
-  /** Ordered names of the only parameters that a request may carry; any value of them is allowed. */
-  parameters?: string[];
-}
-
-export interface JwtRole {
-  /** Role name on the GitHub mount. */
-  name: string;
-  of: { kind: "ci" | "platform"; id: string };
-  audience: string;
-  userClaim: "repository_id";
-  /** Claim → the exact values of which one must be present. */
-  boundClaims: Record<string, string[]>;
-  policies: string[];
-  tokenType: "batch" | "service";
-  ttl: Seconds;
-  maxTtl: Seconds;
-}
-
-export interface AppRole {
-  name: string;
-  service: string;
-  /** The person who delivers the next secret id, wrapped. */
-  deliveredBy: string;
-  policies: string[];
-  secretIdTtl: Seconds;
-  secretIdUses: number;
-  cidrs: string[];
-  ttl: Seconds;
-  maxTtl: Seconds;
-}
-
-export interface KubernetesRole {
-  name: string;
-  service: string;
-  namespace: string;
-  serviceAccount: string;
-  audience: string;
-  policies: string[];
-  ttl: Seconds;
-  maxTtl: Seconds;
-}
-
-export interface RateLimitQuota {
-  name: string;
-  /** "" is the whole server. */
-  path: string;
-  /** Requests per interval. */
-  rate: number;
-  interval: Seconds;
 }

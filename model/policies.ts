@@ -1,4 +1,4 @@
-import type { Policy } from "./model.ts";
+import type { Policy } from "./vault.ts";
 
 /**
  * A policy in Vault's own language (HCL), with its purpose as a comment. The same policy always gives the same

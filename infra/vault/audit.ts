@@ -1,6 +1,6 @@
 import { ComponentResource, type ComponentResourceOptions, type Resource } from "@pulumi/pulumi";
 import { Audit } from "@pulumi/vault/audit.js";
-import type { AuditDevice } from "../../model/model.ts";
+import type { AuditDevice } from "../../model/vault.ts";
 
 /** The audit devices of a Vault: at least two, so that one can fail without stopping every request (R51). */
 export class AuditDevices extends ComponentResource {

@@ -2,7 +2,7 @@ import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { AuthBackendClient } from "@pulumi/vault/aws/authBackendClient.js";
 import { AuthBackendRole } from "@pulumi/vault/aws/authBackendRole.js";
 import type { AwsModel } from "../../model/aws.ts";
-import type { VaultSettings } from "../../model/model.ts";
+import type { VaultSettings } from "../../model/vault.ts";
 import { short } from "./lifetime.ts";
 import { login } from "./mounts.ts";
 

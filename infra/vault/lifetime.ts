@@ -1,4 +1,4 @@
-import type { Seconds } from "../../model/model.ts";
+import type { Seconds } from "../../model/duration.ts";
 
 /** Default and longest life of the leases and tokens of a mount. */
 export interface Lifetime {

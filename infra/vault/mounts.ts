@@ -4,7 +4,8 @@ import { AuthBackend as JwtBackend } from "@pulumi/vault/jwt/authBackend.js";
 import { AuthBackendConfig } from "@pulumi/vault/kubernetes/authBackendConfig.js";
 import { SecretBackendV2 } from "@pulumi/vault/kv/secretBackendV2.js";
 import { Mount } from "@pulumi/vault/mount.js";
-import type { GitHubSettings, VaultSettings } from "../../model/model.ts";
+import type { GitHubSettings } from "../../model/model.ts";
+import type { VaultSettings } from "../../model/vault.ts";
 import { dataHolding } from "../retention.ts";
 import { ci, duration, host, type Lifetime, service, short } from "./lifetime.ts";
 

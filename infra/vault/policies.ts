@@ -1,7 +1,7 @@
 import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { Policy as VaultPolicy } from "@pulumi/vault/policy.js";
-import type { Policy } from "../../model/model.ts";
 import { renderPolicy } from "../../model/policies.ts";
+import type { Policy } from "../../model/vault.ts";
 import { dataHolding } from "../retention.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { QuotaRateLimit } from "@pulumi/vault/quotaRateLimit.js";
-import type { RateLimitQuota } from "../../model/model.ts";
+import type { RateLimitQuota } from "../../model/vault.ts";
 
 /** Upper bounds of requests per client address. */
 export function declareQuotas(quotas: RateLimitQuota[], opts: CustomResourceOptions): void {

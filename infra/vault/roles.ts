@@ -2,7 +2,7 @@ import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { AuthBackendRole as AppRoleRole } from "@pulumi/vault/approle/authBackendRole.js";
 import { AuthBackendRole as JwtAuthRole } from "@pulumi/vault/jwt/authBackendRole.js";
 import { AuthBackendRole as KubernetesAuthRole } from "@pulumi/vault/kubernetes/authBackendRole.js";
-import type { AppRole, JwtRole, KubernetesRole } from "../../model/model.ts";
+import type { AppRole, JwtRole, KubernetesRole } from "../../model/vault.ts";
 import { ci, host, service, within } from "./lifetime.ts";
 
 /** Clocks of GitHub and of Vault may differ by so much; the token says when it begins and ends. */

@@ -1,5 +1,6 @@
 import pg from "pg";
-import type { AppRole, Database, DynamicUser, Model } from "../../model/model.ts";
+import type { Database, DynamicUser, Model } from "../../model/model.ts";
+import type { AppRole } from "../../model/vault.ts";
 import { loginAs } from "../identity.ts";
 import { notShown, type TourContext, type TourLine, tried } from "./line.ts";
 

@@ -1,7 +1,7 @@
+import type { Seconds } from "../duration.ts";
 import { seconds } from "../duration.ts";
 import { type Kind, kinds } from "../kinds.ts";
 import type { Path } from "../load/node.ts";
-import type { Seconds } from "../model.ts";
 import type { SecretEntry } from "../schema/secret.ts";
 import { checkConsumers, checkTemplates } from "./consumers.ts";
 import type { Subject } from "./subject.ts";

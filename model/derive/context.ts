@@ -1,4 +1,5 @@
-import type { Retired, Seconds } from "../model.ts";
+import type { Seconds } from "../duration.ts";
+import type { Retired } from "../model.ts";
 import type { Catalogue } from "../schema/catalogue.ts";
 import type { EnvironmentBlock, Organization } from "../schema/organization.ts";
 import type { System } from "../schema/system.ts";

@@ -1,5 +1,6 @@
 import { seconds } from "../duration.ts";
-import type { GitHubSettings, JwtRole } from "../model.ts";
+import type { GitHubSettings } from "../model.ts";
+import type { JwtRole } from "../vault.ts";
 import { boundClaims } from "./claims.ts";
 import { type Context, compare, hour, minute } from "./context.ts";
 import { platformRoles } from "./platform.ts";

@@ -1,4 +1,4 @@
-import type { Policy, PolicyRule } from "../model.ts";
+import type { Policy, PolicyRule } from "../vault.ts";
 import { functionPolicies } from "./aws/vault.ts";
 import { rotationLogins } from "./databases.ts";
 import { promotionPolicies, sealing } from "./promotion.ts";

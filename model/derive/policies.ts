@@ -1,4 +1,5 @@
-import type { AppRole, Policy, PolicyRule, Secret } from "../model.ts";
+import type { Secret } from "../model.ts";
+import type { AppRole, Policy, PolicyRule } from "../vault.ts";
 import { type Context, compare } from "./context.ts";
 import { administrators, groupPolicy } from "./people.ts";
 import { configuration, platformPolicies } from "./platform.ts";

@@ -1,4 +1,5 @@
-import type { JwtRole, Policy, PolicyRule, Promotion } from "../model.ts";
+import type { Promotion } from "../model.ts";
+import type { JwtRole, Policy, PolicyRule } from "../vault.ts";
 import { boundClaims } from "./claims.ts";
 import { type Context, minute } from "./context.ts";
 import { evidenceKey, followersOf } from "./followers.ts";

@@ -1,4 +1,5 @@
-import type { Capability, Model, PolicyRule } from "../model.ts";
+import type { Model } from "../model.ts";
+import type { Capability, PolicyRule } from "../vault.ts";
 import { compare, minute } from "./context.ts";
 
 /** What a policy is derived from: the model without its policies. */

@@ -1,7 +1,8 @@
-import type { AppRole, CiJob, Delivery, KubernetesRole, Service } from "../model.ts";
+import type { CiJob, Delivery, Service } from "../model.ts";
 import { fit, limits } from "../names.ts";
 import type { DeliveryEntry } from "../schema/delivery.ts";
 import type { ServiceEntry, System } from "../schema/system.ts";
+import type { AppRole, KubernetesRole } from "../vault.ts";
 import { type Context, compare, day, given, hour, ordered, physical, retiredOf } from "./context.ts";
 import { joined } from "./paths.ts";
 

@@ -1,5 +1,6 @@
 import { seconds } from "../duration.ts";
-import type { AuditDevice, GitHubSettings, RateLimitQuota, VaultSettings } from "../model.ts";
+import type { GitHubSettings } from "../model.ts";
+import type { AuditDevice, RateLimitQuota, VaultSettings } from "../vault.ts";
 import { type Context, given, ordered } from "./context.ts";
 import { evidenceKey, followersOf } from "./followers.ts";
 

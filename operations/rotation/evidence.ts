@@ -1,5 +1,6 @@
 import * as z from "zod/mini";
-import type { Seconds, Secret } from "../../model/model.ts";
+import type { Seconds } from "../../model/duration.ts";
+import type { Secret } from "../../model/model.ts";
 import type { Journal } from "./journal.ts";
 import type { Reason } from "./rotator.ts";
 

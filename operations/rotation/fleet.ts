@@ -1,4 +1,5 @@
-import type { RotationSettings, Seconds } from "../../model/model.ts";
+import type { Seconds } from "../../model/duration.ts";
+import type { RotationSettings } from "../../model/model.ts";
 import { blackoutAt } from "./schedule.ts";
 
 /** One rotation that could begin, or go on, now. */

@@ -1,4 +1,5 @@
-import type { Consumer, Model, Seconds, Secret, Service } from "../../model/model.ts";
+import type { Seconds } from "../../model/duration.ts";
+import type { Consumer, Model, Secret, Service } from "../../model/model.ts";
 import type { Sink } from "../delivery/sink.ts";
 import { type Moment, orderAt, phaseAt } from "../values/phases.ts";
 import { pairNames } from "../values/shape.ts";

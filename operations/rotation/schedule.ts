@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import type { Seconds } from "../../model/duration.ts";
 import { kinds } from "../../model/kinds.ts";
-import type { RotationSettings, Seconds, Secret } from "../../model/model.ts";
+import type { RotationSettings, Secret } from "../../model/model.ts";
 import { isUnderWay, type Journal, owed, type State } from "./journal.ts";
 
 const minute: Seconds = 60;

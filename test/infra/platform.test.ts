@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { platform } from "../../infra/index.ts";
-import type { Policy } from "../../model/model.ts";
+import type { Policy } from "../../model/vault.ts";
 import { type Declaration, declared } from "./declared.ts";
 import { smallModel } from "./model.ts";
 

@@ -19,7 +19,8 @@ import {
 } from "../../local/kubernetes/index.ts";
 import { layout } from "../../local/services/home.ts";
 import { ProcessTable, stopProcess } from "../../local/services/process-table.ts";
-import type { KubernetesRole, Model } from "../../model/model.ts";
+import type { Model } from "../../model/model.ts";
+import type { KubernetesRole } from "../../model/vault.ts";
 import { startStack, type TestStack } from "./stack.ts";
 import { keyplane } from "./support/keyplane.ts";
 import { type Login, login, statusOf } from "./support/login.ts";

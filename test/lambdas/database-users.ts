@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Database, Policy, Secret } from "../../model/model.ts";
+import type { Database, Secret } from "../../model/model.ts";
+import type { Policy } from "../../model/vault.ts";
 import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
 import { AwsPlatform, type DatabaseValue } from "./platform.ts";
 

@@ -21,8 +21,8 @@ import type { AwsOptions } from "../../clients/secrets-manager.ts";
 import type { Vault } from "../../clients/vault.ts";
 import { bundleLambda, type LambdaName, type Shipping } from "../../lambdas/bundle.ts";
 import type { LocalServices } from "../../local/services/index.ts";
-import type { Policy } from "../../model/model.ts";
 import { renderPolicy } from "../../model/policies.ts";
+import type { Policy } from "../../model/vault.ts";
 
 export const serverId = "vault.test.acme.example";
 

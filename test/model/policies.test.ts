@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
-import type { Model, Policy } from "../../model/model.ts";
+import type { Model } from "../../model/model.ts";
 import { renderPolicy } from "../../model/policies.ts";
+import type { Policy } from "../../model/vault.ts";
 
 const catalogue = await loadCatalogue("catalogue");
 const environments = ["local", "staging", "production"].map((environment) => derive(catalogue, environment));

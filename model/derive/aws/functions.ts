@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { AwsFunction, AwsSchedule, AwsSecret } from "../../aws.ts";
-import type { Database, VaultSettings } from "../../model.ts";
+import type { Database } from "../../model.ts";
+import type { VaultSettings } from "../../vault.ts";
 import { type Context, compare, given, hour, minute } from "../context.ts";
 import type { Place } from "./document.ts";
 import { named, roleNames } from "./names.ts";

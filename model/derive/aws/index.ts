@@ -1,6 +1,7 @@
 import type { AwsModel, AwsRole } from "../../aws.ts";
 import { seconds } from "../../duration.ts";
-import type { Database, GitHubSettings, Person, VaultSettings } from "../../model.ts";
+import type { Database, GitHubSettings, Person } from "../../model.ts";
+import type { VaultSettings } from "../../vault.ts";
 import { type Context, compare, given, ordered } from "../context.ts";
 import { arn, type Place } from "./document.ts";
 import { deriveFunctions, deriveSchedules, serverId } from "./functions.ts";

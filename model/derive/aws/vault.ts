@@ -1,4 +1,4 @@
-import type { Policy } from "../../model.ts";
+import type { Policy } from "../../vault.ts";
 import { inOrder, type Parts, rule } from "../rules.ts";
 
 /**

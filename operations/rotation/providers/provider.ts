@@ -1,4 +1,4 @@
-import type { Seconds } from "../../../model/model.ts";
+import type { Seconds } from "../../../model/duration.ts";
 import type { Fields } from "../../values/shape.ts";
 import type { ProviderHttp } from "./http.ts";
 import type { RateBound } from "./throttle.ts";

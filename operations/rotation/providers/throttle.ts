@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Seconds } from "../../../model/model.ts";
+import type { Seconds } from "../../../model/duration.ts";
 
 /** How much a provider lets one client ask. */
 export interface RateBound {
