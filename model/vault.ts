@@ -89,7 +89,7 @@ export interface KubernetesRole {
 
 export interface RateLimitQuota {
   name: string;
-  /** "" is the whole server. */
+  /** A path, with a glob at its end or not; "" is the whole server. */
   path: string;
   /** Requests per interval. */
   rate: number;

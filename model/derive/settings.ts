@@ -65,7 +65,8 @@ export function deriveGitHub({ organization, environment, block }: Context): Git
 }
 
 /**
- * Rate limits per client address: a wide one for the whole server, narrow ones where a login can be guessed.
+ * Rate limits per client address: a wide one for the whole server, narrow ones where a login can be guessed. Only there:
+ * one on a whole mount turns an update away that declares more roles than it lets through in a minute.
  * Quotas on the number of leases are of Vault Enterprise.
  */
 export function deriveQuotas(
@@ -86,11 +87,11 @@ export function deriveQuotas(
     interval: seconds(entry?.per ?? per),
   });
   return [
-    quota("approle", `auth/${approle}/`, given.approle, 600, "1m"),
+    quota("approle", `auth/${approle}/login`, given.approle, 600, "1m"),
     // Functions log in some times a quarter of an hour, all from the network's few addresses.
-    ...(context.block.aws === undefined ? [] : [quota("aws", `auth/${aws}/`, undefined, 600, "1m")]),
-    quota("github", `auth/${github}/`, given.github, 600, "1m"),
+    ...(context.block.aws === undefined ? [] : [quota("aws", `auth/${aws}/login`, undefined, 600, "1m")]),
+    quota("github", `auth/${github}/login`, given.github, 600, "1m"),
     quota("global", "", given.global, 5000, "1s"),
-    quota("human", `auth/${human}/`, given.human, 60, "1m"),
+    quota("human", `auth/${human}/${human === "oidc" ? "oidc" : "login"}/*`, given.human, 60, "1m"),
   ];
 }

@@ -28,19 +28,32 @@ export const quotaEverywhere: StackRule = {
   name: "quota-everywhere",
   sentence: "One quota bounds the whole Vault, and each login has its own.",
   severity: "medium",
-  fix: "Declare a quota with an empty path and one for each auth mount.",
+  fix: "Declare a quota with an empty path and one for the login of each auth mount, such as auth/github/login.",
   controls: ["NIST-800-53r5/AC-7", "NIST-800-53r5/SC-5", "R48"],
   *judgeStack(resources) {
     const mounts = resources.filter(({ type }) => type === vault.auth || type === vault.jwt);
     if (mounts.length === 0 && ofType(resources, vault.mount).length === 0) return;
-    const paths = new Set(
-      ofType(resources, vault.quota).map(({ props }) => String(props.path).replace(/\/$/, "")),
-    );
-    if (!paths.has("")) yield { message: "no quota bounds the whole Vault" };
+    const paths = ofType(resources, vault.quota).map(({ props }) => String(props.path).replace(/\/$/, ""));
+    if (!paths.includes("")) yield { message: "no quota bounds the whole Vault" };
     for (const { urn, props } of mounts) {
       if (props.type === "kubernetes") continue;
-      const path = `auth/${text(props.path) ?? ""}`;
-      if (!paths.has(path)) yield { urn, message: `no quota bounds logins at ${path}` };
+      const mount = `auth/${text(props.path) ?? ""}`;
+      const login = `${mount}/${logins[text(props.type) ?? ""] ?? "login"}`;
+      if (!paths.some((path) => path === mount || covers(path, login))) {
+        yield { urn, message: `no quota bounds logins at ${login}` };
+      }
     }
   },
 };
+
+/** Where one logs in below a mount, by its type, where that is not `login`. */
+const logins: { [type: string]: string } = {
+  oidc: "oidc/callback",
+  userpass: "login/NAME",
+  ldap: "login/NAME",
+};
+
+/** Of a mount or a path in it; a glob may stand at the end. https://developer.hashicorp.com/vault/api-docs/system/rate-limit-quotas */
+function covers(quota: string, path: string): boolean {
+  return quota.endsWith("*") ? path.startsWith(quota.slice(0, -1)) : quota === path;
+}

@@ -190,14 +190,14 @@ suite("roles for GitHub's tokens bind exactly (R11)", () => {
       assert.deepEqual(cidrs, ["10.30.0.0/16"]);
     }
   });
-  test("a server-wide rate limit and stricter ones on the logins", () => {
+  test("a server-wide rate limit and stricter ones on the logins, not on what administers them", () => {
     assert.deepEqual(
       derive(catalogue, "local").quotas.map(({ name, path }) => [name, path]),
       [
-        ["keyplane.approle", "auth/approle/"],
-        ["keyplane.github", "auth/github/"],
+        ["keyplane.approle", "auth/approle/login"],
+        ["keyplane.github", "auth/github/login"],
         ["keyplane.global", ""],
-        ["keyplane.human", "auth/userpass/"],
+        ["keyplane.human", "auth/userpass/login/*"],
       ],
     );
   });

@@ -22,7 +22,7 @@ export const quotaRateLimit = entry<QuotaRateLimit, QuotaRateLimitArgs>({
   pathOf: (id) => `sys/quotas/rate-limit/${id}`,
   fields: {
     name: text({ required: true, replace: true, local: true }),
-    path: text(),
+    path: text({ replace: true }),
     rate: number({ required: true }),
     interval: number({ otherwise: 1 }),
     blockInterval: number(),

@@ -350,13 +350,31 @@ test("quota-everywhere: refuses a Vault without a bound for all, and a login wit
   assert.deepEqual(
     findings(quotas.quotaEverywhere, patched(vault.quota, { path: "" })),
     [
-      "no quota bounds logins at auth/aws",
-      "no quota bounds logins at auth/oidc",
-      "no quota bounds logins at auth/approle",
-      "no quota bounds logins at auth/github",
+      "no quota bounds logins at auth/aws/login",
+      "no quota bounds logins at auth/oidc/oidc/callback",
+      "no quota bounds logins at auth/approle/login",
+      "no quota bounds logins at auth/github/login",
     ].toSorted((a, b) => order(a) - order(b)),
   );
+  const people = [
+    shipped(vault.mount),
+    changed(shipped(vault.auth, "oidc"), { type: "userpass", path: "userpass" }),
+  ];
+  const quota = (path: string) => [
+    shipped(vault.quota, "keyplane.global"),
+    changed(shipped(vault.quota, "keyplane.human"), { path }),
+  ];
+  for (const path of ["auth/userpass", "auth/userpass/", "auth/userpass/*", "auth/userpass/login/*"]) {
+    assert.deepEqual(findings(quotas.quotaEverywhere, [...people, ...quota(path)]), [], path);
+  }
+  for (const path of ["auth/userpass/login", "auth/userpass/users/*", "auth/userpas", "auth/other/login/*"]) {
+    assert.deepEqual(
+      findings(quotas.quotaEverywhere, [...people, ...quota(path)]),
+      ["no quota bounds logins at auth/userpass/login/NAME"],
+      path,
+    );
+  }
 });
 function order(message: string): number {
-  return everything().findIndex(({ props }) => message.endsWith(`auth/${String(props.path)}`));
+  return everything().findIndex(({ props }) => message.includes(` auth/${String(props.path)}/`));
 }
