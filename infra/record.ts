@@ -33,6 +33,12 @@ export interface RecordedResource {
   retainOnDelete: boolean;
 }
 
+/** The part of the engine that a program speaks to, as the SDK calls it. */
+interface Monitor {
+  registerResource(request: RegisterResourceRequest, callback: (error: null, response: object) => void): void;
+  registerResourceOutputs(request: unknown, callback: (error: null, response: object) => void): void;
+}
+
 /** What an update would make known of a resource: its id, and its outputs beside its arguments. */
 export type Made = (resource: {
   type: string;
@@ -54,27 +60,12 @@ export async function record(
   const resources: RecordedResource[] = [];
   const urns = new Set<string>();
   const twice: string[] = [];
-  await runtime.setMocks(
-    {
-      call: ({ token }) => {
-        throw new Error(`the program calls ${token}: it is a function of the model alone`);
-      },
-      // Outputs that are not inputs are left out: in a preview the SDK takes them for unknown.
-      newResource: ({ type, name, inputs }) => {
-        if (made === undefined) return { id: undefined, state: { ...inputs } };
-        const { id, outputs } = made({ type, name, inputs });
-        return { id, state: { ...inputs, ...outputs } };
-      },
-    },
-    "keyplane",
-    stack,
-    made === undefined,
-  );
-  // The mocks hide options and secrets: the request itself has them.
-  const monitor = getMonitor() as unknown as {
-    registerResource(request: RegisterResourceRequest, callback: unknown): Promise<void>;
+  const unused = async () => {
+    throw new Error("the program calls a function or reads a resource: it is a function of the model alone");
   };
-  const register = monitor.registerResource.bind(monitor);
+  await runtime.setMocks({ call: unused, newResource: unused }, "keyplane", stack, made === undefined);
+  // The mocks hide options and secrets, and turn every value over three times: the request is answered here.
+  const monitor = getMonitor() as unknown as Monitor;
   monitor.registerResource = (request, callback) => {
     const type = request.getType();
     const name = request.getName();
@@ -84,19 +75,30 @@ export async function record(
     if (urns.has(urn)) twice.push(urn);
     urns.add(urn);
     const secrets: string[] = [];
-    const inputs = plain((request.getObject()?.toJavaScript() ?? {}) as Recorded, "", secrets);
+    const sent = (request.getObject()?.toJavaScript() ?? {}) as RecordedResource["inputs"];
+    const inputs = plain(sent, "", secrets) as RecordedResource["inputs"];
     resources.push({
       urn,
       type,
       name,
       parent,
-      inputs: inputs as RecordedResource["inputs"],
+      inputs,
       secrets,
       protect: request.getProtect() === true,
       retainOnDelete: request.getRetainondelete() === true,
     });
-    return register(request, callback);
+    // Outputs that are not inputs are left out: in a preview the SDK takes them for unknown.
+    const { id, outputs } = made?.({ type, name, inputs }) ?? {};
+    callback(null, {
+      getUrn: () => urn,
+      getId: () => id,
+      getObject: () => ({ toJavaScript: () => ({ ...sent, ...outputs }) }),
+      getPropertydependenciesMap: () => undefined,
+      getResult: () => 0,
+      getUnknown: () => false,
+    });
   };
+  monitor.registerResourceOutputs = (_, callback) => callback(null, {});
   try {
     await withoutTraces(program);
   } finally {
