@@ -39,7 +39,8 @@ export const quotaEverywhere: StackRule = {
       if (props.type === "kubernetes") continue;
       const mount = `auth/${text(props.path) ?? ""}`;
       const login = `${mount}/${logins[text(props.type) ?? ""] ?? "login"}`;
-      if (!paths.some((path) => path === mount || covers(path, login))) {
+      const ours = paths.filter((path) => path === mount || path.startsWith(`${mount}/`));
+      if (!ours.some((path) => path === mount || covers(path, login))) {
         yield { urn, message: `no quota bounds logins at ${login}` };
       }
     }
@@ -53,7 +54,7 @@ const logins: { [type: string]: string } = {
   ldap: "login/NAME",
 };
 
-/** Of a mount or a path in it; a glob may stand at the end. https://developer.hashicorp.com/vault/api-docs/system/rate-limit-quotas */
+/** A glob may stand at the end, behind the mount. https://developer.hashicorp.com/vault/api-docs/system/rate-limit-quotas */
 function covers(quota: string, path: string): boolean {
   return quota.endsWith("*") ? path.startsWith(quota.slice(0, -1)) : quota === path;
 }

@@ -80,6 +80,7 @@ export const harmless: [what: RegExp, reason: string][] = [
     /AuthBackendRole\.resolveAwsUniqueIds (dropped|widened)$/,
     "of the local stack alone, whose emulator has no ids",
   ],
+  [/:QuotaRateLimit\.path widened$/, "a glob over more than the login: stricter"],
   [/:QuotaRateLimit\.interval widened$/, "a lower rate: stricter"],
   [/:SecretBackendV2\.deleteVersionAfter dropped$/, "Vault's default is 0 as well"],
   [/jwt.*\.tokenNoDefaultPolicy/, "of service tokens: the default policy is judged by itself"],

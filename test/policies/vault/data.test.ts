@@ -367,7 +367,13 @@ test("quota-everywhere: refuses a Vault without a bound for all, and a login wit
   for (const path of ["auth/userpass", "auth/userpass/", "auth/userpass/*", "auth/userpass/login/*"]) {
     assert.deepEqual(findings(quotas.quotaEverywhere, [...people, ...quota(path)]), [], path);
   }
-  for (const path of ["auth/userpass/login", "auth/userpass/users/*", "auth/userpas", "auth/other/login/*"]) {
+  for (const path of [
+    "auth/userpass/login",
+    "auth/userpass/users/*",
+    "auth/userpas*",
+    "auth/other/login/*",
+    "*",
+  ]) {
     assert.deepEqual(
       findings(quotas.quotaEverywhere, [...people, ...quota(path)]),
       ["no quota bounds logins at auth/userpass/login/NAME"],
