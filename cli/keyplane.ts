@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { keepCompiledCode } from "../local/compile-cache.ts";
+import { loadSdkLazily } from "../local/lazy-sdk.ts";
 import { exit, exitCode } from "./exit.ts";
 import { printError, printJson } from "./output.ts";
 
@@ -117,6 +118,7 @@ function withoutValues(message: string): string {
 }
 
 keepCompiledCode();
+loadSdkLazily();
 await main(process.argv.slice(2));
 // What a library left open (an idle connection) must not keep the terminal waiting.
 process.exit();

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { promisify } from "node:util";
+
+/** What a process says that imports the SDK, with it made lazy or not, and then serializes a function. */
+async function serialized(lazily: boolean): Promise<{ atStart: string[]; text: string; paths: number }> {
+  const program = `
+    import { createRequire } from "node:module";
+    import { types } from "node:util";
+    import { loadSdkLazily } from "./local/lazy-sdk.ts";
+    if (${lazily}) loadSdkLazily();
+    const { runtime } = await import("@pulumi/pulumi");
+    const atStart = Object.values(createRequire(import.meta.url).cache)
+      .filter(({ exports }) => !types.isProxy(exports))
+      .map(({ filename }) => /[/](typescript[/]lib[/]typescript|arborist[/]lib[/]index|normalize-package-data[/]lib[/]normalize)[.]js$/.exec(filename)?.[1].split("/")[0])
+      .filter((name) => name !== undefined)
+      .sort();
+    const three = 3;
+    const { text } = await runtime.serializeFunction((by) => by * three);
+    const paths = await runtime.computeCodePaths({ extraIncludePackages: ["yaml"] });
+    console.log(JSON.stringify({ atStart, text, paths: paths.size }));
+  `;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program]);
+  return JSON.parse(stdout);
+}
+
+test("the SDK starts without the compiler that it does not need here, and has it where it does", async () => {
+  const [usual, lazy] = await Promise.all([serialized(false), serialized(true)]);
+  assert.deepEqual(usual.atStart, ["arborist", "normalize-package-data", "typescript"]);
+  assert.deepEqual(lazy, { ...usual, atStart: [] });
+  assert.match(lazy.text, /by \* three/);
+});
