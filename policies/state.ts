@@ -79,10 +79,10 @@ const marks = [
   ...["gAAAAA", "://"],
 ];
 
-function hasForm(value: string): boolean {
+const hasForm = remembered((value) => {
   if (value.length > 200 && !marks.some((mark) => value.includes(mark))) return false;
   return anyForm.test(value);
-}
+});
 
 function isSuspect(value: unknown, name: string): boolean {
   if (typeof value === "string") {
@@ -98,16 +98,20 @@ function isSuspect(value: unknown, name: string): boolean {
   return false;
 }
 
-/** Names come again with every resource of a type. */
-const known = new Map<string, boolean>();
+/** Names come again with every resource of a type, and most values with many resources. */
+const isLiveName = remembered((name) => liveNames.test(name));
 
-function isLiveName(name: string): boolean {
-  const before = known.get(name);
-  if (before !== undefined) return before;
-  const isLive = liveNames.test(name);
-  if (known.size >= 10_000) known.clear();
-  known.set(name, isLive);
-  return isLive;
+/** A test that keeps what it said of the last texts. */
+function remembered(test: (text: string) => boolean): (text: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (text) => {
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    const said = test(text);
+    if (known.size >= 10_000) known.clear();
+    known.set(text, said);
+    return said;
+  };
 }
 
 function* leaves(

@@ -72,7 +72,7 @@ export const policyReadable: ResourceRule = {
   },
 };
 
-const capabilities = ["create", "read", "update", "patch", "delete", "list", "sudo", "deny"];
+const capabilities = new Set(["create", "read", "update", "patch", "delete", "list", "sudo", "deny"]);
 
 export const policyCapabilitiesKnown: ResourceRule = {
   name: "policy-capabilities-known",
@@ -83,7 +83,7 @@ export const policyCapabilitiesKnown: ResourceRule = {
   types: [vault.policy],
   *judge({ props }) {
     for (const { path, capabilities: has } of aclOf(props)?.rules ?? []) {
-      const odd = has.filter((capability) => !capabilities.includes(capability));
+      const odd = has.filter((capability) => !capabilities.has(capability));
       if (odd.length > 0) yield `"${path}" has ${odd.join(", ")}, which Vault does not know`;
       if (has.length === 0) yield `"${path}" has no capability`;
       // A pattern that begins at the root or right below a mount of Vault itself takes in the whole of it.

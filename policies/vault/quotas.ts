@@ -34,27 +34,24 @@ export const quotaEverywhere: StackRule = {
     const mounts = resources.filter(({ type }) => type === vault.auth || type === vault.jwt);
     if (mounts.length === 0 && ofType(resources, vault.mount).length === 0) return;
     const paths = ofType(resources, vault.quota).map(({ props }) => String(props.path).replace(/\/$/, ""));
-    if (!paths.includes("")) yield { message: "no quota bounds the whole Vault" };
+    const exact = new Set(paths);
+    const globs = paths.filter((path) => path.endsWith("*")).map((path) => path.slice(0, -1));
+    if (!exact.has("")) yield { message: "no quota bounds the whole Vault" };
     for (const { urn, props } of mounts) {
       if (props.type === "kubernetes") continue;
       const mount = `auth/${text(props.path) ?? ""}`;
       const login = `${mount}/${logins[text(props.type) ?? ""] ?? "login"}`;
-      const ours = paths.filter((path) => path === mount || path.startsWith(`${mount}/`));
-      if (!ours.some((path) => path === mount || covers(path, login))) {
+      if (exact.has(mount) || exact.has(login)) continue;
+      if (!globs.some((glob) => glob.startsWith(`${mount}/`) && login.startsWith(glob))) {
         yield { urn, message: `no quota bounds logins at ${login}` };
       }
     }
   },
 };
 
-/** Where one logs in below a mount, by its type, where that is not `login`. */
+/** Where one logs in below a mount, by its type, where that is not `login`. A quota's path may end with a glob behind the mount: https://developer.hashicorp.com/vault/api-docs/system/rate-limit-quotas */
 const logins: { [type: string]: string } = {
   oidc: "oidc/callback",
   userpass: "login/NAME",
   ldap: "login/NAME",
 };
-
-/** A glob may stand at the end, behind the mount. https://developer.hashicorp.com/vault/api-docs/system/rate-limit-quotas */
-function covers(quota: string, path: string): boolean {
-  return quota.endsWith("*") ? path.startsWith(quota.slice(0, -1)) : quota === path;
-}
