@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { hold } from "../lock.ts";
 import type { Report } from "../progress.ts";
@@ -18,6 +19,10 @@ type EntryRecord = z.infer<typeof EntryRecord>;
 
 const recordName = "entry.json";
 
+/** Which of them were compared with that record, by name: the checksum, and the file that had it. */
+const Verified = z.record(z.string(), z.string());
+const verifiedName = "verified.json";
+
 /**
  * One folder of the cache, `<tool>-<version>-<platform>`. It appears whole, by one rename, with a record of
  * its checksums written before; a folder without that record, or that differs from it, is as good as absent.
@@ -32,7 +37,10 @@ export class CacheEntry {
     return join(this.folder, name);
   }
 
-  /** "sound", "absent", or what is wrong with it. Reads every byte once: about a second for all seven tools. */
+  /**
+   * "sound", "absent", or what is wrong with it. Reads every byte of a file that it has not read since its last change:
+   * Vault and Pulumi are half a gigabyte, a second of every command.
+   */
   async check(names: string[]): Promise<"sound" | "absent" | { damaged: string }> {
     let text: string;
     try {
@@ -40,13 +48,22 @@ export class CacheEntry {
     } catch {
       return (await exists(this.folder)) ? { damaged: "it has no record of its checksums" } : "absent";
     }
-    const record = parseRecord(text);
+    const record = parsed(EntryRecord, text);
+    const verified = join(this.folder, verifiedName);
+    const before = parsed(Verified, await readFile(verified, "utf8").catch(() => "")) ?? {};
+    const now = { ...before };
     for (const name of names) {
       const recorded = record?.executables[name];
       if (recorded === undefined) return { damaged: `its record does not name ${name}` };
-      const actual = await sha256Of(this.executable(name)).catch(() => "absent");
+      const file = this.executable(name);
+      const identity = `${recorded} ${await identityOf(file).catch(() => "absent")}`;
+      if (identity === before[name]) continue;
+      const actual = await sha256Of(file).catch(() => "absent");
       if (actual !== recorded) return { damaged: `${name} is not the file that was put there` };
+      now[name] = identity;
     }
+    // A cache that cannot be written is read whole every time.
+    if (!isDeepStrictEqual(now, before)) await write(verified, JSON.stringify(now)).catch(() => {});
     return "sound";
   }
 
@@ -101,6 +118,19 @@ export class CacheEntry {
   }
 }
 
+/** Differs once a file was written or replaced: its time of change cannot be set, unlike that of modification. */
+async function identityOf(file: string): Promise<string> {
+  const { dev, ino, size, ctimeNs } = await stat(file, { bigint: true });
+  return [dev, ino, size, ctimeNs].join(" ");
+}
+
+/** Replaces a file whole. */
+async function write(file: string, text: string): Promise<void> {
+  const made = `${file}.${process.pid}`;
+  await writeFile(made, text, { mode: 0o600 });
+  await rename(made, file);
+}
+
 /** SHA-256 of a file, in hexadecimal. */
 async function sha256Of(file: string): Promise<string> {
   const hash = createHash("sha256");
@@ -108,9 +138,9 @@ async function sha256Of(file: string): Promise<string> {
   return hash.digest("hex");
 }
 
-function parseRecord(text: string): EntryRecord | undefined {
+function parsed<T>(schema: z.ZodType<T>, text: string): T | undefined {
   try {
-    return EntryRecord.safeParse(JSON.parse(text)).data;
+    return schema.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }

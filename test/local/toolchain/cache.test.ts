@@ -50,6 +50,7 @@ test("tries again in the same process after a failure", async (t) => {
 const damages: [string, (folder: string) => Promise<void>, string][] = [
   ["truncated", (at) => truncate(join(at, "gadget"), 10), "gadget is not the file that was put there"],
   ["changed", (at) => appendFile(join(at, "gadget"), "evil\n"), "gadget is not the file that was put there"],
+  ["changed, of the same size and time", sameSizeAndTime, "gadget is not the file that was put there"],
   ["gone", (at) => rm(join(at, "gadget")), "gadget is not the file that was put there"],
   ["without a record", (at) => rm(join(at, "entry.json")), "it has no record of its checksums"],
   ["with half a record", (at) => truncate(join(at, "entry.json"), 20), "its record does not name gadget"],
@@ -69,6 +70,8 @@ for (const [how, damage, reason] of damages)
     const { url, paths } = await vendorOf(t, official);
     const { toolchain, report, again, settings, steps, cached } = await world(t, [gadget(url)]);
     const file = await toolchain.find("gadget", report);
+    // Once more: it is now known to be sound.
+    await again().find("gadget", report);
     await damage(join(settings.cache, entry));
     steps.length = 0;
     assert.equal(await again().find("gadget", report), file);
@@ -77,6 +80,16 @@ for (const [how, damage, reason] of damages)
     assert.equal(texts(steps, "progress")[0], `not using the cached one: ${reason}`);
     assert.deepEqual(await cached(), [entry]);
   });
+
+async function sameSizeAndTime(at: string): Promise<void> {
+  const file = join(at, "gadget");
+  const old = join(at, "old");
+  // To the nanosecond, which utimes cannot say.
+  execFileSync("cp", ["-p", file, old]);
+  await writeFile(file, (await readFile(file)).reverse());
+  execFileSync("touch", ["-r", old, file]);
+  await rm(old);
+}
 
 test("keeps a damaged tool away also when it cannot be had again", async (t) => {
   const { url } = await vendorOf(t, official);
