@@ -227,7 +227,9 @@ async function fill(services: LocalServices, model: Model, vault: Vault, report:
     const { home, postgres, issuer } = services;
     const reach = { ...databaseReach({ vault: rotator.vault, model, ca: issuer.ca }), fetch };
     const who = { by: rotator.who, owner: `keyplane up in ${home}` };
-    await makeFirstUsers({ vault: rotator.vault, model, reach, report, ...who }, withUser);
+    // Postgres is here: one that does not answer within two seconds has ended, and is named.
+    const backoff = { first: 250, longest: 1000, tries: 4 };
+    await makeFirstUsers({ vault: rotator.vault, model, reach, report, backoff, ...who }, withUser);
     await dropOrphans({
       vault: rotator.vault,
       model,

@@ -3,6 +3,7 @@ import type { RotationModel } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { secretNamed } from "../values/set.ts";
 import { type Outcome, rotate } from "./engine.ts";
+import type { Backoff } from "./retry.ts";
 import type { Reach } from "./rotator.ts";
 import { rotatorOf } from "./rotators/index.ts";
 
@@ -13,6 +14,8 @@ export interface FirstUsers {
   reach: Reach;
   report: Report;
   by: string;
+  /** How long a database that does not answer is asked again. */
+  backoff?: Backoff;
   /**
    * Names whoever runs this, the same in each run: one that was killed is then gone on with at once. The caller sees to
    * it that no two of that name run.
