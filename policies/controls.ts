@@ -1,14 +1,132 @@
-/** A published control, or one of our requirements, that a rule answers for. */
-export type Control =
-  /** AWS Foundations Benchmark v4.0.1. */
-  | `CIS-AWS-4.0.1/${string}`
-  /** CIS Kubernetes Benchmark v1.9. */
-  | `CIS-Kubernetes-1.9/${string}`
-  /** Security and Privacy Controls, revision 5. */
-  | `NIST-800-53r5/${string}`
-  /** Recommendation for Key Management, part 1, revision 5. */
-  | `NIST-800-57p1r5/${string}`
-  /** Secrets Management Cheat Sheet, by section. */
-  | `OWASP-Secrets/${string}`
-  /** Requirement of this platform. */
-  | `R${number}`;
+/**
+ * Every published control that a rule answers for, with its title (of CIS', whose text is not free, in our words).
+ * Compared on 2026-11-28, id by id and text by text, with
+ * - CIS AWS Foundations 4.0.1: turbot/steampipe-mod-aws-compliance, cis_v400; CIS Kubernetes 1.9: kube-bench, cis-1.9
+ * - NIST SP 800-53 r5: usnistgov/oscal-content, its catalogue, and copies of it by family. IA-13 came with release 5.1.1.
+ * - NIST SP 800-57 part 1 r5: works that quote its sections, and NIST's draft of r6, whose change log says that each
+ *   number is one less there
+ * - OWASP's Secrets Management Cheat Sheet: OWASP/CheatSheetSeries
+ */
+export const controls = {
+  "CIS-AWS-4.0.1/1.8": "passwords of 14 characters or more",
+  "CIS-AWS-4.0.1/1.9": "no password again",
+  "CIS-AWS-4.0.1/1.10": "a second factor for people with a password",
+  "CIS-AWS-4.0.1/1.11": "no access key for who has a password",
+  "CIS-AWS-4.0.1/1.13": "one active access key a user",
+  "CIS-AWS-4.0.1/1.14": "access keys change within 90 days",
+  "CIS-AWS-4.0.1/1.15": "people get rights through groups only",
+  "CIS-AWS-4.0.1/1.16": "no policy that allows *:*",
+  "CIS-AWS-4.0.1/1.20": "IAM Access Analyzer in every region",
+  "CIS-AWS-4.0.1/1.22": "AWSCloudShellFullAccess restricted",
+  "CIS-AWS-4.0.1/2.1.1": "buckets deny HTTP",
+  "CIS-AWS-4.0.1/2.1.4": "buckets block public access",
+  "CIS-AWS-4.0.1/3.1": "CloudTrail in all regions",
+  "CIS-AWS-4.0.1/3.2": "CloudTrail validates its files",
+  "CIS-AWS-4.0.1/3.5": "CloudTrail's files encrypted by KMS",
+  "CIS-AWS-4.0.1/3.6": "customer keys rotate",
+  "CIS-AWS-4.0.1/3.8": "writes of objects recorded",
+  "CIS-AWS-4.0.1/3.9": "reads of objects recorded",
+  "CIS-AWS-4.0.1/4.1": "refused API calls monitored",
+  "CIS-AWS-4.0.1/4.2": "sign-in without a second factor monitored",
+  "CIS-AWS-4.0.1/4.3": "use of root monitored",
+  "CIS-AWS-4.0.1/4.4": "changes of IAM policies monitored",
+  "CIS-AWS-4.0.1/4.5": "changes of CloudTrail monitored",
+  "CIS-AWS-4.0.1/4.6": "failed sign-ins monitored",
+  "CIS-AWS-4.0.1/4.7": "disabling and deletion of customer keys monitored",
+  "CIS-AWS-4.0.1/4.8": "changes of bucket policies monitored",
+
+  "CIS-Kubernetes-1.9/5.1.1": "cluster-admin only where required",
+  "CIS-Kubernetes-1.9/5.1.2": "little access to Secrets",
+  "CIS-Kubernetes-1.9/5.1.3": "few wildcards in roles",
+  "CIS-Kubernetes-1.9/5.1.5": "default service accounts not used",
+  "CIS-Kubernetes-1.9/5.1.6": "account tokens mounted only where necessary",
+  "CIS-Kubernetes-1.9/5.2.2": "no privileged containers",
+  "CIS-Kubernetes-1.9/5.2.3": "no host process namespace",
+  "CIS-Kubernetes-1.9/5.2.4": "no host IPC namespace",
+  "CIS-Kubernetes-1.9/5.2.5": "no host network namespace",
+  "CIS-Kubernetes-1.9/5.2.6": "no privilege escalation",
+  "CIS-Kubernetes-1.9/5.2.7": "no root containers",
+  "CIS-Kubernetes-1.9/5.3.2": "network policies in all namespaces",
+  "CIS-Kubernetes-1.9/5.4.1": "Secrets as files, not as variables",
+  "CIS-Kubernetes-1.9/5.4.2": "secrets kept outside the cluster",
+  "CIS-Kubernetes-1.9/5.7.1": "namespaces as boundaries",
+  "CIS-Kubernetes-1.9/5.7.4": "the default namespace not used",
+
+  "NIST-800-53r5/AC-2": "Account Management",
+  "NIST-800-53r5/AC-2(2)": "Automated Temporary and Emergency Account Management",
+  "NIST-800-53r5/AC-2(3)": "Disable Accounts",
+  "NIST-800-53r5/AC-2(11)": "Usage Conditions",
+  "NIST-800-53r5/AC-3": "Access Enforcement",
+  "NIST-800-53r5/AC-3(7)": "Role-based Access Control",
+  "NIST-800-53r5/AC-5": "Separation of Duties",
+  "NIST-800-53r5/AC-6": "Least Privilege",
+  "NIST-800-53r5/AC-6(1)": "Authorize Access to Security Functions",
+  "NIST-800-53r5/AC-6(5)": "Privileged Accounts",
+  "NIST-800-53r5/AC-6(10)": "Prohibit Non-privileged Users from Executing Privileged Functions",
+  "NIST-800-53r5/AC-7": "Unsuccessful Logon Attempts",
+  "NIST-800-53r5/AC-12": "Session Termination",
+  "NIST-800-53r5/AC-14": "Permitted Actions Without Identification or Authentication",
+  "NIST-800-53r5/AU-2": "Event Logging",
+  "NIST-800-53r5/AU-3": "Content of Audit Records",
+  "NIST-800-53r5/AU-5(5)": "Alternate Audit Logging Capability",
+  "NIST-800-53r5/AU-6": "Audit Record Review, Analysis, and Reporting",
+  "NIST-800-53r5/AU-9": "Protection of Audit Information",
+  "NIST-800-53r5/AU-9(3)": "Cryptographic Protection (of audit information)",
+  "NIST-800-53r5/AU-11": "Audit Record Retention",
+  "NIST-800-53r5/AU-12": "Audit Record Generation",
+  "NIST-800-53r5/CA-7": "Continuous Monitoring",
+  "NIST-800-53r5/CM-3": "Configuration Change Control",
+  "NIST-800-53r5/CM-4": "Impact Analyses",
+  "NIST-800-53r5/CM-5": "Access Restrictions for Change",
+  "NIST-800-53r5/CM-6": "Configuration Settings",
+  "NIST-800-53r5/CM-7": "Least Functionality",
+  "NIST-800-53r5/CM-8": "System Component Inventory",
+  "NIST-800-53r5/CM-8(9)": "Assignment of Components to Systems",
+  "NIST-800-53r5/IA-2": "Identification and Authentication (Organizational Users)",
+  "NIST-800-53r5/IA-2(1)": "Multi-factor Authentication to Privileged Accounts",
+  "NIST-800-53r5/IA-2(2)": "Multi-factor Authentication to Non-privileged Accounts",
+  "NIST-800-53r5/IA-4": "Identifier Management",
+  "NIST-800-53r5/IA-5": "Authenticator Management",
+  "NIST-800-53r5/IA-5(1)": "Password-based Authentication",
+  "NIST-800-53r5/IA-5(7)": "No Embedded Unencrypted Static Authenticators",
+  "NIST-800-53r5/IA-9": "Service Identification and Authentication",
+  "NIST-800-53r5/IA-13(2)": "Verification of Identity Assertions and Access Tokens",
+  "NIST-800-53r5/IA-13(3)": "Token Management",
+  "NIST-800-53r5/SC-5": "Denial-of-service Protection",
+  "NIST-800-53r5/SC-6": "Resource Availability",
+  "NIST-800-53r5/SC-7": "Boundary Protection",
+  "NIST-800-53r5/SC-7(5)": "Deny by Default — Allow by Exception",
+  "NIST-800-53r5/SC-8": "Transmission Confidentiality and Integrity",
+  "NIST-800-53r5/SC-12": "Cryptographic Key Establishment and Management",
+  "NIST-800-53r5/SC-13": "Cryptographic Protection",
+  "NIST-800-53r5/SC-23": "Session Authenticity",
+  "NIST-800-53r5/SC-24": "Fail in Known State",
+  "NIST-800-53r5/SC-28": "Protection of Information at Rest",
+  "NIST-800-53r5/SC-28(1)": "Cryptographic Protection (of information at rest)",
+  "NIST-800-53r5/SC-28(3)": "Cryptographic Keys (protected storage)",
+  "NIST-800-53r5/SC-36(2)": "Synchronization (of duplicate systems)",
+  "NIST-800-53r5/SI-2": "Flaw Remediation",
+  "NIST-800-53r5/SI-4": "System Monitoring",
+  "NIST-800-53r5/SI-4(5)": "System-generated Alerts",
+  "NIST-800-53r5/SI-12": "Information Management and Retention",
+
+  "NIST-800-57p1r5/5.3.6": "Cryptoperiod Recommendations for Specific Key Types",
+  "NIST-800-57p1r5/5.6": "Guidance for Cryptographic Algorithm and Key-Size Selection",
+  "NIST-800-57p1r5/6.2.2": "Protection Mechanisms for Key Information in Storage",
+  "NIST-800-57p1r5/8.3.1": "Key Archive and Key Recovery Functions",
+
+  "OWASP-Secrets/2.3-access-control": "Access Control",
+  "OWASP-Secrets/2.6-auditing": "Auditing",
+  "OWASP-Secrets/2.7-lifecycle": "Secret Lifecycle",
+  "OWASP-Secrets/2.7.1-creation": "Creation",
+  "OWASP-Secrets/2.7.2-rotation": "Rotation",
+  "OWASP-Secrets/2.7.3-revocation": "Revocation",
+  "OWASP-Secrets/2.7.4-expiration": "Expiration",
+  "OWASP-Secrets/2.8-tls": "Transport Layer Security (TLS) Everywhere",
+  "OWASP-Secrets/3-ci-cd": "Continuous Integration (CI) and Continuous Deployment (CD)",
+  "OWASP-Secrets/4.3-iam": "Identity and Access Management (IAM)",
+  "OWASP-Secrets/5.1-injection": "Injection of Secrets (file, in-memory)",
+} as const;
+
+/** A published control, or a requirement of this platform (R1 to R72), that a rule answers for. */
+export type Control = keyof typeof controls | `R${number}`;

@@ -7,7 +7,7 @@ export const exceptionCurrent: StackRule = {
   sentence: "An exception ends on its day.",
   severity: "high",
   fix: "Set the secure default again, or have the exception reviewed and its day moved.",
-  controls: ["NIST-800-53r5/CA-5", "NIST-800-53r5/RA-7"],
+  controls: ["NIST-800-53r5/CM-6"],
   *judgeStack() {},
 };
 
@@ -16,7 +16,7 @@ export const exceptionUsed: StackRule = {
   sentence: "An exception stands for something that a rule would otherwise refuse.",
   severity: "medium",
   fix: "Take the exception out of the catalogue.",
-  controls: ["NIST-800-53r5/CA-5", "NIST-800-53r5/CM-7"],
+  controls: ["NIST-800-53r5/CM-6"],
   *judgeStack() {},
 };
 

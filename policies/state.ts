@@ -35,6 +35,7 @@ export const noLiveValue: ResourceRule = {
   severity: "critical",
   fix: "Declare the place and let the rotation engine, or `keyplane set`, write the value.",
   controls: [
+    "NIST-800-53r5/IA-5(7)",
     "NIST-800-53r5/SC-28",
     "NIST-800-57p1r5/6.2.2",
     "OWASP-Secrets/2.7.1-creation",
@@ -134,7 +135,7 @@ export const bootstrapEnds: StackRule = {
     "A password that must pass through a resource is replaced in the same update, by one that nobody knows.",
   severity: "critical",
   fix: "Declare a rotate-root call for the connection; infra/vault/databases.ts does.",
-  controls: ["NIST-800-53r5/IA-5", "NIST-800-57p1r5/8.3.5", "OWASP-Secrets/2.7.2-rotation", "R53"],
+  controls: ["NIST-800-53r5/IA-5", "OWASP-Secrets/2.7.2-rotation", "R53"],
   *judgeStack(resources) {
     const connections = ofType(resources, vault.connection);
     const calls = ofType(resources, vault.endpoint);
@@ -173,7 +174,7 @@ export const dataProtected: ResourceRule = {
   sentence: "What holds data is protected: no update without its entry and no `destroy` removes it.",
   severity: "critical",
   fix: "Pass dataHolding() among its options; retired: { delete: true } in the catalogue lifts it.",
-  controls: ["NIST-800-53r5/CP-9", "NIST-800-57p1r5/8.3.4", "R22"],
+  controls: ["NIST-800-53r5/SI-12", "R22"],
   types: dataHolding,
   *judge(resource) {
     if (!resource.protect && !retired(resource)) yield "it is not protected";
@@ -193,7 +194,7 @@ export function typeJudged(rules: readonly Rule[]): ResourceRule {
     sentence: "Every resource is of a type that a rule looks at: nothing new comes in unseen.",
     severity: "high",
     fix: "Write rules for the type in policies/, or declare it by one that has them.",
-    controls: ["NIST-800-53r5/CM-7(5)", "R7"],
+    controls: ["NIST-800-53r5/CM-4", "R7"],
     types: [],
     *judge({ type }) {
       // The engine's own, and components, which declare nothing by themselves.

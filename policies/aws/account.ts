@@ -15,7 +15,7 @@ export const noUsers: ResourceRule = {
     "CIS-AWS-4.0.1/1.11",
     "CIS-AWS-4.0.1/1.13",
     "CIS-AWS-4.0.1/1.14",
-    "NIST-800-53r5/IA-5",
+    "NIST-800-53r5/AC-2",
     "R11",
     "R59",
   ],
@@ -30,7 +30,7 @@ export const rightsThroughGroups: ResourceRule = {
   sentence: "No policy is attached to a user: rights come through groups or roles.",
   severity: "high",
   fix: "Attach it to a group or a role.",
-  controls: ["CIS-AWS-4.0.1/1.15", "NIST-800-53r5/AC-2(7)", "R59"],
+  controls: ["CIS-AWS-4.0.1/1.15", "NIST-800-53r5/AC-3(7)", "R59"],
   types: [aws.userPolicy, aws.userAttachment],
   *judge({ type }) {
     yield `${type.slice(type.lastIndexOf(":") + 1)} gives rights to one person`;

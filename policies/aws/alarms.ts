@@ -1,3 +1,4 @@
+import type { Control } from "../controls.ts";
 import { ofType } from "../resource.ts";
 import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { count, number, record, text } from "../value.ts";
@@ -6,7 +7,7 @@ import { aws } from "./types.ts";
 
 interface Watched {
   what: string;
-  control?: `CIS-AWS-4.0.1/${string}`;
+  control?: Control;
   /** A pattern hears of it that has all of these. */
   says: RegExp[];
 }
@@ -79,7 +80,7 @@ export const alarmsOfCis: StackRule = {
   controls: [
     ...watched.flatMap(({ control }) => control ?? []),
     "NIST-800-53r5/AU-6",
-    "NIST-800-53r5/SI-4",
+    "NIST-800-53r5/SI-4(5)",
     "R48",
   ],
   types: [aws.metricFilter, aws.alarm],
@@ -112,7 +113,7 @@ export const alarmRings: ResourceRule = {
   sentence: "An alarm rings at the first event, within five minutes, and again at the next one.",
   severity: "high",
   fix: "Sum over 300 seconds, once, at 1 or more, with missing data taken for notBreaching.",
-  controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-4", "R48"],
+  controls: ["NIST-800-53r5/SI-4(5)", "R48"],
   types: [aws.alarm],
   *judge({ props }) {
     const period = number(props.period);
@@ -152,7 +153,7 @@ export const functionsWatched: StackRule = {
   sentence: "Somebody hears of each function that fails and of each queue where something was put aside.",
   severity: "high",
   fix: "Declare an alarm on Errors of each function, and on ApproximateNumberOfMessagesVisible of each queue.",
-  controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-4", "R48"],
+  controls: ["NIST-800-53r5/SI-4", "R48"],
   *judgeStack(resources) {
     const heard = new Set(
       ofType(resources, aws.alarm)

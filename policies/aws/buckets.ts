@@ -11,7 +11,7 @@ export const bucketPrivate: StackRule = {
   sentence: "Every bucket refuses public access, in all four ways.",
   severity: "critical",
   fix: "Declare a public access block with its four settings for each bucket.",
-  controls: ["CIS-AWS-4.0.1/2.1.4", "NIST-800-53r5/AC-3", "NIST-800-53r5/AC-22", "R53"],
+  controls: ["CIS-AWS-4.0.1/2.1.4", "NIST-800-53r5/AC-3", "R53"],
   types: [aws.bucket, aws.publicAccess, aws.accountPublicAccess],
   *judgeStack(resources) {
     const four = ["blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"];
@@ -38,7 +38,7 @@ export const bucketVersioned: StackRule = {
   sentence: "Every bucket keeps versions and is encrypted by a key of ours.",
   severity: "high",
   fix: "Declare versioning and server-side encryption by aws:kms for each bucket.",
-  controls: ["NIST-800-53r5/CP-9", "NIST-800-53r5/SC-28(1)", "R22", "R53"],
+  controls: ["NIST-800-53r5/SC-28(1)", "NIST-800-53r5/SI-12", "R22", "R53"],
   types: [aws.bucketVersioning, aws.bucketEncryption],
   *judgeStack(resources) {
     for (const { urn, props } of ofType(resources, aws.bucketVersioning)) {
@@ -62,7 +62,7 @@ export const bucketTls: ResourceRule = {
   sentence: "A bucket refuses plain HTTP, and its policy lets nobody unnamed in.",
   severity: "high",
   fix: 'Deny s3:* for everyone where Bool "aws:SecureTransport" is "false", and name principals elsewhere.',
-  controls: ["CIS-AWS-4.0.1/2.1.1", "NIST-800-53r5/SC-8", "R53"],
+  controls: ["CIS-AWS-4.0.1/2.1.1", "NIST-800-53r5/AC-3", "NIST-800-53r5/SC-8", "R53"],
   types: [aws.bucketPolicy],
   *judge({ type, props }) {
     const all = statements(type, props);
@@ -108,7 +108,7 @@ export const bucketKept: StackRule = {
   sentence: "A bucket does not go with what is in it, and where files are to be locked they are.",
   severity: "high",
   fix: "Leave forceDestroy off, and declare objectLockEnabled and a lock configuration together.",
-  controls: ["NIST-800-53r5/AU-9", "NIST-800-53r5/CP-9", "R51"],
+  controls: ["NIST-800-53r5/AU-9", "R51"],
   *judgeStack(resources) {
     const locked = ofType(resources, aws.bucketLock).map(({ props }) => text(props.bucket));
     for (const bucket of ofType(resources, aws.bucket)) {

@@ -152,7 +152,7 @@ export const oneAccount: StackRule = {
     "Keys, secrets, buckets and topics are for the account that they are in; nobody of another uses them.",
   severity: "critical",
   fix: "Name principals of this account, and let others assume a role of it.",
-  controls: ["NIST-800-53r5/AC-3", "NIST-800-53r5/AC-4", "R7", "R10"],
+  controls: ["NIST-800-53r5/AC-3", "R7", "R10"],
   *judgeStack(resources) {
     let own = accountOf(resources);
     for (const type of ofResources) {

@@ -11,7 +11,7 @@ export const keyRotates: ResourceRule = {
   sentence: "A KMS key rotates by itself every 90 days.",
   severity: "high",
   fix: "Set enableKeyRotation, and rotationPeriodInDays to 90.",
-  controls: ["CIS-AWS-4.0.1/3.6", "NIST-800-53r5/SC-12(2)", "NIST-800-57p1r5/5.3.6", "R17"],
+  controls: ["CIS-AWS-4.0.1/3.6", "NIST-800-53r5/SC-12", "NIST-800-57p1r5/5.3.6", "R17"],
   types: [aws.key],
   *judge({ props }) {
     const spec = text(props.customerMasterKeySpec) ?? "SYMMETRIC_DEFAULT";
@@ -28,7 +28,7 @@ export const keyNotPublic: ResourceRule = {
   sentence: "A key's own policy names who uses it; only the account as a whole may have every right.",
   severity: "critical",
   fix: "Name principals; leave kms:* to arn:aws:iam::<account>:root.",
-  controls: ["NIST-800-53r5/AC-3", "NIST-800-57p1r5/6.2.2", "OWASP-Secrets/2.3-access-control", "R53"],
+  controls: ["NIST-800-53r5/AC-3", "NIST-800-53r5/SC-12", "OWASP-Secrets/2.3-access-control", "R53"],
   types: [aws.key],
   *judge({ type, props }) {
     for (const statement of statements(type, props)) {
@@ -54,7 +54,7 @@ export const keyNotLockedOut: ResourceRule = {
   sentence: "A key's policy leaves the account able to change it.",
   severity: "critical",
   fix: "Allow kms:* to the account's root, and leave bypassPolicyLockoutSafetyCheck off.",
-  controls: ["NIST-800-53r5/CP-10", "NIST-800-57p1r5/6.2.2", "R53"],
+  controls: ["NIST-800-53r5/SC-12", "NIST-800-57p1r5/6.2.2", "R53"],
   types: [aws.key],
   *judge({ type, props }) {
     if (props.bypassPolicyLockoutSafetyCheck === true) yield "the check against a lockout is off";
@@ -74,7 +74,7 @@ export const keyDeletionSlow: ResourceRule = {
   sentence: "A deleted key can be brought back for 30 days.",
   severity: "high",
   fix: "Set deletionWindowInDays to 30.",
-  controls: ["NIST-800-53r5/CP-9", "NIST-800-57p1r5/8.3.4", "R22"],
+  controls: ["NIST-800-53r5/SC-12", "R22"],
   types: [aws.key],
   *judge({ props }) {
     if (props.deletionWindowInDays !== undefined && number(props.deletionWindowInDays) !== 30)
@@ -89,7 +89,7 @@ export const keyUsesApart: ResourceRule = {
     "Where several roles use a key, each does so through one service or for one thing: none opens what is another's.",
   severity: "high",
   fix: "Compare kms:ViaService or a kms:EncryptionContext by StringEquals, or declare a key of its own.",
-  controls: ["NIST-800-53r5/AC-6", "NIST-800-57p1r5/5.2", "OWASP-Secrets/2.3-access-control", "R7", "R53"],
+  controls: ["NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7", "R53"],
   types: [aws.key],
   *judge({ type, props }) {
     const uses = statements(type, props).filter(
@@ -114,7 +114,7 @@ export const keysNamed: StackRule = {
     "Every key has a name: rights are for keys of this environment's names, since nobody knows their ids before.",
   severity: "low",
   fix: "Declare an alias for the key.",
-  controls: ["NIST-800-57p1r5/8.1.6", "R53"],
+  controls: ["NIST-800-57p1r5/6.2.2", "R53"],
   *judgeStack(resources) {
     const count = (wanted: string) => ofType(resources, wanted).length;
     if (count(aws.keyAlias) < count(aws.key)) yield { message: "a key has no alias" };
@@ -126,7 +126,7 @@ export const aliasOurs: ResourceRule = {
   sentence: "A key's name says whose it is: none of AWS' own names, and none of another environment.",
   severity: "low",
   fix: "Name it alias/keyplane-<environment>-<purpose>.",
-  controls: ["NIST-800-57p1r5/8.1.6", "R53"],
+  controls: ["NIST-800-57p1r5/6.2.2", "R53"],
   types: [aws.keyAlias],
   *judge({ urn, props }) {
     if (!new RegExp(`^alias/keyplane-${environmentOf(urn)}-[a-z]+$`).test(text(props.name) ?? ""))

@@ -14,7 +14,14 @@ export const functionNoSecret: ResourceRule = {
   sentence: "No rotation Lambda has a secret among its variables, and those are encrypted by a key of ours.",
   severity: "critical",
   fix: "Let it log in to Vault, or read the secret by its ARN; set kmsKeyArn.",
-  controls: ["NIST-800-53r5/SC-28", "OWASP-Secrets/5.1-injection", "R42", "R53", "R55"],
+  controls: [
+    "NIST-800-53r5/IA-5(7)",
+    "NIST-800-53r5/SC-28(1)",
+    "OWASP-Secrets/5.1-injection",
+    "R42",
+    "R53",
+    "R55",
+  ],
   types: [aws.function],
   *judge({ props }) {
     const variables = record(record(props.environment).variables);
@@ -31,7 +38,7 @@ export const functionFailsLoudly: ResourceRule = {
   sentence: "A rotation Lambda that fails leaves its event in a queue, and cannot run in any number at once.",
   severity: "high",
   fix: "Set deadLetterConfig.targetArn and reservedConcurrentExecutions.",
-  controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-11", "R14"],
+  controls: ["NIST-800-53r5/SC-24", "R14"],
   types: [aws.function],
   *judge({ props }) {
     if (text(record(props.deadLetterConfig).targetArn) === undefined) yield "deadLetterConfig is not set";
@@ -70,7 +77,7 @@ export const functionBounded: ResourceRule = {
   sentence: "A function ends: its time, its memory and how many run at once have bounds that it can work in.",
   severity: "medium",
   fix: "Set timeout to 60 to 900 seconds, memorySize to 128 to 3008 MB, and reservedConcurrentExecutions to 1 to 10.",
-  controls: ["NIST-800-53r5/SC-5", "NIST-800-53r5/SC-6", "R14"],
+  controls: ["NIST-800-53r5/SC-6", "R14"],
   types: [aws.function],
   *judge({ props }) {
     const within = (value: unknown, least: number, most: number) => {
@@ -94,7 +101,7 @@ export const functionCodeOurs: ResourceRule = {
     "A function runs the code that was reviewed with the program, bundled from it, and enters it by name.",
   severity: "critical",
   fix: "Give `code` the folder of its bundle; leave s3Bucket, imageUri and layers out.",
-  controls: ["NIST-800-53r5/CM-5", "NIST-800-53r5/SI-7", "R14", "R55"],
+  controls: ["NIST-800-53r5/CM-3", "R14", "R55"],
   types: [aws.function],
   *judge({ props }) {
     const code = record(props.code);

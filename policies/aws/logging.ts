@@ -37,7 +37,7 @@ export const trailEncrypted: ResourceRule = {
   sentence: "CloudTrail's files are encrypted by a key of ours, and its events also reach CloudWatch.",
   severity: "high",
   fix: "Set kmsKeyId, cloudWatchLogsGroupArn and cloudWatchLogsRoleArn.",
-  controls: ["CIS-AWS-4.0.1/3.5", "NIST-800-53r5/AU-9(3)", "NIST-800-53r5/SC-28(1)", "R51", "R53"],
+  controls: ["CIS-AWS-4.0.1/3.5", "NIST-800-53r5/AU-9", "NIST-800-53r5/SC-28(1)", "R51", "R53"],
   types: [aws.trail],
   *judge({ props }) {
     for (const name of ["kmsKeyId", "cloudWatchLogsGroupArn", "cloudWatchLogsRoleArn"]) {

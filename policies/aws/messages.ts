@@ -60,7 +60,7 @@ export const topicHeard: StackRule = {
   sentence: "Somebody gets the alarms: a topic has a subscription by e-mail or TLS.",
   severity: "medium",
   fix: "Declare a subscription of a contact for the topic.",
-  controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-4", "R48"],
+  controls: ["NIST-800-53r5/SI-4(5)", "R48"],
   types: [aws.subscription],
   *judgeStack(resources) {
     const subscriptions = ofType(resources, aws.subscription);
@@ -80,7 +80,7 @@ export const topicHears: StackRule = {
   sentence: "The topic that alarms name lets CloudWatch publish to it.",
   severity: "high",
   fix: "Allow sns:Publish to cloudwatch.amazonaws.com in a policy of the topic.",
-  controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-4", "R48"],
+  controls: ["NIST-800-53r5/SI-4(5)", "R48"],
   *judgeStack(resources) {
     const policies = ofType(resources, aws.topicPolicy);
     for (const topic of ofType(resources, aws.topic)) {
@@ -105,7 +105,7 @@ export const deadLettersKept: ResourceRule = {
   sentence: "What failed lies for a week or more, so that somebody can look at it after a holiday.",
   severity: "medium",
   fix: "Set messageRetentionSeconds to 1209600, which is the most that SQS takes.",
-  controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/SI-11", "R14"],
+  controls: ["NIST-800-53r5/SI-12", "R14"],
   types: [aws.queue],
   *judge({ props }) {
     const seconds = number(props.messageRetentionSeconds);

@@ -26,7 +26,7 @@ export const nameOfEnvironment: ResourceRule = {
     "What is named in AWS says whose it is and of which environment: rights are given by these names.",
   severity: "high",
   fix: "Name it keyplane-<environment>-…, a log /keyplane/<environment>/… or /aws/lambda/<function>, a secret keyplane/<environment>/….",
-  controls: ["NIST-800-53r5/CM-8", "R9"],
+  controls: ["NIST-800-53r5/CM-8(9)", "R9"],
   types: Object.keys(named),
   *judge({ urn, type, props }) {
     const argument = named[type] ?? "name";
@@ -55,7 +55,7 @@ export const policyNamed: ResourceRule = {
   sentence: "A policy of a role or a group has a name, under which one that is made anew replaces it.",
   severity: "low",
   fix: "Set name to a word.",
-  controls: ["NIST-800-53r5/CM-2", "R10"],
+  controls: ["R10"],
   types: [aws.rolePolicy, aws.groupPolicy],
   *judge({ props }) {
     if (!/^[a-z][a-z0-9-]*$/.test(text(props.name) ?? "")) yield "name is no word";

@@ -112,7 +112,7 @@ export const referencesExact: ResourceRule = {
     "What a resource in AWS refers to is one whole ARN: a key, a role, a queue, a topic, a function or a secret.",
   severity: "high",
   fix: "Take the ARN from the resource that is meant.",
-  controls: ["NIST-800-53r5/CM-6", "NIST-800-53r5/SC-28(1)", "R10"],
+  controls: ["NIST-800-53r5/CM-6", "R10"],
   types: Object.keys(byArn),
   *judge({ type, props }) {
     for (const [{ at, to }, value] of referred(props, byArn[type as Type] ?? [])) {

@@ -64,8 +64,8 @@ export const noEscalation: ResourceRule = {
   fix: "Name the roles that iam:PassRole is for and compare iam:PassedToService; leave policies to the deploy role.",
   controls: [
     "CIS-AWS-4.0.1/1.16",
-    "NIST-800-53r5/AC-3(7)",
-    "NIST-800-53r5/AC-6(5)",
+    "NIST-800-53r5/AC-6(1)",
+    "NIST-800-53r5/AC-6(10)",
     "OWASP-Secrets/4.3-iam",
     "R7",
     "R10",
@@ -177,7 +177,7 @@ export const keysByAlias: ResourceRule = {
     "A right on keys whose ids nobody knows before they are made holds for keys of this environment's names.",
   severity: "critical",
   fix: "Compare kms:ResourceAliases with alias/keyplane-<environment>-*.",
-  controls: ["NIST-800-53r5/AC-6", "NIST-800-57p1r5/6.2.2", "R7", "R9"],
+  controls: ["NIST-800-53r5/AC-6", "R7", "R9"],
   types: rights,
   *judge({ urn, type, props }) {
     const ours = `alias/keyplane-${environmentOf(urn)}-`;
@@ -203,7 +203,7 @@ export const networkBound: ResourceRule = {
     "Lambda may put a function into its own subnets, and the function's own code may do nothing to the network.",
   severity: "high",
   fix: "Compare ec2:Subnet where interfaces are changed, and deny ec2:* where lambda:SourceFunctionArn is the function.",
-  controls: ["NIST-800-53r5/AC-6", "NIST-800-53r5/SC-7", "R7", "R10"],
+  controls: ["NIST-800-53r5/AC-6", "R7", "R10"],
   types: rights,
   *judge({ type, props }) {
     const all = statements(type, props);

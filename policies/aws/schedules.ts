@@ -7,7 +7,7 @@ export const scheduleRetries: ResourceRule = {
   sentence: "A schedule of rotations is on, retries, and puts what fails aside.",
   severity: "high",
   fix: "Leave state ENABLED and set target.deadLetterConfig.",
-  controls: ["NIST-800-53r5/AU-5", "OWASP-Secrets/2.7.2-rotation", "R14"],
+  controls: ["OWASP-Secrets/2.7.2-rotation", "R14"],
   types: [aws.schedule],
   *judge({ props }) {
     if (props.state !== undefined && props.state !== "ENABLED") yield "the schedule is off";
@@ -27,7 +27,7 @@ export const scheduleOften: ResourceRule = {
     "What is due is looked for at least once an hour, by a clock that does not change with the season.",
   severity: "high",
   fix: "Write scheduleExpression as rate(15 minutes) or a cron of every hour, in UTC, with a window of 15 minutes at most.",
-  controls: ["NIST-800-57p1r5/5.3.6", "OWASP-Secrets/2.7.2-rotation", "R14"],
+  controls: ["OWASP-Secrets/2.7.2-rotation", "R14"],
   types: [aws.schedule],
   *judge({ props }) {
     if (!isHourly(text(props.scheduleExpression) ?? ""))

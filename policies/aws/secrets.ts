@@ -30,7 +30,7 @@ export const secretNoVersion: ResourceRule = {
   sentence: "No secret's value passes through the program: the rotation engine writes it.",
   severity: "critical",
   fix: "Declare the secret alone.",
-  controls: ["NIST-800-53r5/SC-28", "OWASP-Secrets/2.7.1-creation", "R53", "R55"],
+  controls: ["NIST-800-53r5/IA-5(7)", "OWASP-Secrets/2.7.1-creation", "R53", "R55"],
   types: [aws.secretVersion],
   *judge() {
     yield "a version of a secret is a live value in the state";
@@ -63,7 +63,7 @@ export const secretRotates: ResourceRule = {
   sentence: "A secret that AWS rotates does so within 90 days.",
   severity: "high",
   fix: "Set rotationRules.automaticallyAfterDays to at most 90, and rotationLambdaArn.",
-  controls: ["NIST-800-53r5/IA-5(1)", "NIST-800-57p1r5/5.3.6", "OWASP-Secrets/2.7.2-rotation", "R14"],
+  controls: ["NIST-800-53r5/IA-5", "OWASP-Secrets/2.7.2-rotation", "R14"],
   types: [aws.secretRotation],
   *judge({ props }) {
     if (text(props.rotationLambdaArn) === undefined) yield "rotationLambdaArn is not set";
@@ -81,7 +81,7 @@ export const secretsRotate: StackRule = {
     "Every secret in Secrets Manager rotates, by a function that serves it and that Secrets Manager may call.",
   severity: "high",
   fix: "Declare a rotation for the secret, a permission for its function, and the secret among the function's users.",
-  controls: ["NIST-800-53r5/IA-5(1)", "OWASP-Secrets/2.7.2-rotation", "R14"],
+  controls: ["NIST-800-53r5/IA-5", "OWASP-Secrets/2.7.2-rotation", "R14"],
   *judgeStack(resources) {
     const of = (wanted: string) => ofType(resources, wanted);
     const secrets = of(aws.secret);

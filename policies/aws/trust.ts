@@ -119,7 +119,7 @@ export const oidcProviderExact: ResourceRule = {
   sentence: "An OIDC provider is an https issuer with the one audience of AWS.",
   severity: "high",
   fix: "Set url with https and clientIdLists to sts.amazonaws.com.",
-  controls: ["NIST-800-53r5/IA-9", "NIST-800-53r5/SC-23", "R11"],
+  controls: ["NIST-800-53r5/IA-13(2)", "NIST-800-53r5/IA-13(3)", "R11"],
   types: [aws.oidcProvider],
   *judge({ props }) {
     if (!/^https:\/\/[\w.-]+(\/[\w./-]*)?$/.test(text(props.url) ?? "")) yield "url is not an https address";

@@ -19,7 +19,7 @@ export const syncRestarts: ResourceRule = {
   sentence: "A synced secret names the workloads that are restarted when it changes.",
   severity: "high",
   fix: "Set spec.rolloutRestartTargets to the Deployments that consume it.",
-  controls: ["NIST-800-53r5/IA-5(1)", "OWASP-Secrets/2.7.2-rotation", "R34", "R38"],
+  controls: ["NIST-800-53r5/IA-5", "OWASP-Secrets/2.7.2-rotation", "R34", "R38"],
   types: syncs,
   *judge({ props }) {
     const targets = records(record(props.spec).rolloutRestartTargets);
@@ -90,7 +90,13 @@ export const noInlineSecret: ResourceRule = {
   sentence: "No Secret is declared with its data: delivery writes it.",
   severity: "critical",
   fix: "Declare no data or stringData.",
-  controls: ["CIS-Kubernetes-1.9/5.4.2", "NIST-800-53r5/SC-28", "OWASP-Secrets/2.7.1-creation", "R38", "R53"],
+  controls: [
+    "CIS-Kubernetes-1.9/5.4.2",
+    "NIST-800-53r5/IA-5(7)",
+    "OWASP-Secrets/2.7.1-creation",
+    "R38",
+    "R53",
+  ],
   types: [kubernetes.secret],
   *judge({ props }) {
     for (const name of ["data", "stringData"]) {
@@ -110,7 +116,7 @@ export const noPlainSecret: ResourceRule = {
   fix: "Mount a Secret, or take the variable from one by valueFrom.secretKeyRef.",
   controls: [
     "CIS-Kubernetes-1.9/5.4.1",
-    "NIST-800-53r5/SC-28",
+    "NIST-800-53r5/IA-5(7)",
     "OWASP-Secrets/5.1-injection",
     "R39",
     "R42",
@@ -155,7 +161,7 @@ export const tokenBound: ResourceRule = {
   sentence: "A pod's token is mounted only where it asks for one with an audience and an end.",
   severity: "high",
   fix: "Set automountServiceAccountToken to false; project a serviceAccountToken with audience and expirationSeconds.",
-  controls: ["CIS-Kubernetes-1.9/5.1.6", "NIST-800-53r5/IA-5", "R7", "R13"],
+  controls: ["CIS-Kubernetes-1.9/5.1.6", "NIST-800-53r5/IA-13(3)", "R7", "R13"],
   types: [kubernetes.serviceAccount, ...workloads],
   *judge({ type, props }) {
     const pod = podOf(props);
@@ -263,7 +269,7 @@ export const networkClosed: StackRule = {
   sentence: "In every namespace that gets secrets, pods reach and are reached by only what is named.",
   severity: "high",
   fix: "Declare a NetworkPolicy with an empty podSelector and both policyTypes in the namespace.",
-  controls: ["CIS-Kubernetes-1.9/5.3.2", "NIST-800-53r5/SC-7", "R53"],
+  controls: ["CIS-Kubernetes-1.9/5.3.2", "NIST-800-53r5/SC-7(5)", "R53"],
   types: [kubernetes.networkPolicy],
   *judgeStack(resources) {
     const closed = new Set<string | undefined>();
@@ -294,7 +300,7 @@ export const namespaceNamed: ResourceRule = {
   sentence: "Everything lies in a namespace of its system, never in default or kube-system.",
   severity: "medium",
   fix: "Set metadata.namespace to the system's.",
-  controls: ["CIS-Kubernetes-1.9/5.7.1", "CIS-Kubernetes-1.9/5.7.4", "NIST-800-53r5/AC-4", "R7"],
+  controls: ["CIS-Kubernetes-1.9/5.7.1", "CIS-Kubernetes-1.9/5.7.4", "R7"],
   types: [
     ...workloads,
     ...syncs,

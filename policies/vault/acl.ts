@@ -99,7 +99,7 @@ export const consumerNoSudo: ResourceRule = {
   sentence: "The policy of a service or CI job never has sudo.",
   severity: "critical",
   fix: "Remove sudo; what needs it belongs to one of the platform's own roles.",
-  controls: ["NIST-800-53r5/AC-6(5)", "OWASP-Secrets/2.3-access-control", "R7"],
+  controls: ["NIST-800-53r5/AC-6(10)", "OWASP-Secrets/2.3-access-control", "R7"],
   types: [vault.policy],
   *judge({ props }) {
     const acl = aclOf(props);
@@ -131,7 +131,7 @@ export const consumerOwnPaths: ResourceRule = {
     "The policy of a service or CI job reaches only what is its own: its values, its database users, keys of its system.",
   severity: "critical",
   fix: "Deliver a value to a path of the consumer's own instead of letting it read another's.",
-  controls: ["NIST-800-53r5/AC-4", "NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7"],
+  controls: ["NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7"],
   types: [vault.policy],
   *judge({ props }) {
     const acl = aclOf(props);
@@ -245,7 +245,7 @@ export const noPatternAcrossSystems: ResourceRule = {
     "No policy of people, CI or services reads values by a pattern that reaches from one system into another.",
   severity: "critical",
   fix: "Name each secret's path; the model does, from `reads` and `operates` of the group.",
-  controls: ["NIST-800-53r5/AC-4", "NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7"],
+  controls: ["NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7"],
   types: [vault.policy],
   *judge({ props }) {
     const acl = aclOf(props);
@@ -269,7 +269,7 @@ export const policiesWrittenByDeploy: ResourceRule = {
   sentence: "The deploy role alone writes policies, logins and roles: who writes them can take any right.",
   severity: "critical",
   fix: "Leave the change to keyplane.deploy, which reviewers hold.",
-  controls: ["NIST-800-53r5/AC-3(7)", "NIST-800-53r5/AC-5", "R7", "R59"],
+  controls: ["NIST-800-53r5/AC-5", "NIST-800-53r5/AC-6(1)", "NIST-800-53r5/CM-5", "R7", "R59"],
   types: [vault.policy],
   *judge({ props }) {
     const acl = aclOf(props);
@@ -332,7 +332,7 @@ export const secretIdsWrapped: ResourceRule = {
   sentence: "Who hands over a host's secret id gets it wrapped, never in clear.",
   severity: "high",
   fix: "Set min_wrapping_ttl and max_wrapping_ttl on the path.",
-  controls: ["NIST-800-57p1r5/8.1.5.2", "OWASP-Secrets/2.7-lifecycle", "R57"],
+  controls: ["NIST-800-53r5/IA-5", "OWASP-Secrets/2.7.1-creation", "R57"],
   types: [vault.policy],
   *judge({ props }) {
     for (const { path, capabilities: has, wrapped, settings } of aclOf(props)?.rules ?? []) {

@@ -11,7 +11,7 @@ export const auditDevicesApart: StackRule = {
   sentence: "A Vault has at least two audit devices that do not fail together.",
   severity: "critical",
   fix: "Give vault.audit of the environment two devices of different types, or files in different folders.",
-  controls: ["NIST-800-53r5/AU-5", "NIST-800-53r5/AU-9(2)", "OWASP-Secrets/2.6-auditing", "R51"],
+  controls: ["NIST-800-53r5/AU-5(5)", "OWASP-Secrets/2.6-auditing", "R51"],
   *judgeStack(resources) {
     // The mounts are declared by the stack that declares the audit devices; a part with systems alone has neither.
     if (!resources.some(({ type }) => mounts.includes(type))) return;
@@ -39,7 +39,7 @@ export const auditValuesHashed: ResourceRule = {
   sentence: "An audit device writes values as keyed hashes, never raw.",
   severity: "critical",
   fix: "Remove log_raw and hmac_accessor from the device's options.",
-  controls: ["NIST-800-53r5/AU-9", "NIST-800-53r5/SC-28", "OWASP-Secrets/2.6-auditing", "R52", "R54"],
+  controls: ["NIST-800-53r5/SC-28", "OWASP-Secrets/2.6-auditing", "R52", "R54"],
   types: [vault.audit],
   *judge({ props }) {
     const options = record(props.options);
@@ -87,7 +87,7 @@ export const auditFilePrivate: ResourceRule = {
   sentence: "An audit file can be read by its owner alone, and is no terminal.",
   severity: "medium",
   fix: "Name an absolute file_path and leave mode at 0600.",
-  controls: ["NIST-800-53r5/AU-9(4)", "R45", "R51"],
+  controls: ["NIST-800-53r5/AU-9", "R45", "R51"],
   types: [vault.audit],
   *judge({ props }) {
     if (props.type !== "file") return;
@@ -107,7 +107,7 @@ export const mountFieldsHashed: ResourceRule = {
   sentence: "No field of a mount is exempt from hashing in the audit log.",
   severity: "high",
   fix: "Set auditNonHmacRequestKeys and auditNonHmacResponseKeys to empty lists.",
-  controls: ["NIST-800-53r5/AU-9", "OWASP-Secrets/2.6-auditing", "R52", "R54"],
+  controls: ["NIST-800-53r5/SC-28", "OWASP-Secrets/2.6-auditing", "R52", "R54"],
   types: mounts,
   *judge({ type, props }) {
     const settings = type === vault.mount ? props : record(props.tune);

@@ -10,7 +10,7 @@ export const databaseTtl: ResourceRule = {
   sentence: "A dynamic database user lives for an hour at most.",
   severity: "critical",
   fix: "Set defaultTtl and maxTtl to at most 3600.",
-  controls: ["NIST-800-53r5/AC-2(2)", "NIST-800-57p1r5/5.3.6", "OWASP-Secrets/2.7.4-expiration", "R12"],
+  controls: ["NIST-800-53r5/AC-2(2)", "OWASP-Secrets/2.7.4-expiration", "R12"],
   types: [vault.databaseRole],
   *judge({ props }) {
     for (const name of ["defaultTtl", "maxTtl"]) {
@@ -37,7 +37,14 @@ export const databaseGroupMembership: ResourceRule = {
   sentence: "A dynamic database user gets its rights by joining one group, and ends by itself.",
   severity: "high",
   fix: "Write SELECT keyplane.create_user('{{name}}', '{{password}}', '{{expiration}}', 'group') as the one creation statement.",
-  controls: ["NIST-800-53r5/AC-2(7)", "NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R8", "R12"],
+  controls: [
+    "NIST-800-53r5/AC-2(2)",
+    "NIST-800-53r5/AC-3(7)",
+    "NIST-800-53r5/AC-6",
+    "OWASP-Secrets/2.3-access-control",
+    "R8",
+    "R12",
+  ],
   types: [vault.databaseRole],
   *judge({ props }) {
     const statements = texts(props.creationStatements);

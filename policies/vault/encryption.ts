@@ -13,7 +13,7 @@ export const keyStays: ResourceRule = {
   sentence: "An encryption key never leaves Vault.",
   severity: "critical",
   fix: "Set exportable and allowPlaintextBackup to false.",
-  controls: ["NIST-800-53r5/SC-12", "NIST-800-57p1r5/6.2.2", "R53"],
+  controls: ["NIST-800-53r5/SC-28(3)", "NIST-800-57p1r5/6.2.2", "R53"],
   types: [vault.key],
   *judge({ props }) {
     for (const name of ["exportable", "allowPlaintextBackup"])
@@ -26,7 +26,7 @@ export const keyNotDeletable: ResourceRule = {
   sentence: "A key that still decrypts something cannot be deleted.",
   severity: "critical",
   fix: "Set deletionAllowed to false; the catalogue lifts it by retired: { delete: true }.",
-  controls: ["NIST-800-53r5/CP-9", "NIST-800-57p1r5/8.3.4", "R22", "R24"],
+  controls: ["NIST-800-53r5/SC-12", "NIST-800-57p1r5/8.3.1", "R22", "R24"],
   types: [vault.key],
   // A key that is retired with `delete: true` has lost its protection by a reviewed change of its own.
   *judge({ props, protect }) {
@@ -40,7 +40,7 @@ export const keyRotates: ResourceRule = {
   sentence: "An encryption key rotates itself within 90 days; a key of keyed hashes never does.",
   severity: "high",
   fix: "Set autoRotatePeriod to between an hour and 90 d.",
-  controls: ["NIST-800-53r5/SC-12(2)", "NIST-800-57p1r5/5.3.6", "OWASP-Secrets/2.7.2-rotation", "R17"],
+  controls: ["NIST-800-53r5/SC-12", "NIST-800-57p1r5/5.3.6", "OWASP-Secrets/2.7.2-rotation", "R17"],
   types: [vault.key],
   *judge({ props }) {
     const period = props.autoRotatePeriod;
@@ -77,7 +77,7 @@ export const kvVersioned: ResourceRule = {
   sentence: "Secret values lie in a key-value engine of version 2.",
   severity: "high",
   fix: 'Set type to kv and options.version to "2".',
-  controls: ["NIST-800-53r5/CP-9", "OWASP-Secrets/2.7-lifecycle", "R1"],
+  controls: ["NIST-800-53r5/SI-12", "OWASP-Secrets/2.7-lifecycle", "R1"],
   types: [vault.mount],
   *judge({ props }) {
     const type = text(props.type);
@@ -94,7 +94,7 @@ export const kvKeepsVersions: ResourceRule = {
     "The last versions of a value are kept, none goes by itself, and no write overwrites another unseen.",
   severity: "high",
   fix: "Set maxVersions to between 2 and 50, deleteVersionAfter to 0 and casRequired to true.",
-  controls: ["NIST-800-53r5/CP-9", "NIST-800-57p1r5/8.2.2", "R22", "R27"],
+  controls: ["NIST-800-53r5/SI-12", "R22", "R27"],
   types: [vault.kv],
   *judge({ props }) {
     const kept = number(props.maxVersions);
@@ -110,7 +110,7 @@ export const kvConfigured: StackRule = {
   sentence: "Each key-value engine has its versions and its check-and-set said.",
   severity: "high",
   fix: "Declare a SecretBackendV2 for the mount.",
-  controls: ["NIST-800-53r5/CP-9", "NIST-800-57p1r5/8.2.2", "R22", "R27"],
+  controls: ["NIST-800-53r5/CM-6", "R22", "R27"],
   *judgeStack(resources) {
     const said = new Set(ofType(resources, vault.kv).map(({ props }) => props.mount));
     for (const { type, urn, props } of resources) {

@@ -7,7 +7,7 @@ export const endpointRotatesOnly: ResourceRule = {
   sentence: "The one raw write to Vault is the one that replaces a database's bootstrap password.",
   severity: "critical",
   fix: "Declare what is to be written as a resource of its own kind, or write it outside the program.",
-  controls: ["NIST-800-53r5/CM-5", "NIST-800-53r5/SC-28", "R53"],
+  controls: ["NIST-800-53r5/CM-7", "NIST-800-53r5/SC-28", "R53"],
   types: [vault.endpoint],
   *judge({ props }) {
     const path = text(props.path) ?? "";

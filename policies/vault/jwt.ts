@@ -18,7 +18,7 @@ export const jwtMountTrusted: ResourceRule = {
   sentence: "A JWT mount takes tokens of exactly one issuer, over TLS, with public-key signatures.",
   severity: "critical",
   fix: "Set boundIssuer to the address of oidcDiscoveryUrl, with https, and jwtSupportedAlgs to RS256.",
-  controls: ["NIST-800-53r5/IA-5(2)", "NIST-800-53r5/SC-8", "OWASP-Secrets/3-ci-cd", "R11"],
+  controls: ["NIST-800-53r5/IA-13(2)", "NIST-800-53r5/SC-8", "OWASP-Secrets/3-ci-cd", "R11"],
   types: [vault.jwt],
   *judge({ props }) {
     const discovery = text(props.oidcDiscoveryUrl);
@@ -42,7 +42,7 @@ export const jwtAudienceBound: ResourceRule = {
   sentence: "A JWT or OIDC role accepts tokens of one exact audience.",
   severity: "critical",
   fix: "Set boundAudiences to the audience that the job asks for.",
-  controls: ["NIST-800-53r5/IA-9", "OWASP-Secrets/3-ci-cd", "R11"],
+  controls: ["NIST-800-53r5/IA-9", "NIST-800-53r5/IA-13(3)", "OWASP-Secrets/3-ci-cd", "R11"],
   types: [vault.jwtRole],
   *judge({ props }) {
     const audiences = texts(props.boundAudiences);
@@ -138,7 +138,7 @@ export const jwtUserClaimStable: ResourceRule = {
     "Who logs in is named by a claim that stays: the repository's id, or a person's address or subject.",
   severity: "high",
   fix: "Set userClaim to repository_id for CI and to email or sub for people.",
-  controls: ["NIST-800-53r5/AU-10", "NIST-800-53r5/IA-4", "R11", "R52"],
+  controls: ["NIST-800-53r5/IA-4", "R11", "R52"],
   types: [vault.jwtRole],
   *judge({ props }) {
     const stable = ofMachines(props) ? ["repository_id"] : ["email", "sub", "oid"];
@@ -176,7 +176,7 @@ export const jwtTimesStrict: ResourceRule = {
   sentence: "A CI role takes a token's own end and beginning, with at most a minute for clocks that differ.",
   severity: "high",
   fix: "Set expirationLeeway and notBeforeLeeway to -1 and clockSkewLeeway to at most 60.",
-  controls: ["NIST-800-53r5/IA-5", "R13"],
+  controls: ["NIST-800-53r5/IA-13(3)", "R13"],
   types: [vault.jwtRole],
   *judge({ props }) {
     if (!ofMachines(props)) return;
@@ -193,7 +193,7 @@ export const oidcRedirectsExact: ResourceRule = {
   sentence: "A person's login returns to this Vault over TLS, or to a port on their own machine.",
   severity: "high",
   fix: "Name the https address of the user interface and http://localhost:8250/oidc/callback.",
-  controls: ["NIST-800-53r5/IA-8", "NIST-800-53r5/SC-8", "R50"],
+  controls: ["NIST-800-53r5/SC-8", "NIST-800-53r5/SC-23", "R50"],
   types: [vault.jwtRole],
   *judge({ props }) {
     if (ofMachines(props)) return;

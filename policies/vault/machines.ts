@@ -8,7 +8,7 @@ export const appRoleNetworkBound: ResourceRule = {
   sentence: "A host's secret id and token work from its own network alone.",
   severity: "high",
   fix: "Name the hosts' addresses or their private network in vault.cidrs of the environment.",
-  controls: ["NIST-800-53r5/AC-4", "NIST-800-53r5/SC-7", "OWASP-Secrets/2.3-access-control", "R7"],
+  controls: ["NIST-800-53r5/AC-2(11)", "OWASP-Secrets/2.3-access-control", "R7"],
   types: [vault.appRole],
   *judge({ props }) {
     for (const name of ["secretIdBoundCidrs", "tokenBoundCidrs"]) {
@@ -49,7 +49,7 @@ export const appRoleSecretIdBounded: ResourceRule = {
   sentence: "A host needs a secret id, which ends within a week and after a number of logins.",
   severity: "high",
   fix: "Set bindSecretId, secretIdTtl of at most 7 d and secretIdNumUses.",
-  controls: ["NIST-800-53r5/IA-5(1)", "NIST-800-57p1r5/5.3", "OWASP-Secrets/2.7.4-expiration", "R13"],
+  controls: ["NIST-800-53r5/IA-5", "OWASP-Secrets/2.7.4-expiration", "R13"],
   types: [vault.appRole],
   *judge({ props }) {
     if (props.bindSecretId !== true)
@@ -89,7 +89,7 @@ export const podTokenForVault: ResourceRule = {
     "A pod logs in with a token that is for Vault, as the account that it is and not one of its name.",
   severity: "high",
   fix: "Set audience, and aliasNameSource to serviceaccount_uid.",
-  controls: ["NIST-800-53r5/IA-4", "NIST-800-53r5/IA-9", "R7"],
+  controls: ["NIST-800-53r5/IA-4", "NIST-800-53r5/IA-13(3)", "R7"],
   types: [vault.kubernetesRole],
   *judge({ props }) {
     const audience = text(props.audience);

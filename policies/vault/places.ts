@@ -25,7 +25,7 @@ export const placeRight: ResourceRule = {
   sentence: "Everything lies at the mount of its kind, where policies and roles look for it.",
   severity: "high",
   fix: "Leave mount paths as they are: kv, transit, database, github, approle, kubernetes, aws, userpass, oidc.",
-  controls: ["NIST-800-53r5/AC-3", "NIST-800-53r5/CM-7", "R7"],
+  controls: ["NIST-800-53r5/AC-3", "R7"],
   types: [...Object.keys(places), ...mounts],
   *judge({ type, props }) {
     const place = places[type];
@@ -51,7 +51,7 @@ export const mountEverywhere: ResourceRule = {
   sentence: "A mount is on every node that can take over.",
   severity: "medium",
   fix: "Set local to false.",
-  controls: ["NIST-800-53r5/CP-10"],
+  controls: ["NIST-800-53r5/SC-36(2)"],
   types: mounts,
   *judge({ props }) {
     if (props.local !== false) yield "local is not false";

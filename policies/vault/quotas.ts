@@ -8,7 +8,7 @@ export const quotaBounds: ResourceRule = {
   sentence: "A quota holds a client to a rate that a person or a fleet can need and an attack cannot use.",
   severity: "medium",
   fix: "Set rate and interval: at most 10,000 a second for everything, 1,000 a minute for a login.",
-  controls: ["NIST-800-53r5/AC-7", "NIST-800-53r5/SC-5", "R48"],
+  controls: ["NIST-800-53r5/SC-5", "R48"],
   types: [vault.quota],
   *judge({ props }) {
     const rate = number(props.rate);
@@ -29,7 +29,7 @@ export const quotaEverywhere: StackRule = {
   sentence: "One quota bounds the whole Vault, and each login has its own.",
   severity: "medium",
   fix: "Declare a quota with an empty path and one for the login of each auth mount, such as auth/github/login.",
-  controls: ["NIST-800-53r5/AC-7", "NIST-800-53r5/SC-5", "R48"],
+  controls: ["NIST-800-53r5/SC-5", "R48"],
   *judgeStack(resources) {
     const mounts = resources.filter(({ type }) => type === vault.auth || type === vault.jwt);
     if (mounts.length === 0 && ofType(resources, vault.mount).length === 0) return;

@@ -21,7 +21,7 @@ export const tokenBounded: ResourceRule = {
   sentence: "Every token that a login role gives expires, and cannot be renewed beyond a bound.",
   severity: "critical",
   fix: "Set tokenTtl, tokenMaxTtl and tokenExplicitMaxTtl: at most 4 h for CI, 8 h for people, 24 h for services, 15 min for functions.",
-  controls: ["NIST-800-53r5/AC-12", "NIST-800-53r5/IA-5(13)", "OWASP-Secrets/2.7.4-expiration", "R13"],
+  controls: ["NIST-800-53r5/AC-12", "NIST-800-53r5/IA-13(3)", "OWASP-Secrets/2.7.4-expiration", "R13"],
   types: logins,
   *judge(resource) {
     const { props } = resource;
@@ -39,7 +39,7 @@ export const tokenNotPeriodic: ResourceRule = {
   sentence: "No login role gives periodic tokens, which can be renewed for ever.",
   severity: "high",
   fix: "Remove tokenPeriod.",
-  controls: ["NIST-800-53r5/AC-12", "OWASP-Secrets/2.7.4-expiration", "R13"],
+  controls: ["NIST-800-53r5/AC-12", "NIST-800-53r5/IA-13(3)", "OWASP-Secrets/2.7.4-expiration", "R13"],
   types: logins,
   *judge({ props }) {
     if (props.tokenPeriod !== undefined && seconds(props.tokenPeriod) !== 0) yield "tokenPeriod is set";
@@ -52,7 +52,7 @@ export const tokenKindFits: ResourceRule = {
     "Batch tokens, which nobody can revoke, are for CI jobs of minutes; everything else gets service tokens.",
   severity: "high",
   fix: "Set tokenType to service, or to batch with a TTL of at most 15 minutes on a CI job's role.",
-  controls: ["NIST-800-53r5/AC-12", "OWASP-Secrets/2.7.3-revocation", "R11", "R13"],
+  controls: ["NIST-800-53r5/AC-12", "NIST-800-53r5/IA-13(3)", "OWASP-Secrets/2.7.3-revocation", "R11", "R13"],
   types: logins,
   *judge({ type, props }) {
     if (props.tokenType === "service") return;
@@ -72,7 +72,7 @@ export const tokenPoliciesNamed: ResourceRule = {
   sentence: "A machine's login role gives named policies, never root, and people get theirs from groups.",
   severity: "critical",
   fix: "Set tokenPolicies to the policy of the role's own name; for people leave it empty.",
-  controls: ["NIST-800-53r5/AC-2(7)", "NIST-800-53r5/AC-6", "R7", "R59"],
+  controls: ["NIST-800-53r5/AC-3(7)", "NIST-800-53r5/AC-6", "R7", "R59"],
   types: logins,
   *judge({ type, props }) {
     const policies = texts(props.tokenPolicies);
