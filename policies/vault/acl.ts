@@ -1,7 +1,8 @@
-import type { Props, ResourceRule } from "../rule.ts";
+import { ofType } from "../resource.ts";
+import type { Props, ResourceRule, StackRule } from "../rule.ts";
 import { text } from "../value.ts";
 import { type AclRule, AclTextError, readAcl } from "./acl-text.ts";
-import { vault } from "./types.ts";
+import { mounts, vault } from "./types.ts";
 
 /**
  * Whose a policy is, by its name, as the model gives it: the platform's own and its groups' begin with `keyplane.`,
@@ -324,6 +325,24 @@ export const defaultPolicySelf: ResourceRule = {
       if (!selfService.includes(path) || has.includes("sudo"))
         yield `"${path}" is more than a token's own affairs`;
     }
+  },
+};
+
+export const defaultPolicyDeclared: StackRule = {
+  name: "default-policy-declared",
+  sentence:
+    "The policy that every token carries is declared: Vault's own text of it reaches beyond a token's own affairs.",
+  severity: "medium",
+  fix: "Declare the policy `default` where the mounts are declared; the model does.",
+  controls: ["NIST-800-53r5/AC-6", "R7"],
+  *judgeStack(resources) {
+    // The mounts are declared by the stack that declares the platform's policies; a part with systems alone has neither.
+    if (!mounts.some((type) => ofType(resources, type).length > 0)) return;
+    if (ofType(resources, vault.policy).some(({ props }) => text(props.name) === "default")) return;
+    yield {
+      message:
+        "the policy default is not declared: every token may hash by sys/tools and ask every OIDC provider of this Vault",
+    };
   },
 };
 

@@ -2,9 +2,7 @@ import { posix } from "node:path";
 import { ofType } from "../resource.ts";
 import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { record, text, texts } from "../value.ts";
-import { vault } from "./types.ts";
-
-const mounts: readonly string[] = [vault.mount, vault.auth, vault.jwt];
+import { mounts, vault } from "./types.ts";
 
 export const auditDevicesApart: StackRule = {
   name: "audit-devices-apart",

@@ -1,6 +1,6 @@
 import type { Resource, ResourceRule } from "../rule.ts";
 import { text } from "../value.ts";
-import { vault } from "./types.ts";
+import { mounts, vault } from "./types.ts";
 
 /** Where each kind of thing lies: the mounts have fixed names, which policies and roles refer to. */
 const places: Record<string, { property: string; at: readonly string[] }> = {
@@ -18,8 +18,6 @@ const places: Record<string, { property: string; at: readonly string[] }> = {
 
 const engines = ["kv", "transit", "database"];
 const logins = ["approle", "kubernetes", "aws", "userpass", "oidc"];
-const mounts: readonly string[] = [vault.mount, vault.auth, vault.jwt];
-
 export const placeRight: ResourceRule = {
   name: "place-right",
   sentence: "Everything lies at the mount of its kind, where policies and roles look for it.",

@@ -2,7 +2,7 @@ import { ofType } from "../resource.ts";
 import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
 import { bounded, record, seconds, text, texts } from "../value.ts";
 import { readAcl } from "./acl-text.ts";
-import { vault } from "./types.ts";
+import { mounts, vault } from "./types.ts";
 
 const logins: readonly string[] = [vault.jwtRole, vault.appRole, vault.kubernetesRole, vault.awsRole];
 
@@ -126,8 +126,6 @@ function leases(policy: string): boolean {
     return true;
   }
 }
-
-const mounts: readonly string[] = [vault.mount, vault.auth, vault.jwt];
 
 export const mountBounded: ResourceRule = {
   name: "mount-bounded",

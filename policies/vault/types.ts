@@ -24,5 +24,8 @@ export const vault = {
   quota: "vault:index/quotaRateLimit:QuotaRateLimit",
 } as const;
 
+/** What mounts an engine or a login. */
+export const mounts: readonly string[] = [vault.mount, vault.auth, vault.jwt];
+
 /** Kinds of login where a person types or clicks; everything else is a machine's. */
 export const humanLogins: readonly string[] = ["userpass", "oidc", "ldap", "okta", "radius"];

@@ -1,57 +1,76 @@
 /**
  * Mutations of the shipped program that no rule reports, each with the reason why it harms nobody. `what` is a mutation
  * as mutation.ts names it: `type.property kind`. A new kind of resource brings its own lines; a line that nothing needs
- * any more fails the test.
+ * any more fails the test. A comment names the page or the source of what AWS or Vault does; `registry` is
+ * https://www.pulumi.com/registry/packages/aws/api-docs, whose sentences stand in @pulumi/aws as well.
  */
 export const harmless: [what: RegExp, reason: string][] = [
   [/^keyplane:.* removed$/, "a component declares nothing by itself; its parts are mutated as well"],
   [/\.description (dropped|emptied|widened|wildcard)$/, "a description is for readers"],
+  // No argument of sys/auth/:path: https://developer.hashicorp.com/vault/api-docs/system/auth
   [
     /AuthBackend\.accessor (dropped|emptied|widened|wildcard)$/,
     "Vault makes accessors; of machines' nobody needs one",
   ],
   [/:Entity\.metadata/, "the address is for readers; who someone is stands in the alias"],
+  // hashicorp/vault 1.21 vault/login_mfa.go: "MFA secret … not present in entity"
   [
     /:Entity removed$/,
-    "the alias goes with its person in the program, and a person without one cannot log in",
+    "the second factor stands at the entity: without it nobody logs in, and an alias to none is refused",
   ],
   [
     /:Group removed$|:Group\.memberEntityIds emptied$|:Group\.memberEntityIds\[\] dropped$/,
     "a right less; who is in no group is reported",
   ],
   [/\.allowedRedirectUris\[\] dropped$/, "a place less that a login may return to"],
+  // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html
   [/^aws:.*\.Sid (dropped|emptied|widened|wildcard)$/, "a label inside a document"],
   [/:MetricAlarm\.alarmDescription/, "for readers"],
   [/:Permission\.statementId/, "a label, by which AWS tells one permission of a function from another"],
-  [/:AccountPasswordPolicy\.(minimumPasswordLength|passwordReusePrevention) widened$/, "stricter"],
-  [/:(RolePolicy|SecretPolicy) removed$/, "a right less"],
+  // https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccountPasswordPolicy.html
+  [
+    /:AccountPasswordPolicy\.(minimumPasswordLength|passwordReusePrevention) widened$/,
+    "stricter; AWS refuses more than 128 characters and 24 passwords",
+  ],
+  [/:RolePolicy removed$/, "a right less, with the denial that is about that right and stands beside it"],
+  [/:SecretPolicy removed$/, "a right less; it denies nothing"],
   [
     /(Policy|Key)\.(policy|assumeRolePolicy)\{\}\.Statement\[Allow\](\.(Action|Resource|Principal\.AWS)\[\])? dropped$/,
     "a right less; a document that is left without one is refused",
   ],
   [/:Role\.assumeRolePolicy\{\}\.Statement\[Allow\]\.Action\[\] dropped$/, "a way less to take the role"],
   [
-    /Condition\.StringEquals\.(aws:PrincipalArn|iam:PassedToService|kms:EncryptionContext:aws:lambda:FunctionArn)\[\] dropped$/,
+    /Statement\[Allow\]\.Condition\.StringEquals\.(aws:PrincipalArn|iam:PassedToService|kms:EncryptionContext:aws:lambda:FunctionArn)\[\] dropped$/,
     "somebody less for whom it holds; one that holds for nobody is refused",
   ],
-  [/Condition\.ArnEquals\.ec2:Subnet\[\] dropped$/, "a subnet less for which it holds"],
+  [/Statement\[Allow\]\.Condition\.ArnEquals\.ec2:Subnet\[\] dropped$/, "a subnet less for which it holds"],
   [/Statement\[Deny\]\.NotAction\[\] dropped$/, "denies more: an action less is left open"],
   [/Statement\[Deny\]\.Action (widened|wildcard)$/, "denies more"],
+  // registry/accessanalyzer/analyzer; https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
   [/:(Analyzer\.type|Role\.maxSessionDuration) dropped$/, "AWS' own default is the same: ACCOUNT, an hour"],
+  // registry/cloudtrail/trail; https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html
   [
     /:Trail\.(enableLogging|includeGlobalServiceEvents|eventSelectors\[\]\.(includeManagementEvents|readWriteType)) dropped$/,
     "AWS' own default is the same: on, all of it",
   ],
+  // registry/kms/key; https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
   [
     /:(Key\.(deletionWindowInDays|isEnabled)|Secret\.recoveryWindowInDays) dropped$/,
     "AWS' own default is the same: 30 days, enabled",
   ],
+  // API_UpdateAccountPasswordPolicy, as above; registry/s3/bucket
   [
     /:(AccountPasswordPolicy\.hardExpiry|Bucket\.(forceDestroy|objectLockEnabled)) dropped$/,
     "AWS' own default is the same: off; where files are to be locked it is reported",
   ],
+  // registry/cloudwatch/loggroup
   [/:LogGroup\.retentionInDays zero$/, "CloudWatch keeps it for ever then"],
-  [/metricTransformation\.defaultValue dropped$/, "no data, which alarms take for no event"],
+  // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+  [
+    /metricTransformation\.defaultValue dropped$/,
+    "no data, which alarms take for no event: `aws-alarm-rings` refuses one that does not",
+  ],
+  // registry/lambda/function
   [/:Function\.architectures/, "the bundle is JavaScript, which runs on both; AWS refuses every other word"],
   [/:Function\.code\.__pulumiArchive/, "a mark for this process alone; the one on the wire is judged"],
   [
@@ -59,7 +78,12 @@ export const harmless: [what: RegExp, reason: string][] = [
     "a group that none of the users is in; another one is reported",
   ],
   [/:Function\.vpcConfig\.subnetIds\[\] dropped$/, "a zone less; without any it is reported"],
-  [/\.bucketKeyEnabled (dropped|widened)$/, "only how often S3 asks KMS: the key is the same"],
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
+  [
+    /\.bucketKeyEnabled (dropped|widened)$/,
+    "off: S3 asks KMS for each object, with its ARN as context; the key is the same, and no policy names that context",
+  ],
+  // registry/scheduler/schedule
   [
     /:Schedule\.(groupName|scheduleExpressionTimezone|state) dropped$/,
     "AWS' own default is the same: default, UTC, ENABLED",
@@ -68,6 +92,7 @@ export const harmless: [what: RegExp, reason: string][] = [
     /:Schedule\.target\.retryPolicy(\.\w+)? (dropped|emptied)$/,
     "EventBridge then tries longer: 185 times within a day, and each run does only what is due",
   ],
+  // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html, of rules in days
   [
     /:SecretRotation\.rotationRules\.duration dropped$/,
     "AWS then takes the rest of the day on which it is due",
@@ -75,17 +100,22 @@ export const harmless: [what: RegExp, reason: string][] = [
   [/:TopicSubscription removed$/, "another contact still hears; of the last one it is reported"],
   [/^aws:(kms\/key:Key|cloudtrail\/trail:Trail) removed$/, "protected: the engine refuses it"],
   [/:MfaTotp\.issuer/, "a label in people's apps"],
+  // hashicorp/vault 1.21 vault/login_mfa.go: 0 or 1 codes beside the current one
   [/:MfaTotp\.skew zero$/, "stricter"],
   [
     /AuthBackendRole\.resolveAwsUniqueIds (dropped|widened)$/,
-    "of the local stack alone, whose emulator has no ids",
+    "of the local stack alone, whose emulator has no ids: Vault's default is true, and no login works",
   ],
+  // https://developer.hashicorp.com/vault/api-docs/system/rate-limit-quotas
   [/:QuotaRateLimit\.path widened$/, "a glob over more than the login: stricter"],
   [/:QuotaRateLimit\.interval widened$/, "a lower rate: stricter"],
+  // vault-plugin-secrets-kv 0.25 path_config.go: a duration of zero is none
   [/:SecretBackendV2\.deleteVersionAfter dropped$/, "Vault's default is 0 as well"],
   [/jwt.*\.tokenNoDefaultPolicy/, "of service tokens: the default policy is judged by itself"],
   [/:SecretBackendRole\.tokenPeriod added$/, "not an argument of a database role"],
-  [/Role removed$|:Policy removed$|:AuthBackendConfig removed$/, "a login or a right less"],
+  // vault-plugin-auth-kubernetes 0.23 path_login.go: no login without a configuration
+  [/^vault:.*(Role|:AuthBackendConfig) removed$/, "a login less"],
+  [/^vault:index\/policy:Policy removed$/, "a right less; of the policy `default` it is reported"],
   [
     /:(Mount|AuthBackend|SecretBackendKey|SecretBackendConnection) removed$/,
     "protected: the engine refuses it",

@@ -5,6 +5,7 @@ import { rules } from "../../policies/rules.ts";
 import { harmless } from "./harmless.ts";
 import { mutateProgram, reasonFor } from "./mutated.ts";
 import { mutationTable } from "./mutation-table.ts";
+import { environments, realState } from "./real.ts";
 
 const outcomes = await mutateProgram();
 const survived = [...outcomes].filter(([, { survivors }]) => survivors.length > 0);
@@ -19,6 +20,32 @@ test("every mutation of the shipped program is reported by a rule, or is harmles
 test("every reason for a harmless mutation is needed", () => {
   const idle = harmless.filter(([pattern]) => !survived.some(([what]) => pattern.test(what)));
   assert.deepEqual(idle, []);
+});
+
+test("what nobody reports the removal of because the engine refuses it is protected, everywhere", async () => {
+  const unprotected: string[] = [];
+  for (const environment of environments) {
+    const state = await realState(environment);
+    for (const [what, { survivors }] of survived) {
+      if (!reasonFor(what)?.startsWith("protected")) continue;
+      const type = what.replace(/ removed$/, "");
+      const spared = state.filter(
+        (each) => each.type === type && survivors.includes(`${environment} ${each.name}`),
+      );
+      unprotected.push(...spared.filter(({ protect }) => !protect).map(({ name }) => `${what} ${name}`));
+    }
+  }
+  assert.deepEqual(unprotected, []);
+});
+
+test("no policy of a secret denies, and no document asks for the context that bucket keys change: two reasons rest on it", async () => {
+  for (const environment of environments) {
+    for (const { type, inputs } of await realState(environment)) {
+      const document = String(inputs.policy ?? "");
+      if (type.endsWith(":SecretPolicy")) assert.doesNotMatch(document, /"Effect":"Deny"/);
+      assert.doesNotMatch(document, /EncryptionContext:aws:s3/);
+    }
+  }
 });
 
 test("a value that is not known before the update is never taken for right", () => {

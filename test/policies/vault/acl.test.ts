@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { suite, test } from "node:test";
 import fc from "fast-check";
 import { renderPolicy } from "../../../model/policies.ts";
+import { unknown } from "../../../policies/unknown.ts";
 import * as acl from "../../../policies/vault/acl.ts";
 import { AclTextError, readAcl } from "../../../policies/vault/acl-text.ts";
 import { vault } from "../../../policies/vault/types.ts";
-import { ruleSuite } from "../suite.ts";
+import { findings, ruleSuite } from "../suite.ts";
 
 const policy = (name: string, ...rules: [path: string, ...capabilities: string[]][]) => ({
   name,
@@ -152,6 +153,24 @@ ruleSuite(acl.defaultPolicySelf, of("default", ["auth/token/lookup-self", "read"
     ['"kv/data/x" is more than a token\'s own affairs'],
   ],
   "not protected": [{ "@protect": false }, ["it is not protected, and Vault refuses to delete it"]],
+});
+suite(`default-policy-declared: ${acl.defaultPolicyDeclared.sentence}`, () => {
+  const mount = { type: vault.mount, props: { type: "kv", path: "kv" } };
+  const missing =
+    "the policy default is not declared: every token may hash by sys/tools and ask every OIDC provider of this Vault";
+  test("passes what declares it", () =>
+    assert.deepEqual(findings(acl.defaultPolicyDeclared, [mount, of("default")]), []));
+  test("refuses mounts without it", () =>
+    assert.deepEqual(findings(acl.defaultPolicyDeclared, [mount, of(brain, [own, "read"])]), [missing]));
+  test("refuses a login without it", () =>
+    assert.deepEqual(findings(acl.defaultPolicyDeclared, [{ type: vault.jwt, props: {} }]), [missing]));
+  test("leaves a part that declares no mount alone", () =>
+    assert.deepEqual(findings(acl.defaultPolicyDeclared, [of(brain, [own, "read"])]), []));
+  test("is pending while the name of a policy is unknown", () =>
+    assert.deepEqual(
+      findings(acl.defaultPolicyDeclared, [mount, { type: vault.policy, props: { name: unknown } }]),
+      ["pending"],
+    ));
 });
 const secretId = 'path "auth/approle/role/titan.brain/secret-id" {\n  capabilities = ["update"]\n';
 ruleSuite(
