@@ -54,5 +54,7 @@ export async function sideBySide<Name extends string>(
 }
 
 export function milliseconds(time: number): string {
-  return time < 1_000 ? `${time.toPrecision(3)} ms` : `${(time / 1_000).toPrecision(3)} s`;
+  // Three digits, but never an exponent.
+  const [value, unit] = time < 1_000 ? [time, "ms"] : [time / 1_000, "s"];
+  return `${value < 1_000 ? value.toPrecision(3) : value.toFixed(0)} ${unit}`;
 }

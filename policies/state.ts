@@ -73,17 +73,13 @@ function mayBeLive(props: Resource["props"]): boolean {
 
 const anyForm = new RegExp(forms.map(([form]) => form.source).join("|"));
 
-/** One of these stands in whatever has a form: a long text, such as a policy, is looked through faster for them. */
-const marks = [
-  ...["PRIVATE KEY", "AGE-SECRET-KEY", "hvs.", "hvb.", "hvr.", "AKIA", "ASIA", "github_pat_"],
-  ...["ghp_", "gho_", "ghr_", "ghs_", "ghu_", "xox", "hooks.slack", "sk-", "eyJ", "pul-", "npm_"],
-  ...["gAAAAA", "://"],
-];
+/** One of these stands in whatever has a form: looking for them alone is twice as fast. */
+const anyMark =
+  /PRIVATE KEY|AGE-SECRET-KEY|hvs\.|hvb\.|hvr\.|AKIA|ASIA|ghp_|gho_|ghr_|ghs_|ghu_|github_pat_|xox|hooks\.slack|sk-|eyJ|pul-|npm_|gAAAAA|:\/\//;
 
-const hasForm = remembered((value) => {
-  if (value.length > 200 && !marks.some((mark) => value.includes(mark))) return false;
-  return anyForm.test(value);
-});
+function hasForm(value: string): boolean {
+  return anyMark.test(value) && anyForm.test(value);
+}
 
 function isSuspect(value: unknown, name: string): boolean {
   if (typeof value === "string") {
@@ -99,20 +95,16 @@ function isSuspect(value: unknown, name: string): boolean {
   return false;
 }
 
-/** Names come again with every resource of a type, and most values with many resources. */
-const isLiveName = remembered((name) => liveNames.test(name));
+/** Names come again with every resource of a type. */
+const known = new Map<string, boolean>();
 
-/** A test that keeps what it said of the last texts. */
-function remembered(test: (text: string) => boolean): (text: string) => boolean {
-  const known = new Map<string, boolean>();
-  return (text) => {
-    const before = known.get(text);
-    if (before !== undefined) return before;
-    const said = test(text);
-    if (known.size >= 10_000) known.clear();
-    known.set(text, said);
-    return said;
-  };
+function isLiveName(name: string): boolean {
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const isLive = liveNames.test(name);
+  if (known.size >= 10_000) known.clear();
+  known.set(name, isLive);
+  return isLive;
 }
 
 function* leaves(
