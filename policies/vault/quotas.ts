@@ -7,7 +7,7 @@ export const quotaBounds: ResourceRule = {
   name: "quota-bounds",
   sentence: "A quota holds a client to a rate that a person or a fleet can need and an attack cannot use.",
   severity: "medium",
-  fix: "Set rate and interval: at most 10,000 a second for everything, 1,000 a minute for a login.",
+  fix: "Set rate and interval: 10 to 10,000 a second for everything, 10 to 1,000 a minute for a login.",
   controls: ["NIST-800-53r5/SC-5", "R48"],
   types: [vault.quota],
   *judge({ props }) {
@@ -21,6 +21,9 @@ export const quotaBounds: ResourceRule = {
     if (rate === undefined || interval === undefined || interval <= 0) return;
     const most = login ? 1000 / 60 : 10_000;
     if (rate / interval > most) yield `${rate} requests in ${interval} s are no bound`;
+    const least = login ? 10 / 60 : 10;
+    if (rate > 0 && rate / interval < least)
+      yield `${rate} requests in ${interval} s are fewer than a fleet needs`;
   },
 };
 

@@ -108,7 +108,6 @@ export const harmless: [what: RegExp, reason: string][] = [
   ],
   // https://developer.hashicorp.com/vault/api-docs/system/rate-limit-quotas
   [/:QuotaRateLimit\.path widened$/, "a glob over more than the login: stricter"],
-  [/:QuotaRateLimit\.interval widened$/, "a lower rate: stricter"],
   // vault-plugin-secrets-kv 0.25 path_config.go: a duration of zero is none
   [/:SecretBackendV2\.deleteVersionAfter dropped$/, "Vault's default is 0 as well"],
   [/jwt.*\.tokenNoDefaultPolicy/, "of service tokens: the default policy is judged by itself"],

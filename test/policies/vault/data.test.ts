@@ -241,9 +241,19 @@ ruleSuite(people.mfaGuessesBounded, shipped(vault.totp), {
 });
 ruleSuite(quotas.quotaBounds, shipped(vault.quota, "keyplane.human"), {
   "no bound": [{ rate: 1_000_000 }, ["1000000 requests in 60 s are no bound"]],
+  "fewer logins than people need": [
+    { interval: 3600 },
+    ["60 requests in 3600 s are fewer than a fleet needs"],
+  ],
   unset: [
     { rate: undefined, interval: undefined },
     ["rate is not set", "interval is not between 1 and 3600 s"],
+  ],
+});
+ruleSuite(quotas.quotaBounds, shipped(vault.quota, "keyplane.global"), {
+  "fewer requests than a fleet needs": [
+    { interval: 1001 },
+    ["5000 requests in 1001 s are fewer than a fleet needs"],
   ],
 });
 ruleSuite(endpointRotatesOnly, shipped(vault.endpoint), {
