@@ -1,6 +1,7 @@
 import * as account from "./aws/account.ts";
 import * as alarms from "./aws/alarms.ts";
 import * as buckets from "./aws/buckets.ts";
+import * as delivery from "./aws/delivery.ts";
 import * as documents from "./aws/documents.ts";
 import * as awsKeys from "./aws/keys.ts";
 import * as lambdas from "./aws/lambdas.ts";
@@ -52,6 +53,7 @@ const subjects: object[] = [
   buckets,
   alarms,
   messages,
+  delivery,
   lambdas,
   settings,
   schedules,

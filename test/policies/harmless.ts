@@ -32,11 +32,11 @@ export const harmless: [what: RegExp, reason: string][] = [
     /:AccountPasswordPolicy\.(minimumPasswordLength|passwordReusePrevention) widened$/,
     "stricter; AWS refuses more than 128 characters and 24 passwords",
   ],
-  [/:RolePolicy removed$/, "a right less, with the denial that is about that right and stands beside it"],
+  [/:RolePolicy removed$/, "a right less, which who needs it notices, with the denial that is about it"],
   [/:SecretPolicy removed$/, "a right less; it denies nothing"],
   [
     /(Policy|Key)\.(policy|assumeRolePolicy)\{\}\.Statement\[Allow\](\.(Action|Resource|Principal\.AWS)\[\])? dropped$/,
-    "a right less; a document that is left without one is refused",
+    "a right less, which who needs it notices: where nobody would, or none is left, it is reported",
   ],
   [/:Role\.assumeRolePolicy\{\}\.Statement\[Allow\]\.Action\[\] dropped$/, "a way less to take the role"],
   [
