@@ -10,8 +10,11 @@ export class ValueError extends Error {
 /** Bytes; larger ones belong into a store for files. */
 const largest = 64 * 1024;
 
-/** Bits that a secret made elsewhere must be worth at least, by the length and mix of its characters. */
-const leastBits = 64;
+/**
+ * Bits that a secret made elsewhere must come to by the estimate below, which counts every letter that chance repeats
+ * against it: 18 random letters and digits (the key of an exchange, 107 bits) come to 55 at the least of 50,000.
+ */
+const leastBits = 52;
 
 const placeholder =
   /^(change[-_ ]?(me|it)|your[-_ ].*|<[^<>]*>|\{\{?[\w .-]*\}?\}|x{3,}|\*{3,}|\.{3,}|placeholder|example|secret|password|test|todo|tbd|none|null|undefined)$/i;
@@ -62,7 +65,7 @@ function problemOf(secret: Pick<Secret, "kind" | "generator">, field: string, va
 function secretProblem(value: string): string | undefined {
   if (value !== value.trim()) return "begins or ends with a blank or a line break";
   if (/[\p{Cc}]/u.test(value)) return "holds a control character";
-  if (bitsOf(value) < leastBits) return `is too weak: at least ${leastBits} bits, e.g. 16 random characters`;
+  if (bitsOf(value) < leastBits) return "is too weak: give at least 18 random characters";
   return undefined;
 }
 
@@ -125,8 +128,8 @@ function certificateProblem(value: string): string | undefined {
 }
 
 /**
- * A generous estimate of a text's worth in bits: its length times the Shannon entropy of its characters. It
- * refuses what is short or repeats itself; it cannot know what is a word.
+ * An estimate of a text's worth in bits: its length times the Shannon entropy of its characters. It refuses what is
+ * short or repeats itself; it cannot know what is a word.
  */
 export function bitsOf(text: string): number {
   const counts = new Map<string, number>();

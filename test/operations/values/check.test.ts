@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Secret } from "../../../model/model.ts";
 import { checkValues, ValueError } from "../../../operations/values/check.ts";
+import { seeded } from "../../integration/support/seeded.ts";
 
 const hand = { by: "hand" } as const;
 const hex = { by: "machine", bytes: 32, encoding: "hex" } as const;
@@ -39,11 +40,21 @@ for (const [what, kind, field, value, generator] of accepted) {
   });
 }
 
+test("accepts every key of 18 random letters and digits, as exchanges make them (R65)", () => {
+  const random = seeded(18);
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  for (let round = 0; round < 5_000; round++) {
+    const key = Array.from({ length: 18 }, () => letters[Math.floor(random() * letters.length)]).join("");
+    checkValues(secret("api-key"), { key });
+  }
+});
+
 const refused: [string, RegExp, Secret["kind"], string, string, Secret["generator"]?][] = [
   ["a signing key on another curve", /private key on P-256/, "jwt", "key", pem, es256],
   ["a shared key where ES256 signs", /private key on P-256/, "jwt", "key", strong, es256],
   ["nothing", /is empty/, "api-key", "key", ""],
   ["a short password", /too weak/, "password", "password", "hunter2"],
+  ["a password as people make them", /too weak/, "password", "password", "Password12345!"],
   ["a long word of one letter", /too weak/, "token", "token", "a".repeat(60)],
   ["a placeholder", /placeholder/, "api-key", "key", "changeme"],
   ["a placeholder in angle brackets", /placeholder/, "api-key", "key", "<your-binance-api-key-here>"],
