@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Consumer, Secret, Service } from "../../model/model.ts";
 import { resumeByHand, rotateToGiven } from "../../operations/rotation/by-hand.ts";
-import { resumeRotation, rotate } from "../../operations/rotation/engine.ts";
+import type { Clock } from "../../operations/rotation/clock.ts";
+import { type Outcome, resumeRotation, rotate } from "../../operations/rotation/engine.ts";
+import type { Subject } from "../../operations/rotation/run.ts";
 import { secretNamed, setValue } from "../../operations/values/set.ts";
+import type { Fields } from "../../operations/values/shape.ts";
 import { openBench, type RotationBench } from "../operations/rotation/bench.ts";
+import { BybitServer } from "../operations/rotation/bybit-server.ts";
+import { OpenAiServer } from "../operations/rotation/openai-server.ts";
 import { type Fault, ProviderServer } from "../operations/rotation/provider-server.ts";
 import type { Program } from "./services/compose.ts";
 import { deploy, MovedClock } from "./services/deployment.ts";
@@ -34,32 +40,54 @@ before(async () => {
 });
 after(() => bench.close());
 
-const files = { EXCHANGE_API_KEY_FILE: "exchange_api_key", EXCHANGE_API_SECRET_FILE: "exchange_api_secret" };
+/** Who makes the keys, and how clients show them. */
+interface Issuer {
+  /** The secret of the catalogue that stands for it. */
+  id: string;
+  provider: NonNullable<Secret["provider"]>;
+  /** What clients call, and how they show their key. */
+  calls: string;
+  shown: "basic" | "bearer" | "bybit";
+}
 
-/** trading-bot's exchange key with two clients as processes, on hosts of their own. */
-async function tradingBot(
+const byExchange = ({ address }: ProviderServer): Issuer => ({
+  id: "trading-bot/exchange",
+  provider: { name: "exchange", api: true, address, rate: { requests: 40, per: 1 } },
+  calls: `${address}/orders`,
+  shown: "basic",
+});
+
+const fileOf = { key: "EXCHANGE_API_KEY_FILE", secret: "EXCHANGE_API_SECRET_FILE" } as const;
+
+/** A provider's key with two clients as processes, on hosts of their own. */
+async function twoClients(
   t: { after(end: () => Promise<void>): void },
-  exchange: ProviderServer,
+  { id, provider, calls, shown }: Issuer,
   more: Partial<Secret> = {},
 ) {
-  const name = `exchange-${++count}`;
+  const name = `key-${++count}`;
+  const declared = secretNamed(bench.model, id);
+  const as = Object.fromEntries(
+    Object.entries(fileOf).flatMap(([field, variable]) =>
+      declared.fields.includes(field) ? [[variable, field]] : [],
+    ),
+  );
+  const files = Object.fromEntries(Object.keys(as).map((variable) => [variable, variable.toLowerCase()]));
   const consumers = names.map(
     (of): Consumer => ({
       ...{ id: `trading-bot/${of}`, kind: "service", name: of, role: "reader" },
-      path: `services/trading-bot/${of}/${name}`,
-      as: { EXCHANGE_API_KEY_FILE: "key", EXCHANGE_API_SECRET_FILE: "secret" },
-      files,
+      ...{ path: `services/trading-bot/${of}/${name}`, as, files },
     }),
   );
   const secret: Secret = {
-    ...secretNamed(bench.model, "trading-bot/exchange"),
+    ...declared,
     ...{ source: `source/trading-bot/${name}`, journal: `rotation/trading-bot/${name}`, consumers },
-    provider: { name: "exchange", api: true, address: exchange.address, rate: { requests: 40, per: 1 } },
+    provider,
     ...more,
   };
   const place = { overlay: "docker-compose.secrets.yml", beside: "docker-compose.yml" };
   const services = bench.model.services
-    .filter(({ id }) => consumers.some((consumer) => consumer.id === id))
+    .filter(({ id: of }) => consumers.some((consumer) => consumer.id === of))
     .map(
       ({ kubernetes: _, ...service }): Service => ({
         ...service,
@@ -68,23 +96,28 @@ async function tradingBot(
         deliver: [{ to: "compose-secrets", ...place, folder: "./secrets", mount: "/run/secrets" }],
       }),
     );
+  const credential = provider.credential === undefined ? [] : [secretNamed(bench.model, provider.credential)];
   const deployment = await deploy(t, {
     vault: await bench.login(),
     model: bench.model,
-    secrets: [secret],
+    secrets: [secret, ...credential],
     services,
-    hostOf: ({ id }) => id,
+    hostOf: (service) => service.id,
     programs: ({ load, rootOf }) =>
       Object.fromEntries(
-        services.map(({ id, name: of }): [string, Program] => [
-          of,
+        services.map((service): [string, Program] => [
+          service.name,
           {
             file: fileURLToPath(import.meta.resolve("./trading-bot/bot.ts")),
             env: {
-              ...{ NAME: of, EXCHANGE: `${exchange.address}/orders`, RATE: String(rate) },
-              ...(of === "bot" && { WATCH: "yes" }),
-              EXCHANGE_API_KEY_FILE: join(rootOf({ id }), "secrets", files.EXCHANGE_API_KEY_FILE),
-              EXCHANGE_API_SECRET_FILE: join(rootOf({ id }), "secrets", files.EXCHANGE_API_SECRET_FILE),
+              ...{ NAME: service.name, EXCHANGE: calls, SHOWN: shown, RATE: String(rate) },
+              ...(service.name === "bot" && { WATCH: "yes" }),
+              ...Object.fromEntries(
+                Object.entries(files).map(([variable, file]) => [
+                  variable,
+                  join(rootOf(service), "secrets", file),
+                ]),
+              ),
             },
             envFile: "none",
             said: load.hear,
@@ -92,18 +125,33 @@ async function tradingBot(
         ]),
       ),
   });
-  return { ...deployment, secret, subject: await deployment.subject(secret) };
+  const subject = await deployment.subject(secret);
+  const set = (of: Secret, value: Fields) =>
+    setValue({ vault: subject.vault, model: subject.model, by: "keyplane.rotate" }, of, value, () => {});
+  return { ...deployment, secret, subject, set };
+}
+
+/** Rotates again and again until something is so. */
+function rotating(subject: Subject, clock: Clock, said: string[]) {
+  return async (isSo: (outcome: Outcome) => boolean): Promise<Outcome> => {
+    for (const end = Date.now() + 60_000; Date.now() < end; await sleep(200)) {
+      const report = ({ text }: { text: string }) => void said.push(text);
+      const outcome = await rotate({ ...subject, ...manner, reason: "scheduled", report, clock });
+      if (isSo(outcome)) return outcome;
+      assert.equal(outcome.failure, undefined);
+    }
+    assert.fail(`did not come to it within a minute: ${said.slice(-5).join("; ")}`);
+  };
 }
 
 /** No key stands in what was said. */
-function assertUnsaid(said: string[], { keys }: ProviderServer): void {
+function assertUnsaid(said: string[], values: string[]): void {
   const log = said.join("\n");
-  for (const { values } of keys) {
-    for (const value of Object.values(values)) {
-      assert.ok(!log.includes(value), "a key stands in the progress");
-    }
-  }
+  assert.ok(values.length > rotations);
+  for (const value of values) assert.ok(!log.includes(value), "a key stands in the progress");
 }
+
+const valuesOf = ({ keys }: ProviderServer) => keys.flatMap(({ values }) => Object.values(values));
 
 /** What befalls the provider in one of the rotations, once. */
 const troubles: { request: string; fault: Fault }[] = [
@@ -117,29 +165,13 @@ test("trading-bot: its key rotates at an exchange that allows two, loses answers
   const fields = ["key", "secret"];
   await using exchange = await ProviderServer.start({ fields, quota: 2, rate: 50, latency: 2 });
   const first = exchange.issue(["keys", "trade"]).values;
-  const { subject, secret, model, compose, load, start } = await tradingBot(t, exchange);
-  const { vault } = subject;
-  await setValue({ vault, model, by: "keyplane.rotate" }, secret, first, () => {});
+  const { subject, secret, set, compose, load, start } = await twoClients(t, byExchange(exchange));
+  await set(secret, first);
   await start(secret);
 
   const said: string[] = [];
-  const clock = await MovedClock.of(vault);
-  const go = () =>
-    rotate({
-      ...subject,
-      ...manner,
-      reason: "scheduled",
-      report: ({ text }) => said.push(text),
-      clock,
-    });
-  const goUntil = async (state: (outcome: Awaited<ReturnType<typeof go>>) => boolean) => {
-    for (const end = Date.now() + 60_000; Date.now() < end; await sleep(200)) {
-      const outcome = await go();
-      if (state(outcome)) return outcome;
-      assert.equal(outcome.failure, undefined);
-    }
-    assert.fail(`did not come to it within a minute: ${said.slice(-5).join("; ")}`);
-  };
+  const clock = await MovedClock.of(subject.vault);
+  const goUntil = rotating(subject, clock, said);
   const quiet = await load.idle();
 
   for (let turn = 1; turn <= rotations; turn++) {
@@ -163,20 +195,19 @@ test("trading-bot: its key rotates at an exchange that allows two, loses answers
   assert.equal(exchange.throttled, 0);
   assert.ok(during.accepted > rotations * 200, `${during.accepted} calls in ${rotations} rotations`);
   t.diagnostic(`${inWords(rotations, during, quiet)}; 0 throttled`);
-  assertUnsaid(said, exchange);
+  assertUnsaid(said, valuesOf(exchange));
 });
 
 test("a key that a person makes: both live until he revokes the old one, under over 200 calls a second none fails (R15, R27)", async (t) => {
   await using exchange = await ProviderServer.start({ fields: ["key", "secret"] });
-  const { subject, secret, model, compose, load, start } = await tradingBot(t, exchange, {
+  const { subject, secret, set, compose, load, start } = await twoClients(t, byExchange(exchange), {
     rotate: { by: "hand", overlap: 3600, onCompromise: true },
   });
-  const { vault } = subject;
   const inDashboard = () => exchange.issue(["trade"]).values;
-  await setValue({ vault, model, by: "gus" }, secret, inDashboard(), () => {});
+  await set(secret, inDashboard());
   await start(secret);
   const said: string[] = [];
-  const clock = await MovedClock.of(vault);
+  const clock = await MovedClock.of(subject.vault);
   const options = { ...subject, ...manner, report: ({ text }: { text: string }) => said.push(text), clock };
   const quiet = await load.idle();
   for (let turn = 1; turn <= rotations; turn++) {
@@ -198,5 +229,114 @@ test("a key that a person makes: both live until he revokes the old one, under o
   assert.equal(exchange.used.refused, 0);
   assert.ok(during.accepted > rotations * 100, `${during.accepted} calls in ${rotations} rotations`);
   t.diagnostic(inWords(rotations, during, quiet));
-  assertUnsaid(said, exchange);
+  assertUnsaid(said, valuesOf(exchange));
 });
+
+/** A provider's own API, behind its adapter. */
+interface Api extends AsyncDisposable {
+  issuer: Issuer;
+  more: Partial<Secret>;
+  /** What the administration is called with. */
+  admin: Fields;
+  first: Fields;
+  live(): number;
+  refused(): number;
+  /** The next answer to the making of a key is lost, after it was made. */
+  lose(): void;
+  /** The overlap passes, and whatever its last use takes to be told. */
+  pass(clock: MovedClock): void;
+}
+
+const credential = "titan/binance";
+const admits = { api: true, credential, rate: { requests: 40, per: 1 } };
+
+async function openAi(): Promise<Api> {
+  const server = await OpenAiServer.start();
+  const { address, origin } = server;
+  const first = server.issue({ type: "user", user: { id: "user_ben" } }, "solo");
+  const provider = { ...admits, name: "openai", adapter: "openai", address } as const;
+  return {
+    issuer: { id: "solo/openai", provider, calls: `${origin}/v1/responses`, shown: "bearer" },
+    more: { rotate: { by: "machine", overlap: 3600, onCompromise: true } },
+    // It has no second part; the catalogue's secret that stands for it has.
+    admin: { key: server.admin, secret: randomBytes(24).toString("hex") },
+    first: { key: first.value },
+    live: () => server.keys.length,
+    refused: () => server.refused,
+    lose() {
+      let isLost = false;
+      server.fault = (name) => {
+        if (isLost || !name.startsWith("POST")) return undefined;
+        isLost = true;
+        return "lost";
+      };
+    },
+    pass(clock) {
+      clock.ahead += 3_700_000;
+      server.ahead = clock.ahead;
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+async function bybit(): Promise<Api> {
+  const server = await BybitServer.start();
+  const { address } = server;
+  const [main, own] = [server.issue({ userID: 1 }), server.issue()];
+  const provider = { ...admits, name: "bybit", adapter: "bybit", address } as const;
+  return {
+    issuer: { id: "titan/bybit", provider, calls: `${address}/v5/order/realtime`, shown: "bybit" },
+    // It takes no signature of another hour, so the overlap passes by itself; it does not tell of uses.
+    more: { rotate: { by: "machine", overlap: 1, onCompromise: true }, idle: { source: "none" } },
+    admin: { key: main.apiKey, secret: main.secret },
+    first: { key: own.apiKey, secret: own.secret },
+    live: () => server.keys.filter(({ userID }) => userID !== 1).length,
+    refused: () => server.refused,
+    lose() {
+      server.losing = 1;
+    },
+    pass() {},
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+for (const [what, open] of [
+  ["solo's key at OpenAI (R20)", openAi],
+  ["titan's key at Bybit", bybit],
+] as const) {
+  test(`${what} rotates by its adapter, an answer lost, under over 200 calls a second: none fails (R27)`, async (t) => {
+    await using api = await open();
+    const { subject, secret, set, model, compose, load, start, source } = await twoClients(
+      t,
+      api.issuer,
+      api.more,
+    );
+    await set(secretNamed(model, credential), api.admin);
+    await set(secret, api.first);
+    await start(secret);
+    const said: string[] = [];
+    const clock = await MovedClock.of(subject.vault);
+    const goUntil = rotating(subject, clock, said);
+    const quiet = await load.idle();
+    const values = Object.values(api.first);
+    for (let turn = 1; turn <= rotations; turn++) {
+      compose.restarts.length = 0;
+      if (turn === 1) api.lose();
+      const old = await source(secret);
+      const { state } = await goUntil((one) => one.state === "drain" || one.state === "done");
+      api.pass(clock);
+      if (state === "drain") await goUntil((one) => one.state === "done");
+      assert.deepEqual(compose.restarts, ["alerter"]);
+      assert.equal(api.live(), 1);
+      const now = await source(secret);
+      assert.notEqual(now.key, old.key);
+      values.push(now.key ?? "", now.secret ?? now.key ?? "");
+    }
+    await compose.end();
+    const during = noneFailed(load.take());
+    assert.equal(api.refused(), 0);
+    assert.ok(during.accepted > rotations * 100, `${during.accepted} calls in ${rotations} rotations`);
+    t.diagnostic(inWords(rotations, during, quiet));
+    assertUnsaid(said, values);
+  });
+}

@@ -25,15 +25,20 @@ before(async () => {
 });
 after(() => bench.close());
 
-/** soma's gateway, which listens, and its worker, which calls, as processes that read their env-files at their start. */
-async function soma(t: { after(end: () => Promise<void>): void }, secret: Secret) {
+/**
+ * soma's gateway, which listens, and its worker, which calls, as processes that read their env-files at their start; where
+ * the worker watches, for each call.
+ */
+async function soma(t: { after(end: () => Promise<void>): void }, secret: Secret, { watches = false } = {}) {
   const port = await freePort([]);
   const over = new Set<string>();
   const deployment = await deploy(t, {
     vault: await bench.login(),
     model: bench.model,
     secrets: [secret],
-    services: bench.model.services,
+    services: bench.model.services.map((service) =>
+      watches && service.id === "soma/agent-worker" ? { ...service, reload: "watch" } : service,
+    ),
     programs({ load, rootOf }) {
       const said = (line: string) => void (line.startsWith("{") ? load.hear(line) : over.add(line));
       const program = (name: string, more: Partial<Program> = {}): [string, Program] => {
@@ -45,6 +50,7 @@ async function soma(t: { after(end: () => Promise<void>): void }, secret: Secret
           RATE: String(rate),
           LISTENERS: `http://127.0.0.1:${port}/`,
           TOKENS: join(rootOf({ id }), "tokens.json"),
+          ...(watches && { WATCH: join(rootOf({ id }), delivery.path) }),
         };
         const file = fileURLToPath(import.meta.resolve(`./soma/${name}.ts`));
         return [name, { file, envFile: join(rootOf({ id }), delivery.path), env, ...more }];
@@ -131,6 +137,48 @@ for (const [what, secretOf] of [
     t.diagnostic(inWords(rotations, during, quiet));
   });
 }
+
+test("a password, which has one value at a time: whoever is refused reads it again, and no call of over 200 a second fails over rotations (R27)", async (t) => {
+  const token = secretNamed(bench.model, "soma/auth-internal-token");
+  const secret: Secret = {
+    ...secretNamed(bench.model, "soma/redis"),
+    templates: {},
+    // The gateway checks it: it starts with the new one, and then the worker gets it.
+    consumers: token.consumers.map((consumer) => ({
+      ...consumer,
+      path: consumer.path.replace("auth-internal-token", "redis"),
+      as: { SA01_AUTH_INTERNAL_TOKEN: "password" },
+    })),
+  };
+  const { subject, compose, load, start, source, port } = await soma(t, secret, { watches: true });
+  const said: string[] = [];
+  const go = (given: Partial<Subject> & { reason: "first" | "scheduled" } = { reason: "scheduled" }) =>
+    rotate({
+      ...{ ...subject, ...given },
+      by: "keyplane.rotate",
+      report: ({ text }) => said.push(text),
+      wait: false,
+    });
+  assert.equal((await go({ reason: "first", sinks: () => [] })).state, "done");
+  await start(secret);
+  const quiet = await load.idle();
+  const values = new Set<string>();
+  for (let count = 1; count <= rotations; count++) {
+    const { password: old = "" } = await source(secret);
+    compose.restarts.length = 0;
+    const { state, waiting } = await go();
+    assert.deepEqual([state, waiting], ["done", undefined]);
+    assert.deepEqual(compose.restarts, ["gateway"]);
+    const { password: now = "" } = await source(secret);
+    assert.deepEqual([await shown(port, old), await shown(port, now)], [401, 204]);
+    values.add(old).add(now);
+  }
+  await compose.end();
+  const during = noneFailed(load.take());
+  assert.ok(during.accepted > rotations * 100, `${during.accepted} calls`);
+  for (const value of values) assert.ok(!said.join("\n").includes(value));
+  t.diagnostic(inWords(rotations, during, quiet));
+});
 
 test("the gateway's key set holds no private half", async (t) => {
   const secret = { ...signing(), source: "source/soma/halves", journal: "rotation/soma/halves" };

@@ -9,17 +9,23 @@ const patience = 60_000;
  * Sends each message to every one of LISTENERS, RATE a second in all, until it is told to end. A connection that breaks is
  * no answer: the message is sent again. A refusal is one, and fails.
  * @param authorize headers that show who sends a body
+ * @param asksAgain whether a refusal is none either: of what has one value at a time, whoever is refused looks for the next
  */
-export async function send(authorize: (body: Buffer) => Promise<Record<string, string>>): Promise<never> {
+export async function send(
+  authorize: (body: Buffer) => Promise<Record<string, string>>,
+  { asksAgain = false } = {},
+): Promise<never> {
   const listeners = (process.env.LISTENERS ?? "").split(",");
   return atRate(async (number) => {
     const signal = Math.floor(number / listeners.length);
     const body = Buffer.from(JSON.stringify({ signal, at: Date.now() }));
-    const headers = await authorize(body);
     const listener = listeners[number % listeners.length] ?? "";
+    let headers = await authorize(body);
     for (const end = performance.now() + patience; ; await sleep(10)) {
       try {
-        return (await ask(listener, { method: "POST", headers, body })) === 204;
+        const isAccepted = (await ask(listener, { method: "POST", headers, body })) === 204;
+        if (isAccepted || !asksAgain || performance.now() > end) return isAccepted;
+        headers = await authorize(body);
       } catch (error) {
         if (performance.now() > end) throw error;
       }

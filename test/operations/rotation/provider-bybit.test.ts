@@ -1,119 +1,16 @@
 import assert from "node:assert/strict";
-import { createHmac, randomBytes } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { before, test } from "node:test";
 import type { Model } from "../../../model/model.ts";
 import { ProbeError, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { provider } from "../../../operations/rotation/rotators/provider.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
+import { BybitServer, trading } from "./bybit-server.ts";
 import { catalogueModel, contextOf, type TestContext } from "./rotator-context.ts";
-import { StandIn } from "./stand-in.ts";
 
 let model: Model;
 before(async () => {
   model = await catalogueModel();
 });
-
-interface Key {
-  apiKey: string;
-  secret: string;
-  note: string;
-  userID: number;
-  readOnly: number;
-  permissions: Record<string, string[]>;
-  ips: string[];
-}
-
-const trading = { ContractTrade: ["Order", "Position"], Spot: ["SpotTrade"], NFT: [] };
-
-/** A sub account of Bybit's V5 API as documented, with checked signatures. */
-class BybitServer extends StandIn {
-  readonly keys: Key[] = [];
-  retCode: number | undefined;
-  lost = false;
-
-  static async start(): Promise<BybitServer> {
-    return new BybitServer().listen();
-  }
-
-  get address(): string {
-    return `${this.origin}`;
-  }
-
-  issue(more: Partial<Key> = {}): Key {
-    const [apiKey, secret] = [randomBytes(9).toString("hex"), randomBytes(18).toString("hex")];
-    const key = {
-      apiKey,
-      secret,
-      note: "",
-      userID: 4711,
-      readOnly: 0,
-      permissions: trading,
-      ips: ["10.0.0.7"],
-      ...more,
-    };
-    this.keys.push(key);
-    return key;
-  }
-
-  protected async serve(request: IncomingMessage, response: ServerResponse, body: string): Promise<void> {
-    const url = new URL(request.url ?? "/", "http://bybit");
-    const [code, result] = this.retCode === undefined ? this.#answer(request, url, body) : [this.retCode, {}];
-    if (this.lost && url.pathname.endsWith("create-sub-api")) return void response.destroy();
-    response.setHeader("x-bapi-limit-reset-timestamp", Date.now() + 3000);
-    response.end(JSON.stringify({ retCode: code, retMsg: "", result, time: Date.now() }));
-  }
-
-  #answer(request: IncomingMessage, url: URL, body: string): [number, object] {
-    const header = (name: string) => String(request.headers[`x-bapi-${name}`]);
-    const caller = this.keys.find(({ apiKey }) => apiKey === header("api-key"));
-    if (caller === undefined) return [10003, {}];
-    const text = `${header("timestamp")}${caller.apiKey}${header("recv-window")}${url.search.slice(1)}${body}`;
-    if (createHmac("sha256", caller.secret).update(text).digest("hex") !== header("sign")) return [10004, {}];
-    if (Math.abs(Number(header("timestamp")) - Date.now()) > Number(header("recv-window")))
-      return [10002, {}];
-    const { secret: _, ...shown } = caller;
-    if (url.pathname === "/v5/user/query-api") return [0, shown];
-    if (caller.userID !== 1) return [10005, {}];
-    const asked = body === "" ? {} : (JSON.parse(body) as Record<string, unknown>);
-    switch (url.pathname) {
-      case "/v5/user/sub-apikeys": {
-        const mine = this.keys.filter(({ userID }) => String(userID) === url.searchParams.get("subMemberId"));
-        const start = Number(url.searchParams.get("cursor") ?? 0);
-        const next = start + 2 < mine.length ? String(start + 2) : "";
-        return [
-          0,
-          {
-            result: mine.slice(start, start + 2).map(({ apiKey, note }) => ({ apiKey, note })),
-            nextPageCursor: next,
-          },
-        ];
-      }
-      case "/v5/user/create-sub-api": {
-        const { note, readOnly, permissions, ips, subuid } = asked as {
-          ips?: string;
-          subuid: number;
-        } & Partial<Key>;
-        const made = this.issue({
-          note: String(note),
-          readOnly: Number(readOnly),
-          userID: subuid,
-          permissions: permissions ?? {},
-          ips: ips === undefined ? ["*"] : String(ips).split(","),
-        });
-        return [0, { apiKey: made.apiKey, secret: made.secret, note: made.note }];
-      }
-      case "/v5/user/delete-sub-api": {
-        const at = this.keys.findIndex(({ apiKey }) => apiKey === asked.apikey);
-        if (at < 0) return [10001, {}];
-        this.keys.splice(at, 1);
-        return [0, {}];
-      }
-      default:
-        return [10017, {}];
-    }
-  }
-}
 
 interface World extends AsyncDisposable {
   server: BybitServer;
@@ -162,9 +59,8 @@ test("titan's Bybit key is followed by one with the same permissions from the sa
 test("a key whose answer was lost is found by its note and deleted, also where the account has pages of keys", async () => {
   await using w = await world();
   for (let index = 0; index < 3; index++) w.server.issue({ note: "somebody else's" });
-  w.server.lost = true;
+  w.server.losing = 1;
   await assert.rejects(provider.create(w.context, w.current), TargetUnavailableError);
-  w.server.lost = false;
   const next = await provider.create(w.context, w.current);
   assert.deepEqual(
     account(w).map(({ apiKey, note }) => (note === "somebody else's" ? note : apiKey)),
