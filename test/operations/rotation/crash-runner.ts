@@ -1,24 +1,26 @@
 /** The runner that is killed: a process of its own, as the command is. Its input comes on standard input. */
 import { text } from "node:stream/consumers";
-import { rotate } from "../../../operations/rotation/engine.ts";
+import { abortRotation, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
 import { Calls } from "./counted.ts";
-import type { CrashInput, Scenario } from "./crash.ts";
+import { type CrashInput, openScenario } from "./crash.ts";
 import { quick } from "./quick.ts";
 
 const input = JSON.parse(await text(process.stdin)) as CrashInput;
-const { default: scenario } = (await import(input.scenario)) as { default: Scenario<unknown> };
 const calls = new Calls(input.at);
-const { subject, close } = await scenario.open(input.data, calls.count);
+const { subject, close } = await openScenario(input, input.data, calls.count);
 try {
-  const outcome = await rotate({
+  const options: Omit<RotateOptions, "reason"> = {
     ...calls.wrap(subject),
     ...quick,
-    reason: input.reason,
     ...(input.lease !== undefined && { lease: input.lease }),
     by: "keyplane.rotate",
     wait: true,
     report: ({ subject: of, state, text: said }) => console.error(`${of} ${state} ${said}`),
-  });
+  };
+  const outcome =
+    input.rollsBack === "aborted"
+      ? await abortRotation({ ...options, why: "aborted" })
+      : await rotate({ ...options, reason: input.reason });
   console.log(JSON.stringify({ outcome, calls: calls.all }));
 } finally {
   await close();

@@ -3,7 +3,14 @@ import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { type Clock, vaultClock } from "../../../operations/rotation/clock.ts";
-import { type Outcome, resumeRotation, rotate } from "../../../operations/rotation/engine.ts";
+import {
+  abortRotation,
+  type Outcome,
+  type RotateOptions,
+  resumeRotation,
+  rotate,
+} from "../../../operations/rotation/engine.ts";
+import type { Journal } from "../../../operations/rotation/journal.ts";
 import { readJournal } from "../../../operations/rotation/journal-store.ts";
 import type { LeaseTimes } from "../../../operations/rotation/lease.ts";
 import type { Reason } from "../../../operations/rotation/rotator.ts";
@@ -21,9 +28,10 @@ import { quick } from "./quick.ts";
  *    for the runner that goes on. Counted by themselves are Vault's requests, `reach`, sinks, probes, rates and the
  *    rotator's own functions; wrap anything else that acts (a file, a signal) in `count("name", () => …)`.
  * 2. `killEverywhere(t, { scenario: import.meta.resolve("./my-scenario.ts"), prepare, converged, … })`: `prepare` makes
- *    a secret of its own with a first value for each crash, `converged` checks what must be true in the end: the outcome
- *    is `done`, the current credential works, nothing is left over. `held`, where given, looks right after the kill,
- *    before anybody goes on: the current credential works.
+ *    a secret of its own with a first value for each crash, `converged` checks what must be true in the end: the current
+ *    credential works, nothing is left over at the target. `held`, where given, looks right after the kill, before anybody
+ *    goes on: the current credential works. That it is `done` (with `rollsBack`: `rolled-back`), and that every path keeps
+ *    one version, is checked here. `aborts` kills whoever takes back a rotation that only waits for its overlap.
  *
  * Without `KEYPLANE_SCALE=prove` one seeded point of each state is taken, otherwise all of them. A value that `values`
  * names must not stand in anything that the killed runner printed.
@@ -41,6 +49,11 @@ export interface Crashes<Data> {
   /** Every value that was made for it. */
   values(data: Data): Promise<Iterable<string>> | Iterable<string>;
   reason?: Reason;
+  /**
+   * It is killed while it rolls back: because somebody aborts it once everybody has the new value and what is stored is
+   * under it, or by itself.
+   */
+  rollsBack?: "aborted" | "by itself";
   /** Narrows the points down, e.g. to one state. */
   only?(call: Call): boolean;
   /** Points of each state where not all are taken; 1 by default. */
@@ -51,6 +64,7 @@ export interface CrashInput {
   scenario: string;
   data: unknown;
   reason: Reason;
+  rollsBack?: "aborted" | "by itself";
   at?: CrashPoint;
   lease?: LeaseTimes;
 }
@@ -71,7 +85,11 @@ export async function killEverywhere<Data>(
   crashes: Crashes<Data>,
 ): Promise<Killed> {
   const { calls } = await undisturbed(crashes);
-  const points = pointsOf(calls, crashes);
+  const { only = () => true, rollsBack } = crashes;
+  const points = pointsOf(calls, {
+    ...crashes,
+    only: (call) => (rollsBack !== "by itself" || call.state === "rolling-back") && only(call),
+  });
   const states = new Set<string>();
   let killed = 0;
   for (const point of points) {
@@ -89,11 +107,11 @@ export async function killEverywhere<Data>(
 }
 
 async function undisturbed<Data>(crashes: Crashes<Data>): Promise<{ calls: Call[] }> {
-  const data = await crashes.prepare();
+  const data = await prepared(crashes);
   const { code, stdout, stderr } = await run(crashes, data);
   assert.equal(code, 0, stderr);
   const { outcome, calls } = JSON.parse(stdout) as { outcome: Outcome; calls: Call[] };
-  await crashes.converged(data, outcome, "not killed");
+  await assertEnded(crashes, data, outcome, "not killed");
   return { calls };
 }
 
@@ -122,45 +140,93 @@ export function pointsOf(
 
 /** Whether it was killed at all: waits differ from run to run, and with them the number of calls. */
 async function killAt<Data>(crashes: Crashes<Data>, point: CrashPoint, at: string): Promise<boolean> {
-  const data = await crashes.prepare();
-  const before = await idOf(crashes, data);
+  const data = await prepared(crashes);
+  const before = await opened(crashes, data, journalOf);
   const { signal, stdout, stderr } = await run(crashes, data, point);
   await crashes.held?.(data, at);
-  let outcome = await goOn(crashes, data, "resume");
-  // Killed before the rotation stood in the journal: nothing had begun.
-  if (outcome.id === before) outcome = await goOn(crashes, data, "rotate");
-  await crashes.converged(data, outcome, at);
+  const outcome = await goOn(crashes, data, before);
+  await assertEnded(crashes, data, outcome, at);
   for (const value of await crashes.values(data)) {
     assert.ok(!`${stdout}${stderr}`.includes(value), `${at}: a value stands in the runner's log`);
   }
   return signal === "SIGKILL";
 }
 
-/** Id of the rotation that the journal speaks of; empty where there was none. */
-async function idOf<Data>(crashes: Crashes<Data>, data: Data): Promise<string> {
-  const module = (await import(crashes.scenario)) as { default: Scenario<Data> };
-  const { subject, close } = await module.default.open(data, (_, call) => call());
+async function assertEnded<Data>(
+  crashes: Crashes<Data>,
+  data: Data,
+  outcome: Outcome,
+  at: string,
+): Promise<void> {
+  assert.equal(outcome.state, crashes.rollsBack ? "rolled-back" : "done", `${at}: ${outcome.waiting}`);
+  await crashes.converged(data, outcome, at);
+  await opened(crashes, data, async ({ vault, model, secret }) => {
+    for (const { path } of [{ path: secret.source }, ...secret.consumers]) {
+      const metadata = await vault.read<{ versions: Record<string, { destroyed: boolean }> }>(
+        `${model.vault.mounts.kv}/metadata/${path}`,
+      );
+      const left = Object.entries(metadata?.versions ?? {}).filter(([, { destroyed }]) => !destroyed);
+      assert.equal(left.length, 1, `${at}: ${path} holds the versions ${left.map(([version]) => version)}`);
+    }
+  });
+}
+
+/** Works with a scenario's subject, of which nothing is counted. */
+async function opened<Data, T>(
+  crashes: Crashes<Data>,
+  data: Data,
+  work: (subject: Subject) => Promise<T>,
+): Promise<T> {
+  const { subject, close } = await openScenario(crashes, data, (_, call) => call());
   try {
-    return (await readJournal(subject, subject.secret)).journal?.id ?? "";
+    return await work(subject);
   } finally {
     await close();
   }
 }
 
-/** Another runner, a lease later. */
-async function goOn<Data>(crashes: Crashes<Data>, data: Data, what: "resume" | "rotate"): Promise<Outcome> {
-  const module = (await import(crashes.scenario)) as { default: Scenario<Data> };
-  const { subject, close } = await module.default.open(data, (_, call) => call());
-  try {
+/** A scenario's subject; where it is to be aborted, with an overlap that it waits for. */
+export async function openScenario<Data>(
+  { scenario, rollsBack }: Pick<CrashInput, "scenario" | "rollsBack">,
+  data: Data,
+  count: Count,
+): Promise<{ subject: Subject; close(): Promise<void> }> {
+  const module = (await import(scenario)) as { default: Scenario<Data> };
+  const { subject, close } = await module.default.open(data, count);
+  if (rollsBack !== "aborted") return { subject, close };
+  const { secret } = subject;
+  const rotate = { ...secret.rotate, overlap: 3600 };
+  return { subject: { ...subject, secret: { ...secret, rotate } }, close };
+}
+
+/** A secret for one crash; where it is to be aborted, with a rotation that everybody has taken up. */
+async function prepared<Data>(crashes: Crashes<Data>): Promise<Data> {
+  const data = await crashes.prepare();
+  if (crashes.rollsBack !== "aborted") return data;
+  const { state, waiting } = await opened(crashes, data, (subject) =>
+    rotate({ ...subject, ...manner, reason: "scheduled", wait: false }),
+  );
+  assert.equal(state, "drain", waiting);
+  return data;
+}
+
+const manner = { ...quick, by: "keyplane.rotate", report: () => {} } satisfies Partial<RotateOptions>;
+
+async function journalOf(subject: Subject): Promise<Journal | undefined> {
+  return (await readJournal(subject, subject.secret)).journal;
+}
+
+/** Another runner, a lease later. What the killed one was told before anything stood in the journal, it is told again. */
+async function goOn<Data>(crashes: Crashes<Data>, data: Data, before: Journal | undefined): Promise<Outcome> {
+  return opened(crashes, data, async (subject) => {
     const clock = later(await vaultClock(subject.vault), 70_000);
-    const by = "keyplane.rotate";
-    const options = { ...subject, ...quick, by, wait: true, report: () => {}, clock };
-    return what === "rotate"
-      ? await rotate({ ...options, reason: crashes.reason ?? "scheduled" })
-      : await resumeRotation(options);
-  } finally {
-    await close();
-  }
+    const options = { ...subject, ...manner, wait: true, clock };
+    if (crashes.rollsBack === "aborted" && (await journalOf(subject))?.abort === undefined)
+      return abortRotation({ ...options, why: "told again" });
+    const outcome = await resumeRotation(options);
+    if (crashes.rollsBack === "aborted" || outcome.id !== (before?.id ?? "")) return outcome;
+    return rotate({ ...options, reason: crashes.reason ?? "scheduled" });
+  });
 }
 
 /** A clock that is ahead of another: what was leased by then has run out. */
@@ -172,8 +238,13 @@ export function later(clock: Clock, milliseconds: number): Clock {
   };
 }
 
-async function run<Data>({ scenario, reason = "scheduled" }: Crashes<Data>, data: Data, at?: CrashPoint) {
-  const { ended } = startRunner({ scenario, data, reason, ...(at !== undefined && { at }) });
+async function run<Data>(crashes: Crashes<Data>, data: Data, at?: CrashPoint) {
+  const { scenario, reason = "scheduled", rollsBack } = crashes;
+  const { ended } = startRunner({
+    ...{ scenario, data, reason },
+    ...(rollsBack !== undefined && { rollsBack }),
+    ...(at !== undefined && { at }),
+  });
   return ended;
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Model, Secret } from "../../../model/model.ts";
 import { type Outcome, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
 import type { Reach, Reason } from "../../../operations/rotation/rotator.ts";
+import { readFields } from "../../../operations/values/kv.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
 import postgresScenario, { type PostgresData } from "./postgres-scenario.ts";
 import type { DatabaseServer } from "./postgres-server.ts";
@@ -60,6 +61,17 @@ export class DatabaseUserCase {
     return (await this.#at(this.secret.source)) ?? {};
   }
 
+  /** Every version of the source that is not destroyed. */
+  async versions(): Promise<Fields[]> {
+    const { source } = this.secret;
+    const metadata = await this.#server.root.read<{ versions: Record<string, unknown> }>(
+      `kv/metadata/${source}`,
+    );
+    const numbers = Object.keys(metadata?.versions ?? {});
+    const found = await Promise.all(numbers.map((number) => this.#at(source, Number(number))));
+    return found.filter((fields) => fields !== undefined);
+  }
+
   /** What each consumer was given, as far as something lies there. */
   async delivered(): Promise<Fields[]> {
     const found = await Promise.all(this.secret.consumers.map(({ path }) => this.#at(path)));
@@ -74,9 +86,8 @@ export class DatabaseUserCase {
     return this.#server.refusal(this.secret, { ...fields, user });
   }
 
-  async #at(path: string): Promise<Fields | undefined> {
-    const read = await this.#server.root.read<{ data: Fields | null }>(`kv/data/${path}`);
-    const fields = read?.data ?? undefined;
+  async #at(path: string, version?: number): Promise<Fields | undefined> {
+    const fields = await readFields(this.#server.root, "kv", path, version);
     if (fields?.password !== undefined) this.#passwords.add(fields.password);
     return fields;
   }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Vault } from "../../../clients/vault.ts";
 import type { Database } from "../../../model/model.ts";
 import { databaseReach } from "../../../operations/rotation/connect.ts";
 import {
@@ -11,7 +10,6 @@ import {
   TargetUnavailableError,
 } from "../../../operations/rotation/rotator.ts";
 import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
-import { until } from "../../integration/services/until.ts";
 import { CutProxy } from "./cut-proxy.ts";
 import { DatabaseUserCase } from "./postgres-case.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
@@ -173,30 +171,6 @@ test("a database that is killed in the middle is waited for, and the rotation en
     told.some((text) => text.includes(fields.password ?? "")),
     false,
   );
-});
-
-test("Vault sealed in the middle is waited for: what is in force logs in meanwhile, and the rotation ends once it is unsealed", async () => {
-  const user = titan();
-  const first = await user.first();
-  const told: string[] = [];
-  const vault = server.rotator.with(server.rotator.token);
-  let isSealed = false;
-  const request: Vault["request"] = async (method, path, options) => {
-    // The next user is staged at the database, and the journal does not know it yet.
-    if (!isSealed && JSON.stringify(options?.body ?? "").includes('"state":"deliver-')) {
-      isSealed = true;
-      await server.root.request("PUT", "sys/seal");
-    }
-    return server.rotator.request<never>(method, path, options);
-  };
-  vault.request = request;
-  const rotation = user.rotate("scheduled", { vault, ...quick, report: ({ text }) => told.push(text) });
-  await until(() => told.some((text) => /sealed/i.test(text)));
-  assert.equal(await user.refusal(first), undefined);
-  await server.test.start();
-  assert.equal((await rotation).state, "done");
-  assert.equal(await user.refusal(await user.source()), undefined);
-  assert.equal(await user.refusal(first), "28P01");
 });
 
 test("a database with verify-full shows a certificate of its own host by the right CA, or gets no password (R53)", async () => {
