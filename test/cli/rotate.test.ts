@@ -255,19 +255,18 @@ test("abort says what it would do, asks, and then goes back to the value before"
   assert.equal(shown.code, 1, "one that was rolled back is a finding");
 });
 
-test("R21: after a compromise production waits for no evidence and no overlap, says so, and is done", async () => {
+test("R21: after a compromise production replaces everything that a machine makes, due or not, waits for no evidence and no overlap, says so, and is done", async () => {
   const before = await source("production");
   const { code, stdout, stderr } = await run(
     "production",
-    "rotate",
-    "shop/session",
-    "--reason",
-    "compromise",
-    "--yes",
+    ...["rotate", "--all", "--reason", "compromise", "--yes"],
   );
-  assert.equal(code, 0, stderr);
+  // What a person has still to make is a finding.
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /= shop\/openai: ada makes it: keyplane set shop\/openai$/m);
+  assert.match(stderr, /✓ shop\/documents: version 2 encrypts/);
   assert.match(stderr, /compromise: evidence of staging is not waited for/);
-  assert.match(stdout, /^shop\/session: done/);
+  assert.match(stdout, /^shop\/session: done/m);
   assert.match(stdout, /left out: the overlap of 3600 s was cut short/);
   assert.notEqual((await source("production")).token, before.token);
 });
