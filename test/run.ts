@@ -3,6 +3,7 @@
  * Arguments narrow it down: `node test/run.ts model integration/oidc`.
  */
 import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
@@ -42,7 +43,8 @@ const compiled = keepCompiledCode();
 if (compiled !== undefined) process.env.NODE_COMPILE_CACHE ??= compiled;
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
-const stream = run({ files, concurrency: 2 });
+// One more than there are processors: servers start, leases end and engines wait for each other.
+const stream = run({ files, concurrency: availableParallelism() + 1 });
 stream.on("test:pass", ({ details, skip, todo }) => {
   if (details.type === "suite") return;
   if (skip !== undefined || todo !== undefined) counts.skipped++;
