@@ -39,6 +39,7 @@ export interface PolicyStatement {
   Action?: string | string[];
   NotAction?: string[];
   Resource?: string | string[];
+  NotResource?: string[];
   Condition?: Record<string, Record<string, string | string[]>>;
 }
 

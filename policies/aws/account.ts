@@ -1,7 +1,7 @@
 import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
-import { demanded } from "./document.ts";
+import { covers, demanded, isOneself, type Statement } from "./document.ts";
 import { statements } from "./documents.ts";
 import { isLocal, nameOf } from "./place.ts";
 import { aws } from "./types.ts";
@@ -82,31 +82,59 @@ const settingUp: readonly string[] = [
   "iam:enablemfadevice",
   "iam:getuser",
   "iam:listmfadevices",
-  "iam:listvirtualmfadevices",
   "iam:resyncmfadevice",
-  "sts:getsessiontoken",
 ];
+/** Of that, what AWS knows of no user or device. */
+const ofNobody: readonly string[] = ["iam:listvirtualmfadevices", "sts:getsessiontoken"];
 
 export const mfaForGroups: ResourceRule = {
   name: "aws-group-mfa-required",
-  sentence: "The policy that denies people without a second factor denies everything but setting one up.",
+  sentence:
+    "The policies that deny people without a second factor deny everything but setting one up, and that for anybody but themselves.",
   severity: "critical",
-  fix: 'Deny NotAction for a few iam actions where BoolIfExists "aws:MultiFactorAuthPresent" is "false".',
+  fix:
+    'Where BoolIfExists "aws:MultiFactorAuthPresent" is "false", deny NotAction for a few iam actions on "*", and those ' +
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: IAM fills it in.
+    "with NotResource for the user and the device of ${aws:username}.",
   controls: ["CIS-AWS-4.0.1/1.10", "NIST-800-53r5/IA-2(1)", "R50"],
   types: [aws.groupPolicy],
   *judge({ type, props }) {
-    const denies = statements(type, props).filter(
-      (statement) =>
-        !statement.allow && demanded(statement, "aws:MultiFactorAuthPresent", "bool")?.join() === "false",
-    );
+    const denies = statements(type, props).filter(deniesWithoutFactor);
     if (denies.length === 0) yield "nothing is denied without a second factor";
-    for (const { actions, notActions, resources } of denies) {
-      if (!resources.includes("*") || !notActions) yield "something is not denied without a second factor";
-      else if (actions.some((action) => !settingUp.includes(action)))
-        yield "more than setting up a second factor is open without one";
+    else {
+      const rest = denies.find(
+        ({ notActions, notResources, resources }) => notActions && !notResources && resources.includes("*"),
+      );
+      if (rest === undefined) yield "something is not denied without a second factor";
+      else yield* leftOpen(rest, denies);
     }
   },
 };
+
+/** Also where the request does not say, and whatever else it says. */
+function deniesWithoutFactor(statement: Statement): boolean {
+  const [keys, ...others] = statement.conditions.values();
+  return (
+    !statement.allow &&
+    statement.lenient &&
+    demanded(statement, "aws:MultiFactorAuthPresent", "bool")?.join() === "false" &&
+    keys?.size === 1 &&
+    others.length === 0
+  );
+}
+
+/** What may be done without a second factor, by what a denial leaves out. */
+function* leftOpen({ actions }: Statement, denies: Statement[]): Generator<string> {
+  const others = denies.filter(
+    ({ notActions, notResources, resources }) => !notActions && notResources && resources.every(isOneself),
+  );
+  for (const action of actions) {
+    if (ofNobody.includes(action)) continue;
+    if (!settingUp.includes(action)) yield `${action || "something"} is open without a second factor`;
+    else if (!others.some((statement) => covers(statement, action)))
+      yield `${action} is open for anybody else's without a second factor`;
+  }
+}
 
 export const everyGroupWithMfa: StackRule = {
   name: "aws-group-mfa-attached",

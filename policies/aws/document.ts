@@ -134,3 +134,8 @@ export function demanded(
   }
   return undefined;
 }
+
+/** Whether it is who asks, or a device of their name, in whichever account they are: IAM fills the name in. */
+export function isOneself(resource: string): boolean {
+  return /^arn:aws:iam::\*:(user|mfa)\/\$\{aws:username\}$/.test(resource);
+}

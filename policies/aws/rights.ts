@@ -1,6 +1,6 @@
 import type { ResourceRule } from "../rule.ts";
 import { records, text, texts } from "../value.ts";
-import { covers, demanded, isPattern, type Statement } from "./document.ts";
+import { covers, demanded, isOneself, isPattern, type Statement } from "./document.ts";
 import { actionsNamed, called, conditionsExact, documentReadable, rights, statements } from "./documents.ts";
 import { environmentOf } from "./place.ts";
 import { aws } from "./types.ts";
@@ -153,11 +153,8 @@ export const resourcesNamed: ResourceRule = {
   },
 };
 
-/** IAM fills in who asks: what is their own, in whichever account they are. */
-const oneself = /^arn:aws:iam::\*:(user|mfa)\/\$\{aws:username\}$/;
-
 function isNamed(resource: string, environment: string): boolean {
-  if (oneself.test(resource)) return true;
+  if (isOneself(resource)) return true;
   const [, name] = /^arn:aws[\w-]*:[\w-]+:[\w-]*:(?:\d{12})?:(.+)$/.exec(resource) ?? [];
   if (name === undefined) return false;
   // Secrets Manager ends names with six characters of its own.

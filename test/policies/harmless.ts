@@ -45,7 +45,8 @@ export const harmless: [what: RegExp, reason: string][] = [
   ],
   [/Statement\[Allow\]\.Condition\.ArnEquals\.ec2:Subnet\[\] dropped$/, "a subnet less for which it holds"],
   [/Statement\[Deny\]\.NotAction\[\] dropped$/, "denies more: an action less is left open"],
-  [/Statement\[Deny\]\.Action (widened|wildcard)$/, "denies more"],
+  [/Statement\[Deny\]\.Action(\[\])? (widened|wildcard)$/, "denies more"],
+  [/Statement\[Deny\]\.NotResource\[\] dropped$/, "denies more: less is one's own"],
   // registry/accessanalyzer/analyzer; https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
   [/:(Analyzer\.type|Role\.maxSessionDuration) dropped$/, "AWS' own default is the same: ACCOUNT, an hour"],
   // registry/cloudtrail/trail; https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html

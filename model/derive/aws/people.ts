@@ -2,17 +2,27 @@ import type { AwsRole, PolicyDocument } from "../../aws.ts";
 import { allow, arn, deny, document, type Place } from "./document.ts";
 import { roleNames } from "./names.ts";
 
-/** What setting up a second factor takes, and nothing that takes one away. */
+/** What setting up a second factor takes, and nothing that takes one away; each of a user or of a device. */
 const selfService = [
   "iam:ChangePassword",
   "iam:CreateVirtualMFADevice",
   "iam:EnableMFADevice",
   "iam:GetUser",
   "iam:ListMFADevices",
-  "iam:ListVirtualMFADevices",
   "iam:ResyncMFADevice",
-  "sts:GetSessionToken",
 ];
+
+/** It also takes these, which AWS knows of nothing narrower than the account or of whoever asks. */
+const ofNobody = ["iam:ListVirtualMFADevices", "sts:GetSessionToken"];
+
+/**
+ * Who asks, and the one virtual device that has their name; the account is their own in any case. Another device, of any
+ * other name, would be a second factor that somebody adds with a stolen key.
+ */
+const oneself = ["user", "mfa"].map((what) => `arn:aws:iam::*:${what}/\${aws:username}`);
+
+/** Also where the session does not say. */
+const withoutSecondFactor = { BoolIfExists: { "aws:MultiFactorAuthPresent": "false" } };
 
 /**
  * Trusts named people of an account, with a second factor that is not older than an hour. `Bool` refuses a session that
@@ -33,25 +43,26 @@ export function trustPeople(account: string, people: string[]): PolicyDocument {
 }
 
 /**
- * The policy of the group that an account's IAM users are in. The denial also holds where the session does not say
- * whether there was a second factor, as with an access key.
+ * The policy of the group that an account's IAM users are in. The denials also hold where the session does not say
+ * whether there was a second factor, as with an access key, and whatever else somebody may: AWS' own example leaves the
+ * second one out, so that who has the rights sets up other people's devices without a factor of their own.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_examples_aws_my-sec-creds-self-manage-mfa-only.html
  */
 export function secondFactorRequired(roles: string[]): PolicyDocument {
   return document(
-    allow("OwnSecondFactor", {
-      Action: selfService.filter(
-        (action) => action.startsWith("iam:") && action !== "iam:ListVirtualMFADevices",
-      ),
-      // The account is the user's own in any case.
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: IAM fills it in.
-      Resource: ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:mfa/${aws:username}"],
-    }),
+    allow("OwnSecondFactor", { Action: selfService, Resource: oneself }),
     allow("SeeSecondFactors", { Action: "iam:ListVirtualMFADevices", Resource: "*" }),
     allow("BecomeWhoTheyAre", { Action: "sts:AssumeRole", Resource: roles }),
     deny("NothingElseWithoutSecondFactor", {
-      NotAction: selfService,
+      NotAction: [...selfService, ...ofNobody].sort(),
       Resource: "*",
-      Condition: { BoolIfExists: { "aws:MultiFactorAuthPresent": "false" } },
+      Condition: withoutSecondFactor,
+    }),
+    // Two statements: NotAction and NotResource in one would deny only what is neither.
+    deny("NobodyElsesWithoutSecondFactor", {
+      Action: selfService,
+      NotResource: oneself,
+      Condition: withoutSecondFactor,
     }),
   );
 }

@@ -27,6 +27,19 @@ export function rightsPage(aws: AwsModel): string {
     "alternatives, but for those under *only if*, which must all hold.",
     ...aws.roles.flatMap((role) => ["", ...section(aws, role)]),
     "",
+    `## Users of the account, in the group ${aws.people.group}`,
+    "",
+    "None is declared. What an account's own users may, whatever other groups they are in: without a second factor each sets",
+    "up their own, under their own name, and does nothing else.",
+    "",
+    ...table(
+      "said in",
+      aws.people.policy.Statement.map((statement) => ({
+        who: statement.Sid,
+        ...rightOf(statement, listOf(statement.Resource)),
+      })),
+    ),
+    "",
     "## Everybody else",
     "",
     "By the policies of keys, secrets, the trail's bucket and the topic; the account itself stands there too, so that its",
@@ -103,10 +116,14 @@ function rightOf(statement: PolicyStatement, resources: string[]): Right {
   return {
     said: statement.Sid,
     effect: statement.Effect,
-    actions: listOf(statement.Action),
-    resources,
+    actions: statement.NotAction === undefined ? listOf(statement.Action) : allBut(statement.NotAction),
+    resources: statement.NotResource === undefined ? resources : allBut(statement.NotResource),
     conditions,
   };
+}
+
+function allBut(list: string[]): string[] {
+  return ["all but", ...list];
 }
 
 function listOf(value: string | string[] | undefined): string[] {

@@ -34,13 +34,11 @@ const selfService = [
   "iam:EnableMFADevice",
   "iam:GetUser",
   "iam:ListMFADevices",
-  "iam:ListVirtualMFADevices",
   "iam:ResyncMFADevice",
-  "sts:GetSessionToken",
 ];
 
-/** AWS answers it whatever a policy says. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html */
-const always = "sts:GetCallerIdentity";
+/** What is nobody's. AWS answers the last whatever a policy says: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html */
+const ofNobody = ["iam:ListVirtualMFADevices", "sts:GetSessionToken", "sts:GetCallerIdentity"];
 
 /** Of people's own things and the console, every action; of the others one of each class, and all in `prove`. */
 const own = ["account", "iam", "organizations", "signin", "sso", "sts"];
@@ -71,42 +69,85 @@ const inGroup: PolicyDocument = {
   Statement: [...people.policy.Statement, ...everything.Statement],
 };
 
-suite("without a second factor a person sets one up and does nothing else, whatever else they may (R50)", async () => {
+/** Each action on each of the things that it knows, all named after one user; nobody's once. */
+function requests(actions: Action[], name: string): { action: string; resource: string }[] {
+  return actions.flatMap(({ name: action, patterns }) => {
+    if (patterns.length === 0) return name === "ada" ? [{ action, resource: "*" }] : [];
+    const asked = own.includes(action.split(":")[0] ?? "") ? patterns : patterns.slice(0, 1);
+    return asked.map((pattern) => ({ action, resource: filled(pattern, { account, region, name }) }));
+  });
+}
+
+suite("without a second factor a person sets up their own and does nothing else, whatever else they may (R50)", async () => {
   const actions = await asked();
   for (const level of ["List", "Read", "Write", "Permissions management", "Tagging"] as const) {
     const some = actions.filter((action) => action.level === level);
-    for (const factor of factors) {
-      test(`${some.length} actions of the class ${level}, with the key ${factor ?? "absent"}`, async () => {
-        assert.ok(some.length > 20);
-        const passed = [];
-        for (const { name, patterns } of some) {
-          const isAllowed = await allowed({
-            principal: ada,
-            action: name,
-            resource: filled(patterns[0] ?? "*", { account, region, name: "ada" }),
-            account,
-            rights: inGroup,
-            // A key has to agree.
-            ...(name.startsWith("kms:") && keys[0] !== undefined && { policy: keys[0].policy }),
-            context: session(factor),
-          });
-          if (isAllowed) passed.push(name);
-        }
-        const expected = some
-          .map(({ name }) => name)
-          .filter((name) => [always, ...selfService].includes(name));
-        assert.deepEqual(passed, factor === "true" ? some.map(({ name }) => name) : expected);
-      });
+    for (const whose of ["ada", "ben"]) {
+      const all = requests(some, whose);
+      const open = whose === "ada" ? [...selfService, ...ofNobody] : [];
+      for (const factor of factors) {
+        test(`${all.length} requests of the class ${level} on what is ${whose}'s, with the key ${factor ?? "absent"}`, async () => {
+          assert.ok(all.length > 5);
+          const passed = [];
+          for (const { action, resource } of all) {
+            const isAllowed = await allowed({
+              principal: ada,
+              action,
+              resource,
+              account,
+              rights: inGroup,
+              // A key has to agree.
+              ...(action.startsWith("kms:") && keys[0] !== undefined && { policy: keys[0].policy }),
+              context: session(factor),
+            });
+            if (isAllowed) passed.push({ action, resource });
+          }
+          assert.deepEqual(
+            passed,
+            factor === "true" ? all : all.filter(({ action }) => open.includes(action)),
+          );
+        });
+      }
     }
   }
 
   test("every action of self-service is among those that were asked", () => {
     const names = new Set(actions.map(({ name }) => name));
     assert.deepEqual(
-      selfService.filter((name) => !names.has(name)),
+      [...selfService, ...ofNobody].filter((name) => !names.has(name)),
       [],
     );
   });
+
+  test("of what is somebody's, each action of self-service was asked of one's own and of another's", () => {
+    for (const whose of ["ada", "ben"]) {
+      const names = new Set(requests(actions, whose).map(({ action }) => action));
+      assert.deepEqual(
+        selfService.filter((name) => !names.has(name)),
+        [],
+      );
+    }
+  });
+});
+
+test("a second device, of another name than one's own, is not made without a second factor (R50)", async () => {
+  for (const [device, factor, expected] of [
+    ["ada", undefined, true],
+    ["ada-2", undefined, false],
+    ["ada", "false", true],
+    ["ada-2", "false", false],
+    ["ada-2", "true", true],
+  ] as const) {
+    const may = await allowed({
+      principal: ada,
+      action: "iam:CreateVirtualMFADevice",
+      resource: `arn:aws:iam::${account}:mfa/${device}`,
+      account,
+      rights: inGroup,
+      context: session(factor),
+    });
+    assert.equal(may, expected, `${device} with the key ${factor ?? "absent"}`);
+  }
 });
 
 test("the group's own policy gives a person their own second factor, and nobody else's (R50)", async () => {

@@ -28,25 +28,84 @@ const deny = (more: Plain): Plain => ({
   Condition: { BoolIfExists: { "aws:MultiFactorAuthPresent": "false" } },
   ...more,
 });
+/** Of anybody else's. */
+const denyOthers = (more: Plain = {}): Plain =>
+  deny({
+    NotAction: undefined,
+    Action: ["iam:EnableMFADevice", "iam:CreateVirtualMFADevice"],
+    Resource: undefined,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: IAM fills it in.
+    NotResource: ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:mfa/${aws:username}"],
+    ...more,
+  });
+const open = {
+  enabling: "iam:enablemfadevice is open for anybody else's without a second factor",
+  making: "iam:createvirtualmfadevice is open for anybody else's without a second factor",
+};
+const present = (value: string) => ({ "aws:MultiFactorAuthPresent": value });
 ruleSuite(
   account.mfaForGroups,
-  { type: aws.groupPolicy, props: policy(deny({})) },
+  { type: aws.groupPolicy, props: policy(deny({}), denyOthers()) },
   {
     "nothing is denied": [
       policy(allow({ Action: "s3:GetObject", Resource: "x" })),
       ["nothing is denied without a second factor"],
     ],
     "some things are": [
-      policy(deny({ NotAction: undefined, Action: "s3:*" })),
+      policy(deny({ NotAction: undefined, Action: "s3:*" }), denyOthers()),
+      ["something is not denied without a second factor"],
+    ],
+    "some resources are": [
+      policy(deny({ Resource: undefined, NotResource: "*" }), denyOthers()),
+      ["something is not denied without a second factor"],
+    ],
+    "a session that does not say is not denied": [
+      policy(
+        deny({ Condition: { Bool: present("false") } }),
+        denyOthers({ Condition: { Bool: present("false") } }),
+      ),
+      ["nothing is denied without a second factor"],
+    ],
+    "only some sessions are denied": [
+      policy(
+        deny({ Condition: { BoolIfExists: present("false"), StringEquals: { "aws:username": "ada" } } }),
+        denyOthers(),
+      ),
       ["something is not denied without a second factor"],
     ],
     "more is open": [
-      policy(deny({ NotAction: ["iam:*"] })),
-      ["more than setting up a second factor is open without one"],
+      policy(deny({ NotAction: ["iam:*"] }), denyOthers()),
+      ["iam:* is open without a second factor"],
     ],
     "taking a second factor away is open": [
-      policy(deny({ NotAction: ["iam:EnableMFADevice", "iam:DeactivateMFADevice"] })),
-      ["more than setting up a second factor is open without one"],
+      policy(deny({ NotAction: ["iam:EnableMFADevice", "iam:DeactivateMFADevice"] }), denyOthers()),
+      ["iam:deactivatemfadevice is open without a second factor"],
+    ],
+    "AWS' own example": [policy(deny({})), [open.enabling, open.making]],
+    "one action is open on others": [
+      policy(deny({}), denyOthers({ Action: "iam:EnableMFADevice" })),
+      [open.making],
+    ],
+    "both in one statement": [
+      policy(deny({ Resource: undefined, NotResource: denyOthers().NotResource })),
+      ["something is not denied without a second factor"],
+    ],
+    "others' of names that begin alike": [
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: IAM fills it in.
+      policy(deny({}), denyOthers({ NotResource: "arn:aws:iam::*:user/${aws:username}*" })),
+      [open.enabling, open.making],
+    ],
+    "everybody's": [
+      policy(deny({}), denyOthers({ NotResource: ["arn:aws:iam::*:user/*"] })),
+      [open.enabling, open.making],
+    ],
+    "others' where the session says so": [
+      policy(deny({}), denyOthers({ Condition: { Bool: present("false") } })),
+      [open.enabling, open.making],
+    ],
+    "others' with a second factor": [
+      policy(deny({}), denyOthers({ Condition: { BoolIfExists: present("true") } })),
+      [open.enabling, open.making],
     ],
   },
 );
