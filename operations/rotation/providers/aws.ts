@@ -1,5 +1,5 @@
+import { parseXml, XmlElement } from "@rgrove/parse-xml";
 import { AwsV4Signer } from "aws4fetch";
-import { XMLParser } from "fast-xml-parser";
 import type { Fields } from "../../values/shape.ts";
 import { isObject, objectsIn, textIn } from "./http.ts";
 import { type Adapter, type KeyApi, type ListedKey, ProviderError, QuotaError } from "./provider.ts";
@@ -175,15 +175,22 @@ const refusals = new Set([
   "UnrecognizedClientException",
 ]);
 
-const parser = new XMLParser({ parseTagValue: false, isArray: (name) => name === "member" });
-
 function read(text: string): Record<string, unknown> {
   try {
-    const document: unknown = parser.parse(text);
-    return isObject(document) ? document : {};
+    const { root } = parseXml(text);
+    return root === null ? {} : { [root.name]: contentOf(root) };
   } catch {
     return {};
   }
+}
+
+/** A text, or an object of what is inside; the entries of a list are its `member`. */
+function contentOf(element: XmlElement): unknown {
+  const inner = element.children.filter((child) => child instanceof XmlElement);
+  if (inner.length === 0) return element.text.trim();
+  const members = inner.filter(({ name }) => name === "member").map(contentOf);
+  const fields = Object.fromEntries(inner.map((child) => [child.name, contentOf(child)]));
+  return members.length === 0 ? fields : { ...fields, member: members };
 }
 
 /** What stands in <…Response><…Result>; undefined where the answer is not the action's. */
