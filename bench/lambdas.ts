@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { bundle, bundleLambda, lambdaNames } from "../lambdas/bundle.ts";
-import { shipped } from "../lambdas/rotate-due/shipping.ts";
 import { loadCatalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
+import { shipped } from "../model/shipping.ts";
 import { peakToMean, simulate, used } from "../test/operations/rotation/simulated-fleet.ts";
 import { median, milliseconds, type Row, type Scale } from "./measure.ts";
 
@@ -32,7 +32,7 @@ async function codeOfFunctions({ full }: Scale): Promise<Row[]> {
       });
     }
     const minimum = join(folder, "minimum.mjs");
-    for (const { path, contents } of await bundle("bench/lambda-minimum.ts")) {
+    for (const { path, contents } of (await bundle("bench/lambda-minimum.ts")).files) {
       if (basename(path) === "index.mjs") await writeFile(minimum, contents);
     }
     const times = await importTimes({ ...files, minimum }, full ? 41 : 15);

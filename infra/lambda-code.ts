@@ -1,18 +1,69 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import type { LambdaName } from "../model/aws.ts";
+import type { Model } from "../model/model.ts";
+import { type Shipping, shipped } from "../model/shipping.ts";
+
+const root = resolve(import.meta.dirname, "..");
 
 /** Where a function's bundle lies below the folder of all of them. */
 export function lambdaCode(folder: string): Record<LambdaName, string> {
   return { "rotate-due": join(folder, "rotate-due"), "rotate-postgres": join(folder, "rotate-postgres") };
 }
 
-/** @throws where a bundle is not there, with the command that makes it */
-export function requireBundles(code: Record<LambdaName, string>, environment: string): void {
+/** Where it says what a function's bundle was made of: not beside the code, of which it is no part. */
+export function sourcesFile(code: string): string {
+  return join(dirname(code), "maps", `${basename(code)}.sources.json`);
+}
+
+/** The SHA-256 of each source, by its path in the repository; null for one that is not there. */
+export function sourcesOf(paths: readonly string[]): Record<string, string | null> {
+  const digest = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
+  return Object.fromEntries(
+    paths.map((path) => [path, existsSync(join(root, path)) ? digest(join(root, path)) : null]),
+  );
+}
+
+/**
+ * @param catalogue the folder that the model is of
+ * @throws where a bundle is not there, or was made before the catalogue or the code became what they are, with the
+ * command that makes it
+ */
+export function requireBundles(code: Record<LambdaName, string>, model: Model, catalogue: string): void {
+  const other = relative(root, catalogue);
+  const command = `npx keyplane bundle --environment ${model.environment}${other === "catalogue" ? "" : ` --catalogue ${catalogue}`}`;
   for (const folder of Object.values(code)) {
-    if (existsSync(join(folder, "index.mjs"))) continue;
-    throw new Error(
-      `${folder} holds no code of a function: npx keyplane bundle --environment ${environment} makes it`,
-    );
+    const why =
+      whyNone(folder) ??
+      (folder === code["rotate-due"] ? whyOfAnother(folder, model) : undefined) ??
+      whyOld(folder);
+    if (why !== undefined) throw new Error(`${folder} ${why}: ${command} makes it`);
   }
+}
+
+function whyNone(folder: string): string | undefined {
+  return existsSync(join(folder, "index.mjs")) ? undefined : "holds no code of a function";
+}
+
+/** The runner carries what it reads of the catalogue. */
+function whyOfAnother(folder: string, model: Model): string | undefined {
+  const carried = readJson<Shipping>(join(folder, "model.json"))?.model;
+  if (carried === undefined) return "holds no model to rotate by";
+  if (carried.environment !== model.environment) return `is the function of ${carried.environment}`;
+  return JSON.stringify(carried) === JSON.stringify(shipped(model))
+    ? undefined
+    : "is older than the catalogue, which says something else of rotations by now";
+}
+
+function whyOld(folder: string): string | undefined {
+  const then = readJson<Record<string, string>>(sourcesFile(folder));
+  if (then === undefined) return "does not say what it was made of";
+  const now = sourcesOf(Object.keys(then));
+  const changed = Object.keys(then).find((path) => then[path] !== now[path]);
+  return changed === undefined ? undefined : `was made of another ${changed}`;
+}
+
+function readJson<T>(path: string): T | undefined {
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as T) : undefined;
 }

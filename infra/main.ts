@@ -8,5 +8,5 @@ import { settings } from "./settings.ts";
 
 const { catalogue, environment, part, bootstrapPasswords, lambdaCode } = settings();
 const model = derive(await loadCatalogue(catalogue), environment);
-if (model.aws !== undefined && partOf(model, part).platform) requireBundles(lambdaCode, environment);
+if (model.aws !== undefined && partOf(model, part).platform) requireBundles(lambdaCode, model, catalogue);
 platform(model, { part, bootstrapPasswords, lambdaCode });

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type OutputFile, type Plugin } from "esbuild";
-import type { Shipping } from "./rotate-due/shipping.ts";
+import type { Shipping } from "../model/shipping.ts";
 
 export type { Shipping };
 
@@ -14,6 +14,8 @@ export interface Bundled {
   folder: string;
   /** Of the code. */
   bytes: number;
+  /** Paths, in the repository, of everything that it was made of. */
+  sources: string[];
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -46,13 +48,16 @@ const inTurn: Plugin = {
   },
 };
 
+/** What makes the code is part of what it is made of. */
+const makers = ["lambdas/bundle.ts", "node_modules/esbuild/package.json"];
+
 /**
  * A program as one file, its source map, and the licences of what is in it. The same sources give the same bytes, wherever
  * they lie.
  * @param entry path in the repository
  */
-export async function bundle(entry: string): Promise<OutputFile[]> {
-  const { outputFiles } = await build({
+export async function bundle(entry: string): Promise<{ files: OutputFile[]; sources: string[] }> {
+  const { outputFiles, metafile } = await build({
     absWorkingDir: root,
     entryPoints: [entry],
     // Never written there: paths in the map are relative to it.
@@ -70,15 +75,18 @@ export async function bundle(entry: string): Promise<OutputFile[]> {
     // Of pg: asked for where somebody installed it.
     external: ["pg-native"],
     plugins: [leftOut, inTurn],
+    metafile: true,
     logLevel: "silent",
   });
-  return outputFiles;
+  // Node's own modules have a namespace before their name.
+  const inputs = Object.keys(metafile.inputs).filter((path) => !path.startsWith("in-turn:"));
+  return { files: outputFiles, sources: [...inputs, ...makers].sort() };
 }
 
 /** Makes the code of a function, `<folder>/<name>/index.mjs`; map and licences stand apart, in `<folder>/maps`. */
 export async function bundleLambda(name: LambdaName, folder: string, shipping?: Shipping): Promise<Bundled> {
   const target = join(folder, name);
-  const files = await bundle(`lambdas/${name}/index.ts`);
+  const { files, sources } = await bundle(`lambdas/${name}/index.ts`);
   await Promise.all([target, join(folder, "maps")].map((path) => mkdir(path, { recursive: true })));
   let bytes = 0;
   for (const { path, contents } of files) {
@@ -91,5 +99,5 @@ export async function bundleLambda(name: LambdaName, folder: string, shipping?: 
     if (shipping === undefined) throw new Error("rotate-due is bundled with the model that it rotates by");
     await writeFile(join(target, "model.json"), JSON.stringify(shipping));
   }
-  return { folder: target, bytes };
+  return { folder: target, bytes, sources };
 }

@@ -1,14 +1,21 @@
-import { lambdaCode } from "../infra/lambda-code.ts";
-import { bundleLambda } from "../lambdas/bundle.ts";
-import { shipped } from "../lambdas/rotate-due/shipping.ts";
+import { writeFile } from "node:fs/promises";
+import { lambdaCode, sourcesFile, sourcesOf } from "../infra/lambda-code.ts";
+import { bundleLambda, lambdaNames } from "../lambdas/bundle.ts";
 import type { LambdaName } from "../model/aws.ts";
 import type { Model } from "../model/model.ts";
+import { shipped } from "../model/shipping.ts";
 
 /** Bundles the functions of an environment in a folder. The same code gives the same bytes. */
 export async function bundles(folder: string, model: Model): Promise<Record<LambdaName, string>> {
-  await Promise.all([
-    bundleLambda("rotate-due", folder, { model: shipped(model) }),
-    bundleLambda("rotate-postgres", folder),
-  ]);
+  await Promise.all(
+    lambdaNames.map(async (name) => {
+      const made = await bundleLambda(
+        name,
+        folder,
+        name === "rotate-due" ? { model: shipped(model) } : undefined,
+      );
+      await writeFile(sourcesFile(made.folder), JSON.stringify(sourcesOf(made.sources), undefined, 1));
+    }),
+  );
   return lambdaCode(folder);
 }

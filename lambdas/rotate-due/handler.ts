@@ -1,8 +1,8 @@
 import type { Vault } from "../../clients/vault.ts";
+import type { Shipping } from "../../model/shipping.ts";
 import { type AwsLogin, loginByAws } from "../../operations/aws-login.ts";
 import { type LambdaContext, logOf, timeOf } from "../log.ts";
 import type { Result } from "./result.ts";
-import type { Shipping } from "./shipping.ts";
 
 /** What the function works with; tests hand in others. */
 export interface Clients extends Shipping {

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { Vault } from "../../clients/vault.ts";
+import type { Shipping } from "../../model/shipping.ts";
 import { awsOf, vaultAccess } from "../settings.ts";
 import { type Clients, makeHandler } from "./handler.ts";
-import type { Shipping } from "./shipping.ts";
 
 let shipped: Shipping | undefined;
 

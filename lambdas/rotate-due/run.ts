@@ -2,6 +2,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Vault } from "../../clients/vault.ts";
 import type { RotationModel, Secret } from "../../model/model.ts";
+import type { Shipping } from "../../model/shipping.ts";
 import { vaultClock } from "../../operations/rotation/clock.ts";
 import { type Runner, rotateMany, subjectOf } from "../../operations/rotation/fleet-runner.ts";
 import { rotateKeys } from "../../operations/rotation/key-runner.ts";
@@ -10,7 +11,6 @@ import { statusOf } from "../../operations/rotation/status.ts";
 import type { Log } from "../log.ts";
 import { notHere } from "./not-here.ts";
 import { type Result, resultOf, type Told } from "./result.ts";
-import type { Shipping } from "./shipping.ts";
 
 /** The policy's name, which stands in journals and evidence whoever runs. */
 const role = "keyplane.rotate";

@@ -1,33 +1,120 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { test } from "node:test";
-import { requireBundles } from "../../infra/lambda-code.ts";
+import { join, resolve } from "node:path";
+import { after, before, test } from "node:test";
+import { requireBundles, sourcesFile } from "../../infra/lambda-code.ts";
+import type { LambdaName } from "../../model/aws.ts";
+import { loadCatalogue } from "../../model/catalogue.ts";
+import { derive } from "../../model/derive.ts";
 import { keyplane } from "./command.ts";
 
-test("makes the functions of one environment where the program looks for them", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "keyplane-bundle-"));
+const catalogue = resolve("catalogue");
+const staging = derive(await loadCatalogue(catalogue), "staging");
+const [due, postgres] = ["rotate-due", "rotate-postgres"] as const;
+
+let folder: string;
+let functions: Record<LambdaName, string>;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "keyplane-bundle-"));
+  const env = { KEYPLANE_LAMBDAS: join(folder, "lambdas") };
+  const { code, stdout, stderr } = await keyplane(["bundle", "--environment", "staging", "--json"], { env });
+  assert.equal(code, 0, stderr);
+  functions = JSON.parse(stdout).functions;
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+const makesIt = "npx keyplane bundle --environment staging makes it";
+
+/** What the program says of the bundles once a file beside them, or of them, is another; the file is put back. */
+async function refusedWith(file: string, text: string | undefined, model = staging, of = catalogue) {
+  const before = await readFile(file, "utf8");
+  await (text === undefined ? rm(file) : writeFile(file, text));
   try {
-    const env = { KEYPLANE_LAMBDAS: join(folder, "lambdas") };
-    const { code, stdout, stderr } = await keyplane(["bundle", "--environment", "staging", "--json"], {
-      env,
-    });
-    assert.equal(code, 0, stderr);
-    const { functions } = JSON.parse(stdout) as {
-      functions: Record<"rotate-due" | "rotate-postgres", string>;
-    };
-    requireBundles(functions, "staging");
-    assert.deepEqual((await readdir(functions["rotate-due"])).sort(), ["index.mjs", "model.json"]);
-    const shipped = JSON.parse(await readFile(join(functions["rotate-due"], "model.json"), "utf8"));
-    assert.equal(shipped.model.environment, "staging");
-    await rm(join(functions["rotate-postgres"], "index.mjs"));
-    assert.throws(
-      () => requireBundles(functions, "staging"),
-      /rotate-postgres holds no code of a function: npx keyplane bundle --environment staging makes it$/,
-    );
+    requireBundles(functions, model, of);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
   } finally {
-    await rm(folder, { recursive: true });
+    await writeFile(file, before);
+  }
+}
+
+test("makes the functions of one environment where the program looks for them", async () => {
+  requireBundles(functions, staging, catalogue);
+  assert.deepEqual((await readdir(functions[due])).sort(), ["index.mjs", "model.json"]);
+  assert.deepEqual(await readdir(functions[postgres]), ["index.mjs"]);
+  const shipped = JSON.parse(await readFile(join(functions[due], "model.json"), "utf8"));
+  assert.equal(shipped.model.environment, "staging");
+});
+
+test("the program refuses a function without code, with the command that makes it", async () => {
+  assert.equal(
+    await refusedWith(join(functions[postgres], "index.mjs"), undefined),
+    `${functions[postgres]} holds no code of a function: ${makesIt}`,
+  );
+  assert.equal(
+    await refusedWith(join(functions[due], "model.json"), undefined),
+    `${functions[due]} holds no model to rotate by: ${makesIt}`,
+  );
+  assert.equal(
+    await refusedWith(sourcesFile(functions[postgres]), undefined),
+    `${functions[postgres]} does not say what it was made of: ${makesIt}`,
+  );
+});
+
+test("the program refuses the functions of another environment", () => {
+  const production = { ...staging, environment: "production" };
+  assert.throws(() => requireBundles(functions, production, catalogue), {
+    message: `${functions[due]} is the function of staging: npx keyplane bundle --environment production makes it`,
+  });
+});
+
+test("the program refuses functions that are older than the catalogue, until they are made anew", async () => {
+  const changed = join(folder, "catalogue");
+  await cp(catalogue, changed, { recursive: true });
+  const titan = join(changed, "systems", "titan.yaml");
+  const text = await readFile(titan, "utf8");
+  const rotate = "rotate: { every: 30d, overlap: 24h }";
+  assert.equal(text.split(rotate).length, 2);
+  await writeFile(titan, text.replace(rotate, "rotate: { every: 29d, overlap: 24h }"));
+  const model = derive(await loadCatalogue(changed), "staging");
+  assert.throws(() => requireBundles(functions, model, changed), {
+    message:
+      `${functions[due]} is older than the catalogue, which says something else of rotations by now: ` +
+      `npx keyplane bundle --environment staging --catalogue ${changed} makes it`,
+  });
+  const env = { KEYPLANE_LAMBDAS: join(folder, "anew") };
+  const args = ["bundle", "--environment", "staging", "--catalogue", changed, "--json"];
+  const { stdout } = await keyplane(args, { env });
+  requireBundles(JSON.parse(stdout).functions, model, changed);
+});
+
+test("the program refuses functions that are older than any of their sources", async () => {
+  for (const name of [due, postgres]) {
+    const file = sourcesFile(functions[name]);
+    const sources: Record<string, string> = JSON.parse(await readFile(file, "utf8"));
+    const paths = Object.keys(sources);
+    for (const path of [
+      `lambdas/${name}/handler.ts`,
+      "operations/rotation/rotators/postgres.ts",
+      "node_modules/pg/lib/client.js",
+      "lambdas/bundle.ts",
+      "node_modules/esbuild/package.json",
+    ]) {
+      assert.ok(paths.includes(path), `${path} of ${name}`);
+      const then = JSON.stringify({ ...sources, [path]: "0".repeat(64) });
+      assert.equal(
+        await refusedWith(file, then),
+        `${functions[name]} was made of another ${path}: ${makesIt}`,
+      );
+    }
+    const gone = JSON.stringify({ "lambdas/gone.ts": "0".repeat(64), ...sources });
+    assert.equal(
+      await refusedWith(file, gone),
+      `${functions[name]} was made of another lambdas/gone.ts: ${makesIt}`,
+    );
   }
 });
 

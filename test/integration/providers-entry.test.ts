@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { platform } from "../../infra/index.ts";
 import { lambdaCode } from "../../infra/lambda-code.ts";
+import { bundles } from "../../local/lambdas.ts";
 import { startAwsProvider, startVaultProvider } from "../../local/providers/index.ts";
 import { findTool } from "../../local/toolchain/index.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
@@ -17,6 +18,8 @@ const run = promisify(execFile);
 const repository = resolve(import.meta.dirname, "..", "..");
 
 let folder: string;
+/** Where the program looks for the functions' code. */
+let lambdas: string;
 let pulumi: string;
 let provider: { port: number; close(): Promise<void> };
 let aws: { port: number; close(): Promise<void> };
@@ -34,7 +37,7 @@ async function cli(...args: string[]): Promise<string> {
       PULUMI_CONFIG_PASSPHRASE: "only for this test",
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_DEBUG_PROVIDERS: `vault:${provider.port},aws:${aws.port}`,
-      KEYPLANE_LAMBDAS: join(folder, "lambdas"),
+      KEYPLANE_LAMBDAS: lambdas,
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     },
   });
@@ -60,10 +63,6 @@ before(async () => {
     account: "000000000000",
     region: "eu-west-1",
   });
-  for (const code of Object.values(lambdaCode(join(folder, "lambdas")))) {
-    await mkdir(code, { recursive: true });
-    await writeFile(join(code, "index.mjs"), "export const handler = () => {};");
-  }
 });
 after(async () => {
   await provider?.close();
@@ -74,12 +73,10 @@ after(async () => {
 for (const environment of ["staging", "production"]) {
   test(`\`pulumi preview\` of ${environment} runs the entry and plans exactly what the model declares`, async () => {
     const model = derive(await loadCatalogue(join(repository, "catalogue")), environment);
+    lambdas = join(folder, environment);
+    const code = await bundles(lambdas, model);
     const expected = await declared(() =>
-      platform(model, {
-        part: "all",
-        bootstrapPasswords: {},
-        lambdaCode: lambdaCode(join(folder, "lambdas")),
-      }),
+      platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: code }),
     );
     await cli("stack", "init", environment);
     const { steps } = JSON.parse(await cli("preview", "--stack", environment, "--json")) as {
@@ -105,17 +102,42 @@ for (const environment of ["staging", "production"]) {
   });
 }
 
-test("without the functions' code the program says which command makes it", async () => {
-  await rm(join(folder, "lambdas", "rotate-due", "index.mjs"));
-  await assert.rejects(cli("preview", "--stack", "staging"), (error: { stdout?: string; stderr?: string }) =>
-    /holds no code of a function: npx keyplane bundle --environment staging makes it/.test(
-      `${error.stdout}${error.stderr}`,
+/** What `pulumi preview` of staging ends with. */
+async function refusal(): Promise<string> {
+  try {
+    await cli("preview", "--stack", "staging");
+  } catch (error) {
+    const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
+    return stdout + stderr;
+  }
+  return "none";
+}
+
+test("functions that are older than the catalogue, or are not there, are refused with the command that makes them", async () => {
+  const changed = join(folder, "catalogue");
+  await cp(join(repository, "catalogue"), changed, { recursive: true });
+  const titan = join(changed, "systems", "titan.yaml");
+  const text = await readFile(titan, "utf8");
+  await writeFile(titan, text.replace("every: 30d, overlap: 24h", "every: 29d, overlap: 24h"));
+  lambdas = join(folder, "staging");
+  await cli("config", "set", "keyplane:catalogue", changed, "--stack", "staging");
+  const command = `npx keyplane bundle --environment staging --catalogue ${changed} makes it`;
+  assert.ok(
+    (await refusal()).includes(
+      `${lambdaCode(lambdas)["rotate-due"]} is older than the catalogue, which says something else of rotations by now: ${command}`,
     ),
   );
-  await writeFile(join(folder, "lambdas", "rotate-due", "index.mjs"), "export const handler = () => {};");
+  await rm(join(lambdas, "rotate-postgres", "index.mjs"));
+  assert.ok(
+    (await refusal()).includes(
+      `${lambdaCode(lambdas)["rotate-postgres"]} holds no code of a function: ${command}`,
+    ),
+  );
 });
 
 test("a part's stack builds that part: its name says which", async () => {
+  lambdas = join(folder, "platform");
+  await bundles(lambdas, derive(await loadCatalogue(join(repository, "catalogue")), "staging"));
   await cli("stack", "init", "staging.platform");
   const { steps } = JSON.parse(await cli("preview", "--stack", "staging.platform", "--json")) as {
     steps: { urn: string }[];

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { bundleLambda, type LambdaName, lambdaNames } from "../../lambdas/bundle.ts";
-import { shipped } from "../../lambdas/rotate-due/shipping.ts";
 import { loadCatalogue, loadCatalogueFrom } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
+import { shipped } from "../../model/shipping.ts";
 
 let folder: string;
 const model = shipped(derive(await loadCatalogue("catalogue"), "production"));

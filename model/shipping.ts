@@ -1,4 +1,4 @@
-import type { Model, RotationModel } from "../../model/model.ts";
+import type { Model, RotationModel } from "./model.ts";
 
 /** What the runner rotates by; stands beside its code. */
 export interface Shipping {
