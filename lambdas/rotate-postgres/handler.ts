@@ -7,7 +7,7 @@ import type { Reach } from "../../operations/rotation/rotator.ts";
 import { type LambdaContext, type Log, logOf, timeOf } from "../log.ts";
 import { asked, EventError, type RotationEvent, standing } from "./event.ts";
 import type { Served } from "./settings.ts";
-import { steps, type Turn, tidy } from "./steps.ts";
+import type { Turn } from "./steps.ts";
 
 /** What the function works with; tests hand in what counts, cuts or kills. */
 export interface Clients {
@@ -17,7 +17,7 @@ export interface Clients {
   vault: Vault;
   login: Omit<AwsLogin, "vault">;
   /** Ways to the database, with a Vault that is logged in. */
-  reach(vault: Vault): Pick<Reach, "manage" | "login">;
+  reach(vault: Vault): Promise<Pick<Reach, "manage" | "login">>;
 }
 
 /** A step did not succeed. Its message is what Secrets Manager, the log and whoever is on call get to see. */
@@ -39,11 +39,15 @@ export function makeHandler(clients: () => Clients) {
     try {
       const ready = clients();
       const { event, user } = asked(given, ready.served.users);
-      const secret = await ready.store.describe(event.SecretId);
+      // Postgres' client is loaded while Secrets Manager says what there is, and not for an event that is refused.
+      const [secret, { steps, tidy }] = await Promise.all([
+        ready.store.describe(event.SecretId),
+        import("./steps.ts"),
+      ]);
       const { ClientRequestToken: version, SecretId: id } = event;
       const sessions = vaultSessions(ready);
       try {
-        const context = contextOf(
+        const context = await contextOf(
           ready,
           { secret: secret.name, user, version },
           sessions.vault,
@@ -89,12 +93,12 @@ function vaultSessions({ vault, login }: Clients) {
   };
 }
 
-function contextOf(
+async function contextOf(
   { served: { database }, reach }: Clients,
   { secret, user, version }: { secret: string; user: Turn["user"]; version: string },
   vault: Vault,
   signal: AbortSignal,
-): Turn["context"] {
+): Promise<Turn["context"]> {
   // keyplane/<environment>/<system>/<database>/<user>
   const [, environment = ""] = secret.split("/");
   return {
@@ -111,7 +115,7 @@ function contextOf(
     model: { environment, databases: [database] },
     rotation: version,
     reason: "scheduled",
-    reach: reach(vault),
+    reach: await reach(vault),
     signal,
   };
 }

@@ -1,6 +1,5 @@
 import { SecretsManager } from "../../clients/secrets-manager.ts";
 import { Vault } from "../../clients/vault.ts";
-import { databaseReach } from "../../operations/rotation/connect.ts";
 import { awsOf, vaultAccess } from "../settings.ts";
 import { type Clients, makeHandler } from "./handler.ts";
 import { served } from "./settings.ts";
@@ -16,7 +15,10 @@ function clients(): Clients {
     store: new SecretsManager(aws),
     vault: new Vault({ address, ...(ca !== undefined && { ca }) }),
     login: { ...login, aws },
-    reach: (vault) => databaseReach({ vault, model, ...(users.ca !== undefined && { ca: users.ca }) }),
+    async reach(vault) {
+      const { databaseReach } = await import("../../operations/rotation/connect.ts");
+      return databaseReach({ vault, model, ...(users.ca !== undefined && { ca: users.ca }) });
+    },
   };
 }
 

@@ -77,18 +77,14 @@ test("the function of Secrets Manager holds Postgres' client and the signature o
   assert.deepEqual(await packagesIn("rotate-postgres"), [
     "aws4fetch",
     "pg",
-    "pg-cloudflare",
     "pg-connection-string",
     "pg-int8",
-    "pg-pool",
     "pg-protocol",
     "pg-types",
-    "pgpass",
     "postgres-array",
     "postgres-bytea",
     "postgres-date",
     "postgres-interval",
-    "split2",
     "xtend",
   ]);
 });

@@ -68,7 +68,7 @@ const handler = makeHandler(() => ({
   store: new CountedStore(aws, calls.count),
   vault: new CountedVault({ address, ...(ca !== undefined && { ca }) }, calls.count),
   login: { ...login, aws },
-  reach: (vault) => countedReach({ ...databaseReach({ vault, model }), fetch }, calls.count),
+  reach: async (vault) => countedReach({ ...databaseReach({ vault, model }), fetch }, calls.count),
 }));
 await handler(event, {
   awsRequestId: "crash",
