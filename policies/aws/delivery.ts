@@ -28,9 +28,14 @@ function may(rights: readonly Statement[], action: string, on: string): boolean 
   );
 }
 
-/** Whether a key that is declared lets somebody do all of it. Which one encrypts what is known by ids, which no argument says. */
+/**
+ * Whether a key that is declared lets somebody do all of it, or none is: then it is one of another stack. Which one encrypts
+ * what is known by ids, which no argument says.
+ */
 function keyLets(resources: readonly Resource[], who: RegExp | string, actions: readonly string[]): boolean {
-  return ofType(resources, aws.key).some(({ type, props }) => {
+  const keys = ofType(resources, aws.key);
+  if (keys.length === 0) return true;
+  return keys.some(({ type, props }) => {
     const theirs = statements(type, props).filter(
       ({ allow, principals }) =>
         allow && principals.some((each) => (typeof who === "string" ? each === who : who.test(each))),
