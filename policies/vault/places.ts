@@ -46,7 +46,7 @@ export const placeRight: ResourceRule = {
 
 export const mountEverywhere: ResourceRule = {
   name: "mount-everywhere",
-  sentence: "A mount is on every node that can take over.",
+  sentence: "A mount is not local: replication takes it to the clusters that stand beside this one.",
   severity: "medium",
   fix: "Set local to false.",
   controls: ["NIST-800-53r5/SC-36(2)"],
