@@ -95,8 +95,8 @@ export const auditFilePrivate: ResourceRule = {
       yield "the device does not write to a file of an absolute path";
     }
     const mode = text(options.mode);
-    // 0000 tells Vault to leave the mode of an existing file alone.
-    if (mode !== undefined && !/^0?[0-7]00$/.test(mode)) yield `mode ${mode} lets others read the log`;
+    // 0000 tells Vault to leave the mode of a file that is there alone, whoever may read it.
+    if (mode !== undefined && !/^0?[246]00$/.test(mode)) yield `mode ${mode} lets others read the log`;
   },
 };
 

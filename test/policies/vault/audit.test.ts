@@ -43,6 +43,7 @@ ruleSuite(auditFilePrivate, file, {
   ],
   "readable by the group": [{ "options.mode": "0640" }, ["mode 0640 lets others read the log"]],
   "readable by all": [{ "options.mode": "0644" }, ["mode 0644 lets others read the log"]],
+  "as the file was before": [{ "options.mode": "0000" }, ["mode 0000 lets others read the log"]],
 });
 
 ruleSuite(mountFieldsHashed, shipped(vault.mount, "kv"), {
