@@ -43,7 +43,7 @@ export const quotaEverywhere: StackRule = {
     for (const { urn, props } of mounts) {
       if (props.type === "kubernetes") continue;
       const mount = `auth/${text(props.path) ?? ""}`;
-      const login = `${mount}/${logins[text(props.type) ?? ""] ?? "login"}`;
+      const login = `${mount}/${loginOf(text(props.type))}`;
       if (exact.has(mount) || exact.has(login)) continue;
       if (!globs.some((glob) => glob.startsWith(`${mount}/`) && login.startsWith(glob))) {
         yield { urn, message: `no quota bounds logins at ${login}` };
@@ -52,9 +52,11 @@ export const quotaEverywhere: StackRule = {
   },
 };
 
-/** Where one logs in below a mount, by its type, where that is not `login`. A quota's path may end with a glob behind the mount: https://developer.hashicorp.com/vault/api-docs/system/rate-limit-quotas */
-const logins: { [type: string]: string } = {
-  oidc: "oidc/callback",
-  userpass: "login/NAME",
-  ldap: "login/NAME",
-};
+/**
+ * Where one logs in below a mount of a type. A quota's path may end with a glob behind the mount:
+ * https://developer.hashicorp.com/vault/api-docs/system/rate-limit-quotas
+ */
+function loginOf(type: string | undefined): string {
+  if (type === "oidc") return "oidc/callback";
+  return type === "userpass" || type === "ldap" ? "login/NAME" : "login";
+}
