@@ -127,10 +127,10 @@ test("functions that are older than the catalogue, or are not there, are refused
       `${lambdaCode(lambdas)["rotate-due"]} is older than the catalogue, which says something else of rotations by now: ${command}`,
     ),
   );
-  await rm(join(lambdas, "rotate-postgres", "index.mjs"));
+  await rm(join(lambdas, "rotate-due", "index.mjs"));
   assert.ok(
     (await refusal()).includes(
-      `${lambdaCode(lambdas)["rotate-postgres"]} holds no code of a function: ${command}`,
+      `${lambdaCode(lambdas)["rotate-due"]} holds no code of a function: ${command}`,
     ),
   );
 });
