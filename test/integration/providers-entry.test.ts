@@ -146,11 +146,12 @@ test("a part's stack builds that part: its name says which", async () => {
   assert.deepEqual(
     steps
       .filter(({ urn }) => urn.includes("titan") && !/aws/.test(urn))
-      .map(({ urn }) => urn.split("::").slice(2).join(" ")),
+      .map(({ urn }) => urn.split("::").slice(2).join(" "))
+      .sort(),
     [
+      "vault:identity/group:Group titan-operators",
       "vault:index/policy:Policy keyplane.group.titan-operators",
       "vault:index/policy:Policy titan.ledger.keyplane.rotate-postgres",
-      "vault:identity/group:Group titan-operators",
     ],
   );
 });

@@ -207,6 +207,16 @@ test("takes over what a killed run left, by its marks, and nothing else", async 
   const { id } = await provider.create(totp, { issuer: "another" });
   assert.ok(!methods.includes(id));
   await stack.vault.delete(`identity/mfa/method/totp/${id}`);
+
+  const ben = await stack.vault.read<{ aliases: Record<string, string>[] }>("identity/entity/name/ben");
+  const alias = ben?.aliases[0] ?? assert.fail("ben has no alias");
+  const { id: known, name = "", mount_accessor: mountAccessor = "", canonical_id: canonicalId = "" } = alias;
+  const again = await provider.create("vault:identity/entityAlias:EntityAlias", {
+    name,
+    mountAccessor,
+    canonicalId,
+  });
+  assert.equal(again.id, known);
 });
 
 test("leaves alone what others own: a key's minimum version, a person locked out (R24)", async () => {

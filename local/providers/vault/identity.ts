@@ -49,14 +49,26 @@ export const entityAlias = kind<EntityAlias, EntityAliasArgs>({
   type: "vault:identity/entityAlias:EntityAlias",
   fields: aliasFields,
   async create(vault, inputs) {
-    const { data } = await vault.write<{ id: string }>(
-      "identity/entity-alias",
+    const path = "identity/entity-alias";
+    const { data } = await vault.write<{ id: string } | undefined>(
+      path,
       toVault(aliasFields as Fields, inputs),
     );
-    return data.id;
+    // Of one that is there as it should be, as a killed run may leave it, Vault answers nothing.
+    const id = data?.id ?? (await aliasOf(vault, inputs));
+    if (id === undefined) throw new Error(`${path}: Vault has lost what it has just accepted`);
+    return id;
   },
   ...byId("identity/entity-alias", aliasFields as Fields),
 });
+
+/** The id of the alias that an entity has at a mount: it has one at most. */
+async function aliasOf(vault: Vault, inputs: Properties): Promise<string | undefined> {
+  const entity = await vault.read<{ aliases: { id: string; mount_accessor: string }[] | null }>(
+    `identity/entity/id/${said(inputs, "canonicalId")}`,
+  );
+  return entity?.aliases?.find((alias) => alias.mount_accessor === said(inputs, "mountAccessor"))?.id;
+}
 
 const groupFields: Fields<GroupArgs> = {
   name: text({ required: true }),
