@@ -140,7 +140,9 @@ test("only what a command needs is loaded: validate loads neither Pulumi nor a c
   const loaded = stderr.split("\n").filter((line) => line.startsWith("loads "));
   assert.ok(loaded.some((line) => line.endsWith("/model/derive.ts")));
   const heavy = loaded.filter((line) =>
-    /@pulumi|grpc|undici|\/pg\/|jose|\/infra\/|\/local\/(?!cache-home|compile-cache|lazy-sdk)|\/clients\//.test(line),
+    /@pulumi|grpc|undici|\/pg\/|jose|\/infra\/|\/local\/(?!cache-home|compile-cache|lazy-sdk)|\/clients\//.test(
+      line,
+    ),
   );
   assert.deepEqual(heavy, []);
 });
