@@ -64,6 +64,11 @@ function whyOld(folder: string): string | undefined {
   return changed === undefined ? undefined : `was made of another ${changed}`;
 }
 
+/** Undefined where it is not there, or is damaged: both are made anew. */
 function readJson<T>(path: string): T | undefined {
-  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as T) : undefined;
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as T;
+  } catch {
+    return undefined;
+  }
 }

@@ -10,8 +10,8 @@ const unused = ["typescript", "@npmcli/arborist", "normalize-package-data"];
 export function loadSdkLazily(): void {
   const sdk = createRequire(createRequire(import.meta.url).resolve("@pulumi/pulumi"));
   for (const name of unused) {
-    const file = sdk.resolve(name);
-    if (sdk.cache[file] !== undefined) continue;
+    const file = placeOf(sdk, name);
+    if (file === undefined || sdk.cache[file] !== undefined) continue;
     const placeholder = new Module(file);
     placeholder.filename = file;
     placeholder.loaded = true;
@@ -20,6 +20,15 @@ export function loadSdkLazily(): void {
       return sdk(name);
     });
     sdk.cache[file] = placeholder;
+  }
+}
+
+/** Undefined where it is not installed: TypeScript is optional to the SDK, which has an old one of its own. */
+function placeOf(sdk: NodeJS.Require, name: string): string | undefined {
+  try {
+    return sdk.resolve(name);
+  } catch {
+    return undefined;
   }
 }
 

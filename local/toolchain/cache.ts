@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { hold } from "../lock.ts";
 import type { Report } from "../progress.ts";
+import { writePrivate } from "../services/private-file.ts";
 
 /** What an entry of the cache says of itself, in its `entry.json`. */
 const EntryRecord = z.object({
@@ -63,7 +64,7 @@ export class CacheEntry {
       now[name] = identity;
     }
     // A cache that cannot be written is read whole every time.
-    if (!isDeepStrictEqual(now, before)) await write(verified, JSON.stringify(now)).catch(() => {});
+    if (!isDeepStrictEqual(now, before)) await writePrivate(verified, JSON.stringify(now)).catch(() => {});
     return "sound";
   }
 
@@ -122,13 +123,6 @@ export class CacheEntry {
 async function identityOf(file: string): Promise<string> {
   const { dev, ino, size, ctimeNs } = await stat(file, { bigint: true });
   return [dev, ino, size, ctimeNs].join(" ");
-}
-
-/** Replaces a file whole. */
-async function write(file: string, text: string): Promise<void> {
-  const made = `${file}.${process.pid}`;
-  await writeFile(made, text, { mode: 0o600 });
-  await rename(made, file);
 }
 
 /** SHA-256 of a file, in hexadecimal. */

@@ -94,8 +94,7 @@ export const mfaForGroups: ResourceRule = {
   severity: "critical",
   fix:
     'Where BoolIfExists "aws:MultiFactorAuthPresent" is "false", deny NotAction for a few iam actions on "*", and those ' +
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: IAM fills it in.
-    "with NotResource for the user and the device of ${aws:username}.",
+    "with NotResource for the user and the device of the variable aws:username.",
   controls: ["CIS-AWS-4.0.1/1.10", "NIST-800-53r5/IA-2(1)", "R50"],
   types: [aws.groupPolicy],
   *judge({ type, props }) {

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
@@ -30,4 +33,22 @@ test("the SDK starts without the compiler that it does not need here, and has it
   assert.deepEqual(usual.atStart, ["arborist", "normalize-package-data", "typescript"]);
   assert.deepEqual(lazy, { ...usual, atStart: [] });
   assert.match(lazy.text, /by \* three/);
+});
+
+test("where TypeScript is not installed, as by npm ci --omit=dev, the SDK is started all the same", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "keyplane-sdk-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const sdk = join(folder, "node_modules", "@pulumi", "pulumi");
+  await mkdir(sdk, { recursive: true });
+  await writeFile(join(sdk, "index.js"), "exports.started = true;");
+  await cp("local/lazy-sdk.ts", join(folder, "lazy-sdk.ts"));
+  const program = `
+    import { loadSdkLazily } from "./lazy-sdk.ts";
+    loadSdkLazily();
+    console.log((await import("@pulumi/pulumi")).started);
+  `;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program], {
+    cwd: folder,
+  });
+  assert.equal(stdout, "true\n");
 });

@@ -28,14 +28,15 @@ const deny = (more: Plain): Plain => ({
   Condition: { BoolIfExists: { "aws:MultiFactorAuthPresent": "false" } },
   ...more,
 });
+/** The variable is IAM's, which fills it in. */
+const oneself = (what: string) => `arn:aws:iam::*:${what}/\${aws:username}`;
 /** Of anybody else's. */
 const denyOthers = (more: Plain = {}): Plain =>
   deny({
     NotAction: undefined,
     Action: ["iam:EnableMFADevice", "iam:CreateVirtualMFADevice"],
     Resource: undefined,
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: IAM fills it in.
-    NotResource: ["arn:aws:iam::*:user/${aws:username}", "arn:aws:iam::*:mfa/${aws:username}"],
+    NotResource: [oneself("user"), oneself("mfa")],
     ...more,
   });
 const open = {
@@ -91,8 +92,7 @@ ruleSuite(
       ["something is not denied without a second factor"],
     ],
     "others' of names that begin alike": [
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: IAM fills it in.
-      policy(deny({}), denyOthers({ NotResource: "arn:aws:iam::*:user/${aws:username}*" })),
+      policy(deny({}), denyOthers({ NotResource: `${oneself("user")}*` })),
       [open.enabling, open.making],
     ],
     "everybody's": [
