@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Secret, StoredCiphertext } from "../../model/model.ts";
@@ -17,6 +17,7 @@ import type { ReEncrypting } from "./fernet/re-encrypting.ts";
 import type { Program } from "./services/compose.ts";
 import { deploy, MovedClock } from "./services/deployment.ts";
 import { inWords, noneFailed } from "./services/load.ts";
+import { endedWithFile } from "./support/ended-with-file.ts";
 
 const isWhole = process.env.KEYPLANE_SCALE === "prove";
 /** Of each system. */
@@ -26,12 +27,9 @@ const rate = 400;
 const day = 86_400_000;
 
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 /** A system's services as processes that encrypt what they store, and the secret that they do it with. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Secret, Service } from "../../model/model.ts";
 import { type Outcome, rotate } from "../../operations/rotation/engine.ts";
@@ -11,18 +11,16 @@ import { type DatabaseServer, startDatabaseServer } from "../operations/rotation
 import type { Program } from "./services/compose.ts";
 import { deploy } from "./services/deployment.ts";
 import { type Heard, inWords, Load, noneFailed } from "./services/load.ts";
+import { endedWithFile } from "./support/ended-with-file.ts";
 
 const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
 const ids = ["titan/ledger-titan-brain", "solo/main-solo-app", "rec-io/trading-rec_trading_user"];
 const passwords = new Set<string>();
 
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 /** How a system's services find their user, and how many requests a second each makes while it is there. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { EncryptionKey, Secret } from "../../model/model.ts";
 import { keyVersions } from "../../operations/rotation/key-versions.ts";
@@ -8,6 +8,7 @@ import { rotateEncryptionKey } from "../../operations/rotation/transit.ts";
 import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
 import { deploy, MovedClock } from "./services/deployment.ts";
 import { inWords, noneFailed } from "./services/load.ts";
+import { endedWithFile } from "./support/ended-with-file.ts";
 
 const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
 /** Requests a second of each of the two services; documents that they share. */
@@ -16,12 +17,9 @@ const rows = 400;
 const day = 86_400_000;
 
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 /** titan's documents under a transit key, and two services that may encrypt and decrypt with it, and nothing else. */

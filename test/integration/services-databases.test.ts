@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import test, { after, afterEach, before, type TestContext } from "node:test";
+import test, { afterEach, before, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { Vault } from "../../clients/vault.ts";
@@ -15,6 +15,7 @@ import {
 import type { Database } from "../../model/model.ts";
 import { scramVerifier } from "../../operations/database/scram.ts";
 import { testServices } from "./running-services.ts";
+import { endedWithFile } from "./support/ended-with-file.ts";
 
 const ledger: Database = {
   id: "titan/ledger",
@@ -60,14 +61,11 @@ const unknown = { exists: async () => false };
 const known = { exists: async () => true };
 
 let services: LocalServices;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 
 before(async () => {
-  const own = await testServices({ after: (end) => ends.push(end) });
+  const own = await testServices(shared);
   services = await own.start({ postgresSettings: { log_statement: "all" } });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
 });
 
 /** One server for all: what a test made in it goes with the test. */

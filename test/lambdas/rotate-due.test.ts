@@ -1,25 +1,23 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Vault } from "../../clients/vault.ts";
 import { makeHandler } from "../../lambdas/rotate-due/handler.ts";
 import type { Result } from "../../lambdas/rotate-due/result.ts";
 import { loginByAws } from "../../operations/aws-login.ts";
+import { endedWithFile } from "../integration/support/ended-with-file.ts";
 import { serverId } from "./platform.ts";
 import { elsewhere, here, type ScheduledRunner, startScheduledRunner } from "./scheduled-runner.ts";
 
 let stack: ScheduledRunner;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 const values = new Set<string>();
 
 before(async () => {
-  stack = await startScheduledRunner({ after: (end) => ends.push(end) });
+  stack = await startScheduledRunner(shared);
   const { aws, role, env, model } = stack;
   await aws.function("rotate-due", { role, env, shipping: { model, commit: "c0ffee" } });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
 });
 
 async function run(): Promise<{ result: Result; log: string }> {

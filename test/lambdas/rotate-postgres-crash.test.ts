@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { text } from "node:stream/consumers";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { PutSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import type { AwsOptions } from "../../clients/secrets-manager.ts";
 import { type StepName, stepNames } from "../../lambdas/rotate-postgres/event.ts";
 import { rotateSecret } from "../../local/aws/rotate-secret.ts";
+import { endedWithFile } from "../integration/support/ended-with-file.ts";
 import { seeded } from "../integration/support/seeded.ts";
 import type { CrashPoint } from "../operations/rotation/counted.ts";
 import type { CrashedStep } from "./crash-runner.ts";
@@ -19,16 +20,13 @@ const perStep = 2;
 
 let stack: RotatedUsers;
 let aws: AwsOptions;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 const passwords = new Set<string>();
 
 before(async () => {
-  stack = await startRotatedUsers({ after: (end) => ends.push(end) });
+  stack = await startRotatedUsers(shared);
   const { endpoint, region } = stack.aws;
   aws = { endpoint, region, credentials: await stack.aws.session(stack.role) };
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
 });
 
 const rotate = (secret: string) =>

@@ -1,19 +1,17 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { rotateSecret } from "../../local/aws/rotate-secret.ts";
+import { endedWithFile } from "../integration/support/ended-with-file.ts";
 import { type RotatedUsers, startRotatedUsers } from "./database-users.ts";
 
 const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
 const clients = 4;
 
 let stack: RotatedUsers;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 
 before(async () => {
-  stack = await startRotatedUsers({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  stack = await startRotatedUsers(shared);
 });
 
 /** Logs in again and again with what Secrets Manager says is in force, as a connection pool of AWS does. */

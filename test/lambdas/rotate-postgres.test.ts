@@ -1,24 +1,22 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { CloudTrailClient, LookupEventsCommand } from "@aws-sdk/client-cloudtrail";
 import { PutSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import { type StepName, stepNames } from "../../lambdas/rotate-postgres/event.ts";
 import { rotateSecret } from "../../local/aws/rotate-secret.ts";
+import { endedWithFile } from "../integration/support/ended-with-file.ts";
 import { type RotatedUsers, startRotatedUsers } from "./database-users.ts";
 import type { DatabaseValue } from "./platform.ts";
 
 let stack: RotatedUsers;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 /** Every password of this file, to be looked for in logs at its end. */
 const passwords = new Set<string>();
 
 before(async () => {
-  stack = await startRotatedUsers({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  stack = await startRotatedUsers(shared);
 });
 
 const rotate = (secret: string) =>

@@ -1,21 +1,19 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import type { RequestOptions, Vault } from "../../../clients/vault.ts";
 import type { Model } from "../../../model/model.ts";
 import type { Step } from "../../../operations/progress.ts";
 import { databaseReach } from "../../../operations/rotation/connect.ts";
 import { makeFirstUsers } from "../../../operations/rotation/first-users.ts";
 import { ensureFirstValues } from "../../../operations/values/first.ts";
+import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { DatabaseUserCase } from "./postgres-case.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 const passwords = new Set<string>();

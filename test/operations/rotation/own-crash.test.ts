@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
+import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import type { Call } from "./counted.ts";
 import { killEverywhere } from "./crash.ts";
 import { OwnCase } from "./own-case.ts";
@@ -7,12 +8,9 @@ import type { OwnData } from "./own-scenario.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 const isWhole = process.env.KEYPLANE_SCALE === "prove";

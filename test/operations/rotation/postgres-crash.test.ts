@@ -1,24 +1,22 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import type { Secret } from "../../../model/model.ts";
 import type { Reason } from "../../../operations/rotation/rotator.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
+import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { type Crashes, killEverywhere } from "./crash.ts";
 import { DatabaseUserCase } from "./postgres-case.ts";
 import type { PostgresData } from "./postgres-scenario.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 const isWhole = process.env.KEYPLANE_SCALE === "prove";
 /** Every password of this file, to be looked for in the log at its end. */
 const passwords = new Set<string>();
 
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 /** Crashes of a rotation of users of their own; at its end exactly the current value logs in. */

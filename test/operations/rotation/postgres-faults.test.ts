@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "../../../model/model.ts";
 import { databaseReach } from "../../../operations/rotation/connect.ts";
@@ -10,6 +10,7 @@ import {
   TargetUnavailableError,
 } from "../../../operations/rotation/rotator.ts";
 import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
+import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { CutProxy } from "./cut-proxy.ts";
 import { DatabaseUserCase } from "./postgres-case.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
@@ -18,14 +19,14 @@ let server: DatabaseServer;
 let proxy: CutProxy;
 /** Through the proxy, with little patience. */
 let reach: Reach;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 const passwords = new Set<string>();
 
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
+  server = await startDatabaseServer(shared);
   proxy = new CutProxy(server.services.postgres.port);
   const port = await proxy.start();
-  ends.push(() => proxy.stop());
+  shared.after(() => proxy.stop());
   const patience = { connect: 500, statement: 500 };
   const direct = databaseReach({ vault: server.rotator, model: server.model, patience });
   const through = (database: Target): Target => ({ ...database, port });
@@ -34,9 +35,6 @@ before(async () => {
     login: (database, as) => direct.login(through(database), as),
     fetch,
   };
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
 });
 
 const titan = () => new DatabaseUserCase(server, server.secret("titan/ledger-titan-brain"), passwords);

@@ -1,22 +1,20 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import type { Consumer } from "../../../model/model.ts";
 import type { Sink } from "../../../operations/delivery/sink.ts";
 import type { ConsumerProbe } from "../../../operations/rotation/observer.ts";
 import { ProbeError } from "../../../operations/rotation/rotator.ts";
 import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
+import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { DatabaseUserCase } from "./postgres-case.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 import { ask, passwords, rotated, staged } from "./postgres-steps.ts";
 
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 const recIo = () => server.secret("rec-io/trading-rec_trading_user");

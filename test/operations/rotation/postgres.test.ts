@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import pg from "pg";
 import type { Database } from "../../../model/model.ts";
 import { scramVerifier } from "../../../operations/database/scram.ts";
@@ -8,17 +8,15 @@ import { setupScript } from "../../../operations/database/setup.ts";
 import { databaseReach } from "../../../operations/rotation/connect.ts";
 import { ProbeError, StillAcceptedError } from "../../../operations/rotation/rotator.ts";
 import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
+import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { connectVault, type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 import { ask, beginning, passwords, rotated, staged } from "./postgres-steps.ts";
 
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 const titan = () => server.secret("titan/ledger-titan-brain");

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import type { Vault } from "../../../clients/vault.ts";
 import { type Outcome, rotate } from "../../../operations/rotation/engine.ts";
 import { until } from "../../integration/services/until.ts";
+import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { openScenario } from "./crash.ts";
 import { OwnCase } from "./own-case.ts";
 import { DatabaseUserCase } from "./postgres-case.ts";
@@ -21,12 +22,9 @@ import {
 } from "./targets.ts";
 
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 /** One secret at its real target. */
@@ -48,7 +46,7 @@ async function atTargets(): Promise<Sealed[]> {
   return Promise.all(
     opening.map(async (open): Promise<Sealed> => {
       const target = await open(platform);
-      ends.push(async () => target[Symbol.asyncDispose]());
+      shared.after(async () => target[Symbol.asyncDispose]());
       const { scenario, prepare, converged } = crashesAt(platform, target, false);
       const data = await prepare();
       const { name } = open;

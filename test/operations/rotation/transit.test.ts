@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { type Vault, VaultError, VaultUnreachableError } from "../../../clients/vault.ts";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
 import { verifyRetired } from "../../../operations/rotation/key-versions.ts";
 import { StillAcceptedError } from "../../../operations/rotation/rotator.ts";
 import type { KeyOutcome } from "../../../operations/rotation/transit.ts";
+import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import type { Call, CrashPoint } from "./counted.ts";
 import { pointsOf, startRunner } from "./crash.ts";
 import { Documents } from "./documents.ts";
@@ -14,12 +15,9 @@ import type { KeyRun } from "./transit-runner.ts";
 const day = 86_400;
 const isWhole = process.env.KEYPLANE_SCALE === "prove";
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 const made = (given?: { rows?: number; retain?: number }) => Documents.make(server, given);

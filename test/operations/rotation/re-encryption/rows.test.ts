@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CiphertextRemainsError } from "../../../../operations/rotation/re-encryption/census.ts";
 import { ColumnError } from "../../../../operations/rotation/re-encryption/column.ts";
@@ -11,17 +11,15 @@ import {
   TargetUnavailableError,
 } from "../../../../operations/rotation/rotator.ts";
 import { fernet, recipher } from "../../../../operations/rotation/rotators/fernet.ts";
+import { endedWithFile } from "../../../integration/support/ended-with-file.ts";
 import { type DatabaseServer, startDatabaseServer } from "../postgres-server.ts";
 import { type ApiKeys, apiKeys, fernetKey, migrateAll } from "./api-keys.ts";
 import { Death } from "./death.ts";
 
 let server: DatabaseServer;
-const ends: (() => Promise<void>)[] = [];
+const shared = endedWithFile();
 before(async () => {
-  server = await startDatabaseServer({ after: (end) => ends.push(end) });
-});
-after(async () => {
-  for (const end of ends.reverse()) await end();
+  server = await startDatabaseServer(shared);
 });
 
 const plaintexts = (count: number, from = 0) =>
