@@ -1,7 +1,7 @@
 import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
-import { vault } from "./types.ts";
+import { humanLogins, vault } from "./types.ts";
 
 export const quotaBounds: ResourceRule = {
   name: "quota-bounds",
@@ -58,5 +58,5 @@ export const quotaEverywhere: StackRule = {
  */
 function loginOf(type: string | undefined): string {
   if (type === "oidc") return "oidc/callback";
-  return type === "userpass" || type === "ldap" ? "login/NAME" : "login";
+  return humanLogins.includes(type ?? "") ? "login/NAME" : "login";
 }

@@ -390,6 +390,10 @@ test("quota-everywhere: refuses a Vault without a bound for all, and a login wit
       path,
     );
   }
+  const radius = changed(shipped(vault.auth, "oidc"), { type: "radius", path: "radius" });
+  assert.deepEqual(findings(quotas.quotaEverywhere, [radius, ...quota("auth/radius/login")]), [
+    "no quota bounds logins at auth/radius/login/NAME",
+  ]);
 });
 function order(message: string): number {
   return everything().findIndex(({ props }) => message.includes(` auth/${String(props.path)}/`));
