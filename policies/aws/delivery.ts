@@ -10,11 +10,17 @@ import { aws } from "./types.ts";
  * Rights without which nothing fails and something falls silent: what somebody else is given too little of, they notice.
  */
 
+/** Role policies by the role that they are of, once for all the rules that ask. */
+const byRole = new WeakMap<readonly Resource[], Map<string, Resource[]>>();
+
 /** What the policies of a role, which its ARN names, allow. */
 function rightsOf(resources: readonly Resource[], role: unknown): Statement[] {
-  const name = nameIn(text(role) ?? "");
-  return ofType(resources, aws.rolePolicy)
-    .filter(({ props }) => text(props.role) === name)
+  let policies = byRole.get(resources);
+  if (policies === undefined) {
+    policies = Map.groupBy(ofType(resources, aws.rolePolicy), ({ props }) => text(props.role) ?? "");
+    byRole.set(resources, policies);
+  }
+  return (policies.get(nameIn(text(role) ?? "")) ?? [])
     .flatMap(({ type, props }) => statements(type, props))
     .filter(({ allow }) => allow);
 }

@@ -109,12 +109,23 @@ export function covers({ actions, notActions }: Statement, action: string): bool
 
 /** Whether text matches AWS' pattern of * and ?. */
 export function matches(pattern: string, text: string): boolean {
-  if (!isPattern(pattern)) return pattern === text;
+  return isPattern(pattern) ? compiled(pattern).test(text) : pattern === text;
+}
+
+/** Patterns come again with every role. */
+const patterns = new Map<string, RegExp>();
+
+function compiled(pattern: string): RegExp {
+  const before = patterns.get(pattern);
+  if (before !== undefined) return before;
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")
     .replaceAll("*", ".*")
     .replaceAll("?", ".");
-  return new RegExp(`^${source}$`, "s").test(text);
+  const form = new RegExp(`^${source}$`, "s");
+  if (patterns.size >= 10_000) patterns.clear();
+  patterns.set(pattern, form);
+  return form;
 }
 
 /** Whether a text of AWS stands for more than itself. */

@@ -164,7 +164,8 @@ function isNamed(resource: string, environment: string): boolean {
   if (/:log-stream:\d{12}_CloudTrail_[\w-]+\*$/.test(whole)) return true;
   if (!/^[^*?]+[-/:]\*$/.test(whole)) return false;
   return (
-    new RegExp(`keyplane[-/]${environment}[-/]`).test(whole) || /^(key|network-interface)\/\*$/.test(whole)
+    whole.replaceAll("/", "-").includes(`keyplane-${environment}-`) ||
+    /^(key|network-interface)\/\*$/.test(whole)
   );
 }
 

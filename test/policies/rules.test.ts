@@ -80,6 +80,17 @@ test("what was found wrong before a value was unknown stays found beside the pen
   );
 });
 
+test("findings come in the order of the resources, whichever their types are", () => {
+  const refusing: ResourceRule = { ...throwing, judge: () => ["wrong", "also wrong"] };
+  const mixed = ["a", "b", "a", "c", "b"].map((type, place) =>
+    seen({ ...resource, inputs: {}, type, urn: `${place}` }),
+  );
+  assert.deepEqual(
+    judge([refusing], mixed).map(({ urn }) => urn),
+    ["0", "0", "1", "1", "2", "2", "3", "3", "4", "4"],
+  );
+});
+
 for (const [text, expected] of [
   ["900", 900],
   ["15m", 900],
