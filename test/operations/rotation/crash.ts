@@ -54,6 +54,8 @@ export interface Crashes<Data> {
    * under it, or by itself.
    */
   rollsBack?: "aborted" | "by itself";
+  /** Whoever comes after the killed runner takes the rotation back, wherever that is still possible. */
+  isTakenBack?: boolean;
   /** Narrows the points down, e.g. to one state. */
   only?(call: Call): boolean;
   /** Points of each state where not all are taken; 1 by default. */
@@ -111,7 +113,7 @@ async function undisturbed<Data>(crashes: Crashes<Data>): Promise<{ calls: Call[
   const { code, stdout, stderr } = await run(crashes, data);
   assert.equal(code, 0, stderr);
   const { outcome, calls } = JSON.parse(stdout) as { outcome: Outcome; calls: Call[] };
-  await assertEnded(crashes, data, outcome, "not killed");
+  await assertEnded({ ...crashes, isTakenBack: false }, data, outcome, "not killed");
   return { calls };
 }
 
@@ -132,8 +134,9 @@ export function pointsOf(
   const states = [...new Set(indexes.map((index) => calls[index]?.state))];
   return states.flatMap((state) => {
     const of = indexes.filter((index) => calls[index]?.state === state);
-    return Array.from({ length: perState }, (): CrashPoint => {
-      return { index: of[next(of.length)] ?? 0, when: next(2) === 0 ? "before" : "after" };
+    const first = next(2);
+    return Array.from({ length: perState }, (_, turn): CrashPoint => {
+      return { index: of[next(of.length)] ?? 0, when: (first + turn) % 2 === 0 ? "before" : "after" };
     });
   });
 }
@@ -158,7 +161,8 @@ async function assertEnded<Data>(
   outcome: Outcome,
   at: string,
 ): Promise<void> {
-  assert.equal(outcome.state, crashes.rollsBack ? "rolled-back" : "done", `${at}: ${outcome.waiting}`);
+  const { rollsBack, isTakenBack = false } = crashes;
+  assert.equal(outcome.state, rollsBack || isTakenBack ? "rolled-back" : "done", `${at}: ${outcome.waiting}`);
   await crashes.converged(data, outcome, at);
   await opened(crashes, data, async ({ vault, model, secret }) => {
     for (const { path } of [{ path: secret.source }, ...secret.consumers]) {
@@ -221,6 +225,7 @@ async function goOn<Data>(crashes: Crashes<Data>, data: Data, before: Journal | 
   return opened(crashes, data, async (subject) => {
     const clock = later(await vaultClock(subject.vault), 70_000);
     const options = { ...subject, ...manner, wait: true, clock };
+    if (crashes.isTakenBack) return abortRotation({ ...options, why: "taken back" });
     if (crashes.rollsBack === "aborted" && (await journalOf(subject))?.abort === undefined)
       return abortRotation({ ...options, why: "told again" });
     const outcome = await resumeRotation(options);

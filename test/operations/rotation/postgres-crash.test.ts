@@ -24,7 +24,7 @@ function crashesOf(
   like: Secret,
   reason: Reason,
   held: (one: DatabaseUserCase, at: string) => Promise<void>,
-  rollsBack = false,
+  how: Pick<Crashes<PostgresData>, "rollsBack" | "isTakenBack" | "perState"> = {},
 ): Crashes<PostgresData> {
   const cases = new Map<string, DatabaseUserCase>();
   const olds = new Map<string, Fields>();
@@ -36,7 +36,7 @@ function crashesOf(
   return {
     scenario: import.meta.resolve("./postgres-scenario.ts"),
     reason,
-    ...(rollsBack && { rollsBack: "aborted", perState: 2 }),
+    ...how,
     async prepare() {
       const one = new DatabaseUserCase(server, like, passwords);
       cases.set(one.secret.id, one);
@@ -46,7 +46,7 @@ function crashesOf(
       return one.data;
     },
     held: (data, at) => held(caseOf(data), at),
-    async converged(data, _outcome, at) {
+    async converged(data, { state }, at) {
       const one = caseOf(data);
       const { databaseUser } = one.secret;
       const fields = await one.source();
@@ -54,7 +54,7 @@ function crashesOf(
       for (const delivered of await one.delivered()) assert.equal(delivered.password, fields.password, at);
       assert.equal((await one.delivered()).length, one.secret.consumers.length, at);
       const old = olds.get(one.secret.id);
-      if (rollsBack) assert.deepEqual(fields, old, at);
+      if (state === "rolled-back") assert.deepEqual(fields, old, at);
       else if (old !== undefined) assert.equal(await one.refusal(old), "28P01", at);
       const open = await server.query<{ rolname: string }>(
         one.secret,
@@ -65,11 +65,16 @@ function crashesOf(
     },
     values: () => passwords,
     // The rest is the engine's own, which its own test kills at every call.
-    only: ({ state, name }) =>
-      isWhole ||
-      (["stage", "revoke", "verify", "rolling-back"].includes(state) && !name.startsWith("vault POST kv")),
+    only: ({ state, name }) => {
+      if (how.isTakenBack) return isWhole ? beforeReturn.includes(state) : state === "stage";
+      const states = ["stage", "revoke", "verify", "rolling-back"];
+      return isWhole || (states.includes(state) && !name.startsWith("vault POST kv"));
+    },
   };
 }
+
+/** Where the way back is still open. */
+const beforeReturn = ["generate", "stage", "deliver-listeners", "deliver-signers"];
 
 /** What a consumer was given logs in. */
 async function everyDelivered(one: DatabaseUserCase, at: string): Promise<void> {
@@ -103,7 +108,14 @@ for (const [what, id, reason, held] of [
   });
 
   test(`kill -9 anywhere in rolling back the rotation of ${what}`, async (t) => {
-    const { killed } = await killEverywhere(t, crashesOf(server.secret(id), "scheduled", held, true));
+    const how = { rollsBack: "aborted", perState: 2 } as const;
+    const { killed } = await killEverywhere(t, crashesOf(server.secret(id), "scheduled", held, how));
+    assert.ok(killed >= 1, `${killed} killed`);
+  });
+
+  test(`kill -9 anywhere in the rotation of ${what}; another runner takes it back`, async (t) => {
+    const how = { isTakenBack: true };
+    const { killed } = await killEverywhere(t, crashesOf(server.secret(id), "scheduled", held, how));
     assert.ok(killed >= 1, `${killed} killed`);
   });
 }

@@ -239,11 +239,10 @@ async function withCredential({ login, model }: Platform, name: string, value: F
 }
 
 /** Crashes of rotations at a target: what any consumer holds is let in at every moment. */
-export function crashesAt(platform: Platform, target: Target, rollsBack: boolean): Crashes<TargetData> {
+export function crashesAt(platform: Platform, target: Target): Crashes<TargetData> {
   const firsts = new Map<string, Fields>();
   return {
     scenario: import.meta.resolve("./target-scenario.ts"),
-    ...(rollsBack && { rollsBack: "aborted" as const }),
     async prepare() {
       const data = await target.prepare();
       firsts.set(data.secret.source, await sourceOf(platform, data));
@@ -253,10 +252,10 @@ export function crashesAt(platform: Platform, target: Target, rollsBack: boolean
       for (const fields of await deliveredOf(platform, data))
         assert.ok(await target.accepts(data, fields), at);
     },
-    async converged(data, _outcome, at) {
+    async converged(data, { state }, at) {
       const source = await sourceOf(platform, data);
       const first = firsts.get(data.secret.source) ?? {};
-      if (rollsBack) assert.deepEqual(source, first, at);
+      if (state === "rolled-back") assert.deepEqual(source, first, at);
       else assert.equal(await target.accepts(data, first), false, `${at}: the first value is let in`);
       assert.ok(await target.accepts(data, source), at);
       for (const fields of await deliveredOf(platform, data))
