@@ -9,7 +9,7 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { startProgress } from "../cli/progress.ts";
 import { keepCompiledCode } from "../local/compile-cache.ts";
-import { ensureTools } from "../local/toolchain/index.ts";
+import { ensureTools, ToolchainError } from "../local/toolchain/index.ts";
 import { findZizmor } from "../local/toolchain/zizmor.ts";
 
 const only = process.argv.slice(2);
@@ -25,17 +25,25 @@ if (files.length === 0) {
 // First of all, so that no test waits for a build of many minutes; and only what the chosen files need.
 const pure = /^test\/((model|infra|clients|policies)\/|[^/]+$)/;
 const progress = startProgress(process.stderr);
-if (files.some((file) => !pure.test(file))) {
-  await ensureTools(["age", "age-keygen", "sops", "pulumi", "vault"], progress.report);
+try {
+  if (files.some((file) => !pure.test(file))) {
+    await ensureTools(["age", "age-keygen", "sops", "pulumi", "vault"], progress.report);
+  }
+  if (files.some((file) => file.includes("kubernetes"))) {
+    await ensureTools(["etcd", "kube-apiserver"], progress.report);
+  }
+  if (files.some((file) => file.includes("workflows"))) {
+    await ensureTools(["actionlint"], progress.report);
+    await findZizmor(progress.report);
+  }
+  if (files.some((file) => file.includes("nats"))) await ensureTools(["nats-server"], progress.report);
+} catch (error) {
+  progress.end();
+  // Without its tools no test says anything; whoever reads the last line only is told so as well.
+  console.error(error instanceof ToolchainError ? error.message : error);
+  console.log("0 passed, 1 failed");
+  process.exit(1);
 }
-if (files.some((file) => file.includes("kubernetes"))) {
-  await ensureTools(["etcd", "kube-apiserver"], progress.report);
-}
-if (files.some((file) => file.includes("workflows"))) {
-  await ensureTools(["actionlint"], progress.report);
-  await findZizmor(progress.report);
-}
-if (files.some((file) => file.includes("nats"))) await ensureTools(["nats-server"], progress.report);
 progress.end();
 
 // A process per file: none compiles again what another one did.
