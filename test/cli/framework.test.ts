@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
 import { entry, keyplane } from "./command.ts";
 
 const commands = [
@@ -125,9 +126,36 @@ test("Ctrl-C lets a command that watches for it stop between two steps, with exi
   });
   child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
   const [code] = await once(child, "close");
-  assert.deepEqual([code, stdout], [4, "cleaned up\n"]);
+  assert.deepEqual([code, stdout], [4, "started\ncleaned up\n"]);
   assert.match(stderr, /Stopping after this step/);
   assert.match(stderr, /run the same command again/);
+});
+
+test("the same signal by two ways is one: npm hands on what a terminal or `timeout` sends to all", async () => {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "interruptible.ts")], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  let stdout = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  child.kill("SIGINT");
+  const [code] = await once(child, "close");
+  assert.deepEqual([code, stdout], [4, "started\ncleaned up\n"]);
+});
+
+test("a second Ctrl-C ends at once, with 130", async () => {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "interruptible.ts"), "slow"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  let stdout = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
+  await once(child.stdout, "data");
+  child.kill("SIGINT");
+  await wait(1000);
+  child.kill("SIGINT");
+  const [code] = await once(child, "close");
+  assert.deepEqual([code, stdout], [130, "started\n"]);
 });
 
 test("only what a command needs is loaded: validate loads neither Pulumi nor a client", async () => {
