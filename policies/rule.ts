@@ -32,6 +32,8 @@ interface Statement {
 export interface ResourceRule extends Statement {
   /** Type tokens that it judges; none is every type. */
   types: readonly string[];
+  /** It looks at what a provider answered as well (outputs), where the engine shows that. */
+  judgesOutputs?: true;
   /** What is wrong, one text for each; never with a secret's value. */
   judge(resource: Resource): Iterable<string>;
 }

@@ -5,7 +5,7 @@ import plugins from "@pulumi/pulumi/proto/plugin_pb.js";
 import empties from "google-protobuf/google/protobuf/empty_pb.js";
 import type { Exception } from "../model/model.ts";
 import { type Finding, judgeOne, judgeTogether } from "./judge.ts";
-import type { Resource, Rule, Severity } from "./rule.ts";
+import { isStackRule, type Resource, type Rule, type Severity } from "./rule.ts";
 import { propsOf } from "./wire.ts";
 
 const { EnforcementLevel, PolicySeverity } = messages;
@@ -62,6 +62,7 @@ function resourceOf(sent: Sent): Resource {
 }
 
 function methods(pack: Pack) {
+  const ofOutputs = pack.rules.filter((rule) => !isStackRule(rule) && rule.judgesOutputs);
   /** URNs of what this run judged one by one, by stack. */
   const judged = new Map<string, Set<string>>();
   const judgedOf = (stack: string) => {
@@ -90,6 +91,9 @@ function methods(pack: Pack) {
       const resources = request.getResourcesList().map(resourceOf);
       const [first] = resources;
       const findings = first === undefined ? [] : judgeTogether(pack.rules, resources);
+      // One by one the engine shows what was asked for, here what came of it; before an update that is not known yet.
+      const answered = resources.flatMap((resource) => judgeOne(ofOutputs, resource));
+      findings.push(...answered.filter(({ verdict }) => verdict === "violated"));
       const told = findings.map((finding) => said(pack, finding, first?.urn ?? ""));
       const stack = stackOf(first?.urn ?? "");
       const alone = resources.filter(({ urn }) => judgedOf(stack).has(urn)).length;

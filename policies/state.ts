@@ -4,9 +4,9 @@ import { unknownProperty } from "./unknown.ts";
 import { record, text } from "./value.ts";
 import { vault } from "./vault/types.ts";
 
-/** Names of properties that hold a live value and nothing else, in any provider. */
+/** Ends of names of properties that hold a live value and nothing else, in any provider. */
 const liveNames =
-  /^(password|passwd|master_?password|private_?key|private_?key_?pem|secret|secret_?id|secret_?key|secret_?access_?key|secret_?string|secret_?binary|client_?secret|oidc_?client_?secret|token|auth_?token|access_?token|wrapped_?token|token_?reviewer_?jwt|service_?account_?jwt|credentials|data_json_wo|passphrase|api_?key|bindpass)$/i;
+  /(password|passwd|passphrase|private_?key(_?pem)?|secret|secret_?id|secret_?key|secret_?access_?key|secret_?string|secret_?binary|client_?secret|token|token_?reviewer_?jwt|service_?account_?jwt|credentials|data_json_wo|api_?key|bindpass|hmac(_?key)?|signing_?key|encryption_?key|unseal_?key|recovery_?key|master_?key)$/i;
 
 const secretRotation = "aws:secretsmanager/secretRotation:SecretRotation";
 
@@ -16,6 +16,8 @@ const shortest = 8;
 /** Forms of values that are live wherever they stand. Each is published by who issues them. */
 const forms: [RegExp, string][] = [
   [/-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/, "a private key"],
+  // The same in base64: PRIVATE KEY, and those of RSA, EC, OPENSSH and ENCRYPTED.
+  [/LS0tLS1CRUdJTi(?:BQUklWQVRF|BSU0EgUFJJ|BFQyBQUklW|BPUEVOU1NI|BFTkNSWVBU)/, "a private key"],
   [/AGE-SECRET-KEY-1[0-9A-Z]{20,}/, "a private age key"],
   [/\bhv[sbr]\.[A-Za-z0-9_-]{20,}/, "a Vault token"],
   [/\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/, "an AWS access key"],
@@ -44,6 +46,7 @@ export const noLiveValue: ResourceRule = {
     "R55",
   ],
   types: [],
+  judgesOutputs: true,
   *judge({ type, props }) {
     // Judged by `state-bootstrap-ends`: it is dead when the update ends.
     const bootstrap = type === vault.connection ? "postgresql.password" : undefined;
@@ -75,7 +78,7 @@ const anyForm = new RegExp(forms.map(([form]) => form.source).join("|"));
 
 /** One of these stands in whatever has a form: looking for them alone is twice as fast. */
 const anyMark =
-  /PRIVATE KEY|AGE-SECRET-KEY|hvs\.|hvb\.|hvr\.|AKIA|ASIA|ghp_|gho_|ghr_|ghs_|ghu_|github_pat_|xox|hooks\.slack|sk-|eyJ|pul-|npm_|gAAAAA|:\/\//;
+  /PRIVATE KEY|LS0tLS1CRUdJTi|AGE-SECRET-KEY|hvs\.|hvb\.|hvr\.|AKIA|ASIA|ghp_|gho_|ghr_|ghs_|ghu_|github_pat_|xox|hooks\.slack|sk-|eyJ|pul-|npm_|gAAAAA|:\/\//;
 
 function hasForm(value: string): boolean {
   return anyMark.test(value) && anyForm.test(value);
@@ -91,7 +94,10 @@ function isSuspect(value: unknown, name: string): boolean {
     for (let index = 0; index < value.length; index++) if (isSuspect(value[index], name)) return true;
     return false;
   }
-  for (const key in value) if (isSuspect((value as Record<string, unknown>)[key], key)) return true;
+  const isLive = isLiveName(name);
+  for (const key in value) {
+    if (isSuspect((value as Record<string, unknown>)[key], isLive ? name : key)) return true;
+  }
   return false;
 }
 
@@ -116,7 +122,9 @@ function* leaves(
     for (let index = 0; index < value.length; index++) yield* leaves(value[index], `${path}[${index}]`, name);
   } else if (typeof value === "object" && value !== null) {
     for (const key of Object.keys(value)) {
-      yield* leaves((value as Record<string, unknown>)[key], path === "" ? key : `${path}.${key}`, key);
+      const within = path === "" ? key : `${path}.${key}`;
+      // What stands below the name of a live value is one, whatever it is called itself.
+      yield* leaves((value as Record<string, unknown>)[key], within, isLiveName(name) ? name : key);
     }
   } else yield [path, name, value];
 }

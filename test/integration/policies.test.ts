@@ -184,7 +184,7 @@ suite("`keyplane check --state` of an environment whose state is where `pulumi` 
     state = await realState("staging");
   });
 
-  async function checked(resources: readonly RecordedResource[]) {
+  async function checked(resources: Parameters<typeof exported>[0]) {
     const file = join(folder, "state.json");
     await writeFile(file, JSON.stringify(exported(resources)));
     const { code, stderr } = await run(["stack", "import", "--stack", "staging", "--file", file]);
@@ -226,6 +226,29 @@ suite("`keyplane check --state` of an environment whose state is where `pulumi` 
       ["aws-trail-everywhere"],
     );
   });
+
+  const itself = "urn:pulumi:staging::keyplane::pulumi:pulumi:Stack::keyplane-staging";
+  for (const [what, type] of [
+    ["a provider answered", "vault:identity/entity:Entity"],
+    ["the stack gives out", "pulumi:pulumi:Stack"],
+  ] as const) {
+    test(`finds a live value in what ${what}, though nobody asked for it`, async () => {
+      const [first] = state;
+      assert.ok(first);
+      const all = [{ ...first, urn: itself, type: "pulumi:pulumi:Stack", inputs: {}, parent: "" }, ...state];
+      const asked = all.find((resource) => resource.type === type);
+      assert.ok(asked);
+      const answered = { ...asked, outputs: { ...asked.inputs, rootPassword: "planted" } };
+      const { code, stdout } = await checked(all.map((each) => (each === asked ? answered : each)));
+      const { verdict, gates } = JSON.parse(stdout) as Answer;
+      assert.deepEqual([code, verdict], [1, "failed"]);
+      assert.deepEqual(
+        gates[1]?.findings.map(({ rule }) => rule),
+        ["state-no-live-value"],
+      );
+      assert.ok(!stdout.includes("planted"));
+    });
+  }
 
   test("passes nothing where there is no such stack", async () => {
     const elsewhere = join(folder, "elsewhere");

@@ -51,12 +51,12 @@ export async function recordMade(
 const known = (name: string) => ({ accessor: `accessor-of-${name}`, methodId: `method-of-${name}` });
 
 /** The resources as the engine exports a state. */
-export function exported(resources: readonly RecordedResource[]) {
+export function exported(resources: readonly (RecordedResource & { outputs?: object })[]) {
   return {
     version: 3,
     deployment: {
       manifest: { time: "2026-01-01T00:00:00Z", magic: "", version: "" },
-      resources: resources.map(({ urn, type, inputs, parent, protect }) => {
+      resources: resources.map(({ urn, type, inputs, outputs = inputs, parent, protect }) => {
         const custom = !/^(pulumi|keyplane):/.test(type);
         return {
           urn,
@@ -64,7 +64,7 @@ export function exported(resources: readonly RecordedResource[]) {
           ...(custom && { id: urn }),
           type,
           inputs,
-          outputs: inputs,
+          outputs,
           protect,
           ...(parent !== "" && { parent }),
         };

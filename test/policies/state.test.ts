@@ -28,6 +28,20 @@ ruleSuite(state.noLiveValue, shipped(vault.entity, "ada"), {
     { metadata: { backup: { secretKey: "x" } } },
     ["metadata.backup.secretKey is the name of a live value"],
   ],
+  "a name that ends as one": [
+    { metadata: { db_password: "x", adminPassword: "y" } },
+    [
+      "metadata.db_password is the name of a live value",
+      "metadata.adminPassword is the name of a live value",
+    ],
+  ],
+  "whatever stands below such a name": [
+    { metadata: { credentials: { user: "x", rest: ["y"] } } },
+    [
+      "metadata.credentials.user is the name of a live value",
+      "metadata.credentials.rest[0] is the name of a live value",
+    ],
+  ],
   "a private key": [
     { "metadata.note": planted("-----BEGIN RSA ", "PRIVATE KEY-----\nx") },
     ["metadata.note holds a private key"],
@@ -53,6 +67,10 @@ const typeJudged = rules.find(({ name }) => name === "state-type-judged");
 assert.ok(typeJudged);
 const inText: [what: string, value: string][] = [
   ["a private key", planted("-----BEGIN EC ", "PRIVATE KEY-----")],
+  ...["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "].map((kind): [string, string] => [
+    "a private key",
+    btoa(planted(`-----BEGIN ${kind}`, "PRIVATE KEY-----")),
+  ]),
   ["a private age key", planted("AGE-SECRET-", `KEY-1${"Q".repeat(40)}`)],
   ...["s", "b", "r"].map((kind): [string, string] => [
     "a Vault token",
