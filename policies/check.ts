@@ -1,7 +1,7 @@
 import type { Position } from "../model/catalogue.ts";
 import type { Exception, Model } from "../model/model.ts";
 import { causesOf } from "./cause.ts";
-import { exceptionCurrent, exceptionUsed, holds, isAbout } from "./exceptions.ts";
+import { ended, exceptionCurrent, exceptionUsed, isAbout, isRequirement } from "./exceptions.ts";
 import { judge } from "./judge.ts";
 import type { Resource, Rule } from "./rule.ts";
 import { rules as every } from "./rules.ts";
@@ -52,32 +52,31 @@ export function check(
   const findings = judge(rules, resources).map((finding): Finding => {
     const { entry, place } = causeOf(finding.urn);
     const exception = model.exceptions.find(
-      (each) => each.appliesTo === entry && isAbout(each, finding.rule),
+      (each) => each.appliesTo === entry && isAbout(each, finding.rule, model.environment),
     );
     const found = { ...finding, entry, ...at(place) };
-    if (exception === undefined || finding.verdict === "pending") return found;
+    if (exception === undefined) return found;
+    // Also where only the update will tell: then it may be needed.
     used.add(exception);
-    return holds(exception, today) ? { ...found, verdict: "excepted", exception } : found;
+    const isExcepted = finding.verdict === "violated" && ended(exception, today) === undefined;
+    return isExcepted ? { ...found, verdict: "excepted", exception } : found;
   });
+  const names = new Set(rules.map(({ name }) => name));
   for (const exception of model.exceptions) {
-    const { name, appliesTo, owner, expires } = exception;
+    const { name, rule: named, appliesTo, owner } = exception;
     const place = positions.has(`exceptions/${name}`)
       ? `exceptions/${name}`
       : `exceptions/${appliesTo.split("/")[0]}/${name}`;
     const about = { verdict: "violated" as const, entry: appliesTo, ...at(place) };
-    if (!holds(exception, today)) {
-      findings.push({
-        rule: exceptionCurrent,
-        message: `"${name}" of ${owner} ended on ${expires}`,
-        ...about,
-      });
-    }
+    const end = ended(exception, today);
+    if (end !== undefined)
+      findings.push({ rule: exceptionCurrent, message: `"${name}" of ${owner} ${end}`, ...about });
     if (!used.has(exception) && usedElsewhere?.has(name) !== true) {
-      findings.push({
-        rule: exceptionUsed,
-        message: `"${name}" of ${owner}: nothing breaks ${exception.rule} at ${appliesTo}`,
-        ...about,
-      });
+      const why =
+        names.has(named) || isRequirement(named)
+          ? `nothing that can be excepted breaks ${named} at ${appliesTo}`
+          : `there is no rule ${named}`;
+      findings.push({ rule: exceptionUsed, message: `"${name}" of ${owner}: ${why}`, ...about });
     }
   }
   return {
@@ -88,7 +87,7 @@ export function check(
     exceptions: model.exceptions.map((exception) => ({
       exception,
       used: used.has(exception),
-      expired: !holds(exception, today),
+      expired: ended(exception, today) !== undefined,
     })),
   };
 }

@@ -26,6 +26,8 @@ interface Statement {
   /** How to make it hold. */
   fix: string;
   controls: Control[];
+  /** No exception excuses it: without it nothing else could be judged, or a value would be out already. */
+  isAbsolute?: true;
 }
 
 /** Judges one resource by itself. */

@@ -45,6 +45,7 @@ export const noLiveValue: ResourceRule = {
     "R54",
     "R55",
   ],
+  isAbsolute: true,
   types: [],
   judgesOutputs: true,
   *judge({ type, props }) {
@@ -195,6 +196,7 @@ export function typeJudged(rules: readonly Rule[]): ResourceRule {
     severity: "high",
     fix: "Write rules for the type in policies/, or declare it by one that has them.",
     controls: ["NIST-800-53r5/CM-4", "R7"],
+    isAbsolute: true,
     types: [],
     *judge({ type }) {
       // The engine's own, and components, which declare nothing by themselves.

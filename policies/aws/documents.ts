@@ -57,6 +57,7 @@ export const documentReadable: ResourceRule = {
   severity: "critical",
   fix: "Write a JSON document of version 2012-10-17, in which each statement says what, and on what or for whom.",
   controls: ["NIST-800-53r5/AC-3", "R7"],
+  isAbsolute: true,
   types: Object.keys(documents),
   *judge({ type, props }) {
     const document = documentIn(type, props);

@@ -56,6 +56,7 @@ export const policyReadable: ResourceRule = {
   severity: "critical",
   fix: 'Write it as blocks of path "…" { capabilities = […] }; the model renders it so.',
   controls: ["NIST-800-53r5/AC-3", "R7"],
+  isAbsolute: true,
   types: [vault.policy],
   *judge({ props }) {
     if (text(props.name) === undefined) yield "the policy has no name";
