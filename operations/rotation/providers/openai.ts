@@ -89,13 +89,13 @@ export const openai: Adapter = {
         const what = "revoke a key";
         const { entries } = await all("list the keys", "api_keys");
         const owner = accountOf(entries.find((entry) => entry.id === id));
-        await remove(what, `api_keys/${encodeURIComponent(id)}`);
-        // An account that was made for one key goes with it.
+        // An account that was made for one key goes with it, and before it: the key is what says whose it was.
         const account = textIn(owner.id);
         const alone = entries.filter((entry) => accountOf(entry).id === owner.id).length === 1;
         if (account !== "" && alone && textIn(owner.name).startsWith("keyplane/")) {
           await remove(what, `service_accounts/${encodeURIComponent(account)}`);
         }
+        await remove(what, `api_keys/${encodeURIComponent(id)}`);
       },
     };
   },

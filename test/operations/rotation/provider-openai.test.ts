@@ -80,6 +80,19 @@ test("rolled back, the service account that was made for the new key goes with i
   assert.deepEqual([w.server.keys.length, w.server.accounts.size], [1, 0]);
 });
 
+test("rolling back that stops between the account and its key leaves neither behind when it is gone on with", async () => {
+  for (const stops of ["DELETE service_accounts/ID", "DELETE api_keys/ID"]) {
+    await using w = await world();
+    const current: Fields = { key: w.server.issue(person, "solo").value };
+    const next = await provider.create(w.context, current);
+    w.server.fault = (name) => (name === stops ? "lost" : undefined);
+    await assert.rejects(provider.revoke(w.context, next, current), TargetUnavailableError);
+    w.server.fault = () => undefined;
+    await provider.revoke(w.context, next, current);
+    assert.deepEqual([w.server.keys.length, w.server.accounts.size], [1, 0], stops);
+  }
+});
+
 test("a key whose answer was lost is found by its service account's name and deleted", async () => {
   await using w = await world();
   const current: Fields = { key: w.server.issue(person, "solo").value };
