@@ -20,6 +20,8 @@ export interface AwsModel {
   topic: { name: string; policy: PolicyDocument; emails: string[] };
   deadLetters: string;
   functions: AwsFunction[];
+  /** The group of all schedules: for it, and not for a schedule, EventBridge takes their role. */
+  scheduleGroup: string;
   schedules: AwsSchedule[];
   secrets: AwsSecret[];
   /** How Vault checks who logs in by AWS: value of the X-Vault-AWS-IAM-Server-ID header. */
@@ -109,7 +111,6 @@ export interface AwsFunction {
 
 export interface AwsSchedule {
   name: string;
-  group: "default";
   function: string;
   role: string;
   expression: string;

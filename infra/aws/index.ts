@@ -4,7 +4,7 @@ import { declareAlarms, declareTopic } from "./alarms.ts";
 import { declareDeadLetters, RotationFunction } from "./functions.ts";
 import { declareKeys } from "./keys.ts";
 import { type DeclaredRole, declareGitHub, declareRoles } from "./roles.ts";
-import { declareSchedule } from "./schedules.ts";
+import { declareSchedule, declareScheduleGroup } from "./schedules.ts";
 import { DatabaseUserSecret } from "./secrets.ts";
 import { AuditTrail } from "./trail.ts";
 
@@ -47,8 +47,10 @@ export function declareAws(aws: AwsModel, code: Record<LambdaName, string>): voi
     ]),
   );
   const rotator = (name: string) => rotators.get(name) as RotationFunction;
+  const group = declareScheduleGroup(aws.scheduleGroup);
   for (const schedule of aws.schedules) {
     declareSchedule(schedule, {
+      group,
       target: rotator(schedule.function).resource,
       role: role(schedule.role),
       deadLetters,

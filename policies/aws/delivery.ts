@@ -1,7 +1,7 @@
 import { ofType } from "../resource.ts";
 import type { Resource, StackRule } from "../rule.ts";
 import { record, text } from "../value.ts";
-import { covers, matches, type Statement } from "./document.ts";
+import { covers, demanded, matches, type Statement } from "./document.ts";
 import { statements } from "./documents.ts";
 import { nameIn, nameOf } from "./place.ts";
 import { aws } from "./types.ts";
@@ -131,6 +131,34 @@ export const scheduleCalls: StackRule = {
       const { arn, roleArn } = record(props.target);
       if (!may(rightsOf(resources, roleArn), "lambda:InvokeFunction", text(arn) ?? ""))
         yield { urn, message: "its role may not call its target" };
+    }
+  },
+};
+
+/** https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html */
+export const scheduleGroupTrusted: StackRule = {
+  name: "aws-schedule-group",
+  sentence:
+    "A schedule's role is taken for the group that the schedule is in: else nothing rotates, and nobody hears.",
+  severity: "high",
+  fix: "Compare aws:SourceArn in the role's trust with the ARN of the schedule's group.",
+  controls: ["NIST-800-53r5/AC-3", "OWASP-Secrets/2.7.2-rotation", "R14"],
+  *judgeStack(resources) {
+    const roles = new Map(ofType(resources, aws.role).map((role) => [nameOf(role), role]));
+    for (const { urn, props } of ofType(resources, aws.schedule)) {
+      const { arn, roleArn } = record(props.target);
+      const [, partition, , region, account] = (text(arn) ?? "").split(":");
+      const group = `arn:${partition}:scheduler:${region}:${account}:schedule-group/${text(props.groupName) ?? "default"}`;
+      const role = roles.get(nameIn(text(roleArn) ?? ""));
+      // Whether there is such a role, `aws-references-declared` says.
+      if (role === undefined) continue;
+      const trusted = statements(role.type, role.props).some(
+        (statement) =>
+          statement.allow &&
+          statement.principals.includes("Service scheduler.amazonaws.com") &&
+          demanded(statement, "aws:SourceArn", "arnlike", "arnequals", "stringequals")?.includes(group),
+      );
+      if (!trusted) yield { urn, message: "its role is not taken for the group that it is in" };
     }
   },
 };

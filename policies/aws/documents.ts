@@ -238,6 +238,9 @@ function bindings(type: string, service: string): string[][] {
   return [["aws:SourceAccount", "aws:SourceArn"]];
 }
 
+/** EventBridge says the group when it takes a role, and never the schedule: with any other ARN nobody takes it. */
+const scheduleGroup = /^arn:aws[\w-]*:scheduler:[\w-]+:\d{12}:schedule-group\/[\w.-]+$/;
+
 export const servicesBound: ResourceRule = {
   name: "aws-services-bound",
   sentence:
@@ -260,6 +263,13 @@ export const servicesBound: ResourceRule = {
         for (const keys of bindings(type, service)) {
           if (!keys.some((key) => compared.has(key.toLowerCase())))
             yield `${called(statement)} lets ${service} act without comparing ${keys.join(" or ")}`;
+        }
+        if (service !== "scheduler.amazonaws.com") continue;
+        for (const source of [...statement.conditions.values()].flatMap(
+          (keys) => keys.get("aws:sourcearn") ?? [],
+        )) {
+          if (!scheduleGroup.test(source))
+            yield `${called(statement)} compares aws:SourceArn with ${source}, which is no schedule group`;
         }
       }
     }

@@ -14,6 +14,7 @@ const named: Record<string, string> = {
   [aws.queue]: "name",
   [aws.function]: "name",
   [aws.schedule]: "name",
+  [aws.scheduleGroup]: "name",
   [aws.analyzer]: "analyzerName",
   [aws.bucket]: "bucket",
   [aws.logGroup]: "name",

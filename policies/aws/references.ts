@@ -72,6 +72,7 @@ const byName: Partial<Record<Type, Reference[]>> = {
   [aws.rolePolicy]: to(aws.role, "role"),
   [aws.groupPolicy]: to(aws.group, "group"),
   [aws.functionPermission]: to(aws.function, "function"),
+  [aws.schedule]: to(aws.scheduleGroup, "groupName"),
   [aws.metricFilter]: to(aws.logGroup, "logGroupName"),
   [aws.trail]: to(aws.bucket, "s3BucketName"),
   [aws.bucketPolicy]: to(aws.bucket, "bucket"),

@@ -38,8 +38,6 @@ export const scheduleOften: ResourceRule = {
     const window = number(maximumWindowInMinutes) ?? 0;
     if (mode !== "OFF" && (mode !== "FLEXIBLE" || window < 1 || window > 15))
       yield "flexibleTimeWindow is neither OFF nor of 1 to 15 minutes";
-    if (props.groupName !== undefined && props.groupName !== "default")
-      yield "groupName is not default, for which the schedules' role is";
   },
 };
 

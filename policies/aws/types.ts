@@ -40,4 +40,5 @@ export const aws = {
   functionPermission: "aws:lambda/permission:Permission",
   functionUrl: "aws:lambda/functionUrl:FunctionUrl",
   schedule: "aws:scheduler/schedule:Schedule",
+  scheduleGroup: "aws:scheduler/scheduleGroup:ScheduleGroup",
 } as const;

@@ -88,11 +88,12 @@ const hands: [what: string, act: () => Promise<unknown>, step: string][] = [
     "the schedule switched off",
     async () => {
       const { Name, ScheduleExpression, FlexibleTimeWindow, Target } = await aws.scheduler.send(
-        new GetScheduleCommand({ Name: "keyplane-local-rotate-due" }),
+        new GetScheduleCommand({ Name: "keyplane-local-rotate-due", GroupName: model.scheduleGroup }),
       );
       await aws.scheduler.send(
         new UpdateScheduleCommand({
           Name,
+          GroupName: model.scheduleGroup,
           ScheduleExpression,
           FlexibleTimeWindow,
           Target,

@@ -85,12 +85,15 @@ async function madeAgain(happen: () => Promise<unknown>): Promise<void> {
 }
 
 test("a schedule calls the runner as the declared one does: what has no value gets one (R14)", async () => {
-  const { Target, State } = await aws.scheduler.send(new GetScheduleCommand({ Name: runner }));
+  const { Target, State } = await aws.scheduler.send(
+    new GetScheduleCommand({ Name: runner, GroupName: account.scheduleGroup }),
+  );
   assert.deepEqual([State, Target?.RetryPolicy?.MaximumRetryAttempts], ["ENABLED", 3]);
   await madeAgain(() =>
     aws.scheduler.send(
       new CreateScheduleCommand({
         Name: `${runner}-now`,
+        GroupName: account.scheduleGroup,
         // The declared target, role, and what becomes of failures; at another time.
         Target,
         ScheduleExpression: `at(${new Date().toISOString().slice(0, 19)})`,
@@ -102,11 +105,15 @@ test("a schedule calls the runner as the declared one does: what has no value ge
 
 if (process.env.KEYPLANE_SCALE === "prove") {
   test("the declared schedule itself calls the runner, every minute instead of every quarter of an hour", async () => {
-    const declared = await aws.scheduler.send(new GetScheduleCommand({ Name: runner }));
-    const { Name, Target, ScheduleExpression } = declared;
+    const declared = await aws.scheduler.send(
+      new GetScheduleCommand({ Name: runner, GroupName: account.scheduleGroup }),
+    );
+    const { Name, GroupName, Target, ScheduleExpression } = declared;
     const FlexibleTimeWindow = { Mode: "OFF" as const };
     const callAt = (ScheduleExpression: string | undefined) =>
-      aws.scheduler.send(new UpdateScheduleCommand({ Name, Target, FlexibleTimeWindow, ScheduleExpression }));
+      aws.scheduler.send(
+        new UpdateScheduleCommand({ Name, GroupName, Target, FlexibleTimeWindow, ScheduleExpression }),
+      );
     await madeAgain(() => callAt("cron(* * * * ? *)"));
     await callAt(ScheduleExpression);
   });

@@ -85,10 +85,7 @@ export const harmless: [what: RegExp, reason: string][] = [
     "off: S3 asks KMS for each object, with its ARN as context; the key is the same, and no policy names that context",
   ],
   // registry/scheduler/schedule
-  [
-    /:Schedule\.(groupName|scheduleExpressionTimezone|state) dropped$/,
-    "AWS' own default is the same: default, UTC, ENABLED",
-  ],
+  [/:Schedule\.(scheduleExpressionTimezone|state) dropped$/, "AWS' own default is the same: UTC, ENABLED"],
   [
     /:Schedule\.target\.retryPolicy(\.\w+)? (dropped|emptied)$/,
     "EventBridge then tries longer: 185 times within a day, and each run does only what is due",

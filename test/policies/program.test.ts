@@ -35,6 +35,7 @@ for (const environment of environments) {
       "aws-references-declared",
       "aws-references-exact",
       "aws-schedule-calls",
+      "aws-schedule-group",
       "aws-schedule-on",
       "aws-secret-own-key",
       "aws-secret-rotation",

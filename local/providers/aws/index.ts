@@ -7,7 +7,7 @@ import { lambdaFunction, permission } from "./lambda.ts";
 import { alarm, logGroup, metricFilter } from "./logs.ts";
 import { queue, subscription, topic, topicPolicy } from "./messages.ts";
 import { bucket, bucketEncryption, bucketPolicy, bucketVersioning, publicAccess } from "./s3.ts";
-import { schedule } from "./scheduler.ts";
+import { schedule, scheduleGroup } from "./scheduler.ts";
 import { secret, secretPolicy, secretRotation } from "./secrets.ts";
 import { trail } from "./trail.ts";
 
@@ -37,6 +37,7 @@ export const awsKinds: readonly Kind<Aws>[] = [
   lambdaFunction,
   permission,
   schedule,
+  scheduleGroup,
   secret,
   secretPolicy,
   secretRotation,

@@ -1,12 +1,16 @@
 import {
   CreateScheduleCommand,
+  CreateScheduleGroupCommand,
   DeleteScheduleCommand,
+  DeleteScheduleGroupCommand,
   type FlexibleTimeWindowMode,
   GetScheduleCommand,
+  GetScheduleGroupCommand,
   type ScheduleState,
   UpdateScheduleCommand,
 } from "@aws-sdk/client-scheduler";
 import type { Schedule, ScheduleArgs } from "@pulumi/aws/scheduler/schedule.js";
+import type { ScheduleGroup, ScheduleGroupArgs } from "@pulumi/aws/scheduler/scheduleGroup.js";
 import type { scheduler as types } from "@pulumi/aws/types/input.js";
 import { block, number, type Properties, text } from "../fields.ts";
 import { said } from "../kind.ts";
@@ -36,6 +40,26 @@ function settings(Name: string, inputs: Properties) {
     },
   };
 }
+
+export const scheduleGroup = kind<ScheduleGroup, ScheduleGroupArgs>({
+  type: "aws:scheduler/scheduleGroup:ScheduleGroup",
+  fields: { name: text({ required: true, replace: true, local: true }) },
+  computed: ["arn"],
+  async create({ scheduler }, inputs) {
+    const name = said(inputs, "name");
+    await isThere(() => scheduler.send(new CreateScheduleGroupCommand({ Name: name })));
+    return name;
+  },
+  async read({ scheduler }, id) {
+    const live = await found(() => scheduler.send(new GetScheduleGroupCommand({ Name: id })));
+    return live === undefined ? undefined : { name: id, arn: live.Arn ?? "" };
+  },
+  // Everything that it has is its name.
+  async update() {},
+  async delete({ scheduler }, id) {
+    await found(() => scheduler.send(new DeleteScheduleGroupCommand({ Name: id })));
+  },
+});
 
 export const schedule = kind<Schedule, ScheduleArgs>({
   type: "aws:scheduler/schedule:Schedule",

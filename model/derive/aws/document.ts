@@ -31,8 +31,10 @@ export const arn = {
     `arn:aws:logs:${region}:${account}:log-group:${name}`,
   trail: ({ account, region }: Place, name: string) =>
     `arn:aws:cloudtrail:${region}:${account}:trail/${name}`,
-  schedule: ({ account, region }: Place, name: string) =>
-    `arn:aws:scheduler:${region}:${account}:schedule/default/${name}`,
+  schedule: ({ account, region }: Place, group: string, name: string) =>
+    `arn:aws:scheduler:${region}:${account}:schedule/${group}/${name}`,
+  scheduleGroup: ({ account, region }: Place, name: string) =>
+    `arn:aws:scheduler:${region}:${account}:schedule-group/${name}`,
   alarms: ({ account, region }: Place) => `arn:aws:cloudwatch:${region}:${account}:alarm:*`,
   /** Secrets Manager ends the name with a hyphen and six characters of its own. */
   secret: ({ account, region }: Place, name: string) =>

@@ -110,7 +110,6 @@ export function deriveSchedules(place: Place, functions: AwsFunction[]): AwsSche
       const first = createHash("sha256").update(`${place.account}/${name}`).digest().readUInt32BE() % 15;
       return {
         name,
-        group: "default" as const,
         function: name,
         role: roleNames(place).scheduler,
         expression: `cron(${[0, 15, 30, 45].map((quarter) => first + quarter).join(",")} * * * ? *)`,

@@ -8,7 +8,7 @@ import { deriveFunctions, deriveSchedules, serverId } from "./functions.ts";
 import { audience, issuer, workflowRole } from "./github.ts";
 import { deriveKeys } from "./keys.ts";
 import { functionRole, schedulerRole, trailLogRole, vaultRole } from "./machines.ts";
-import { named, roleNames } from "./names.ts";
+import { named, roleNames, scheduleGroup } from "./names.ts";
 import { peopleRoles, secondFactorRequired } from "./people.ts";
 import { deriveAwsSecrets } from "./secrets.ts";
 import { deriveAlarms, topicPolicy, trailBucketPolicy } from "./trail.ts";
@@ -60,7 +60,7 @@ export function deriveAws(
     {
       functions: functions.map(({ name }) => arn.function(place, name)),
       secrets: secretNames.map((name) => arn.secret(place, name)),
-      schedules: schedules.map(({ name }) => arn.schedule(place, name)),
+      schedules: schedules.map(({ name }) => arn.schedule(place, scheduleGroup(place), name)),
       logGroups: [trailLogs, ...functions.map(({ logGroup }) => logGroup)],
       bucket,
     },
@@ -120,6 +120,7 @@ export function deriveAws(
     },
     deadLetters,
     functions,
+    scheduleGroup: scheduleGroup(place),
     schedules,
     secrets,
     vault: { serverId: serverId(from.vault) },

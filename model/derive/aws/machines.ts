@@ -1,6 +1,6 @@
 import type { AwsFunction, AwsRole, PolicyDocument, PolicyStatement } from "../../aws.ts";
 import { allow, arn, deny, document, type Place } from "./document.ts";
-import { roleNames } from "./names.ts";
+import { roleNames, scheduleGroup } from "./names.ts";
 
 /** Trusts an AWS service on behalf of this account, and of one thing in it where it says which. */
 export function trustService(place: Place, service: string, source?: string): PolicyDocument {
@@ -126,17 +126,16 @@ function inNetwork(
   ];
 }
 
-/** The role by which schedules call functions. */
+/**
+ * The role by which schedules call functions. EventBridge takes it for their group: of a schedule it says nothing.
+ * https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+ */
 export function schedulerRole(place: Place, functions: string[], deadLetters: string): AwsRole {
   return {
     name: roleNames(place).scheduler,
     purpose: "Schedules call the functions that they name, and put aside what fails.",
     of: "service",
-    trust: trustService(
-      place,
-      "scheduler.amazonaws.com",
-      arn.schedule(place, `keyplane-${place.environment}-*`),
-    ),
+    trust: trustService(place, "scheduler.amazonaws.com", arn.scheduleGroup(place, scheduleGroup(place))),
     rights: document(
       allow("CallTheFunctions", {
         Action: "lambda:InvokeFunction",

@@ -6,6 +6,9 @@ export function named({ environment }: Pick<Place, "environment">, ...parts: str
   return fit(["keyplane", environment, ...parts].join("-"), limits.iam);
 }
 
+/** The group that the environment's schedules are in. */
+export const scheduleGroup = (place: Pick<Place, "environment">) => named(place, "schedules");
+
 /** Roles that more than one document names. */
 export const roleNames = (place: Pick<Place, "environment">) => ({
   deploy: named(place, "deploy"),

@@ -1,6 +1,6 @@
 import type { PolicyDocument, PolicyStatement } from "../../aws.ts";
 import { allow, arn, document, type Place } from "./document.ts";
-import { roleNames } from "./names.ts";
+import { roleNames, scheduleGroup } from "./names.ts";
 
 /** Everything of an environment, by the names that the platform gives. */
 function ours(place: Place) {
@@ -19,7 +19,8 @@ function ours(place: Place) {
     logs: [arn.logGroup(place, `/aws/lambda/${prefix}-*`), arn.logGroup(place, `/keyplane/${environment}/*`)],
     alarms: `arn:aws:cloudwatch:${region}:${account}:alarm:${prefix}-*`,
     buckets: `arn:aws:s3:::${prefix}-*`,
-    schedules: arn.schedule(place, `${prefix}-*`),
+    schedules: arn.schedule(place, scheduleGroup(place), `${prefix}-*`),
+    scheduleGroup: arn.scheduleGroup(place, scheduleGroup(place)),
     secrets: `arn:aws:secretsmanager:${region}:${account}:secret:keyplane/${environment}/*`,
     analyzers: `arn:aws:access-analyzer:${region}:${account}:analyzer/${prefix}-*`,
   };
@@ -77,7 +78,10 @@ function seeing(place: Place): PolicyStatement[] {
       ],
       Resource: own.buckets,
     }),
-    allow("SeeSchedules", { Action: "scheduler:GetSchedule", Resource: own.schedules }),
+    allow("SeeSchedules", {
+      Action: ["scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"],
+      Resource: [own.scheduleGroup, own.schedules],
+    }),
     allow("SeeSecretsNotValues", {
       Action: ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"],
       Resource: own.secrets,
@@ -221,8 +225,14 @@ export function deployRights(place: Place): PolicyDocument {
       Resource: own.buckets,
     }),
     allow("MakeSchedules", {
-      Action: ["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"],
-      Resource: own.schedules,
+      Action: [
+        "scheduler:CreateSchedule",
+        "scheduler:CreateScheduleGroup",
+        "scheduler:DeleteSchedule",
+        "scheduler:DeleteScheduleGroup",
+        "scheduler:UpdateSchedule",
+      ],
+      Resource: [own.scheduleGroup, own.schedules],
     }),
     allow("MakeSecretsNotValues", {
       Action: [

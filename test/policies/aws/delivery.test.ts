@@ -87,6 +87,25 @@ suite(`aws-schedule-calls: ${delivery.scheduleCalls.sentence}`, () => {
     ));
 });
 
+suite(`aws-schedule-group: ${delivery.scheduleGroupTrusted.sentence}`, () => {
+  const refused = ["its role is not taken for the group that it is in"];
+  const group = "arn:aws:scheduler:eu-west-1:222222222222:schedule-group/keyplane-production-other";
+  test("passes what is right", () =>
+    assert.deepEqual(findings(delivery.scheduleGroupTrusted, everything()), []));
+  test("refuses a schedule in another group", () =>
+    assert.deepEqual(
+      findings(delivery.scheduleGroupTrusted, everythingBut(aws.schedule, { groupName: "default" })),
+      refused,
+    ));
+  test("refuses a role that is taken for another group", () =>
+    assert.deepEqual(
+      when(delivery.scheduleGroupTrusted, [aws.role, role("scheduler"), "Service"], {
+        Condition: { ArnLike: { "aws:SourceArn": group } },
+      }),
+      refused,
+    ));
+});
+
 suite(`aws-failures-put-aside: ${delivery.failuresKept.sentence}`, () => {
   test("passes what is right", () => assert.deepEqual(findings(delivery.failuresKept, everything()), []));
   for (const name of ["scheduler", "rotate-due"]) {

@@ -161,6 +161,26 @@ ruleSuite(documents.servicesBound, vaultRole, {
   ],
 });
 
+const scheduler = shipped(aws.role, "keyplane-production-scheduler");
+const forSource = (source: string) =>
+  reworded(scheduler, "Service", {
+    Condition: {
+      StringEquals: { "aws:SourceAccount": "222222222222" },
+      ArnLike: { "aws:SourceArn": source },
+    },
+  });
+ruleSuite(documents.servicesBound, scheduler, {
+  ...Object.fromEntries(
+    ["schedule/default/keyplane-production-*", "schedule-group/*"].map((what) => {
+      const source = `arn:aws:scheduler:eu-west-1:222222222222:${what}`;
+      return [
+        what,
+        [forSource(source), [`"Service" compares aws:SourceArn with ${source}, which is no schedule group`]],
+      ] as const;
+    }),
+  ),
+});
+
 ruleSuite(documents.resourceIsOwn, data, {
   "one of many": [
     reworded(data, "ReadersDecrypt", { Resource: "arn:aws:kms:eu-west-1:222222222222:key/x" }),

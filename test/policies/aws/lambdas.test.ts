@@ -175,7 +175,6 @@ ruleSuite(scheduleOften, hourly, {
     { "flexibleTimeWindow.maximumWindowInMinutes": 1440 },
     ["flexibleTimeWindow is neither OFF nor of 1 to 15 minutes"],
   ],
-  "another group": [{ groupName: "mine" }, ["groupName is not default, for which the schedules' role is"]],
 });
 for (const expression of ["rate(1 hour)", "rate(15 minutes)", "cron(* * * * ? *)", "cron(0/15 * * * ? *)"]) {
   test(`aws-schedule-often: takes ${expression}`, () => {

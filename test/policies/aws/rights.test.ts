@@ -100,7 +100,7 @@ const deploy = shipped(aws.rolePolicy, "deploy");
 ruleSuite(rights.resourcesNamed, deploy, {
   "changes of everything": [
     reworded(deploy, "MakeSchedules", { Resource: "*" }),
-    ["CreateSchedule", "DeleteSchedule", "UpdateSchedule"].map(
+    ["CreateSchedule", "CreateScheduleGroup", "DeleteSchedule", "DeleteScheduleGroup", "UpdateSchedule"].map(
       (name) => `"MakeSchedules" allows scheduler:${name.toLowerCase()} on everything`,
     ),
   ],
