@@ -178,6 +178,17 @@ export const clouds: readonly Format[] = [
     entropy: 3.3,
   },
   {
+    kind: {
+      id: "nats-seed",
+      what: "a NATS seed",
+      revoke: "make another with nsc, sign for it, and revoke the old one's public key",
+    },
+    // The kind (user, account, operator, server, cluster, curve) and the zero bits behind it, in base32.
+    prefixes: ["SUA", "SAA", "SOA", "SNA", "SCA", "SXA"],
+    body: /[A-P][A-Z2-7]{54}/,
+    entropy: 3.3,
+  },
+  {
     kind: { id: "doppler-token", what: "a Doppler token", revoke: "revoke it in the Doppler dashboard" },
     prefixes: ["dp.pt.", "dp.st.", "dp.ct.", "dp.sa.", "dp.scim.", "dp.audit."],
     body: /(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}/,

@@ -13,6 +13,7 @@ import { jsonWebToken } from "./json-web-token.ts";
 import { loginFiles } from "./login-file.ts";
 import { privateKey } from "./private-key.ts";
 import { services } from "./services.ts";
+import { vaultKeys } from "./vault-keys.ts";
 
 /** Every detector. Where two find the same characters the earlier one names them. */
 export const detectors: readonly Detector[] = [
@@ -23,6 +24,7 @@ export const detectors: readonly Detector[] = [
   jsonWebKey,
   jsonWebToken,
   discordToken,
+  vaultKeys,
   addressPassword,
   ...authorization,
   ...loginFiles,

@@ -53,6 +53,22 @@ test("a private key is found by its first line, also as one line of JSON", () =>
   }
 });
 
+test("Vault's unseal and recovery keys are found as `vault operator init` prints them", () => {
+  const random = new Random(9);
+  const share = () => random.bytes(33).toString("base64");
+  for (const text of [
+    `Unseal Key 1: ${share()}`,
+    `Recovery Key 3: ${share()}`,
+    `  "unseal_keys_b64": [\n    "${share()}"\n  ],`,
+    `"unseal_keys_hex": ["${random.bytes(33).toString("hex")}"]`,
+    `VAULT_UNSEAL_KEY=${random.bytes(32).toString("base64")}`,
+  ]) {
+    assert.deepEqual(codes(text), ["vault-unseal-key"], text.slice(0, 20));
+  }
+  for (const text of ["Unseal Key (will be hidden):", "unseal keys: 5", "unseal_key: $VAULT_UNSEAL_KEY"])
+    assert.deepEqual(codes(text), [], text);
+});
+
 test("where two find the same characters, the one with the form names them", () => {
   const token = ["gh", "p_", new Random(5).text("abcdefghijkABCDEFGHIJK0123456789", 36)].join("");
   assert.deepEqual(codes(`GITHUB_TOKEN=${token}`), ["github-token"]);

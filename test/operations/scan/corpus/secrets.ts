@@ -91,6 +91,9 @@ export const families: readonly Family[] = [
   ),
   formed("Vault service token", "VAULT_TOKEN", (r) => join("hv", "s.", r.text(word, 95))),
   formed("Vault batch token", "VAULT_TOKEN", (r) => join("hv", "b.", r.text(word, 160))),
+  formed("NATS seed", "NATS_SEED NKEY_SEED", (r) =>
+    join("S", r.pick(["UA", "AA", "OA"]), r.text("ABCDEFGHIJKLMNOP", 1), r.text(base32, 54)),
+  ),
   formed("Doppler token", "DOPPLER_TOKEN", (r) => join("dp", ".pt.", r.text(alnum, 43))),
   formed("age private key", "SOPS_AGE_KEY", (r) =>
     join("AGE-SEC", "RET-KEY-1", r.text("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58)),
