@@ -75,5 +75,9 @@ function idle(source: { source: string; metric?: string } | undefined): string {
   if (source === undefined)
     return "nothing says whether the old value is unused: it would stop before revoking";
   if (source.source === "none") return "revokes without seeing whether the old value is unused (idle: none)";
-  return `revokes once the old value is seen unused: ${source.metric ?? source.source}`;
+  const how: Record<string, string> = {
+    sinks: "each consumer is seen to run the new one",
+    census: "no stored ciphertext is left under it",
+  };
+  return `revokes once the old value is seen unused: ${source.metric ?? how[source.source] ?? source.source}`;
 }

@@ -245,7 +245,9 @@ export interface Secret {
     onCompromise: boolean;
     method?: "alternating" | "single";
   };
-  idle?: { source: "metric"; metric: string } | { source: "audit" | "provider" | "sessions" | "none" };
+  idle?:
+    | { source: "metric"; metric: string }
+    | { source: "audit" | "provider" | "sessions" | "sinks" | "none" };
   probe?: { log: string } | { http: string } | { command: string[] };
   /** What a rotation does to people, said before it happens (R49). */
   impact?: string;

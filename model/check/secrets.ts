@@ -4,6 +4,7 @@ import { type Kind, kinds } from "../kinds.ts";
 import type { Path } from "../load/node.ts";
 import type { SecretEntry } from "../schema/secret.ts";
 import { checkConsumers, checkTemplates } from "./consumers.ts";
+import { checkIdle } from "./idle.ts";
 import type { Subject } from "./subject.ts";
 
 /**
@@ -34,6 +35,7 @@ export function checkSecrets(subject: Subject): void {
     }
     checkTemplates(subject, [...place, "templates"], entry.templates, fields, fields);
     checkTarget(subject, place, entry);
+    checkIdle(subject, place, entry);
     const assembled = [...fields, ...(subject.file.names(...place, "templates") ?? [])];
     checkConsumers(subject, [...place, "consumers"], entry.consumers, assembled);
   }

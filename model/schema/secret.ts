@@ -65,11 +65,16 @@ export const Idle = z
       z.strictObject({
         metric: z.string().regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/, { error: "write a metric's name" }),
       }),
-      z.enum(["audit", "provider", "sessions", "none"]),
+      z.enum(["audit", "provider", "sessions", "sinks", "none"]),
     ],
-    { error: "write audit, provider, sessions, none or { metric: NAME }" },
+    { error: "write audit, provider, sessions, sinks, none or { metric: NAME }" },
   )
-  .meta({ id: "Idle", description: "How the old value is seen to be unused; none is an acknowledged gap." });
+  .meta({
+    id: "Idle",
+    description:
+      "How the old value is seen to be unused: a counter of its use, who read it in Vault's audit, the provider's last use, " +
+      "the database's sessions, or that each consumer's sinks show it to run the new value; none is an acknowledged gap.",
+  });
 
 export const Probe = z
   .union(

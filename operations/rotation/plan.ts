@@ -43,7 +43,7 @@ export interface RotationPlan {
     earliestEnd: Date;
   };
   /** How the old value is seen to be unused; undefined where the catalogue names nothing, which stops before revoking. */
-  idle: Secret["idle"];
+  idle: Secret["idle"] | { source: "census" };
   /** Consumer and place of which nobody can say what they run, and why. */
   unobservable: string[];
   /** What the short path leaves out. */
@@ -91,11 +91,16 @@ export async function planRotation(
     deliveries,
     restarts: deliveries.flatMap(({ consumer, reload }) => (reload === "restart" ? [consumer] : [])),
     times: { overlap, watch, earliestEnd: new Date(now.getTime() + Math.max(overlap, watch) * 1000) },
-    // Whoever uses a database user has sessions, whatever the catalogue says.
-    idle: secret.idle ?? (secret.databaseUser === undefined ? undefined : { source: "sessions" }),
+    idle: secret.idle ?? ownSource(secret),
     unobservable: await unobservable(secret, sinks),
     skipped: short ? skipped(secret, model.rotation.watch) : [],
   };
+}
+
+/** Whoever uses a database user has sessions, and stored ciphertext is counted, whatever the catalogue says. */
+function ownSource({ databaseUser, stored }: Secret): RotationPlan["idle"] {
+  if (databaseUser !== undefined) return { source: "sessions" };
+  return stored.length > 0 ? { source: "census" } : undefined;
 }
 
 /** Two logins overlap; one has a single password (R31, R32). */

@@ -51,6 +51,9 @@ export async function idle(context: RotatorContext): Promise<Idleness> {
       return counterIdle(context, secret.idle.metric, model.rotation.watch);
     case "audit":
       return auditIdle(context);
+    case "sinks":
+      // The engine knows the sinks, and asks them where a rotator has nothing to see.
+      return { state: "unknown", why: "its consumers' sinks are asked" };
     case undefined:
       if (secret.rotate.overlap === 0) {
         return {
@@ -65,7 +68,7 @@ export async function idle(context: RotatorContext): Promise<Idleness> {
     default:
       return {
         state: "unknown",
-        why: `idle: ${secret.idle?.source} shows no use of kind ${secret.kind}: name a metric, audit or none`,
+        why: `idle: ${secret.idle?.source} shows no use of kind ${secret.kind}: name a metric, audit, sinks or none`,
       };
   }
 }

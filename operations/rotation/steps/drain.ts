@@ -2,6 +2,7 @@ import type { Idleness } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { again } from "./consumer.ts";
 import { confirmSwitched } from "./deliver.ts";
+import { sinksIdle } from "./sinks-idle.ts";
 
 /** Pieces of a migration after which it is said how much is left, where nothing gets less. */
 const piecesInVain = 3;
@@ -48,7 +49,8 @@ export async function drain(run: Run): Promise<Turn> {
   const { current, next } = await run.versions();
   if (current === undefined) return { to: "done", text: "there is no old value" };
   const idleness = await run.act(() => run.rotator.idle(run.context, current, next));
-  return judged(run, idleness);
+  const isLeftToSinks = idleness.state === "unknown" && run.secret.idle?.source === "sinks";
+  return judged(run, isLeftToSinks ? await sinksIdle(run) : idleness);
 }
 
 function judged(run: Run, idleness: Idleness): Turn {

@@ -8,7 +8,52 @@ const production = (block: string) =>
     `    postgres: { host: db.acme.example }\n    ${block}\n`,
   );
 
+const signingSeenBy =
+  (idle: string, api: string): Malformed["files"] =>
+  (files) =>
+    change(
+      system,
+      "    kind: hmac\n",
+      `    kind: hmac\n    idle: ${idle}\n`,
+    )(change(system, "api: { runs-on: compose, user: 1000,", `api: { runs-on: ${api},`)(files));
+
 export const rotation: Malformed[] = [
+  {
+    name: "Vault's audit as the sight of a service that is fed by files",
+    files: signingSeenBy("audit", "compose, user: 1000, deliver: [{ to: files, folder: /run/api }]"),
+    expected: [
+      `systems/shop.yaml:18:11: secrets.signing.idle is "audit": Vault's audit shows no read by api (files): write sinks, { metric: NAME } or none`,
+    ],
+  },
+  {
+    name: "Vault's audit as the sight of a Secret that is pushed",
+    files: (files) =>
+      change(
+        "organization.yaml",
+        "      cidrs: [10.0.0.0/16]\n",
+        "      cidrs: [10.0.0.0/16]\n      kubernetes: { host: https://k8s.acme.example }\n",
+      )(
+        signingSeenBy(
+          "audit",
+          "kubernetes, kubernetes: { namespace: a, service-account: b }, deliver: [{ to: kubernetes-secret }]",
+        )(files),
+      ),
+    expected: [
+      `systems/shop.yaml:18:11: secrets.signing.idle is "audit": Vault's audit shows no read by api (kubernetes-secret): write { metric: NAME } or none`,
+    ],
+  },
+  {
+    name: "sinks as the sight of what an operator in a cluster brings",
+    files: (files) =>
+      change(
+        "organization.yaml",
+        "      cidrs: [10.0.0.0/16]\n",
+        "      cidrs: [10.0.0.0/16]\n      kubernetes: { host: https://k8s.acme.example }\n",
+      )(signingSeenBy("sinks", "kubernetes, kubernetes: { namespace: a, service-account: b }")(files)),
+    expected: [
+      'systems/shop.yaml:18:11: secrets.signing.idle is "sinks": nothing shows what api (vault-secrets-operator) runs: write audit, { metric: NAME } or none',
+    ],
+  },
   {
     name: "ciphertext in a database that is not there",
     files: change(

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Vault } from "../../../clients/vault.ts";
 import type { Consumer, Secret, SecretKind } from "../../../model/model.ts";
 import {
   ProbeError,
@@ -175,83 +174,6 @@ test("a value without an overlap has nothing to be seen; one with an overlap and
   assert.match(found.state === "unknown" ? found.why : "", /idle: sessions shows no use of kind token/);
 });
 
-test("Vault's audit names who read an older version and has not read the latest (R51)", async () => {
-  const secret = secretOf("soma/auth-internal-token");
-  const [first, second] = secret.consumers;
-  assert.ok(first && second);
-  const idle = () => token.idle(context(secret, { now: () => new Date() }), {}, {});
-  for (const { path } of secret.consumers) await write(path, { token: "one" });
-  const gateway = await reader("gateway", first);
-  const worker = await reader("agent-worker", second);
-  await gateway();
-  await worker();
-  assert.deepEqual(await idle(), {
-    state: "idle",
-    evidence: "Vault's audit: 2 readers of the latest versions, 0 of older ones alone",
-  });
-  for (const { path } of secret.consumers) await write(path, { token: "two" });
-  await gateway();
-  const found = await idle();
-  assert.ok(found.state === "in use");
-  assert.equal(found.by.length, 1);
-  assert.match(found.by[0] ?? "", new RegExp(`^${second.id} \\(.*agent-worker.* read it last at `));
-  await worker();
-  assert.equal((await idle()).state, "idle");
-});
-
-test("a CI job's read is over an hour later; who delivers is no reader", async () => {
-  const declaredJob = secretOf("soma/auth-internal-token");
-  const job = declaredJob.consumers.map((consumer): Consumer => ({ ...consumer, kind: "ci" })).slice(0, 1);
-  const secret = { ...declaredJob, consumers: job };
-  const [consumer] = job;
-  assert.ok(consumer);
-  await write(consumer.path, { token: "one" });
-  await (await reader("deploy", consumer))();
-  await write(consumer.path, { token: "two" });
-  const at = (later: number) =>
-    token.idle(context(secret, { now: () => new Date(Date.now() + later) }), {}, {});
-  assert.equal((await at(0)).state, "in use");
-  assert.equal((await at(3_700_000)).state, "idle");
-  const own = secretOf("soma/auth-internal-token");
-  for (const { path } of own.consumers) {
-    await write(path, { token: "one" });
-    await bench.vault.read(`kv/data/${path}`);
-    await write(path, { token: "two" });
-  }
-  assert.equal((await token.idle(context(own), {}, {})).state, "idle");
-});
-
-test("an audit file that is not here shows nothing", async () => {
-  const secret = secretOf("soma/auth-internal-token");
-  const elsewhere = bench.model.vault.audit.map((device) => ({
-    ...device,
-    options: { file_path: "/nowhere/audit.log" },
-  }));
-  const model = { ...bench.model, vault: { ...bench.model.vault, audit: elsewhere } };
-  const found = await token.idle(context(secret, { model }), {}, {});
-  assert.match(
-    found.state === "unknown" ? found.why : found.state,
-    /cannot be read here: run the rotation where/,
-  );
-});
-
 async function write(path: string, fields: Fields): Promise<void> {
   await bench.vault.write(`kv/data/${path}`, { data: fields });
-}
-
-/** Reads a consumer's path as the consumer. */
-async function reader(name: string, { path }: Consumer): Promise<() => Promise<void>> {
-  const { root } = bench.server;
-  await root.write(`sys/policies/acl/${name}`, {
-    policy: `path "kv/data/${path}" { capabilities = ["read"] }`,
-  });
-  const { auth } = await root.write("auth/token/create", {
-    policies: [name],
-    display_name: name,
-    no_parent: true,
-  });
-  const vault: Vault = root.with(auth?.client_token);
-  return async () => {
-    await vault.request("GET", `kv/data/${path}`);
-  };
 }
