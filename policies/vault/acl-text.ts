@@ -74,21 +74,44 @@ export function readAcl(policy: string): AclRule[] {
   return rules;
 }
 
+/**
+ * What a path may say beside its capabilities. Vault knows more, and the old word `policy` adds capabilities to those that
+ * are listed: what is not here is not judged, so the text is not read.
+ * https://github.com/hashicorp/vault/blob/v1.21.1/vault/policy.go
+ */
+const judged = ["min_wrapping_ttl", "max_wrapping_ttl", "allowed_parameters"];
+
 function ruleOf(path: string, { capabilities, ...settings }: { [key: string]: Value }): AclRule {
   if (!Array.isArray(capabilities) || !capabilities.every((capability) => typeof capability === "string")) {
     throw new AclTextError(`the path "${path}" has no list of capabilities`);
   }
-  const allowed = settings.allowed_parameters;
-  const parameters =
-    typeof allowed === "object" && !Array.isArray(allowed) ? Object.keys(allowed) : undefined;
+  const odd = Object.keys(settings).filter((name) => !judged.includes(name));
+  if (odd.length > 0)
+    throw new AclTextError(`the path "${path}" has ${odd.join(", ")}, which no rule judges`);
+  const segments = path.split("/");
+  // Vault drops a slash that a path begins with; a list is asked for with one at the end.
+  if (segments.some((each, place) => /^\.\.?$/.test(each) || (each === "" && place < segments.length - 1))) {
+    throw new AclTextError(`the path "${path}" has a segment that is empty or dots`);
+  }
+  const parameters = parametersOf(path, settings.allowed_parameters);
   return {
     path,
-    segments: path.split("/"),
+    segments,
     capabilities: capabilities as string[],
     settings: Object.keys(settings),
     wrapped: settings.min_wrapping_ttl !== undefined,
     ...(parameters !== undefined && { parameters }),
   };
+}
+
+/** Their names; nothing where any is admitted: none is named then, or "*". */
+function parametersOf(path: string, allowed: Value | undefined): string[] | undefined {
+  if (allowed === undefined) return undefined;
+  if (typeof allowed !== "object" || Array.isArray(allowed) || !Object.values(allowed).every(Array.isArray)) {
+    throw new AclTextError(`the path "${path}" has allowed_parameters, which are no map of lists`);
+  }
+  const names = Object.keys(allowed);
+  return names.length === 0 || names.includes("*") ? undefined : names;
 }
 
 function tokensOf(policy: string): string[] {

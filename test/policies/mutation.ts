@@ -105,6 +105,7 @@ function policyMutants(policy: string): Record<string, string> {
   return {
     "sudo on the last path": policy.replace(/capabilities = \[(?=[^[]*$)/, 'capabilities = ["sudo", '),
     "every capability": policy.replace(/capabilities = \[[^\]]*\](?=[^[]*$)/, 'capabilities = ["all"]'),
+    "the old word for rights": policy.replace(/capabilities = (?=[^[]*\[[^[]*$)/, 'policy = "sudo"\n  $&'),
     "root path": `${policy}\npath "*" {\n  capabilities = ["read"]\n}\n`,
     "every system's values": `${policy}\npath "kv/data/+/+/x" {\n  capabilities = ["read"]\n}\n`,
     "every source": `${policy}\npath "kv/data/source/*" {\n  capabilities = ["read"]\n}\n`,
