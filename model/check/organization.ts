@@ -79,6 +79,12 @@ function checkGroups(organization: Checked<Organization>, data: Organization, sy
         "key",
       );
     }
+    if (group.audits === true && (group.operates ?? group.reads) !== undefined) {
+      organization.report(
+        ["groups", name, "audits"],
+        "stands beside operates or reads: who sees everything changes nothing, make a group for each",
+      );
+    }
     for (const list of ["operates", "reads"] as const) {
       for (const [index, system] of (group[list] ?? []).entries()) {
         organization.checkReference(["groups", name, list, index], system, "a system", systems);

@@ -1,7 +1,9 @@
 import { ofType } from "../resource.ts";
 import type { Props, ResourceRule, StackRule } from "../rule.ts";
 import { text } from "../value.ts";
+import { type AclPath, aclPath, meets, within } from "./acl-path.ts";
 import { type AclRule, AclTextError, readAcl } from "./acl-text.ts";
+import { beyond, dutiesOf } from "./duties.ts";
 import { mounts, vault } from "./types.ts";
 
 /**
@@ -49,6 +51,14 @@ function aclOf(props: Props): Acl | undefined {
 }
 
 const isPattern = (path: string) => /[*+]/.test(path);
+
+/** Whether a path, exact or a pattern, may be for something in one of the places. */
+function liesIn(path: string, places: readonly AclPath[]): boolean {
+  const asked = aclPath(path);
+  return places.some((place) => meets(asked, place));
+}
+
+const placesOf = (...paths: string[]): readonly AclPath[] => paths.map(aclPath);
 
 export const policyReadable: ResourceRule = {
   name: "policy-readable",
@@ -140,7 +150,7 @@ export const consumerOwnPaths: ResourceRule = {
     if (acl?.holder !== "consumer") return;
     const own = ownPaths(acl.name);
     for (const { path, capabilities: has } of acl.rules) {
-      const place = own.find(({ prefix }) => path.startsWith(prefix));
+      const place = own.find(({ of }) => of.test(path));
       if (place === undefined) yield `"${path}" is not the consumer's own`;
       else {
         const more = has.filter((capability) => capability !== place.may);
@@ -150,17 +160,26 @@ export const consumerOwnPaths: ResourceRule = {
   },
 };
 
-/** Where what belongs to `system.service` or `system.ci.job` lies, and what may be done there. */
-function ownPaths(name: string): { prefix: string; may: string }[] {
-  const [system = "", second = "", third = ""] = name.split(".");
-  const values = third === "" ? `services/${system}/${second}` : `ci/${system}/${third}`;
+/**
+ * Where what belongs to `system.service` or `system.ci.job` lies, and what may be done there. The function that rotates
+ * a database's users in Secrets Manager has a policy of the database's name, and its login alone.
+ */
+function ownPaths(name: string): { of: RegExp; may: string }[] {
+  const database = /^([\w-]+\.[\w-]+)\.keyplane\.rotate-postgres$/.exec(name)?.[1];
+  if (database !== undefined) {
+    return [
+      { of: new RegExp(`^database/creds/${database.replace(".", "\\.")}\\.keyplane\\.rotate$`), may: "read" },
+    ];
+  }
+  const named = /^([\w-]+)\.(?:ci\.([\w-]+)|([\w-]+))$/.exec(name);
+  if (named === null) return [];
+  const [, system, job, service] = named;
+  const values = job === undefined ? `services/${system}/${service}` : `ci/${system}/${job}`;
   return [
-    { prefix: `kv/data/${values}/`, may: "read" },
-    { prefix: `database/creds/${system}.`, may: "read" },
-    ...["encrypt", "decrypt", "rewrap"].map((verb) => ({
-      prefix: `transit/${verb}/${system}.`,
-      may: "update",
-    })),
+    { of: new RegExp(`^kv/data/${values}/[\\w.-]+$`), may: "read" },
+    // A database's rotation login has a longer name and is nobody's own.
+    { of: new RegExp(`^database/creds/${system}\\.[\\w-]+\\.[\\w-]+$`), may: "read" },
+    { of: new RegExp(`^transit/(encrypt|decrypt|rewrap)/${system}\\.[\\w-]+$`), may: "update" },
   ];
 }
 
@@ -204,41 +223,24 @@ export const valuesReadByFew: ResourceRule = {
   *judge({ props }) {
     const acl = aclOf(props);
     if (acl?.holder !== "platform" || acl.name === engine) return;
-    for (const { path, segments } of acl.rules) {
-      if (liesIn(segments, values) && !holdsNoValue(path)) yield `"${path}" reaches values`;
+    for (const { path } of acl.rules) {
+      if (liesIn(path, values) && !holdsNoValue(path)) yield `"${path}" reaches values`;
     }
   },
 };
 
-const values: Place[] = [
-  ["kv", "data"],
-  ["database", "creds"],
-  ["transit", "decrypt"],
-  ["transit", "export"],
-];
+const values = placesOf(
+  "kv/data/*",
+  ...["database/creds/*", "database/static-creds/*"],
+  ...["transit/decrypt/*", "transit/datakey/*", "transit/export/*", "transit/backup/*"],
+);
+
+const journals = placesOf("kv/data/rotation/*", "kv/data/evidence/*");
 
 /** Journals and evidence of rotations: names, versions and times. */
 function holdsNoValue(path: string): boolean {
-  return /^kv\/data\/(rotation|evidence)\//.test(path);
-}
-
-/** The first two segments of paths. */
-type Place = readonly [first: string, second: string];
-
-/** Whether a path, exact or a pattern, lies in one of the places. */
-function liesIn([first, second]: readonly string[], places: readonly Place[]): boolean {
-  for (const [mount, below] of places) {
-    if (first === undefined) continue;
-    if (first.endsWith("*")) {
-      if (mount.startsWith(first.slice(0, -1))) return true;
-      continue;
-    }
-    if ((first !== "+" && first !== mount) || second === undefined) continue;
-    if (second.endsWith("*") ? below.startsWith(second.slice(0, -1)) : second === "+" || second === below) {
-      return true;
-    }
-  }
-  return false;
+  const asked = aclPath(path);
+  return journals.some((journal) => within(asked, journal));
 }
 
 export const noPatternAcrossSystems: ResourceRule = {
@@ -252,19 +254,36 @@ export const noPatternAcrossSystems: ResourceRule = {
   *judge({ props }) {
     const acl = aclOf(props);
     if (acl === undefined || acl.name === engine) return;
-    for (const { path, segments } of acl.rules) {
+    for (const { path } of acl.rules) {
       if (!isPattern(path) || holdsNoValue(path)) continue;
-      if (liesIn(segments, ofSystems)) yield `"${path}" reaches every system`;
+      if (liesIn(path, ofSystems)) yield `"${path}" reaches every system`;
     }
   },
 };
 
-const ofSystems: Place[] = [
-  ["kv", "data"],
-  ["database", "creds"],
-  ["transit", "decrypt"],
-  ["transit", "encrypt"],
-];
+const ofSystems: readonly AclPath[] = [...values, ...placesOf("transit/encrypt/*", "transit/rewrap/*")];
+
+export const policyOfItsDuty: ResourceRule = {
+  name: "policy-of-its-duty",
+  sentence:
+    "The platform's own roles and its groups of people may do what their duty needs, at its places, and nothing else.",
+  severity: "critical",
+  fix: "Take the right out of the policy; a new duty is written down in policies/vault/duties.ts, which reviewers read.",
+  controls: ["NIST-800-53r5/AC-5", "NIST-800-53r5/AC-6", "NIST-800-53r5/AC-6(1)", "R7", "R59"],
+  types: [vault.policy],
+  *judge({ props }) {
+    const acl = aclOf(props);
+    const duties = acl === undefined ? undefined : dutiesOf(acl.name);
+    if (acl === undefined || duties === undefined) return;
+    if (duties.length === 0) yield "the platform has no role of this name";
+    // Of several duties, that of which it leaves out least.
+    const [least = []] = duties
+      .map((duty) => acl.rules.map((rule) => ({ rule, more: beyond(duty, rule) })))
+      .map((all) => all.filter(({ more }) => more.length > 0))
+      .sort((one, other) => one.length - other.length);
+    for (const { rule, more } of least) yield `"${rule.path}" may ${more.join(", ")}`;
+  },
+};
 
 export const policiesWrittenByDeploy: ResourceRule = {
   name: "policies-written-by-deploy",
@@ -277,23 +296,29 @@ export const policiesWrittenByDeploy: ResourceRule = {
     const acl = aclOf(props);
     if (acl === undefined || acl.name === "keyplane.deploy") return;
     for (const { path, capabilities: has, parameters } of acl.rules) {
-      if (!has.some((capability) => ["create", "update", "patch"].includes(capability))) continue;
-      if (grantsRights(path) && parameters === undefined) yield `"${path}" can be written`;
+      if (!has.some((capability) => ["create", "update", "patch", "delete"].includes(capability))) continue;
+      const named = parameters?.every((parameter) => !/polic|role|member|token|ttl/i.test(parameter));
+      if (liesIn(path, rights) && named !== true) yield `"${path}" can be written`;
     }
   },
 };
 
 /** Paths whose content decides what somebody may do. */
-function grantsRights(path: string): boolean {
-  return (
-    /^sys\/(policy|policies|auth|mounts|audit|raw|rekey|generate-root|remount|plugins)(\/|\*|$)/.test(path) ||
-    /^sys\/?[*+]/.test(path) ||
-    /^auth\/(token\/(create|roles)|[^/]+\/(config|users|map|groups|role\/[^/]+$|role\/?\*))/.test(path) ||
-    /^auth\/?[*]/.test(path) ||
-    /^identity\/(entity|group|entity-alias|group-alias|oidc)(\/|\*|$)/.test(path) ||
-    /^identity\/mfa\/(login-enforcement|method\/totp(\/\+|\/?\*|$))/.test(path)
-  );
-}
+const rights = placesOf(
+  ...["policy", "policies", "auth", "mounts", "audit", "raw", "rekey", "generate-root", "plugins"].flatMap(
+    (place) => [`sys/${place}`, `sys/${place}/*`],
+  ),
+  ...["sys/remount", "sys/seal", "sys/step-down", "sys/namespaces/*", "sys/storage/*", "sys/config/*"],
+  ...["auth/token/create", "auth/token/create/*", "auth/token/create-orphan", "auth/token/roles/*"],
+  ...["auth/+/config", "auth/+/config/*", "auth/+/users/*", "auth/+/map/*", "auth/+/groups/*"],
+  ...["auth/+/role/+", "auth/+/role/+/policies", "auth/+/role/+/token-policies"],
+  ...["entity", "group", "entity-alias", "group-alias", "oidc"].flatMap((place) => [
+    `identity/${place}`,
+    `identity/${place}/*`,
+  ]),
+  ...["identity/mfa/login-enforcement/*", "identity/mfa/method/totp"],
+  ...["database/roles/*", "database/static-roles/*", "database/config/*", "transit/keys/+"],
+);
 
 const selfService = [
   "auth/token/lookup-self",

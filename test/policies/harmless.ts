@@ -117,8 +117,5 @@ export const harmless: [what: RegExp, reason: string][] = [
     /:(Mount|AuthBackend|SecretBackendKey|SecretBackendConnection) removed$/,
     "protected: the engine refuses it",
   ],
-  [
-    /:Policy\.(every source|every system's values|policy writing) added$/,
-    "keyplane.rotate and keyplane.deploy have that right",
-  ],
+  [/:Policy\.(every source|policy writing) added$/, "keyplane.rotate and keyplane.deploy have that right"],
 ];

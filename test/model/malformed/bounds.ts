@@ -198,6 +198,13 @@ export const bounds: Malformed[] = [
     ],
   },
   {
+    name: "a group that sees everything and sets values",
+    files: change("organization.yaml", "operates: [shop] }", "operates: [shop], audits: true }"),
+    expected: [
+      "organization.yaml:10:59: groups.platform.audits stands beside operates or reads: who sees everything changes nothing, make a group for each",
+    ],
+  },
+  {
     name: "a credential among the settings",
     files: change("systems/shop.yaml", "LOG_LEVEL: info", 'UPSTREAM: "https://user:hunter2@acme.example"'),
     expected: [

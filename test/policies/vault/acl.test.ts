@@ -7,19 +7,7 @@ import * as acl from "../../../policies/vault/acl.ts";
 import { AclTextError, readAcl } from "../../../policies/vault/acl-text.ts";
 import { vault } from "../../../policies/vault/types.ts";
 import { findings, ruleSuite } from "../suite.ts";
-
-const policy = (name: string, ...rules: [path: string, ...capabilities: string[]][]) => ({
-  name,
-  policy: rules
-    .map(
-      ([path, ...capabilities]) => `path "${path}" {\n  capabilities = ${JSON.stringify(capabilities)}\n}\n`,
-    )
-    .join("\n"),
-});
-const of = (name: string, ...rules: [path: string, ...capabilities: string[]][]) => ({
-  type: vault.policy,
-  props: policy(name, ...rules),
-});
+import { of, policy } from "./policy.ts";
 
 const brain = "titan.titan-brain";
 const own = "kv/data/services/titan/titan-brain/hmac";
@@ -99,6 +87,14 @@ ruleSuite(
       policy(brain, ["kv/data/source/titan/hmac", "read"]),
       ['"kv/data/source/titan/hmac" is not the consumer\'s own'],
     ],
+    "a login that alters every user of a database": [
+      policy(brain, ["database/creds/titan.ledger.keyplane.rotate", "read"]),
+      ['"database/creds/titan.ledger.keyplane.rotate" is not the consumer\'s own'],
+    ],
+    "a name that is no consumer's": [
+      policy("titan.titan-brain.more", ["kv/data/services/titan/titan-brain/hmac", "read"]),
+      ['"kv/data/services/titan/titan-brain/hmac" is not the consumer\'s own'],
+    ],
     "a write": [policy(brain, [own, "read", "update"]), [`"${own}" may update beside read`]],
     "another system's key": [
       policy(brain, ["transit/decrypt/soma.documents", "update"]),
@@ -133,6 +129,15 @@ ruleSuite(acl.valuesReadByFew, of("keyplane.deploy", ["kv/config", "read"], ["kv
     policy("keyplane.enrol", ["database/creds/+", "read"]),
     ['"database/creds/+" reaches values'],
   ],
+  "users of the database's own rotation": [
+    policy("keyplane.enrol", ["database/static-creds/*", "read"]),
+    ['"database/static-creds/*" reaches values'],
+  ],
+  "the beginning of a mount": [policy("keyplane.drift", ["k*", "read"]), ['"k*" reaches values']],
+  "data keys in clear": [
+    policy("keyplane.drift", ["transit/datakey/plaintext/x", "update"]),
+    ['"transit/datakey/plaintext/x" reaches values'],
+  ],
 });
 ruleSuite(
   acl.noPatternAcrossSystems,
@@ -162,6 +167,42 @@ ruleSuite(
     ],
     "enrolment writes any user's policies": [
       policy("keyplane.enrol", ["auth/userpass/users/+", "create"]),
+      ['"auth/userpass/users/+" can be written'],
+    ],
+    ...Object.fromEntries(
+      [
+        "sys/pol*",
+        "identity/+/name/administrators",
+        "identity/g*",
+        "auth/+/ro*",
+        "auth/to*",
+        "auth/approle/role/x/policies",
+        "auth/{{identity.entity.name}}",
+        "sys/seal",
+        "sys/storage/raft/snapshot-force",
+        "database/roles/*",
+        "database/config/*",
+      ].map((path) => [
+        `a pattern that reaches rights: ${path}`,
+        [policy("keyplane.drift", [path, "update"]), [`"${path}" can be written`]] as const,
+      ]),
+    ),
+    "who deletes a right": [
+      policy("keyplane.drift", ["sys/policies/acl/*", "delete"]),
+      ['"sys/policies/acl/*" can be written'],
+    ],
+    "any parameter": [
+      {
+        policy:
+          'path "sys/policies/acl/x" {\n  capabilities = ["update"]\n  allowed_parameters = {\n    "*" = []\n  }\n}',
+      },
+      ['"sys/policies/acl/x" can be written'],
+    ],
+    "the parameter that gives rights": [
+      {
+        policy:
+          'path "auth/userpass/users/+" {\n  capabilities = ["update"]\n  allowed_parameters = {\n    "token_policies" = []\n  }\n}',
+      },
       ['"auth/userpass/users/+" can be written'],
     ],
     "rotation adds a member": [

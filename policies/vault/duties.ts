@@ -1,0 +1,177 @@
+import type { Capability } from "../../model/vault.ts";
+import { type AclPath, aclPath, within } from "./acl-path.ts";
+import type { AclRule } from "./acl-text.ts";
+
+/** Something that has to be done in Vault: where, and what may be done there. */
+interface Work {
+  places: readonly (AclPath | RegExp)[];
+  may: readonly Capability[];
+  /** The only parameters that a request for it may carry. */
+  parameters?: readonly string[];
+}
+
+/** Places are paths as policies write them; an expression is for paths without a pattern. */
+function work(
+  may: readonly Capability[],
+  places: readonly (string | RegExp)[],
+  parameters?: readonly string[],
+): Work {
+  return {
+    places: places.map((place) => (typeof place === "string" ? aclPath(place) : place)),
+    may,
+    ...(parameters !== undefined && { parameters }),
+  };
+}
+
+const change = ["create", "read", "update", "delete"] as const;
+/** What stays: its settings may be made, and it is never taken away. */
+const settle = ["create", "read", "update"] as const;
+
+/** To see how Vault is set up, and of values their versions and times. Vault demands sudo for some of it. */
+const look: readonly Work[] = [
+  work(["read", "list", "sudo"], ["auth/token/accessors", "sys/audit", "sys/auth/+", "sys/auth/+/tune"]),
+  work(
+    ["read", "list"],
+    [
+      ...["sys/auth", "sys/mounts", "sys/mounts/+", "sys/mounts/+/tune"],
+      ...["sys/policies/acl", "sys/policies/acl/*", "sys/quotas/rate-limit", "sys/quotas/rate-limit/+"],
+      ...["auth/+/config", "auth/+/config/client", "auth/+/role", "auth/+/role/+", "auth/+/role/+/role-id"],
+      ...["auth/userpass/users", "auth/userpass/users/+"],
+      ...["identity/entity/*", "identity/entity-alias/*", "identity/group/*", "identity/group-alias/*"],
+      ...["identity/mfa/login-enforcement", "identity/mfa/login-enforcement/+"],
+      ...["identity/mfa/method/totp", "identity/mfa/method/totp/+"],
+      ...["database/config", "database/config/+", "database/roles", "database/roles/+"],
+      ...["transit/keys", "transit/keys/+", "kv/config", "kv/metadata/*"],
+    ],
+  ),
+];
+
+/** To make what the catalogue declares: who may log in, what they may do, where things lie. Nothing in it is a value. */
+const build: readonly Work[] = [
+  ...look,
+  work([...settle, "sudo"], ["sys/auth/+", "sys/auth/+/tune"]),
+  work(["create", "update", "delete", "sudo"], ["sys/audit/+"]),
+  work(settle, ["sys/mounts/+", "sys/mounts/+/tune", "sys/mounts/auth/+/tune"]),
+  work(change, ["sys/policies/acl/*", "sys/quotas/rate-limit/+"]),
+  work(settle, ["auth/github/config", "auth/kubernetes/config", "auth/oidc/config", "kv/config"]),
+  work(change, ["auth/aws/config/client", "database/config/+", "database/roles/+", "transit/keys/+"]),
+  work(
+    change,
+    ["github", "approle", "kubernetes", "aws", "oidc"].map((mount) => `auth/${mount}/role/+`),
+  ),
+  work(change, ["identity/entity/id/+", "identity/entity-alias/id/+", "identity/entity/name/+"]),
+  work(change, ["identity/group/id/+", "identity/group-alias/id/+", "identity/group/name/+"]),
+  work(change, ["identity/mfa/method/totp/+", "identity/mfa/login-enforcement/+"]),
+  work(
+    ["create", "update"],
+    [
+      ...["identity/entity", "identity/entity-alias", "identity/group", "identity/group-alias"],
+      ...["identity/lookup/entity", "identity/lookup/group", "identity/mfa/method/totp"],
+      ...["database/rotate-root/+", "transit/keys/+/config"],
+    ],
+  ),
+];
+
+const held = ["source", "services", "ci"];
+
+/** To make values, bring them to consumers and end old ones; what is deleted is a version, never a path. */
+const rotate: readonly Work[] = [
+  work(
+    settle,
+    [...held, "rotation", "evidence"].map((root) => `kv/data/${root}/*`),
+  ),
+  work(
+    [...settle, "patch", "list"],
+    [...held, "rotation", "evidence"].map((root) => `kv/metadata/${root}/*`),
+  ),
+  work(
+    ["create", "update"],
+    held.map((root) => `kv/destroy/${root}/*`),
+  ),
+  work(["update"], [/^transit\/(hmac|verify)\/keyplane\.(fingerprint|evidence)(\/sha2-256)?$/]),
+  work(["read"], ["transit/keys/+", "database/config/+", /^database\/creds\/[\w.-]+\.keyplane\.rotate$/]),
+  work(["create", "update"], ["transit/keys/+/config"]),
+  work(["update"], ["transit/keys/+/rotate", "transit/keys/+/trim", "transit/rewrap/+"]),
+  work(["update"], ["database/rotate-root/+", "sys/leases/lookup", "sys/leases/renew"]),
+  work(["update"], ["sys/leases/revoke/database/creds/+/+"]),
+  work(["update", "sudo"], [/^sys\/leases\/revoke-prefix\/database\/creds\/[\w.-]+$/]),
+  work(["list", "sudo"], [/^sys\/leases\/lookup\/database\/creds\/[\w.-]+$/]),
+];
+
+/** To hand a named host its next secret id; that it is wrapped, `secret-ids-wrapped` sees to. */
+const handOver: readonly Work[] = [
+  work(["read"], [/^auth\/approle\/role\/[\w.-]+\/role-id$/]),
+  work(["update"], [/^auth\/approle\/role\/[\w.-]+\/secret-id$/]),
+];
+
+/** To let a person or a host in. A password and nothing else: a policy given with it would be anybody's. */
+const enrol: readonly Work[] = [
+  ...handOver,
+  work(["create", "update", "delete"], ["auth/userpass/users/+"], ["password"]),
+  work(["read", "list"], ["auth/userpass/users", "sys/auth", "identity/entity/name/+"]),
+  work(["read", "list"], ["identity/mfa/method/totp", "identity/mfa/method/totp/+"]),
+  work(
+    ["create", "update"],
+    ["identity/mfa/method/totp/admin-generate", "identity/mfa/method/totp/admin-destroy"],
+  ),
+  work(["update"], ["identity/lookup/entity", "sys/wrapping/wrap"]),
+];
+
+/** To learn, from the environment after this one, what stayed healthy here. */
+const promote: readonly Work[] = [
+  work(["read"], ["kv/data/evidence/*", "kv/metadata/source/*"]),
+  work(["update"], ["transit/verify/keyplane.evidence"]),
+];
+
+/** To stop at once what has leaked: a token, a person, a host, the users of a database. */
+const stop: readonly Work[] = [
+  work(["update"], ["auth/token/revoke-accessor"]),
+  work(["update"], [/^identity\/entity\/name\/[\w.-]+$/], ["disabled"]),
+  work(["list"], [/^auth\/approle\/role\/[\w.-]+\/secret-id$/]),
+  work(["update"], [/^auth\/approle\/role\/[\w.-]+\/secret-id-accessor\/destroy$/]),
+  work(["update", "sudo"], [/^sys\/leases\/revoke-prefix\/database\/creds\/[\w.-]+$/]),
+];
+
+/** To set the values of systems by hand, see how their rotation goes and, where the catalogue says so, read them. */
+const operate: readonly Work[] = [
+  ...handOver,
+  work(settle, [/^kv\/data\/source\/[\w.-]+\/[\w.-]+$/]),
+  work(["read"], [/^kv\/metadata\/source\/[\w.-]+\/[\w.-]+$/, /^kv\/data\/rotation\/[\w.-]+\/[\w.-]+$/]),
+];
+
+const roles: Readonly<Record<string, readonly Work[]>> = {
+  "keyplane.deploy": build,
+  "keyplane.rotate": rotate,
+  "keyplane.drift": look,
+  "keyplane.enrol": enrol,
+  "keyplane.promotion": promote,
+};
+
+/** Names of the policies that the platform's own roles have. */
+export const platformPolicies: readonly string[] = Object.keys(roles);
+
+/**
+ * What the holder of a policy has to do, by the policy's name: one of these duties and not two, since who sees everything
+ * changes nothing. None where the platform has no such role; undefined for a service, a CI job and `default`.
+ */
+export function dutiesOf(name: string): readonly (readonly Work[])[] | undefined {
+  if (name === "keyplane.group.administrators") return [[...look, ...handOver, ...stop]];
+  if (name.startsWith("keyplane.group.")) return [look, operate];
+  if (!name.startsWith("keyplane.")) return undefined;
+  const duty = roles[name];
+  return duty === undefined ? [] : [duty];
+}
+
+/** The capabilities that a path has and a duty does not need there. */
+export function beyond(duty: readonly Work[], { path, capabilities, parameters }: AclRule): string[] {
+  const at = aclPath(path);
+  const here = duty.filter(
+    (each) =>
+      each.places.some((place) => (place instanceof RegExp ? place.test(path) : within(at, place))) &&
+      (each.parameters === undefined ||
+        parameters?.every((name) => each.parameters?.includes(name)) === true),
+  );
+  return capabilities.filter(
+    (capability) => capability !== "deny" && !here.some(({ may }) => may.some((each) => each === capability)),
+  );
+}
