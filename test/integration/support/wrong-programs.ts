@@ -1,10 +1,13 @@
 import { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
-import type { Output } from "@pulumi/pulumi";
+import { CustomResource, type Output } from "@pulumi/pulumi";
 import { Mount } from "@pulumi/vault/mount.js";
 import { Policy } from "@pulumi/vault/policy.js";
 import type { AwsModel, PolicyDocument, PolicyStatement } from "../../../model/aws.ts";
 import type { Model } from "../../../model/model.ts";
+import { aws } from "../../../policies/aws/types.ts";
 import { kubernetes } from "../../../policies/kubernetes/types.ts";
+import { vault } from "../../../policies/vault/types.ts";
+import { realState } from "../../policies/real.ts";
 import { KubernetesObject } from "./previews.ts";
 
 /** Documents of AWS with one statement told otherwise. */
@@ -215,3 +218,40 @@ export const late: Record<string, [rule: string, what: RegExp, declare: (made: O
       }),
   ],
 };
+
+/** A resource of the shipped program, of which one argument is known only once something else is made, and then wrong. */
+const shipped = await realState("local");
+class Shipped extends CustomResource {
+  constructor(type: string, argument: string, value: Output<unknown>) {
+    const found = shipped.find((resource) => resource.type === type);
+    if (found === undefined) throw new Error(`the local stack has no ${type}`);
+    super(type, "titan.extra", { ...found.inputs, [argument]: value }, { protect: found.protect });
+  }
+}
+
+/** The same subject by subject: what is shipped, with one argument that turns out wrong. */
+export const lateOf: typeof late = Object.fromEntries(
+  (
+    [
+      ["github logins", "jwt-claims-exact", vault.jwtRole, "boundClaims", { repository_id: "*" }],
+      ["machines", "approle-network-bound", vault.appRole, "tokenBoundCidrs", ["0.0.0.0/0"]],
+      ["tokens", "token-policies-named", vault.appRole, "tokenPolicies", ["root"]],
+      ["databases", "database-revocation", vault.databaseRole, "revocationStatements", []],
+      ["encryption", "key-rotates", vault.key, "autoRotatePeriod", 91 * 86_400],
+      ["AWS roles", "aws-document-readable", aws.role, "assumeRolePolicy", "{}"],
+      ["AWS account", "aws-password-policy", aws.passwordPolicy, "minimumPasswordLength", 6],
+    ] as const
+  ).map(([subject, rule, type, argument, value]) => [
+    subject,
+    [
+      rule,
+      /titan\.extra/,
+      (made) =>
+        void new Shipped(
+          type,
+          argument,
+          made.apply(() => value),
+        ),
+    ],
+  ]),
+);
