@@ -11,6 +11,8 @@ import { findZizmor } from "../local/toolchain/zizmor.ts";
 import { loadCatalogue } from "../model/catalogue.ts";
 import { platformRoles } from "../model/derive/platform.ts";
 import { derive } from "../model/derive.ts";
+import { claimsOf } from "./model/aws/github-jobs.ts";
+import { allowed } from "./model/aws/simulator.ts";
 
 const folder = ".github/workflows";
 
@@ -49,6 +51,12 @@ function environmentsOf(workflow: Workflow | undefined, { environment = "", stra
   if (expression === null) return environment === "" ? [] : [environment];
   if (expression[1] === "matrix") return strategy?.matrix.environment ?? [];
   return workflow?.on.workflow_dispatch?.inputs?.[expression[2] ?? ""]?.options ?? [];
+}
+
+/** The variable of the GitHub environment from which a job takes a role of AWS; none where it takes none. */
+function roleVariable(job: Job): string | undefined {
+  const value = job.env?.AWS_ROLE_ARN;
+  return value === undefined ? undefined : /^\$\{\{ vars\.(\w+) \}\}$/.exec(value)?.[1];
 }
 
 test("actionlint finds nothing in the workflows", async () => {
@@ -219,5 +227,74 @@ suite("the logins are those that Vault admits", () => {
     assert.deepEqual(check?.permissions, { contents: "read" });
     const [checkout] = comment?.steps ?? [];
     assert.match(String(checkout?.with?.ref), /^\$\{\{ github\.event\.pull_request\.base\.sha \}\}$/);
+  });
+});
+
+suite("the roles of AWS are taken by the workflows that they trust", () => {
+  for (const { environment, aws, platform } of models) {
+    const taken = new Map<string, string>();
+    for (const { file, name, job } of jobs) {
+      const variable = roleVariable(job);
+      if (variable === undefined || !environmentsOf(workflows.get(file), job).includes(environment)) continue;
+      const purpose = /^AWS_(\w+)_ROLE_ARN$/.exec(variable)?.[1]?.toLowerCase() ?? variable;
+      test(`${file} ${name} takes the role of AWS that ${variable} of ${environment} names: it trusts this job, and no other's does`, async () => {
+        const role = aws?.roles.find((each) => each.name === `keyplane-${environment}-${purpose}`);
+        assert.ok(role !== undefined && aws !== undefined, `there is no role for ${variable}`);
+        const before = taken.get(variable);
+        assert.ok(before === undefined || before === file, `${before} takes it from there as well`);
+        taken.set(variable, file);
+        const { repository } = platform;
+        const [owner = "", repositoryName = ""] = repository.name.split("/");
+        const claims = claimsOf({
+          owner: { name: owner, id: repository.ownerId },
+          repository: { name: repositoryName, id: repository.id },
+          form: "immutable",
+          environment,
+          ref: "refs/heads/main",
+          workflow: `${repository.name}/${folder}/${file}@refs/heads/main`,
+          audience: "sts.amazonaws.com",
+          distorted: (subject) => subject,
+        });
+        const issuer = "token.actions.githubusercontent.com";
+        const entered = [];
+        for (const each of aws.roles.filter(({ of }) => of === "github")) {
+          const may = await allowed({
+            principal: `arn:aws:iam::${aws.account}:oidc-provider/${issuer}`,
+            action: "sts:AssumeRoleWithWebIdentity",
+            resource: `arn:aws:iam::${aws.account}:role/${each.name}`,
+            account: aws.account,
+            policy: each.trust,
+            context: Object.fromEntries(
+              Object.entries(claims).map(([claim, value]) => [`${issuer}:${claim}`, value]),
+            ),
+          });
+          if (may) entered.push(each.name);
+        }
+        assert.deepEqual(entered, [role.name]);
+      });
+    }
+  }
+
+  test("deploy and drift take theirs; of what rotates nothing asks AWS yet; a preview's is in an environment of its own", () => {
+    const taking = jobs.flatMap(({ file, name, job }) =>
+      roleVariable(job) === undefined ? [] : [`${file} ${name}: ${roleVariable(job)}`],
+    );
+    assert.deepEqual(taking, [
+      "deploy.yml staging: AWS_DEPLOY_ROLE_ARN",
+      "deploy.yml production: AWS_DEPLOY_ROLE_ARN",
+      "drift.yml look: AWS_DRIFT_ROLE_ARN",
+      "review.yml preview: AWS_PREVIEW_ROLE_ARN",
+    ]);
+  });
+
+  test("policies/README.md names each variable that the workflows read", () => {
+    const text = readFileSync("policies/README.md", "utf8");
+    const read = jobs.flatMap(({ job }) =>
+      Object.values(job.env ?? {}).flatMap((value) => /vars\.(\w+)/.exec(value)?.[1] ?? []),
+    );
+    assert.deepEqual(
+      [...new Set(read)].filter((name) => !text.includes(`\`${name}\``)),
+      [],
+    );
   });
 });
