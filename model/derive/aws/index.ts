@@ -38,6 +38,9 @@ export function deriveAws(
   const peopleAccount = block.aws.people?.account ?? account;
   const lock = block.aws.trail?.["object-lock"];
   const secretNames = secrets.map(({ name }) => name);
+  const rotators = functions
+    .filter(({ calledBy }) => calledBy === "secrets-manager")
+    .map(({ name }) => arn.function(place, name));
   const workflow = (name: "deploy" | "drift" | "rotate", purpose: string, rights: AwsRole["rights"]) =>
     workflowRole(place, context, from.github, {
       name: names[name],
@@ -59,6 +62,7 @@ export function deriveAws(
     },
     {
       functions: functions.map(({ name }) => arn.function(place, name)),
+      rotators,
       secrets: secretNames.map((name) => arn.secret(place, name)),
       schedules: schedules.map(({ name }) => arn.schedule(place, scheduleGroup(place), name)),
       logGroups: [trailLogs, ...functions.map(({ logGroup }) => logGroup)],
@@ -77,12 +81,12 @@ export function deriveAws(
     }),
     github: { url: `https://${issuer}`, audience },
     roles: [
-      workflow("deploy", "Builds the platform from the reviewed branch.", deployRights(place)),
+      workflow("deploy", "Builds the platform from the reviewed branch.", deployRights(place, rotators)),
       workflow("drift", "Sees the configuration; changes nothing and reads no value.", driftRights(place)),
       workflow(
         "rotate",
         "Lets Secrets Manager rotate what it keeps.",
-        secretNames.length === 0 ? undefined : rotateRights(place, secretNames),
+        secretNames.length === 0 ? undefined : rotateRights(place, secretNames, rotators),
       ),
       ...people,
       vaultRole(place, functions),

@@ -1,11 +1,17 @@
 import type { AwsRole, PolicyDocument } from "../../aws.ts";
 import { allow, arn, deny, document, type Place } from "./document.ts";
 import { roleNames } from "./names.ts";
+import { callRotators } from "./secrets.ts";
 
-/** What setting up a second factor takes, and nothing that takes one away; each of a user or of a device. */
+/**
+ * What setting up a second factor takes, and nothing that takes one away; each of a user or of a device. Who breaks off
+ * deletes their device, as its name is taken: AWS deletes none that somebody has, and to deactivate one is not here.
+ * https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteVirtualMFADevice.html
+ */
 const selfService = [
   "iam:ChangePassword",
   "iam:CreateVirtualMFADevice",
+  "iam:DeleteVirtualMFADevice",
   "iam:EnableMFADevice",
   "iam:GetUser",
   "iam:ListMFADevices",
@@ -69,6 +75,8 @@ export function secondFactorRequired(roles: string[]): PolicyDocument {
 
 export interface Reach {
   functions: string[];
+  /** Of these, what Secrets Manager calls. */
+  rotators: string[];
   secrets: string[];
   schedules: string[];
   logGroups: string[];
@@ -101,6 +109,7 @@ export function peopleRoles(
                 ],
                 Resource: reach.secrets,
               }),
+              callRotators(reach.rotators),
             ]),
         allow("StopAndStartFunctions", {
           Action: [

@@ -1,4 +1,4 @@
-import type { AwsSecret } from "../../aws.ts";
+import type { AwsSecret, PolicyStatement } from "../../aws.ts";
 import { seconds } from "../../duration.ts";
 import type { Context } from "../context.ts";
 import { compare, day, ordered, physical, retiredOf } from "../context.ts";
@@ -49,4 +49,13 @@ export function deriveAwsSecrets({ systems, environment }: Context, place: Place
 /** The function that rotates the users of a database. */
 export function rotatorName(place: Place, system: string, database: string): string {
   return named(place, "rotate", "postgres", system, database);
+}
+
+/**
+ * What Secrets Manager asks of who starts or sets up a rotation, beside `secretsmanager:RotateSecret`.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
+ * @param rotators ARNs of functions
+ */
+export function callRotators(rotators: string[]): PolicyStatement {
+  return allow("CallWhatRotates", { Action: "lambda:InvokeFunction", Resource: rotators });
 }

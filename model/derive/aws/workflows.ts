@@ -1,6 +1,7 @@
 import type { PolicyDocument, PolicyStatement } from "../../aws.ts";
 import { allow, arn, document, type Place } from "./document.ts";
 import { roleNames, scheduleGroup } from "./names.ts";
+import { callRotators } from "./secrets.ts";
 
 /** Everything of an environment, by the names that the platform gives. */
 function ours(place: Place) {
@@ -109,12 +110,13 @@ export function driftRights(place: Place): PolicyDocument {
 }
 
 /** What the rotate workflow may: let Secrets Manager rotate, and see whether it did. */
-export function rotateRights(place: Place, secrets: string[]): PolicyDocument {
+export function rotateRights(place: Place, secrets: string[], rotators: string[]): PolicyDocument {
   return document(
     allow("LetSecretsRotate", {
       Action: ["secretsmanager:DescribeSecret", "secretsmanager:RotateSecret"],
       Resource: secrets.map((name) => arn.secret(place, name)),
     }),
+    callRotators(rotators),
   );
 }
 
@@ -122,7 +124,7 @@ export function rotateRights(place: Place, secrets: string[]): PolicyDocument {
  * What the deploy workflow may: make and change what bears the environment's names; it deletes nothing that holds data,
  * and reads no value. Who writes roles can take any right: the reviewers of its GitHub environment decide.
  */
-export function deployRights(place: Place): PolicyDocument {
+export function deployRights(place: Place, rotators: string[]): PolicyDocument {
   const own = ours(place);
   const { scheduler, trailLogs } = roleNames(place);
   return document(
@@ -244,6 +246,7 @@ export function deployRights(place: Place): PolicyDocument {
       ],
       Resource: own.secrets,
     }),
+    ...(rotators.length === 0 ? [] : [callRotators(rotators)]),
     allow("MakeAnalyzer", { Action: "access-analyzer:CreateAnalyzer", Resource: own.analyzers }),
   );
 }

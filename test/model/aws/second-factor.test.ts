@@ -31,6 +31,7 @@ function session(factor: (typeof factors)[number], age = "10"): Record<string, s
 const selfService = [
   "iam:ChangePassword",
   "iam:CreateVirtualMFADevice",
+  "iam:DeleteVirtualMFADevice",
   "iam:EnableMFADevice",
   "iam:GetUser",
   "iam:ListMFADevices",
@@ -104,7 +105,12 @@ suite("without a second factor a person sets up their own and does nothing else,
           }
           assert.deepEqual(
             passed,
-            factor === "true" ? all : all.filter(({ action }) => open.includes(action)),
+            // A telephone is no device that anybody makes: AWS takes no new ones.
+            factor === "true"
+              ? all
+              : all.filter(
+                  ({ action, resource }) => open.includes(action) && !resource.includes(":sms-mfa/"),
+                ),
           );
         });
       }
@@ -147,6 +153,20 @@ test("a second device, of another name than one's own, is not made without a sec
       context: session(factor),
     });
     assert.equal(may, expected, `${device} with the key ${factor ?? "absent"}`);
+  }
+});
+
+test("who broke off setting up takes their device away that nobody has, and begins again; no one else's (R50)", async () => {
+  for (const device of ["ada", "ada-2", "ben"]) {
+    const may = await allowed({
+      principal: ada,
+      action: "iam:DeleteVirtualMFADevice",
+      resource: `arn:aws:iam::${account}:mfa/${device}`,
+      account,
+      rights: people.policy,
+      context: session(undefined),
+    });
+    assert.equal(may, device === "ada", device);
   }
 });
 
