@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { runtime } from "@pulumi/pulumi";
+import { parse } from "yaml";
 import { settings } from "../../infra/settings.ts";
 
 let folder: string;
@@ -83,4 +84,18 @@ test("says what is wrong with that file, and never what it holds", async () => {
   assert.throws(settings, { message: `${file}: the password of "titan.ledger" is not a text: ${fix}` });
   process.env.KEYPLANE_BOOTSTRAP_PASSWORDS = join(folder, "absent.json");
   assert.throws(settings, { message: /absent\.json, which cannot be read as JSON/ });
+});
+
+test("what two real environments have in common stands in Pulumi.yaml: their own files hold differences only", async () => {
+  const configOf = async (file: string) => {
+    const { config } = parse(await readFile(file, "utf8")) as { config: Record<string, unknown> };
+    return config;
+  };
+  const [staging, production] = [
+    await configOf("Pulumi.staging.yaml"),
+    await configOf("Pulumi.production.yaml"),
+  ];
+  const same = Object.keys(staging).filter((key) => staging[key] === production[key]);
+  assert.deepEqual(same, []);
+  assert.deepEqual(Object.keys(await configOf("Pulumi.yaml")), ["aws:region", "vault:skipChildToken"]);
 });

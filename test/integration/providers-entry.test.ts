@@ -139,6 +139,8 @@ test("a part's stack builds that part: its name says which", async () => {
   lambdas = join(folder, "platform");
   await bundles(lambdas, derive(await loadCatalogue(join(repository, "catalogue")), "staging"));
   await cli("stack", "init", "staging.platform");
+  const config = JSON.parse(await cli("config", "--stack", "staging.platform", "--json"));
+  assert.equal(config["aws:region"].value, "eu-west-1", "in a stack without a file of its own as well");
   const { steps } = JSON.parse(await cli("preview", "--stack", "staging.platform", "--json")) as {
     steps: { urn: string }[];
   };
