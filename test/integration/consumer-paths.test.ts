@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { Vault } from "../../clients/vault.ts";
 import type { Consumer, Secret } from "../../model/model.ts";
@@ -47,6 +48,38 @@ test("a version that another runner wrote meanwhile is not overwritten: check-an
   await assert.rejects(write(secret.source, { primary: "late" }, version - 1), { status: 400 });
   assert.equal((await read(rotator, secret.source)).version, version);
 });
+
+test("an HMAC key changes by hand: while both listeners' paths hold the new one, the signer's still holds the old (R28, R29)", async () => {
+  const inRole = (role: Consumer["role"]) => consumers.filter(({ consumer }) => consumer.role === role);
+  const [listeners, signers] = [inRole("listener"), inRole("signer")];
+  assert.deepEqual(
+    [listeners, signers].map((some) => some.map(({ consumer }) => consumer.id)),
+    [["titan/titan-execution-rs", "titan/titan-sentinel"], ["titan/titan-brain"]],
+  );
+  /** What they themselves read, each at its own path. */
+  const held = (some: typeof consumers) =>
+    Promise.all(some.map(async ({ consumer, vault }) => (await read(vault, consumer.path)).fields));
+  const { fields: old, version } = await read(rotator, secret.source);
+  const { primary = "", "key-id": keyId = "" } = old;
+  const next = { primary: randomBytes(32).toString("hex"), secondary: primary, "key-id": `${keyId}-next` };
+  const signsOld = [{ primary, "key-id": keyId }];
+  const signsNext = [{ primary: next.primary, "key-id": next["key-id"] }];
+  assert.deepEqual([await held(listeners), await held(signers)], [[old, old], signsOld]);
+
+  await write(secret.source, next, version);
+  for (const { consumer } of listeners) await deliver(consumer, next);
+  assert.deepEqual([await held(listeners), await held(signers)], [[next, next], signsOld]);
+
+  for (const { consumer } of signers) await deliver(consumer, next);
+  assert.deepEqual([await held(listeners), await held(signers)], [[next, next], signsNext]);
+});
+
+/** Brings a consumer the fields that it takes, after the version that is at its path. */
+async function deliver({ path, as }: Consumer, next: Fields): Promise<void> {
+  const { version } = await read(rotator, path);
+  const taken = Object.fromEntries(Object.entries(next).filter(([name]) => Object.values(as).includes(name)));
+  assert.equal(await write(path, taken, version), version + 1);
+}
 
 function data(path: string): string {
   return `${running.model.vault.mounts.kv}/data/${path}`;
