@@ -1,7 +1,10 @@
+import { setTimeout as wait } from "node:timers/promises";
 import pg from "pg";
 import type { Database, DynamicUser, Model } from "../../model/model.ts";
 import type { AppRole } from "../../model/vault.ts";
 import { loginAs } from "../identity.ts";
+import type { LocalServices } from "../services/index.ts";
+import { connectAsSuperuser } from "../services/postgres-server.ts";
 import { notShown, type TourContext, type TourLine, tried } from "./line.ts";
 
 interface Credentials {
@@ -45,10 +48,14 @@ export async function* databaseCredentials(context: TourContext): AsyncGenerator
   // A renewal may shorten a lease: the same expiry that comes after the whole TTL, without the wait.
   const shortened = await service.write("sys/leases/renew", { lease_id, increment: 1 });
   const refusal = await untilRefused(connection);
+  const isGone = refusal !== undefined && (await untilGone(services, credentials.username));
   yield tried(
     expire,
-    refusal !== undefined,
-    refusal ?? "Postgres still accepts them 20 s after their lease ended",
+    isGone,
+    refusal === undefined
+      ? `Postgres still accepts them ${patience / 1000} s after their lease ended`
+      : `${refusal}; pg_roles ${isGone ? "has no such role any more" : `still has the role ${patience / 1000} s later`}; ` +
+          "the renewal that set their end is audited, since Vault's own end of a lease is no request",
     await trail.of(shortened, role.name),
   );
   await service.write("auth/token/revoke-self");
@@ -106,8 +113,11 @@ async function query<T extends pg.QueryResultRow>(
 /** SQLSTATEs of a login that meets the end of its credentials: after it, and at two places in its midst. */
 const refused = { password: "28P01", dropped: "28000", ended: "57P01" };
 
+/** Milliseconds in which Vault ends what has expired. */
+const patience = 20_000;
+
 async function untilRefused(connection: pg.ClientConfig): Promise<string | undefined> {
-  for (let waited = 0; waited < 20_000; waited += 250) {
+  for (let waited = 0; waited < patience; waited += 250) {
     try {
       await query(connection, "select 1");
     } catch (error) {
@@ -116,7 +126,22 @@ async function untilRefused(connection: pg.ClientConfig): Promise<string | undef
         return `refused ${waited / 1000} s later (${error.code})`;
       if (error.code !== refused.ended) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await wait(250);
   }
   return undefined;
+}
+
+/** Whether Postgres itself has no such role any more: a refused login may be of a role that is only locked. */
+async function untilGone({ home, postgres, issuer }: LocalServices, name: string): Promise<boolean> {
+  const client = await connectAsSuperuser({ home, port: postgres.port, ca: issuer.ca });
+  try {
+    for (let waited = 0; waited < patience; waited += 250) {
+      const { rowCount } = await client.query("select from pg_roles where rolname = $1", [name]);
+      if (rowCount === 0) return true;
+      await wait(250);
+    }
+    return false;
+  } finally {
+    await client.end();
+  }
 }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { type Grant, parseGrant } from "../../local/services/grants.ts";
 import { sampleTable } from "../../local/services/index.ts";
+import { databaseCredentials, userWithAppRole } from "../../local/tour/database.ts";
 import type { Database } from "../../model/model.ts";
 import { startStack, type TestStack } from "./stack.ts";
 import {
@@ -19,6 +20,7 @@ import {
   type Running,
   refusal,
 } from "./support/credentials.ts";
+import { toured } from "./support/toured.ts";
 
 let stack: TestStack;
 let running: Running;
@@ -314,6 +316,30 @@ const privileges = {
   TABLES: ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"],
   SEQUENCES: ["USAGE", "SELECT", "UPDATE"],
 } as const;
+
+test("the tour says that a role is gone only where Postgres has none: one that is refused and still there is a broken promise", async () => {
+  const [, gone] = await toured(running, databaseCredentials);
+  assert.equal(gone?.outcome, "holds");
+  assert.match(gone.seen, /; pg_roles has no such role any more; /);
+  assert.deepEqual(await issuedUsers(running), []);
+
+  const { user } = userWithAppRole(running.model) ?? assert.fail();
+  const path = `${running.model.vault.mounts.database}/roles/${user.role}`;
+  const { root, end } = await asRoot(running);
+  const role = await root.read(path);
+  // The renewal still ends the password's time, so that the login is refused.
+  await root.write(path, { ...role, revocation_statements: ["SELECT 1"] });
+  try {
+    const [, locked] = await toured(running, databaseCredentials);
+    assert.equal(locked?.outcome, "fails");
+    assert.match(locked.seen, /^refused .*; pg_roles still has the role 20 s later; /);
+  } finally {
+    await root.write(path, role);
+    await end();
+    for (const name of await issuedUsers(running))
+      await query(running, `drop role ${pg.escapeIdentifier(name)}`);
+  }
+});
 
 /** "right object", for every right on every object outside Postgres' own schemas, as the session has it; sorted. */
 async function rightsIn(session: pg.Client): Promise<string[]> {
