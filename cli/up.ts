@@ -5,6 +5,7 @@ import type { UpResult } from "../local/up.ts";
 import { lineOf, outcomeOf, verdictOf } from "../operations/gates/gate.ts";
 import { define, type Result } from "./command.ts";
 import { exit, UsageError } from "./exit.ts";
+import { nextStepLines, nextSteps } from "./next-steps.ts";
 import { tourCode, tourCount, tourText } from "./tour.ts";
 
 export function command(): Command {
@@ -108,7 +109,7 @@ async function refusedByPolicies(folder: string, home: string): Promise<Result |
 }
 
 function summary(result: UpResult, lines: TourLine[], dryRun: boolean): string {
-  const { services, changed, unset } = result;
+  const { services, changed } = result;
   const policies = result.gates.map((gate) => `Policies, ${lineOf(gate)}`);
   if (dryRun) {
     const plan = changed === 0 ? "Nothing to change." : `${changed} resource(s) would change.`;
@@ -124,15 +125,7 @@ function summary(result: UpResult, lines: TourLine[], dryRun: boolean): string {
     `Policies: ${verdictOf(result.gates)}`,
     "",
     "What to try next:",
-    "  npx keyplane status                     what runs, and where",
-    `  npx keyplane enrol ada                  hand a person their password and second factor, once`,
-    ...(unset[0] === undefined
-      ? []
-      : [
-          `  npx keyplane set ${unset[0].padEnd(22)}  one of ${unset.length} secret(s) whose value only you have`,
-        ]),
-    "  npx keyplane up --dry-run               after a change in catalogue/: what it would do",
-    "  npm run down                            stop (-- --delete also removes the data)",
+    ...nextStepLines(nextSteps(result)),
   ]
     .filter((line) => line !== undefined)
     .join("\n");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
@@ -13,8 +13,11 @@ import { clientsOf } from "../../local/providers/aws/clients.ts";
 import { layout } from "../../local/services/home.ts";
 import { type LocalServices, startServices, stopServices } from "../../local/services/index.ts";
 import { ProcessTable } from "../../local/services/process-table.ts";
+import { loadCatalogue } from "../../model/catalogue.ts";
+import { derive } from "../../model/derive.ts";
 import { keyplane, type Run } from "./support/keyplane.ts";
 import { statusOf } from "./support/login.ts";
+import { spoilt } from "./support/spoilt-catalogues.ts";
 
 // The commands of the local stack, each as a process of its own, on one stack: the tests build on each other.
 
@@ -34,14 +37,18 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test("`up` with a wrong catalogue exits 2 before it starts or makes anything", async () => {
-  const catalogue = join(folder, "catalogue");
-  await mkdir(catalogue);
-  await writeFile(join(catalogue, "organization.yaml"), "organisation: acme\n");
-  const { code, stdout, stderr } = await keyplane(home, ["up", "--catalogue", catalogue]);
-  assert.deepEqual([code, stdout], [2, ""], stderr);
-  assert.match(stderr, /organization\.yaml:1:1: /);
-  assert.equal(existsSync(home), false);
+test("`up` with a wrong catalogue exits 2 with its position before it starts or makes anything", async (t) => {
+  for (const { name, spoil, expected } of spoilt) {
+    await t.test(name, async () => {
+      const catalogue = await mkdtemp(join(folder, "catalogue-"));
+      await cp("catalogue", catalogue, { recursive: true });
+      await spoil(catalogue);
+      const { code, stdout, stderr } = await keyplane(home, ["up", "--catalogue", catalogue]);
+      assert.deepEqual([code, stdout], [2, ""], stderr);
+      assert.match(stderr.replaceAll(`${catalogue}/`, ""), expected);
+      assert.equal(existsSync(home), false);
+    });
+  }
 });
 
 test("`up --environment staging` exits 2 before it makes anything, and says what deploys staging", async () => {
@@ -91,11 +98,31 @@ test("`up` shows every promise of the tour as kept, with what was seen and its l
   );
 });
 
-test("`up` ends with what to try next, each a command", () => {
+test("`up` ends with what to try next, and each command works on this stack", async () => {
   const [, next] = stripVTControlCharacters(first.stdout).split("\nWhat to try next:\n");
-  const commands = next?.trimEnd().split("\n") ?? [];
-  assert.ok(commands.length >= 4, next);
-  for (const command of commands) assert.match(command, /^ {2}(npx keyplane|npm run) \S+ .*\S$/);
+  const commands = (next ?? "")
+    .trimEnd()
+    .split("\n")
+    .map((line) => /^ {2}(\S.*?) {2,}\S/.exec(line)?.[1] ?? line);
+  const { people, secrets } = derive(await loadCatalogue("catalogue"), "local");
+  const person = people.find(({ groups }) => groups.length > 0)?.name;
+  const byHand = secrets.filter(({ generator }) => generator.by !== "machine").map(({ id }) => id);
+  assert.deepEqual(commands, [
+    "npx keyplane status",
+    `npx keyplane enrol ${person}`,
+    `npx keyplane set ${byHand[0]}`,
+    "npx keyplane up --dry-run",
+    "npm run down",
+  ]);
+  for (const command of commands.slice(0, 4)) {
+    const words = command.split(" ").slice(2);
+    // As it stands, but for what would change something.
+    const harmless = /^(enrol|set)$/.test(words[0] ?? "") ? [...words, "--dry-run"] : words;
+    const { code, stdout, stderr } = await keyplane(home, harmless);
+    assert.equal(code, 0, `${command}: ${stdout}${stderr}`);
+  }
+  const { scripts } = JSON.parse(await readFile("package.json", "utf8")) as { scripts: object };
+  assert.ok("down" in scripts);
 });
 
 test("after the first `up` Vault refuses the root token, and the state folder does not hold it", async () => {
