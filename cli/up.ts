@@ -6,6 +6,7 @@ import { lineOf, outcomeOf, verdictOf } from "../operations/gates/gate.ts";
 import { define, type Result } from "./command.ts";
 import { exit, UsageError } from "./exit.ts";
 import { nextStepLines, nextSteps } from "./next-steps.ts";
+import { planLines } from "./plan.ts";
 import { tourCode, tourCount, tourText } from "./tour.ts";
 
 export function command(): Command {
@@ -67,6 +68,7 @@ export function command(): Command {
         json: {
           changed: result.changed,
           changes: result.changes,
+          resources: result.touched,
           vault: result.services.vault.address,
           unset: result.unset,
           policies: {
@@ -112,8 +114,11 @@ function summary(result: UpResult, lines: TourLine[], dryRun: boolean): string {
   const { services, changed } = result;
   const policies = result.gates.map((gate) => `Policies, ${lineOf(gate)}`);
   if (dryRun) {
-    const plan = changed === 0 ? "Nothing to change." : `${changed} resource(s) would change.`;
-    return [plan, ...policies].join("\n");
+    const plan =
+      changed === 0
+        ? ["Nothing to change."]
+        : [...planLines(result.touched), `${changed} resource(s) would change.`];
+    return [...plan, ...policies].join("\n");
   }
   return [
     ...tourText(lines),

@@ -49,6 +49,8 @@ export interface UpResult {
   changes: Changes;
   /** How many resources are not as they were. */
   changed: number;
+  /** Each of them, as `operation type name`: what was done, or what a dry run would do. */
+  touched: string[];
   /** Ids of secrets whose first value is made by hand and not there yet. */
   unset: string[];
   /** What the policies said: before anything was made, of the state, of the live system. */
@@ -135,6 +137,7 @@ async function build({
     const opened: OpenedStack[] = [];
     const gates: Gate[] = [];
     const plans = new Map<string, Changes>();
+    const intended: string[] = [];
     // An emulator that was started anew is empty, which only looking tells.
     const forgotten = !(await isBuilt(services.home));
     const program = { bootstrapPasswords, lambdaCode };
@@ -148,16 +151,20 @@ async function build({
       }
       report({ subject: stack, state: "started", text: "previewing" });
       // A dry run changes nothing, not the state either: it looks and plans in one.
-      const { changes, gate } = await preview(each, report, { looks: looks && dryRun });
+      const { changes, gate, made } = await preview(each, report, { looks: looks && dryRun });
       if (gate !== undefined) gates.push(gate);
       opened.push(each);
       plans.set(stack, changes);
+      intended.push(...made);
       if (dryRun || changed(changes) === 0) report(settled(stack, changes, dryRun));
       return changes;
     });
     const before = joined("preview", gates);
     report({ subject: "policies", state: "progress", text: lineOf(before) });
-    if (dryRun) return { model, services, changes: plan, changed: changed(plan), unset: [], gates: [before] };
+    if (dryRun) {
+      const would = { changes: plan, changed: changed(plan), touched: intended.sort() };
+      return { model, services, ...would, unset: [], gates: [before] };
+    }
     const made = new Map<string, string[]>();
     const changes = await eachPart(engine, model, program, async (each, { stack }) => {
       const same = plans.get(stack) ?? {};
@@ -179,9 +186,18 @@ async function build({
     const state = joined("state", states);
     report({ subject: "policies", state: "progress", text: lineOf(state) });
     const { gate: live } = await probeLocal(services, model, vault, { thorough: changed(changes) > 0 });
-    if (outcomeOf(live) !== "passed") throw stopped("the live system", live, [...made.values()].flat());
+    const touched = [...made.values()].flat().sort();
+    if (outcomeOf(live) !== "passed") throw stopped("the live system", live, touched);
     report({ subject: "policies", state: "done", text: lineOf(live) });
-    return { model, services, changes, changed: changed(changes), unset, gates: [before, state, live] };
+    return {
+      model,
+      services,
+      changes,
+      changed: changed(changes),
+      touched,
+      unset,
+      gates: [before, state, live],
+    };
   } finally {
     // Vault may be what failed: the first error matters, and the token ends by itself.
     await deployer.end().catch(() => {});

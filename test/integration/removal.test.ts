@@ -27,13 +27,69 @@ beforeEach(async () => {
   await cp("catalogue", catalogue, { recursive: true });
 });
 
-test("a secret that is taken out of the catalogue keeps its value", async () => {
-  const before = await sourceVersions("titan/hmac");
-  await edit("systems/titan.yaml", (system) => system.deleteIn(["secrets", "hmac"]));
-  await stack.up({ catalogue });
-  assert.deepEqual(await sourceVersions("titan/hmac"), before);
+/** Taking an entry out, with every mention of it. */
+const removals: { entry: string; file: string; paths: string[][]; deletes: string[] }[] = [
+  { entry: "a secret", file: "systems/titan.yaml", paths: [["secrets", "hmac"]], deletes: [] },
+  {
+    entry: "a service",
+    file: "systems/titan.yaml",
+    paths: [
+      ["services", "grafana"],
+      ["secrets", "grafana-admin", "consumers", "grafana"],
+    ],
+    deletes: [
+      "delete vault:appRole/authBackendRole:AuthBackendRole titan.grafana",
+      "delete vault:index/policy:Policy titan.grafana",
+    ],
+  },
+  {
+    entry: "a person",
+    file: "organization.yaml",
+    paths: [["people", "dan"]],
+    deletes: ["delete vault:identity/entity:Entity dan", "delete vault:identity/entityAlias:EntityAlias dan"],
+  },
+  {
+    entry: "a CI job",
+    file: "systems/titan.yaml",
+    paths: [["ci", "deploy"]],
+    deletes: [
+      "delete vault:index/policy:Policy titan.ci.deploy",
+      "delete vault:jwt/authBackendRole:AuthBackendRole titan.ci.deploy",
+    ],
+  },
+  {
+    entry: "a dynamic database user",
+    file: "systems/titan.yaml",
+    paths: [["databases", "ledger", "users", "titan-ai-quant"]],
+    deletes: [
+      "delete keyplane:vault:DatabaseCredentials$vault:database/secretBackendRole:SecretBackendRole titan.ledger-titan.ledger.titan-ai-quant",
+    ],
+  },
+];
+
+for (const { entry, file, paths, deletes } of removals) {
+  test(`${entry} that is taken out: the update would delete ${deletes.length === 0 ? "nothing" : "its access and no data"}`, async () => {
+    await edit(file, (document) => {
+      for (const path of paths) assert.ok(document.deleteIn(path), path.join("."));
+    });
+    const { touched } = await stack.up({ catalogue, dryRun: true });
+    assert.deepEqual(deletionsOf(touched), deletes);
+  });
+}
+
+test("all of them taken out: the update deletes exactly that, and every value stays", async () => {
+  const before = await everyValue();
+  assert.ok(before.size > 20);
+  for (const { file, paths } of removals) {
+    await edit(file, (document) => {
+      for (const path of paths) document.deleteIn(path);
+    });
+  }
+  const { touched } = await stack.up({ catalogue });
+  assert.deepEqual(deletionsOf(touched), removals.flatMap(({ deletes }) => deletes).sort());
+  assert.deepEqual(await everyValue(), before);
   await stack.up();
-  assert.deepEqual(await sourceVersions("titan/hmac"), before);
+  assert.deepEqual(await everyValue(), before);
 });
 
 test("a database that is taken out is refused with what to do, and stays", async () => {
@@ -120,6 +176,26 @@ test("a retired encryption key stays; only `delete: true` and a later removal de
   assert.equal(removed.changes.delete, 1);
   assert.equal(await key(), undefined);
 });
+
+function deletionsOf(touched: string[]): string[] {
+  return touched.filter((line) => line.startsWith("delete"));
+}
+
+/** Each path of the shipped catalogue's secrets that holds a value, with its latest version; CI jobs' own ones too. */
+async function everyValue(): Promise<Map<string, number>> {
+  const { kv } = running.model.vault.mounts;
+  const { vault: rotator, end } = await stack.as("rotate");
+  const versions = new Map<string, number>();
+  for (const path of running.model.secrets.flatMap(({ source, consumers }) => [
+    source,
+    ...consumers.map(({ path }) => path),
+  ])) {
+    const found = await rotator.read<{ metadata: { version: number } }>(`${kv}/data/${path}`);
+    if (found !== undefined) versions.set(path, found.metadata.version);
+  }
+  await end();
+  return versions;
+}
 
 function refusedWithAdvice(name: string): (error: unknown) => boolean {
   return (error) => {
