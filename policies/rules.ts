@@ -1,6 +1,7 @@
 import * as account from "./aws/account.ts";
 import * as alarms from "./aws/alarms.ts";
 import * as buckets from "./aws/buckets.ts";
+import * as declared from "./aws/declared.ts";
 import * as delivery from "./aws/delivery.ts";
 import * as documents from "./aws/documents.ts";
 import * as awsKeys from "./aws/keys.ts";
@@ -27,6 +28,7 @@ import * as jwt from "./vault/jwt.ts";
 import * as machines from "./vault/machines.ts";
 import * as people from "./vault/people.ts";
 import * as places from "./vault/places.ts";
+import * as platform from "./vault/platform.ts";
 import * as quotas from "./vault/quotas.ts";
 import * as tokens from "./vault/tokens.ts";
 
@@ -34,6 +36,7 @@ const subjects: object[] = [
   audit,
   acl,
   jwt,
+  platform,
   tokens,
   machines,
   databases,
@@ -59,6 +62,7 @@ const subjects: object[] = [
   schedules,
   awsNames,
   references,
+  declared,
   workloads,
 ];
 

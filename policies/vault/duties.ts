@@ -147,9 +147,6 @@ const roles: Readonly<Record<string, readonly Work[]>> = {
   "keyplane.promotion": promote,
 };
 
-/** Names of the policies that the platform's own roles have. */
-export const platformPolicies: readonly string[] = Object.keys(roles);
-
 /**
  * What the holder of a policy has to do, by the policy's name: one of these duties and not two, since who sees everything
  * changes nothing. None where the platform has no such role; undefined for a service, a CI job and `default`.

@@ -1,4 +1,5 @@
-import type { Resource, ResourceRule } from "../rule.ts";
+import { ofType } from "../resource.ts";
+import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { text } from "../value.ts";
 import { mounts, vault } from "./types.ts";
 
@@ -83,6 +84,25 @@ export const nameExact: ResourceRule = {
     const name = nameOf(resource);
     if (name === undefined) yield "it has no name";
     else if (!/^[a-z0-9][a-z0-9._-]*$/.test(name)) yield `"${name}" is no plain name`;
+  },
+};
+
+export const nameOnce: StackRule = {
+  name: "name-once",
+  sentence: "No two things in Vault are of one name and place: the one that is written last would be both.",
+  severity: "high",
+  fix: "Give each its own name; the model makes them from the entry's.",
+  controls: ["NIST-800-53r5/CM-8", "NIST-800-53r5/IA-4", "R7"],
+  *judgeStack(resources) {
+    for (const type of named) {
+      const seen = new Set<string>();
+      for (const resource of ofType(resources, type)) {
+        const at = `${text(resource.props.backend) ?? ""} ${nameOf(resource) ?? ""}`;
+        if (seen.has(at))
+          yield { urn: resource.urn, message: `there are two of the name "${nameOf(resource)}"` };
+        seen.add(at);
+      }
+    }
   },
 };
 

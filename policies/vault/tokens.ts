@@ -85,9 +85,9 @@ export const tokenPoliciesNamed: ResourceRule = {
     if (policies.some((policy) => policy.startsWith("keyplane.group.")))
       yield "a machine gets what a group of people has";
     const name = text(type === vault.awsRole ? props.role : props.roleName) ?? "";
-    // A role of the platform may stand for several: keyplane.promotion.production gives keyplane.promotion.
+    // Of all roles that of promotion alone stands for several environments, keyplane.promotion.production among them.
     const own = (policy: string) =>
-      policy === name || (policy.startsWith("keyplane.") && name.startsWith(`${policy}.`));
+      policy === name || (policy === "keyplane.promotion" && name.startsWith(`${policy}.`));
     if (!policies.every(own)) yield "tokenPolicies names a policy that is not the role's own";
   },
 };

@@ -118,4 +118,26 @@ export const harmless: [what: RegExp, reason: string][] = [
     "protected: the engine refuses it",
   ],
   [/:Policy\.(every source|policy writing) added$/, "keyplane.rotate and keyplane.deploy have that right"],
+  // What the catalogue alone says, no rule can tell from another of the same form: whoever reviews its line does.
+  [
+    /:AuthBackendRole\.boundClaims\.(job_workflow_ref|repository_id|repository_owner_id) another$/,
+    "the repository of a system with one job, which the catalogue alone knows; of two jobs and of the platform it is reported",
+  ],
+  [
+    /:Role\.assumeRolePolicy\{\}.*aws:PrincipalArn\[\] another$/,
+    "which users of AWS people are, the catalogue alone knows; without a second factor none of them gets in",
+  ],
+  [
+    /:(Key|SecretPolicy)\.policy\{\}\.Statement\[Allow\]\.Principal\.AWS\[\] another$/,
+    "a role that the catalogue names and somebody else makes; of our own it is reported",
+  ],
+  [
+    /:RolePolicy\.policy\{\}\.Statement\[Allow\]\.(Resource|Condition\.ArnEquals\.ec2:Subnet)\[\] another$/,
+    "of that name there is nothing: a right less",
+  ],
+  // https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_iam-permissions.html
+  [
+    /:(SecretPolicy\.secretArn|SecretRotation\.secretId) another$/,
+    "the last characters of a secret's ARN are AWS' own: with others it is of no secret, and AWS refuses it",
+  ],
 ];

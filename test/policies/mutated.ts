@@ -1,6 +1,7 @@
 import { judgeOne, judgeTogether } from "../../policies/judge.ts";
 import { type Declared, seen } from "../../policies/resource.ts";
 import { rules } from "../../policies/rules.ts";
+import { vault } from "../../policies/vault/types.ts";
 import { harmless } from "./harmless.ts";
 import { mutants } from "./mutation.ts";
 import { environments, realState } from "./real.ts";
@@ -25,9 +26,13 @@ export async function mutateProgram(): Promise<Map<string, Outcome>> {
   for (const environment of environments) {
     const state = await realState(environment);
     const resources = state.map(seen);
+    const policies = state
+      .filter(({ type }) => type === vault.policy)
+      .map(({ inputs }) => String(inputs.name))
+      .sort();
     for (const [index, resource] of state.entries()) {
       const of = `${environment} ${resource.name}`;
-      for (const { what, resource: mutant } of mutants(resource)) {
+      for (const { what, resource: mutant } of mutants(resource, policies)) {
         note(what, reporting(resources.with(index, seen(mutant)), mutant), of);
       }
       note(`${resource.type} removed`, reporting(resources.toSpliced(index, 1)), of);

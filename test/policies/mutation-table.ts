@@ -7,7 +7,7 @@ export function mutationTable(outcomes: ReadonlyMap<string, Outcome>): string {
     "# What each mutation of the shipped program is met by",
     "",
     "Every property of every resource of the three environments is dropped, emptied, widened, set to a wildcard or to",
-    "zero, and made unknown, at every depth; some are added. Written by `node test/policies/write-mutations.ts`; a test",
+    "zero, made another of the same form and made unknown, at every depth; some are added. Written by `node test/policies/write-mutations.ts`; a test",
     "compares it with the program. Where no rule reports a mutation, the reason why it harms nobody stands there",
     "(`test/policies/harmless.ts`); a test refuses one without either.",
   ];

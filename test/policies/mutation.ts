@@ -7,8 +7,22 @@ export interface Mutant {
   resource: Declared;
 }
 
+/**
+ * Something else of the same form: another number in a text, another repository, another's policy. What only the form
+ * of a value is looked at lets it pass.
+ */
+function another(value: unknown, policies: readonly string[]): unknown {
+  if (typeof value !== "string") return undefined;
+  if (/^\d+$/.test(value)) return String(BigInt(value) + 1n);
+  if (/^[\w.-]+\/[\w.-]+\/\.github\//.test(value))
+    return value.replace(/(^|,)([\w.-]+)\/([\w.-]+)\/\.github\//g, "$1$2/another/.github/");
+  if (/^arn:[^*]*\w$/.test(value)) return `${value.slice(0, -1)}${value.endsWith("x") ? "y" : "x"}`;
+  const place = policies.indexOf(value);
+  return place < 0 ? undefined : policies[(place + 1) % policies.length];
+}
+
 /** What can go wrong with a property: every place of the arguments is tried in each of these ways. */
-const kinds: Record<string, (value: unknown) => unknown> = {
+const kinds: Record<string, (value: unknown, policies: readonly string[]) => unknown> = {
   dropped: () => undefined,
   emptied: (value) =>
     Array.isArray(value) ? [] : typeof value === "object" ? {} : typeof value === "string" ? "" : undefined,
@@ -23,20 +37,22 @@ const kinds: Record<string, (value: unknown) => unknown> = {
   wildcard: (value) => (Array.isArray(value) ? ["*"] : typeof value === "string" ? "*" : undefined),
   zero: (value) => (typeof value === "number" ? 0 : undefined),
   unknown: () => unknown,
+  another,
 };
 
 /**
  * Every mutant of a resource: each property, at each depth of maps, lists and JSON documents, in each way; its protection
  * taken off.
+ * @param policies names of policies, of which another one is somebody else's
  */
-export function mutants(resource: Declared): Mutant[] {
+export function mutants(resource: Declared, policies: readonly string[]): Mutant[] {
   const found: Mutant[] = [];
   const visit = (value: Branch, path: Step[], above: string) => {
     for (const [key, inner] of Object.entries(value)) {
       const place = [...path, Array.isArray(value) ? Number(key) : key];
       const name = `${above}${Array.isArray(value) ? `[${effectOf(inner)}]` : above === "" ? key : `.${key}`}`;
       for (const [kind, change] of Object.entries(kinds)) {
-        const changed = change(inner);
+        const changed = change(inner, policies);
         if (changed === undefined && kind !== "dropped") continue;
         // In a document that is known as a whole nothing is unknown.
         if (kind === "unknown" && path.includes(document)) continue;

@@ -44,6 +44,7 @@ for (const environment of environments) {
       "aws-trail-encrypted",
       "aws-trail-written",
       "everyone-in-a-group",
+      "function-login-own",
       "mfa-enforced",
       "mfa-for-people",
       "state-no-live-value",

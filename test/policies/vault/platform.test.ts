@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { nameOnce } from "../../../policies/vault/places.ts";
+import * as platform from "../../../policies/vault/platform.ts";
+import { tokenPoliciesNamed } from "../../../policies/vault/tokens.ts";
+import { vault } from "../../../policies/vault/types.ts";
+import { changed, everything, everythingBut, findings, ruleSuite, shipped } from "../examples.ts";
+import { of } from "./policy.ts";
+
+const deploy = shipped(vault.jwtRole, "keyplane.deploy");
+const other = "acme/secrets/.github/workflows/other.yml@refs/heads/main";
+
+ruleSuite(platform.platformLoginKnown, deploy, {
+  "a role that the platform does not have": [
+    { roleName: "keyplane.deploy.evil" },
+    ['"keyplane.deploy.evil" is none of the platform\'s roles'],
+  ],
+  "a role of a name that only begins so": [
+    { roleName: "keyplane.deployer" },
+    ['"keyplane.deployer" is none of the platform\'s roles'],
+  ],
+  "another role's policy": [
+    { tokenPolicies: ["keyplane.rotate"] },
+    ["it gives keyplane.rotate, not keyplane.deploy"],
+  ],
+  "another workflow": [
+    { "boundClaims.job_workflow_ref": other },
+    [`it is not bound to deploy.yml: "${other}"`],
+  ],
+});
+ruleSuite(platform.platformLoginKnown, shipped(vault.jwtRole, "titan.ci.deploy"), {
+  "a job that deploys the platform": [
+    { tokenPolicies: ["keyplane.deploy"] },
+    ['"titan.ci.deploy" is none of the platform\'s roles'],
+  ],
+  "a job that is a function": [
+    { tokenPolicies: ["titan.ledger.keyplane.rotate-postgres"] },
+    ['"titan.ci.deploy" is none of the platform\'s roles'],
+  ],
+});
+ruleSuite(platform.platformLoginKnown, shipped(vault.appRole), {
+  "a host that rotates": [
+    { roleName: "keyplane.rotate", tokenPolicies: ["keyplane.rotate"] },
+    ['"keyplane.rotate" is none of the platform\'s roles'],
+  ],
+});
+ruleSuite(platform.platformLoginKnown, shipped(vault.kubernetesRole), {
+  "a pod that deploys": [
+    { roleName: "keyplane.deploy" },
+    ['"keyplane.deploy" is none of the platform\'s roles'],
+  ],
+});
+ruleSuite(platform.platformLoginKnown, shipped(vault.awsRole, "keyplane.rotate"), {
+  "a function that deploys": [{ role: "keyplane.deploy" }, ['"keyplane.deploy" is no function\'s role']],
+});
+test("token-policies-named: a role whose name only begins with a policy's does not get it", () =>
+  assert.deepEqual(findings(tokenPoliciesNamed, [changed(deploy, { roleName: "keyplane.deploy.evil" })]), [
+    "tokenPolicies names a policy that is not the role's own",
+  ]));
+
+suite(`owner-one-repository: ${platform.ownerOneRepository.sentence}`, () => {
+  const but = (patch: Record<string, unknown>) =>
+    findings(platform.ownerOneRepository, everythingBut(vault.jwtRole, patch, "keyplane.deploy"));
+  test("passes the shipped program", () =>
+    assert.deepEqual(findings(platform.ownerOneRepository, everything()), []));
+  for (const [claim, value, repository] of [
+    ["repository_id", "999", "999 5544123 acme/secrets"],
+    ["repository_owner_id", "666", "821093847 666 acme/secrets"],
+    [
+      "job_workflow_ref",
+      "evil/secrets/.github/workflows/deploy.yml@refs/heads/main",
+      "821093847 5544123 evil/secrets",
+    ],
+  ] as const) {
+    test(`refuses a deploy role whose ${claim} is another repository's`, () =>
+      assert.deepEqual(but({ [`boundClaims.${claim}`]: value }), [
+        `it is of another repository than the others: ${repository}`,
+      ]));
+  }
+  test("refuses workflows of two repositories", () =>
+    assert.deepEqual(
+      but({
+        "boundClaims.job_workflow_ref":
+          "acme/secrets/.github/workflows/deploy.yml@refs/heads/main,evil/x/.github/workflows/deploy.yml@refs/heads/main",
+      }),
+      ["its workflows are of more than one repository"],
+    ));
+});
+
+suite(`function-login-own: ${platform.functionLoginOwn.sentence}`, () => {
+  const role = "arn:aws:iam::222222222222:role/keyplane-production-administrator";
+  test("passes the shipped program", () =>
+    assert.deepEqual(findings(platform.functionLoginOwn, everything()), []));
+  test("refuses that somebody else logs in as the engine", () =>
+    assert.deepEqual(
+      findings(
+        platform.functionLoginOwn,
+        everythingBut(vault.awsRole, { boundIamPrincipalArns: [role] }, "keyplane.rotate"),
+      ),
+      [`no function that logs in so runs as ${role}`],
+    ));
+  test("refuses a login that no function uses", () =>
+    assert.equal(findings(platform.functionLoginOwn, [shipped(vault.awsRole, "keyplane.rotate")]).length, 1));
+});
+
+suite(`group-policy-held: ${platform.groupPolicyHeld.sentence}`, () => {
+  test("passes the shipped program", () =>
+    assert.deepEqual(findings(platform.groupPolicyHeld, everything()), []));
+  test("refuses a policy of a group that there is not", () =>
+    assert.deepEqual(
+      findings(platform.groupPolicyHeld, [
+        ...everything(),
+        of("keyplane.group.evil", ["kv/data/source/titan/hmac", "read"]),
+      ]),
+      ["there is no group evil"],
+    ));
+});
+
+suite(`name-once: ${nameOnce.sentence}`, () => {
+  test("passes the shipped program", () => assert.deepEqual(findings(nameOnce, everything()), []));
+  test("refuses a second policy of a name, which would be the first one's text as well", () =>
+    assert.deepEqual(
+      findings(nameOnce, [...everything(), of("keyplane.drift", ["kv/data/source/*", "read"])]),
+      ['there are two of the name "keyplane.drift"'],
+    ));
+});
