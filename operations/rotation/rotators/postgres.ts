@@ -1,4 +1,5 @@
 import pg from "pg";
+import type { Seconds } from "../../../model/duration.ts";
 import type { Secret } from "../../../model/model.ts";
 import { generate } from "../../values/generate.ts";
 import type { Fields } from "../../values/shape.ts";
@@ -33,6 +34,11 @@ export interface UserContext extends Pick<RotatorContext, "rotation" | "reason" 
   secret: Pick<Secret, "id" | "generator" | "databaseUser">;
   model: { environment: string; databases: UserDatabase[] };
   reach: Pick<Reach, "manage" | "login">;
+}
+
+/** The same for a rotation that waits until a login is unused. */
+interface WatchingContext extends UserContext {
+  model: UserContext["model"] & { rotation: { watch: Seconds } };
 }
 
 /** With the names of the groups that the catalogue has in it. */
@@ -113,18 +119,18 @@ export const postgres = {
 
   replaces: (next: Fields, current: Fields | undefined) => next.user === current?.user,
 
-  async idle(context: UserContext, old: Fields, kept: Fields): Promise<Idleness> {
+  /** Looks for as long as error rates are watched: some clients connect now and then, for a moment. */
+  async idle(context: WatchingContext, old: Fields, kept: Fields): Promise<Idleness> {
     const { user = "" } = old;
     if (user === kept.user) {
       const evidence = `the password before of ${user} has been refused since the new one was staged`;
       return { state: "idle", evidence };
     }
-    const by = await managing(context, (connection) =>
-      seenSessions(connection, user, { looks: 5, pause: 50 }),
-    );
+    const { watch } = context.model.rotation;
+    const by = await managing(context, (connection) => seenSessions(connection, user, watch, context.signal));
     const evidence = "pg_stat_activity";
     return by.length === 0
-      ? { state: "idle", evidence: `${evidence}: no session of ${user}` }
+      ? { state: "idle", evidence: `${evidence}: no session of ${user} within ${watch} s` }
       : { state: "in use", by, evidence: `${evidence}: sessions of ${user}` };
   },
 
@@ -160,7 +166,7 @@ async function checkFree(connection: Connection, role: Role, database: UserDatab
         "then rotate; or give the user another name in the catalogue",
     );
   }
-  const by = await seenSessions(connection, role.name, { looks: 5, pause: 50 });
+  const by = await seenSessions(connection, role.name);
   if (by.length === 0) return;
   throw new ProbeError(
     `The login ${role.name} of ${database.id} is in use although its turn has not come: ${by.join(", ")}; ` +

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Database } from "../../../model/model.ts";
 import { scramVerifier } from "../../../operations/database/scram.ts";
@@ -54,7 +55,7 @@ test("titan's ledger user: the two logins take turns, both work until the old on
   assert.equal(await server.refusal(secret, next), undefined);
   assert.deepEqual(await postgres.idle(context, first, next), {
     state: "idle",
-    evidence: "pg_stat_activity: no session of titan-brain_a",
+    evidence: "pg_stat_activity: no session of titan-brain_a within 2 s",
   });
   const third = await rotated(server, secret, next);
   assert.equal(third.user, "titan-brain_a");
@@ -63,6 +64,30 @@ test("titan's ledger user: the two logins take turns, both work until the old on
     "28P01",
     "the first password of a login is gone for good",
   );
+});
+
+test("a job that connects now and then for a moment, with the old login, is seen within the time that errors are watched", async () => {
+  const secret = likeSecret(titan(), "minutely");
+  const first = await rotated(server, secret, undefined, "first");
+  const { context, next } = await staged(server, secret, first);
+  const stop = new AbortController();
+  // Gone for longer than five looks take, each time.
+  const job = (async () => {
+    while (!stop.signal.aborted) {
+      await sleep(1200);
+      const client = await server.connect(secret, first, "minutely-job");
+      await sleep(200);
+      await client.end();
+    }
+  })();
+  const watching = { ...context, model: { ...context.model, rotation: { ...context.model.rotation, watch: 60 } } };
+  assert.deepEqual(await postgres.idle(watching, first, next), {
+    state: "in use",
+    by: ["minutely-job at 127.0.0.1 (1)"],
+    evidence: `pg_stat_activity: sessions of ${first.user}`,
+  });
+  stop.abort();
+  await job;
 });
 
 test("solo's app user: what either login makes belongs to the group, so that rights and ownership outlive it (R31)", async () => {

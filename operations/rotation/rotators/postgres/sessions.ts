@@ -13,16 +13,25 @@ export async function sessionsOf(connection: Connection, login: string): Promise
   return rows.map(({ who }) => who);
 }
 
-/** Looks at several moments, since some clients connect for each request. */
+/** Milliseconds between two looks: what connects for a shorter time may be missed once, and comes again. */
+const pause = 50;
+
+/**
+ * Looks again and again for so many seconds, five times at least, since some clients connect for each request or each
+ * minute. Ends with the first that is seen.
+ * @throws the signal's reason
+ */
 export async function seenSessions(
   connection: Connection,
   login: string,
-  { looks, pause }: { looks: number; pause: number },
+  window = 0,
+  signal?: AbortSignal,
 ): Promise<string[]> {
+  const end = performance.now() + window * 1000;
   for (let look = 1; ; look++) {
     const seen = await sessionsOf(connection, login);
-    if (seen.length > 0 || look === looks) return seen;
-    await sleep(pause);
+    if (seen.length > 0 || (look >= 5 && performance.now() >= end)) return seen;
+    await sleep(pause, undefined, { signal });
   }
 }
 
