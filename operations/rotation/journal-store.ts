@@ -43,6 +43,7 @@ const shape = z.looseObject({
   commit: z.optional(z.string()),
   since: z.iso.datetime(),
   switchedAt: z.optional(z.iso.datetime()),
+  backAt: z.optional(z.iso.datetime()),
   verifiedAt: z.optional(z.iso.datetime()),
   notBefore: z.optional(z.iso.datetime()),
   waiting: z.optional(z.string()),

@@ -44,6 +44,8 @@ export interface Journal {
   since: string;
   /** When the signers all had the new value: the overlap counts from here. */
   switchedAt?: string;
+  /** Rolled back: when nobody was to use the new value any more. Who still does is waited for from here. */
+  backAt?: string;
   /** When what had to be refused was seen to be; its versions are destroyed after that. */
   verifiedAt?: string;
   /** Not before this time there is something to do (ISO 8601). */

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../local/services/ports.ts";
 import type { Sink } from "../../operations/delivery/sink.ts";
-import { rotate } from "../../operations/rotation/engine.ts";
+import { abortRotation, rotate } from "../../operations/rotation/engine.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
 import { secretNamed } from "../../operations/values/set.ts";
 import { openBench, type RotationBench } from "../operations/rotation/bench.ts";
@@ -16,6 +16,7 @@ import { inWords, noneFailed } from "./services/load.ts";
 import { until } from "./services/until.ts";
 
 const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
+const rollBacks = process.env.KEYPLANE_SCALE === "prove" ? 20 : 1;
 /** Messages a second, to both listeners together. */
 const rate = 300;
 const day = 86_400_000;
@@ -86,7 +87,7 @@ function onceWritten(subject: Subject, name: string, act: () => Promise<void>): 
     });
 }
 
-test("titan: brain signs, execution and sentinel verify, at over 200 messages a second: none is refused over rotations (R27–R30)", async (t) => {
+test("titan: brain signs, execution and sentinel verify, at over 200 messages a second: none is refused over rotations and their way back (R27–R30)", async (t) => {
   const { subject, secret, compose, load, start, source: sourceOf, mountOf, ports } = await titan(t);
   const said: string[] = [];
   const clock = await MovedClock.of(subject.vault);
@@ -135,6 +136,22 @@ test("titan: brain signs, execution and sentinel verify, at over 200 messages a 
     }
     for (const value of [old.primary, old.secondary, fresh.primary]) values.add(value ?? "");
     for (const value of values) assert.ok(!said.join("\n").includes(value));
+  }
+  // Taken back after everybody had it, while messages signed with it are on their way.
+  for (let count = 1; count <= rollBacks; count++) {
+    const old = await source();
+    assert.equal((await go()).state, "drain");
+    const { primary } = await source();
+    const report = ({ text }: { text: string }) => void said.push(text);
+    const back = { ...subject, by: "keyplane.rotate", report, wait: false, clock, why: "a trial" };
+    const outcome = await abortRotation(back);
+    assert.deepEqual([outcome.state, outcome.failure], ["rolled-back", "a trial"]);
+    assert.deepEqual(await source(), old);
+    for (const port of [ports["titan-execution-rs"], ports["titan-sentinel"]]) {
+      await until(async () => (await answer(port, primary)) === 401);
+      assert.equal(await answer(port, old.primary), 204);
+    }
+    values.add(primary ?? "");
   }
   await compose.end();
   const during = noneFailed(load.take());

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { Consumer, Secret, Service } from "../../model/model.ts";
 import { resumeByHand, rotateToGiven } from "../../operations/rotation/by-hand.ts";
 import type { Clock } from "../../operations/rotation/clock.ts";
-import { type Outcome, resumeRotation, rotate } from "../../operations/rotation/engine.ts";
+import { abortRotation, type Outcome, resumeRotation, rotate } from "../../operations/rotation/engine.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
 import { secretNamed, setValue } from "../../operations/values/set.ts";
 import type { Fields } from "../../operations/values/shape.ts";
@@ -20,6 +20,7 @@ import { deploy, MovedClock } from "./services/deployment.ts";
 import { inWords, noneFailed } from "./services/load.ts";
 
 const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
+const rollBacks = process.env.KEYPLANE_SCALE === "prove" ? 20 : 1;
 /** Calls a second, of each of the two clients. */
 const rate = 170;
 
@@ -161,7 +162,7 @@ const troubles: { request: string; fault: Fault }[] = [
   { request: "GET /v1/keys/self", fault: { kind: "status", status: 503 } },
 ];
 
-test("trading-bot: its key rotates at an exchange that allows two, loses answers and bounds the rate, under over 200 calls a second: none fails (R15, R27)", async (t) => {
+test("trading-bot: its key rotates at an exchange that allows two, loses answers and bounds the rate, under over 200 calls a second, and is taken back: none fails (R15, R27)", async (t) => {
   const fields = ["key", "secret"];
   await using exchange = await ProviderServer.start({ fields, quota: 2, rate: 50, latency: 2 });
   const first = exchange.issue(["keys", "trade"]).values;
@@ -188,6 +189,17 @@ test("trading-bot: its key rotates at an exchange that allows two, loses answers
     assert.equal(old?.isLive, false);
     assert.equal(exchange.live().length, 1);
     if (trouble !== undefined) assert.ok(hit > 0, `${trouble.request} was never asked`);
+  }
+  // Taken back after both clients had it: it is revoked once the exchange has seen no use of it for a while.
+  for (let turn = 1; turn <= rollBacks; turn++) {
+    const [old] = exchange.live();
+    await goUntil(({ waiting = "" }) => waiting.startsWith("both values are accepted until"));
+    const report = ({ text }: { text: string }) => void said.push(text);
+    const options = { ...subject, ...manner, report, clock, wait: true };
+    const back = await abortRotation({ ...options, why: "a trial" });
+    assert.deepEqual([back.state, back.failure], ["rolled-back", "a trial"]);
+    assert.ok(!back.notes.some((note) => note.includes("still used")), back.notes.join());
+    assert.deepEqual(exchange.live(), [old]);
   }
   await compose.end();
   const during = noneFailed(load.take());

@@ -1,13 +1,17 @@
 import { hasArrived } from "../../values/deliver.ts";
 import { ConflictError, destroyBefore } from "../../values/kv.ts";
-import type { Fields } from "../../values/shape.ts";
+import { type Fields, pairNames } from "../../values/shape.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { again, bringAll, reachedAt } from "./consumer.ts";
 import { finalVersion, versionOfOurs } from "./generate.ts";
+import { leftInUse } from "./left-in-use.ts";
 import { destroyOld, stillAccepted } from "./revoke.ts";
 
-/** Everybody gets the old value back, signers first; then the new one is revoked and seen to be refused. */
+/**
+ * Everybody gets the old value back, signers first; then, once nobody is seen to use it, the new one is revoked and seen to
+ * be refused.
+ */
 export async function rollBack(run: Run): Promise<Turn> {
   if (!(await hasVersion(run))) {
     await run.act(() => run.rotator.discard?.(run.context) ?? Promise.resolve());
@@ -60,8 +64,13 @@ async function giveBack(run: Run, current: Fields, next: Fields): Promise<Turn |
     touched.includes(consumer.id),
   );
   const waits = (await bringAll(run, signers)) ?? (await migrateBack(run, current, next));
+  if (waits !== undefined) return waits;
+  const unused = () => (touched.length === 0 ? undefined : leftInUse(run, next, current));
+  // Our own services refuse a value by dropping it, others' targets when they are told to.
+  const isPair = pairNames(run.secret) !== undefined;
   // Whoever got nothing new keeps what it runs: only the record of its path follows.
-  return waits ?? bringAll(run, reachedAt(run, "all-back", source));
+  const all = () => bringAll(run, reachedAt(run, "all-back", source));
+  return isPair ? ((await unused()) ?? all()) : ((await all()) ?? unused());
 }
 
 /** What was re-encrypted already comes back under the old value before the new one goes. */

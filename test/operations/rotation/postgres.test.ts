@@ -80,7 +80,10 @@ test("a job that connects now and then for a moment, with the old login, is seen
       await client.end();
     }
   })();
-  const watching = { ...context, model: { ...context.model, rotation: { ...context.model.rotation, watch: 60 } } };
+  const watching = {
+    ...context,
+    model: { ...context.model, rotation: { ...context.model.rotation, watch: 60 } },
+  };
   assert.deepEqual(await postgres.idle(watching, first, next), {
     state: "in use",
     by: ["minutely-job at 127.0.0.1 (1)"],

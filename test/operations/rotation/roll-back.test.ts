@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { vaultClock } from "../../../operations/rotation/clock.ts";
 import { abortRotation, NoWayBackError, type Outcome } from "../../../operations/rotation/engine.ts";
 import type { Rotator } from "../../../operations/rotation/rotator.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
+import { later } from "./crash.ts";
 
 let bench: RotationBench;
 before(async () => {
@@ -140,6 +142,81 @@ test("a consumer that does not take the old value back blocks the revocation of 
   assert.equal(demo.world.accepted.size, 2);
   signer.isDeaf = false;
   await assertBack(demo, await demo.rotate({ wait: false }), old);
+});
+
+test("who still uses the new value is named and not cut off within an overlap after everybody had the old one back (R27)", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader", "listener"], slow);
+  const { world } = demo;
+  const old = await demo.fields();
+  await demo.rotate({ wait: false });
+  world.users = ["pool-7", "worker-9"];
+  const waits = await abortRotation({ ...demo.options({ wait: false }), why: "back" });
+  assert.equal(waits.state, "rolling-back");
+  assert.equal(waits.waiting, "pool-7, worker-9 still use(s) the new value: seen now");
+  assert.equal(world.accepted.size, 2);
+  for (const id of world.actors.keys()) assert.equal(world.usedBy(id), old.password, id);
+  world.users = [];
+  const outcome = await demo.rotate({ wait: false });
+  await assertBack(demo, outcome, old);
+  assert.deepEqual(outcome.notes, []);
+});
+
+test("a roll back ends: who still uses the new value an overlap later is named in the journal, and cut off", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"], slow);
+  const { world } = demo;
+  const old = await demo.fields();
+  await demo.rotate({ wait: false });
+  world.users = ["pool-7"];
+  await abortRotation({ ...demo.options({ wait: false }), why: "back" });
+  const soon = later(await vaultClock(demo.options().vault), (day - 600) * 1000);
+  assert.equal((await demo.rotate({ wait: false, clock: soon })).state, "rolling-back");
+  const clock = later(await vaultClock(demo.options().vault), (day + 60) * 1000);
+  const outcome = await demo.rotate({ wait: false, clock });
+  await assertBack(demo, outcome, old);
+  assert.deepEqual(outcome.notes, ["pool-7 still used the new value when it was revoked: seen now"]);
+});
+
+test("of what has leaked nobody is waited for on the way back, and it is said", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"], slow);
+  const { world } = demo;
+  const old = await demo.fields();
+  await demo.rotate({ wait: false });
+  world.users = ["pool-7"];
+  await abortRotation({ ...demo.options({ wait: false }), why: "back" });
+  // Another rotation follows; the one that was under way comes first.
+  const outcome = await demo.rotate({ wait: false, reason: "compromise" });
+  assert.equal(outcome.state, "done");
+  assert.deepEqual(world.violations, []);
+  assert.ok(!world.accepted.has(old.password ?? ""));
+  const [first] = (await demo.journal()).history;
+  assert.equal(first?.outcome, "rolled-back");
+});
+
+test("listeners keep the new key until nobody is seen to sign with it (R29)", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "listener"], slow);
+  const { world } = demo;
+  const old = await demo.fields();
+  await demo.rotate({ wait: false });
+  const next = await demo.fields();
+  world.users = ["copy of the signer"];
+  const waits = await abortRotation({ ...demo.options({ wait: false }), why: "back" });
+  assert.equal(waits.waiting, "copy of the signer still use(s) the new value: seen now");
+  assert.equal(world.usedBy("demo/signer-1"), old.primary);
+  assert.equal(world.usedBy("demo/listener-2"), next.primary);
+  world.users = [];
+  await assertBack(demo, await demo.rotate({ wait: false }), old);
+});
+
+test("where nothing shows whether the new value is used the way back ends all the same, and notes it", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"], slow);
+  const old = await demo.fields();
+  await demo.rotate({ wait: false });
+  demo.world.idleness = "unknown";
+  const outcome = await abortRotation({ ...demo.options({ wait: false }), why: "back" });
+  await assertBack(demo, outcome, old);
+  assert.deepEqual(outcome.notes, [
+    "whether the new value was still used when it was revoked is not seen: nobody counts",
+  ]);
 });
 
 test("a source that somebody else wrote meanwhile ends the rotation, and what the target made for it is removed", async (t) => {
