@@ -93,9 +93,12 @@ export class Host {
     const run = this.#options.command ?? ((words: string[]) => runHere(words, this.#options.project));
     try {
       return await run(argv);
-    } catch (cause) {
-      const said = cause instanceof Error ? firstLine(cause) : String(cause);
-      throw new DeliveryError(`${why}: \`${argv.join(" ")}\` failed: ${said}`, { cause });
+    } catch (error) {
+      // No cause either: Node's own error holds all that the command said.
+      throw new DeliveryError(
+        `${why}: \`${argv.join(" ")}\` ${endOf(error)}: run it yourself to see why; what it says may quote a service's values, ` +
+          "so it is not kept",
+      );
     }
   }
 }
@@ -122,7 +125,11 @@ function wordsOf(text: string): string[] {
   return text.split(/\s+/).filter((word) => word !== "");
 }
 
-function firstLine(error: Error): string {
-  const said = "stderr" in error ? String(error.stderr).trim() : "";
-  return (said || error.message).split("\n")[0] ?? "";
+/** How a command ended, without a word of its own: `docker compose` quotes lines of env-files that it cannot read. */
+function endOf(error: unknown): string {
+  const { code, signal, killed } = error as { code?: unknown; signal?: unknown; killed?: unknown };
+  if (typeof code === "number") return `failed with exit status ${code}`;
+  if (killed === true) return "did not end within two minutes";
+  if (typeof signal === "string") return `was ended by ${signal}`;
+  return typeof code === "string" ? `could not be started (${code})` : "failed";
 }

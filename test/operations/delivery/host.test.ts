@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { inspect, promisify } from "node:util";
 import type { Delivery, Service } from "../../../model/model.ts";
 import { describeInstance, type Instance } from "../../../operations/delivery/instances.ts";
-import type { Running, Sink } from "../../../operations/delivery/sink.ts";
+import { DeliveryError, type Running, type Sink } from "../../../operations/delivery/sink.ts";
 import { type SinkOptions, sinksOf } from "../../../operations/delivery/sinks.ts";
 import { startOf } from "../../../operations/process-identity.ts";
 import { bundleFor, serviceOf, type TestHost, testHost } from "./services.ts";
@@ -178,25 +179,56 @@ for (const [runsOn, restart, signal] of [
       assert.equal((await sink?.running("shop/x", 1))?.state, "behind");
     });
 
-    test("a platform that refuses is named with its own first words", async () => {
+    test("a platform that refuses is named with its exit status, and with no word of its own: it may quote a value (R54)", async () => {
       await using host = await testHost();
       const service = serviceOf("api", files, { runsOn, reload: "restart" });
       const [sink] = sinksOf({ services: [service], secrets: [] }, service, {
         ...host,
         command: async () => {
-          throw Object.assign(new Error("failed"), { stderr: "refused\nsecond line" });
+          const quoting = `echo 'failed to read .env: line 3: unexpected character "${canary}"' >&2; exit 14`;
+          return (await promisify(execFile)("sh", ["-c", quoting])).stdout;
         },
       });
-      await assert.rejects(async () => sink?.reload(), {
-        name: "DeliveryError",
-        message: /^shop\/api could not be reloaded: `\w+ .*` failed: refused$/,
-      });
+      await assert.rejects(
+        async () => sink?.reload(),
+        (error: unknown) => {
+          assert.ok(error instanceof DeliveryError);
+          assert.match(
+            error.message,
+            /^shop\/api could not be reloaded: `\w+ .*` failed with exit status 14: run it yourself to see why; /,
+          );
+          assert.ok(!inspect(error, { depth: null, showHidden: true }).includes(canary));
+          return true;
+        },
+      );
       await sink?.write(bundle(service, 1));
       const running = await sink?.running("shop/x", 1);
       assert.equal(running?.state, "unobservable");
+      assert.ok(!JSON.stringify(running).includes(canary));
+    });
+
+    test("a platform that is not there, or does not end, is said to be", async () => {
+      await using host = await testHost();
+      const service = serviceOf("api", files, { runsOn, reload: "restart" });
+      for (const [error, end] of [
+        [{ code: "ENOENT" }, "could not be started (ENOENT)"],
+        [{ killed: true, signal: "SIGTERM" }, "did not end within two minutes"],
+        [{ signal: "SIGKILL" }, "was ended by SIGKILL"],
+      ] as const) {
+        const [sink] = sinksOf({ services: [service], secrets: [] }, service, {
+          ...host,
+          command: async () => {
+            throw Object.assign(new Error("of the command"), error);
+          },
+        });
+        const said: Error = await sink?.reload().then(assert.fail, (failed) => failed);
+        assert.ok(said.message.includes(`\` ${end}: run it`), said.message);
+      }
     });
   });
 }
+
+const canary = "canary-of-an-env-file-0f3a";
 
 describe("a service that watches", () => {
   const service = serviceOf("api", files, { reload: "watch" });
