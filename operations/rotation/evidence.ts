@@ -20,6 +20,8 @@ export interface Evidence {
   /** Version of the source that it ended with. */
   version: number;
   outcome: "done" | "rolled-back";
+  /** What counts errors of its consumers did not answer: that it went well was not seen. */
+  notWatched?: boolean | undefined;
   startedAt: string;
   /** Since when every consumer ran the new value, and when the rotation ended with all being well. */
   healthyFrom: string;
@@ -43,6 +45,7 @@ export const SealedEvidence = z.strictObject({
     commit: z.string(),
     version: z.int(),
     outcome: z.enum(["done", "rolled-back"]),
+    notWatched: z.optional(z.boolean()),
     startedAt: moment,
     healthyFrom: moment,
     healthyUntil: moment,
@@ -58,7 +61,7 @@ export function evidenceOf(
   journal: Journal,
   context: { environment: string; secret: Pick<Secret, "id">; commit: string; lasts: Seconds; by: string },
 ): Evidence | undefined {
-  const { state, since, switchedAt, startedAt, id, to, final, from } = journal;
+  const { state, since, switchedAt, startedAt, id, to, final, from, notWatched } = journal;
   if (state !== "done" && state !== "rolled-back") return undefined;
   const isDone = state === "done";
   return {
@@ -69,6 +72,7 @@ export function evidenceOf(
     commit: context.commit,
     version: final ?? to ?? from,
     outcome: state,
+    ...(notWatched === true && { notWatched }),
     startedAt,
     healthyFrom: isDone ? (switchedAt ?? since) : since,
     healthyUntil: since,
@@ -141,6 +145,13 @@ export function refusal(
   }
   if (evidence.outcome !== "done") {
     return refuse("unhealthy", `${environment} rolled its rotation ${evidence.rotation} back`);
+  }
+  if (evidence.notWatched === true) {
+    return refuse(
+      "unhealthy",
+      `${environment} did not watch its rotation ${evidence.rotation}: nothing that counts errors answered before it`,
+      `see that what observe: names answers, then ${again}`,
+    );
   }
   // The version is still the one in force (below): nobody has gone back since.
   const healthy = (now.getTime() - Date.parse(evidence.healthyFrom)) / 1000;

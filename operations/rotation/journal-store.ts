@@ -54,6 +54,7 @@ const shape = z.looseObject({
   followedBy: z.optional(z.enum(["compromise", "leaver"])),
   confirmedBy: z.optional(z.string()),
   baseline: z.optional(z.record(z.string(), z.number())),
+  notWatched: z.optional(z.boolean()),
   failure: z.optional(z.string()),
   fingerprints: z.optional(texts),
   history: z.array(past),

@@ -69,6 +69,8 @@ export interface Journal {
   confirmedBy?: string;
   /** Rates before the rotation, by source, per second. */
   baseline?: Record<string, number>;
+  /** Nothing that counts errors answered before it: whether errors rose is not known, and evidence says so (R48). */
+  notWatched?: boolean;
   /** Why it was rolled back. */
   failure?: string;
   /** Keyed hashes of the new version's fields. */

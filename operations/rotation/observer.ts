@@ -12,8 +12,13 @@ export interface ConsumerProbe {
 
 /** Error and authentication-failure counters (R48). */
 export interface Watch {
-  /** Rates by source, per second, before anything is delivered; kept in the journal, so only numbers. */
+  /**
+   * Rates by source, per second, before anything is delivered; kept in the journal, so only numbers.
+   * @throws TargetUnavailableError where there are sources and none of them answers
+   */
   baseline(signal: AbortSignal): Promise<Record<string, number>>;
+  /** Names of the sources that did not answer then: by these nothing is judged. */
+  unanswered(baseline: Record<string, number>): string[];
   /** Compares the rates since `since` with those; `names` says in words what rose, by how much, where. */
   judge(baseline: Record<string, number>, since: Date, signal: AbortSignal): Promise<Verdict>;
 }

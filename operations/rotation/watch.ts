@@ -44,11 +44,15 @@ export class ErrorWatch implements Watch {
     this.#wait = wait;
   }
 
-  /** Rate per second (or per request) of each source, with what a later comparison needs beside it. */
+  /**
+   * Rate per second (or per request) of each source, with what a later comparison needs beside it.
+   * @throws TargetUnavailableError where there are sources and none of them answers
+   */
   async baseline(signal: AbortSignal): Promise<Record<string, number>> {
+    if (this.#sources.length === 0) return {};
     const begun = this.#now();
     const marks = await this.#each((source) => source.mark(signal), signal);
-    if (marks.size === 0) return {};
+    if (marks.size === 0) throw this.#silent(this.#sources, "answers");
     await this.#wait(this.#window * 1000, signal);
     const found: Record<string, number> = {};
     const results = await this.#each(async (source) => {
@@ -65,7 +69,20 @@ export class ErrorWatch implements Watch {
       found[`${name}: exposure`] = count.exposure;
       for (const [key, value] of Object.entries(result.mark)) found[`${name}: mark ${key}`] = value;
     }
+    if (this.unanswered(found).length === this.#sources.length) throw this.#silent(this.#sources, "answers");
     return found;
+  }
+
+  unanswered(baseline: Record<string, number>): string[] {
+    return this.#sources
+      .map(({ name }) => name)
+      .filter((name) => baseline[`${name}: events`] === undefined)
+      .sort();
+  }
+
+  #silent(sources: ErrorSource[], verb: string): TargetUnavailableError {
+    const names = sources.map(({ name }) => name).join(", ");
+    return new TargetUnavailableError(`nothing that counts errors ${verb}: ${names}`);
   }
 
   /** @throws TargetUnavailableError where none of the sources of the baseline answers any more */
@@ -80,9 +97,7 @@ export class ErrorWatch implements Watch {
       return true;
     }, signal);
     if (![...answered.values()].includes(true)) {
-      throw new TargetUnavailableError(
-        `nothing counts errors any more: ${known.map(({ name }) => name).join(", ")}`,
-      );
+      throw this.#silent(known, "answers any more");
     }
     return names.length === 0 ? { state: "ok" } : { state: "raised", names: names.sort() };
   }

@@ -1,3 +1,5 @@
+import type { Watch } from "../observer.ts";
+import { TargetUnavailableError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { bringAll, confirmAll, probeAll, reachedAt } from "./consumer.ts";
 import { raisedErrors } from "./watch.ts";
@@ -7,13 +9,27 @@ export async function stage(run: Run): Promise<Turn> {
   const { rotator, watch } = run;
   if (run.journal.to === undefined) throw new Error("nothing was generated to be staged");
   if (!run.isFirst && !run.isShort && watch !== undefined && run.journal.baseline === undefined) {
-    run.change({ baseline: await run.act(() => watch.baseline(run.signal)) });
+    run.change({ baseline: await baselineOf(run, watch) });
   }
   const { current, next } = await run.versions();
   await run.act(() => rotator.stage(run.context, next, current));
   await run.act(() => rotator.probe(run.context, next, current));
   const to = isReached(run, "listeners") ? "deliver-listeners" : "deliver-signers";
   return { to, text: "the target accepts the new value, and it works" };
+}
+
+/**
+ * Error rates before anything is delivered. Where none of what counts errors answers it is waited for, like any target; after
+ * that the rotation goes on without, and says so.
+ */
+async function baselineOf(run: Run, watch: Watch): Promise<Record<string, number>> {
+  try {
+    return await run.act(() => watch.baseline(run.signal));
+  } catch (error) {
+    const end = Date.parse(run.journal.since) + run.patience.pickUp;
+    if (!(error instanceof TargetUnavailableError) || run.clock.now().getTime() < end) throw error;
+    return {};
+  }
 }
 
 export async function deliverListeners(run: Run): Promise<Turn> {

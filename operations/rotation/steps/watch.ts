@@ -15,6 +15,15 @@ export async function watch(run: Run): Promise<Turn> {
     run.note("nothing counts errors of its consumers: rates were not watched");
     return { to: next, text: "there are no error rates to watch" };
   }
+  const { baseline } = journal;
+  const unanswered = run.watch.unanswered(baseline);
+  if (unanswered.length > 0) {
+    run.note(`did not answer before the rotation, so that it was not watched: ${unanswered.join(", ")}`);
+    if (Object.keys(baseline).length === 0) {
+      run.change({ notWatched: true });
+      return { to: next, text: "error rates were not watched: nothing that counts errors answered before" };
+    }
+  }
   const end = new Date(Date.parse(journal.since) + model.rotation.watch * 1000);
   const every = Math.min(10_000, Math.max(200, model.rotation.watch * 50));
   for (;;) {

@@ -221,8 +221,10 @@ for (const [runsOn, restart, signal] of [
             throw Object.assign(new Error("of the command"), error);
           },
         });
-        const said: Error = await sink?.reload().then(assert.fail, (failed) => failed);
-        assert.ok(said.message.includes(`\` ${end}: run it`), said.message);
+        await assert.rejects(
+          async () => sink?.reload(),
+          (failed) => failed instanceof DeliveryError && failed.message.includes(`\` ${end}: run it`),
+        );
       }
     });
   });

@@ -58,6 +58,7 @@ export class Calls {
       ...(watch !== undefined && {
         watch: {
           baseline: (signal) => count("watch baseline", () => watch.baseline(signal)),
+          unanswered: (baseline) => watch.unanswered(baseline),
           judge: (...judged) => count("watch judge", () => watch.judge(...judged)),
         },
       }),

@@ -107,6 +107,7 @@ function fakeWatch(reach: Pick<Reach, "fetch">, address: string): Watch {
   const errors = async () => Number((await asking(reach, address)({ do: "errors" })).errors);
   return {
     baseline: async () => ({ errors: await errors() }),
+    unanswered: () => [],
     judge: async ({ errors: before = 0 }) => {
       const now = await errors();
       return now > before ? { state: "raised", names: [`errors ${before} → ${now}`] } : { state: "ok" };

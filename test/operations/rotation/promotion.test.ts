@@ -116,6 +116,10 @@ suite("R25: which evidence lets the next environment follow", () => {
   test("one of a rotation that was rolled back is refused", () => {
     assert.equal(refused(shown({ state: "rolled-back" })), "unhealthy");
   });
+  test("one of a rotation that nothing watched, although it was to be, is refused (R48)", () => {
+    assert.equal(shown({ notWatched: true })?.notWatched, true);
+    assert.equal(refused(shown({ notWatched: true })), "unhealthy");
+  });
   test("one that has not been in force there for as long as is watched here is refused", () => {
     const young = { startedAt: ago(400_000), switchedAt: ago(299_000), since: ago(200_000) };
     assert.equal(refused(shown(young)), "unhealthy");

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
 import { abortRotation, NoWayBackError, type Outcome } from "../../../operations/rotation/engine.ts";
-import type { Rotator } from "../../../operations/rotation/rotator.ts";
+import type { Watch } from "../../../operations/rotation/observer.ts";
+import { type Rotator, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import { usualPatience } from "../../../operations/rotation/run.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { later } from "./crash.ts";
+import { quick } from "./quick.ts";
 
 let bench: RotationBench;
 before(async () => {
@@ -67,6 +70,37 @@ test("error rates that rise after the switch roll back, signers first and listen
       ...["signer-1", "reader-2", "reader-2", "listener-3"],
     ],
   );
+});
+
+test("where nothing that counts errors answers before, it is waited for, then told: no rotation passes for watched (R48)", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const counting = demo.subject.watch;
+  assert.ok(counting);
+  let isAway = true;
+  const watch: Watch = {
+    ...counting,
+    async baseline(signal) {
+      if (isAway) throw new TargetUnavailableError("nothing that counts errors answers: a");
+      return counting.baseline(signal);
+    },
+    unanswered: (baseline) => (Object.keys(baseline).length === 0 ? ["a", "b"] : ["b"]),
+  };
+  const impatient = { ...quick, patience: { ...usualPatience, again: 100 } };
+  const waits = await demo.rotate({ watch, wait: false, ...impatient });
+  assert.equal(waits.state, "stage");
+  assert.equal(waits.waiting, "nothing that counts errors answers: a");
+  assert.ok(!demo.world.events.includes("accept"), "nothing is changed at the target before");
+  isAway = false;
+  const some = await demo.rotate({ watch, wait: false });
+  assert.deepEqual(some.notes, ["did not answer before the rotation, so that it was not watched: b"]);
+  assert.equal((await demo.journal()).notWatched, undefined);
+  isAway = true;
+  const none = await demo.rotate({ watch, wait: true });
+  assert.equal(none.state, "done");
+  assert.deepEqual(none.notes, ["did not answer before the rotation, so that it was not watched: a, b"]);
+  assert.equal((await demo.journal()).notWatched, true);
+  const said = demo.steps.map(({ text }) => text);
+  assert.ok(said.includes("error rates were not watched: nothing that counts errors answered before"));
 });
 
 test("error rates that rise while listeners get the new value roll back before any signer sees it (R48)", async (t) => {

@@ -199,6 +199,33 @@ describe("watching a rotation (R48)", () => {
     );
   });
 
+  test("what did not answer before a rotation is named; where nothing did there is no baseline but an error", async (t) => {
+    const [one, two] = [await instance(t, { errors: 0 }), await instance(t, { errors: 0 })];
+    const clock = new Clock();
+    const watch = watchOf(observed([one, two]), clock);
+    await close(one);
+    const baseline = await watch.baseline(signal);
+    assert.deepEqual(
+      [...new Set(watch.unanswered(baseline).map((name) => name.split(" at ")[1]))],
+      [`${one.url}/metrics`],
+    );
+    const names = watch.unanswered(baseline).length;
+    await close(two);
+    await assert.rejects(
+      watch.baseline(signal),
+      (error) =>
+        error instanceof TargetUnavailableError &&
+        error.message.startsWith("nothing that counts errors answers: ") &&
+        error.message.includes(one.url) &&
+        error.message.includes(two.url),
+    );
+    assert.equal(watch.unanswered({}).length, 2 * names);
+    // Away between the mark and the end of the window: there is no rate either.
+    const gone = await instance(t, { errors: 0 });
+    clock.meanwhile = () => close(gone);
+    await assert.rejects(watchOf(observed([gone]), clock).baseline(signal), TargetUnavailableError);
+  });
+
   test("without anything that counts there is no baseline, and no wait for one", async () => {
     const clock = new Clock();
     const before = clock.time;
