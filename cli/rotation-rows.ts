@@ -54,7 +54,7 @@ export function shown(row: Row | KeyRow, asked: boolean): Shown {
 }
 
 function ofOutcome(secret: string, outcome: Extract<Row, { outcome: unknown }>["outcome"]): Shown {
-  const { state, waiting, failure, busy, isStuck, unchanged, to, notBefore } = outcome;
+  const { state, waiting, failure, busy, isStuck, unchanged, doneBy, to, notBefore } = outcome;
   const common = (result: string, text: string, code: ExitCode): Shown => ({
     ...outcome,
     secret,
@@ -63,6 +63,12 @@ function ofOutcome(secret: string, outcome: Extract<Row, { outcome: unknown }>["
     code,
   });
   if (busy !== undefined) return common("busy", `${busy.owner} is at it`, exit.clean);
+  if (unchanged && doneBy !== undefined) {
+    const how =
+      state === "rolled-back" ? `rolled it back: ${failure ?? "as was asked"}` : `rotated it, version ${to}`;
+    const code = state === "rolled-back" ? exit.finding : exit.clean;
+    return common("unchanged", `left as it is: meanwhile ${doneBy} has ${how}`, code);
+  }
   if (unchanged) return common("unchanged", "nothing is under way", exit.clean);
   if (state === "done") return common("done", to === undefined ? "done" : `done, version ${to}`, exit.clean);
   if (state === "rolled-back") {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Vault } from "../clients/vault.ts";
 import type { Model } from "../model/model.ts";
 import type { Session } from "../operations/login.ts";
-import type { Runner } from "../operations/rotation/fleet-runner.ts";
+import type { Runner } from "../operations/rotation/runner.ts";
 import type { Invocation } from "./command.ts";
 import { commitOf } from "./commit.ts";
 import { rotationProgress } from "./rotation-progress.ts";

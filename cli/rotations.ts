@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { Model, Secret } from "../model/model.ts";
-import type { Runner } from "../operations/rotation/fleet-runner.ts";
 import type { Journal, Past } from "../operations/rotation/journal.ts";
 import type { KeyStatus } from "../operations/rotation/key-status.ts";
+import type { Runner } from "../operations/rotation/runner.ts";
 import type { Standing } from "../operations/rotation/schedule.ts";
 import type { Status } from "../operations/rotation/status.ts";
 import { define, type Invocation, type Result } from "./command.ts";

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import type { Secret } from "../../model/model.ts";
 import { sourceState } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, pause, vaultClock } from "./clock.ts";
@@ -17,6 +18,11 @@ export interface RotateOptions extends Subject {
   commit?: string;
   by: string;
   report: Manner["report"];
+  /**
+   * Id of the last rotation that whoever asks has seen, "" where there was none: after another one nothing begins, which
+   * the outcome says (`doneBy`).
+   */
+  after?: string;
   /** Who says to have revoked the old value, of what a person makes: the journal keeps it. */
   confirmedBy?: string;
   /** Stays until the rotation has ended; otherwise it goes as far as it can go now and says what it waits for. */
@@ -48,6 +54,8 @@ export interface Outcome {
   isStuck: boolean;
   /** Another runner is at it. */
   busy?: { owner: string; until: string };
+  /** Another runner has rotated it since it was looked at: nothing was begun here. */
+  doneBy?: string;
   skipped: string[];
   notes: string[];
   failure?: string;
@@ -217,7 +225,25 @@ async function claim(
     const last = journal ?? noRotation(now);
     return { ...outcomeOf(secret.id, last), unchanged: !isOver };
   }
+  const { after } = options;
+  if (after !== undefined && after !== (journal?.id ?? "")) {
+    return untouched(secret, journal, now, journal?.owner);
+  }
   return begin(following, journal, options.reason, now);
+}
+
+/**
+ * Nothing is done: what the last rotation came to.
+ * @param doneBy the runner that has made it meanwhile
+ */
+export function untouched(
+  { id }: Pick<Secret, "id">,
+  journal: Journal | undefined,
+  now: Date,
+  doneBy?: string,
+): Outcome {
+  const last = outcomeOf(id, journal ?? noRotation(now));
+  return { ...last, unchanged: true, ...(doneBy !== undefined && { doneBy }) };
 }
 
 async function begin(
@@ -296,9 +322,12 @@ export function hasten(asked: Reason, { reason }: Journal): Pick<Journal, "reaso
   return { reason: asked, followedBy: asked };
 }
 
-async function seen({ options }: Following): Promise<Outcome> {
+async function seen({ options, manner, id }: Following): Promise<Outcome> {
   const { journal } = await readJournal(options, options.secret);
   const { secret } = options;
+  if (journal !== undefined && journal.id !== id && !isUnderWay(journal)) {
+    return untouched(secret, journal, manner.clock.now(), journal.owner);
+  }
   if (journal === undefined) throw new ConflictError(`the journal of ${secret.id} was removed meanwhile`);
   const busy = { owner: journal.owner, until: journal.leaseUntil };
   return { ...outcomeOf(secret.id, journal), ...(isUnderWay(journal) && { busy }) };

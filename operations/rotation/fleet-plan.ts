@@ -1,8 +1,9 @@
 import type { Secret } from "../../model/model.ts";
 import { vaultClock } from "./clock.ts";
-import { type Evidenced, evidenceFor, type Runner, subjectOf } from "./fleet-runner.ts";
+import { type Evidenced, evidenceFor } from "./gates.ts";
 import { isUnderWay, owed, type State } from "./journal.ts";
 import { planRotation, type RotationPlan } from "./plan.ts";
+import { type Runner, subjectOf } from "./runner.ts";
 import { blackoutAt } from "./schedule.ts";
 import { candidatesOf, type Status, statusOf, type Wanted } from "./status.ts";
 

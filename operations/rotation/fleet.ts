@@ -230,8 +230,11 @@ export type Ended<T> = { secret: string } & (
 
 export interface FleetOptions<T> {
   candidates: Candidate[];
-  /** What other runners have under way. */
-  elsewhere?: Place[];
+  /**
+   * What other runners have under way, asked for before each choice.
+   * @param own ids of secrets that run here
+   */
+  elsewhere?(own: ReadonlySet<string>): Promise<Place[]>;
   bounds: Bounds;
   clock?: Clock;
   /** Aborted: nothing more begins; what runs is given the same signal. */
@@ -246,7 +249,7 @@ export interface FleetOptions<T> {
  * what a blackout holds back is left for the next run.
  */
 export async function runFleet<T>(options: FleetOptions<T>): Promise<{ ended: Ended<T>[]; held: Held[] }> {
-  const { bounds, clock = systemClock, signal, elsewhere = [] } = options;
+  const { bounds, clock = systemClock, signal } = options;
   const queue = new Queue(options.candidates);
   let turns: Turns = { next: clock.now(), providers: {} };
   // A handful begins at once; only what is more than may run at once is spread.
@@ -258,6 +261,9 @@ export async function runFleet<T>(options: FleetOptions<T>): Promise<{ ended: En
   let wake = () => {};
 
   for (;;) {
+    const own = new Set([...running].map(({ secret }) => secret));
+    const asks = !signal.aborted && queue.list.length > 0;
+    const elsewhere = asks ? ((await options.elsewhere?.(own)) ?? []) : [];
     const now = clock.now();
     // What is left may be spread anew, but not at each start: that would be the square of their number.
     if (spreads && now.getTime() - paced.getTime() >= 60_000) {

@@ -30,15 +30,23 @@ const atOnce = 16;
  */
 export async function statusOf(reading: Reading, secrets: readonly Secret[], now: Date): Promise<Status[]> {
   const asked = secrets.filter(({ retired }) => retired === undefined);
-  const found: Status[] = [];
+  return eachOf(asked, (secret) => one(reading, secret, now));
+}
+
+/** Reads something of each secret, in their order, some at once. */
+export async function eachOf<T>(
+  secrets: readonly Secret[],
+  read: (secret: Secret) => Promise<T>,
+): Promise<T[]> {
+  const found: T[] = [];
   let next = 0;
   const worker = async () => {
-    for (let index = next++; index < asked.length; index = next++) {
-      const secret = asked[index];
-      if (secret !== undefined) found[index] = await one(reading, secret, now);
+    for (let index = next++; index < secrets.length; index = next++) {
+      const secret = secrets[index];
+      if (secret !== undefined) found[index] = await read(secret);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(atOnce, asked.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(atOnce, secrets.length) }, worker));
   return found;
 }
 

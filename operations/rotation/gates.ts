@@ -1,0 +1,91 @@
+import type { Secret } from "../../model/model.ts";
+import { DeliveryError } from "../delivery/sink.ts";
+import type { Outcome } from "./engine.ts";
+import { asksForEvidence, evidenceOf, type RefusalCase } from "./evidence.ts";
+import { isUnderWay, type Journal } from "./journal.ts";
+import { readJournal } from "./journal-store.ts";
+import { EvidenceError, requireEvidence, writeEvidence } from "./promotion.ts";
+import type { Reason } from "./rotator.ts";
+import { type Runner, subjectOf } from "./runner.ts";
+import type { Status } from "./status.ts";
+
+/** Whether the environment before lets a rotation begin here (R25). */
+export type Evidenced =
+  | { state: "shown"; rotation: string }
+  | { state: "not needed"; why: string }
+  | { state: "refused"; case: RefusalCase | undefined; why: string };
+
+/**
+ * What the environment before says of a secret; undefined where none comes before this one.
+ * @throws LoginError, VaultError, VaultUnreachableError
+ */
+export async function evidenceFor(
+  { model, commit, previous }: Runner,
+  { secret, version, standing }: Status,
+  reason: Reason,
+): Promise<Evidenced | undefined> {
+  const { promotion } = model;
+  if (promotion === undefined) return undefined;
+  // A first value replaces none.
+  if (!asksForEvidence(reason) || version === 0) {
+    return { state: "not needed", why: `${reason}: evidence of ${promotion.environment} is not waited for` };
+  }
+  if (previous === undefined) throw new Error(`nothing leads to the Vault of ${promotion.environment}`);
+  const last = standing.last === undefined ? {} : { last: standing.last };
+  const expected = { commit: commit ?? "none", healthyFor: model.rotation.watch, now: new Date(), ...last };
+  try {
+    const { rotation } = await requireEvidence({ vault: await previous(), promotion, secret }, expected);
+    return { state: "shown", rotation };
+  } catch (error) {
+    if (!(error instanceof EvidenceError)) throw error;
+    return { state: "refused", case: error.case, why: error.message };
+  }
+}
+
+/** A rotation that could not deliver would stop half-way. @throws DeliveryError before anything is made */
+export async function refuseUnreached(runner: Runner, secret: Secret): Promise<void> {
+  const { sinks } = await subjectOf(runner, secret);
+  const reasons: string[] = [];
+  for (const consumer of secret.consumers) {
+    for (const sink of sinks(consumer)) {
+      const why = await sink.unreached?.();
+      if (why !== undefined) reasons.push(`${consumer.id}, ${sink.name}: ${why}`);
+    }
+  }
+  if (reasons.length > 0) throw new DeliveryError(`${secret.id} is left as it is. ${reasons.join("; ")}`);
+}
+
+/** @throws EvidenceError where the environment before has to show it first */
+export async function mayBegin(runner: Runner, status: Status, reason: Reason): Promise<void> {
+  const found = await evidenceFor(runner, status, reason);
+  if (found?.state === "refused") throw new EvidenceError(found.why, found.case);
+  if (found?.state === "not needed") {
+    runner.report({ subject: status.secret.id, state: "progress", text: found.why });
+  }
+}
+
+/** What a rotation that ended here shows to the environment after this one. */
+export async function keepEvidence(runner: Runner, secret: Secret, { state }: Outcome): Promise<void> {
+  if (runner.model.vault.evidenceKey === undefined || isUnderWay({ state })) return;
+  const { journal } = await readJournal(runner, secret);
+  if (journal !== undefined) await showEvidence(runner, secret, journal);
+}
+
+/** Evidence that a runner was killed before it could write. */
+export async function completeEvidence(runner: Runner, states: readonly Status[]): Promise<void> {
+  if (runner.model.vault.evidenceKey === undefined) return;
+  for (const { secret, journal } of states) {
+    runner.signal.throwIfAborted();
+    if (journal !== undefined) await showEvidence(runner, secret, journal);
+  }
+}
+
+async function showEvidence({ vault, model, by }: Runner, secret: Secret, journal: Journal): Promise<void> {
+  // Without a commit nobody could follow it; a first value shows nothing of a rotation.
+  if (journal.commit === undefined || journal.reason === "first") return;
+  const lasts = model.rotation.evidence;
+  const { environment } = model;
+  const evidence = evidenceOf(journal, { environment, secret, commit: journal.commit, lasts, by });
+  if (evidence === undefined || Date.parse(evidence.expires) < Date.now()) return;
+  await writeEvidence({ vault, model }, secret, evidence);
+}

@@ -1,0 +1,77 @@
+import type { Vault } from "../../clients/vault.ts";
+import type { Consumer, RotationModel, Secret } from "../../model/model.ts";
+import { type SinkOptions, sinksOf } from "../delivery/sinks.ts";
+import type { Report } from "../progress.ts";
+import { databaseReach } from "./connect.ts";
+import { errorSourcesOf } from "./error-sources.ts";
+import { probesOf } from "./probes.ts";
+import type { Reach } from "./rotator.ts";
+import { rotatorOf } from "./rotators/index.ts";
+import type { Subject } from "./run.ts";
+import { ErrorWatch } from "./watch.ts";
+
+/** What every rotation of a run shares. */
+export interface Runner {
+  /** Logged in as the rotation role. */
+  vault: Vault;
+  model: RotationModel;
+  /** The role or person, for the record. */
+  by: string;
+  report: Report;
+  signal: AbortSignal;
+  /** Git commit of the catalogue; evidence is bound to it. */
+  commit?: string;
+  /** The hosts of services, as far as this machine is one. */
+  host: SinkOptions;
+  /** PEM of the CA of databases; the system's roots when absent. */
+  ca?: string;
+  /** The Vault of the environment before this one, where there is one; asked for each time evidence is. */
+  previous?: () => Promise<Vault>;
+  /** In place of the real ways out, for tests. */
+  reach?: Reach;
+}
+
+export function mannerOf({ by, report, signal, commit }: Runner) {
+  return { by, report, signal, ...(commit !== undefined && { commit }) };
+}
+
+/** What the engine works with for one secret. */
+export async function subjectOf(runner: Runner, secret: Secret): Promise<Subject> {
+  const { vault, model, host } = runner;
+  const reach = runner.reach ?? reachOf(runner);
+  const services = new Map(model.services.map((service) => [service.id, service]));
+  const sinks = (consumer: Consumer) => {
+    const service = services.get(consumer.id);
+    return service === undefined ? [] : sinksOf(model, service, host);
+  };
+  const options = { fetch: reach.fetch, ...host };
+  const probes = (consumer: Consumer) => {
+    const service = services.get(consumer.id);
+    return service === undefined ? [] : probesOf(secret, service, options);
+  };
+  const watch = watchOf(model, secret, options);
+  const rotator = await rotatorOf(secret);
+  return { vault, model, secret, rotator, reach, sinks, probes, ...(watch !== undefined && { watch }) };
+}
+
+/** Seconds for which errors are counted before anything is delivered, at most. */
+const longestBaseline = 30;
+
+/** Counters of errors of a secret's consumers, where the catalogue names any (R48). */
+function watchOf(
+  model: RotationModel,
+  { consumers }: Secret,
+  options: { fetch: typeof fetch; root?: string; project?: string },
+): ErrorWatch | undefined {
+  const ids = new Set(consumers.map(({ id }) => id));
+  const services = model.services.filter(({ id }) => ids.has(id));
+  const file = model.vault.audit.find(({ type }) => type === "file")?.options.file_path;
+  const sources = errorSourcesOf(model, services, { ...options, ...(file !== undefined && { audit: file }) });
+  const window = Math.min(model.rotation.watch, longestBaseline);
+  return sources.length === 0 ? undefined : new ErrorWatch(sources, { window });
+}
+
+/** The real ways out to targets. */
+export function reachOf({ vault, model, ca }: Runner): Reach {
+  return { ...databaseReach({ vault, model, ...(ca !== undefined && { ca }) }), fetch };
+}
