@@ -15,12 +15,26 @@ export interface Clock {
 const longestSleep = 86_400_000;
 
 /**
+ * Milliseconds that go on whatever becomes of this machine's clock: by the longer of what the wall clock and the steady
+ * one have moved. The wall clock may be set back; the steady one stands still while the machine sleeps.
+ */
+export function advancing(wall: () => number = Date.now, steady = () => performance.now()): () => number {
+  let [time, lastWall, lastSteady] = [wall(), wall(), steady()];
+  return () => {
+    const [nowWall, nowSteady] = [wall(), steady()];
+    time += Math.max(nowWall - lastWall, nowSteady - lastSteady, 0);
+    [lastWall, lastSteady] = [nowWall, nowSteady];
+    return time;
+  };
+}
+
+/**
  * Vault's clock: runners' own may be minutes apart, and leases and overlaps are compared between them. Each write of
  * the journal sets it right again.
  * @param local the runner's own clock, milliseconds since 1970
  * @throws TargetUnavailableError while Vault is sealed; VaultUnreachableError
  */
-export async function vaultClock(vault: Vault, local: () => number = Date.now): Promise<Clock> {
+export async function vaultClock(vault: Vault, local: () => number = advancing()): Promise<Clock> {
   const sent = local();
   // Whatever the node is, it answers 200 and tells the time: whole seconds, so half a second is added.
   const query = { sealedcode: 200, standbyok: true, perfstandbyok: true, uninitcode: 200 };

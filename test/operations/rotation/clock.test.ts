@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import type { Vault } from "../../../clients/vault.ts";
-import { vaultClock } from "../../../operations/rotation/clock.ts";
+import { advancing, vaultClock } from "../../../operations/rotation/clock.ts";
 import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 
 const said = Date.parse("2026-11-22T12:00:00Z");
@@ -44,4 +44,24 @@ test("a wait of 30 days does not end at once, and is interrupted", async () => {
   assert.equal(first, "sleeps");
   stop.abort(new Error("interrupted"));
   await assert.rejects(slept, /^Error: interrupted/);
+});
+
+test("a host that is set back goes on with the time, and one that slept has noticed (a stepped clock)", async () => {
+  let [wall, steady] = [1_000_000, 0];
+  const clock = await vaultClock(
+    vaultAt(said),
+    advancing(
+      () => wall,
+      () => steady,
+    ),
+  );
+  const start = clock.now().getTime();
+  // Set back five minutes, and a minute passes.
+  [wall, steady] = [wall - 300_000 + 60_000, steady + 60_000];
+  assert.equal(clock.now().getTime(), start + 60_000);
+  // Asleep for an hour: the steady clock stood still.
+  wall += 3_600_000;
+  assert.equal(clock.now().getTime(), start + 3_660_000);
+  [wall, steady] = [wall + 1000, steady + 1000];
+  assert.equal(clock.now().getTime(), start + 3_661_000);
 });
