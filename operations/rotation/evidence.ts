@@ -3,6 +3,7 @@ import type { Seconds } from "../../model/duration.ts";
 import type { Secret } from "../../model/model.ts";
 import type { Journal } from "./journal.ts";
 import type { Reason } from "./rotator.ts";
+import { isShort } from "./run.ts";
 
 /**
  * What an environment says of a rotation of its own, for the environment that comes after it (R25). Bound to the
@@ -10,7 +11,7 @@ import type { Reason } from "./rotator.ts";
  */
 export interface Evidence {
   /** Of this shape. */
-  format: 1;
+  format: 2;
   environment: string;
   secret: string;
   /** Id of the rotation. */
@@ -22,6 +23,8 @@ export interface Evidence {
   outcome: "done" | "rolled-back";
   /** What counts errors of its consumers did not answer: that it went well was not seen. */
   notWatched?: boolean | undefined;
+  /** Why it rotated in the end: a compromise and a leaver watch nothing. */
+  reason: Reason;
   startedAt: string;
   /** Since when every consumer ran the new value, and when the rotation ended with all being well. */
   healthyFrom: string;
@@ -38,7 +41,7 @@ const moment = z.iso.datetime();
 /** What lies at an evidence path: the evidence and its seal. */
 export const SealedEvidence = z.strictObject({
   evidence: z.strictObject({
-    format: z.literal(1),
+    format: z.literal(2),
     environment: z.string(),
     secret: z.string(),
     rotation: z.string(),
@@ -46,6 +49,7 @@ export const SealedEvidence = z.strictObject({
     version: z.int(),
     outcome: z.enum(["done", "rolled-back"]),
     notWatched: z.optional(z.boolean()),
+    reason: z.enum(["first", "scheduled", "compromise", "leaver"]),
     startedAt: moment,
     healthyFrom: moment,
     healthyUntil: moment,
@@ -61,11 +65,11 @@ export function evidenceOf(
   journal: Journal,
   context: { environment: string; secret: Pick<Secret, "id">; commit: string; lasts: Seconds; by: string },
 ): Evidence | undefined {
-  const { state, since, switchedAt, startedAt, id, to, final, from, notWatched } = journal;
+  const { state, reason, since, switchedAt, startedAt, id, to, final, from, notWatched } = journal;
   if (state !== "done" && state !== "rolled-back") return undefined;
   const isDone = state === "done";
   return {
-    format: 1,
+    format: 2,
     environment: context.environment,
     secret: context.secret.id,
     rotation: id,
@@ -73,6 +77,7 @@ export function evidenceOf(
     version: final ?? to ?? from,
     outcome: state,
     ...(notWatched === true && { notWatched }),
+    reason,
     startedAt,
     healthyFrom: isDone ? (switchedAt ?? since) : since,
     healthyUntil: since,
@@ -151,6 +156,12 @@ export function refusal(
       "unhealthy",
       `${environment} did not watch its rotation ${evidence.rotation}: nothing that counts errors answered before it`,
       `see that what observe: names answers, then ${again}`,
+    );
+  }
+  if (isShort(evidence.reason)) {
+    return refuse(
+      "unhealthy",
+      `${environment} rotated after a ${evidence.reason} and watched no error rates (${evidence.rotation})`,
     );
   }
   // The version is still the one in force (below): nobody has gone back since.

@@ -1,5 +1,6 @@
 import type { Secret } from "../../model/model.ts";
 import { DeliveryError } from "../delivery/sink.ts";
+import { vaultClock } from "./clock.ts";
 import type { Outcome } from "./engine.ts";
 import { asksForEvidence, evidenceOf, type RefusalCase } from "./evidence.ts";
 import { isUnderWay, type Journal } from "./journal.ts";
@@ -32,9 +33,12 @@ export async function evidenceFor(
   }
   if (previous === undefined) throw new Error(`nothing leads to the Vault of ${promotion.environment}`);
   const last = standing.last === undefined ? {} : { last: standing.last };
-  const expected = { commit: commit ?? "none", healthyFor: model.rotation.watch, now: new Date(), ...last };
   try {
-    const { rotation } = await requireEvidence({ vault: await previous(), promotion, secret }, expected);
+    const vault = await previous();
+    // The times of evidence are of that Vault's clock.
+    const now = (await vaultClock(vault)).now();
+    const expected = { commit: commit ?? "none", healthyFor: model.rotation.watch, now, ...last };
+    const { rotation } = await requireEvidence({ vault, promotion, secret }, expected);
     return { state: "shown", rotation };
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error;
@@ -86,6 +90,7 @@ async function showEvidence({ vault, model, by }: Runner, secret: Secret, journa
   const lasts = model.rotation.evidence;
   const { environment } = model;
   const evidence = evidenceOf(journal, { environment, secret, commit: journal.commit, lasts, by });
-  if (evidence === undefined || Date.parse(evidence.expires) < Date.now()) return;
+  if (evidence === undefined || Date.parse(evidence.expires) < (await vaultClock(vault)).now().getTime())
+    return;
   await writeEvidence({ vault, model }, secret, evidence);
 }

@@ -119,13 +119,14 @@ export async function requireEvidence(
 
 /** Stands for what lies at the path and is no evidence; it is never sealed. */
 const unreadable: Evidence = {
-  format: 1,
+  format: 2,
   environment: "",
   secret: "",
   rotation: "",
   commit: "",
   version: 0,
   outcome: "rolled-back",
+  reason: "scheduled",
   startedAt: "",
   healthyFrom: "",
   healthyUntil: "",

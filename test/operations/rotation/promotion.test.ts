@@ -63,13 +63,14 @@ const expected: Expected = {
 suite("what evidence says", () => {
   test("of a rotation that ended: version, commit, how long it was healthy, and when it expires; no value", () => {
     assert.deepEqual(shown(), {
-      format: 1,
+      format: 2,
       environment: "staging",
       secret: "titan/hmac",
       rotation: "rotation-1",
       commit: "c0ffee",
       version: 3,
       outcome: "done",
+      reason: "scheduled",
       startedAt: ago(26 * hour),
       healthyFrom: ago(25 * hour),
       healthyUntil: ago(hour),
@@ -373,4 +374,12 @@ suite("R25: what production may do in staging", () => {
       status: 400,
     });
   });
+});
+
+test("what a compromise or a leaver made there was not watched: it does not count as kept healthy", () => {
+  for (const reason of ["compromise", "leaver"] as const) {
+    const found = refusal(shown({ reason }), true, expected);
+    assert.equal(found?.case, "unhealthy");
+    assert.match(found.why, new RegExp(`^staging rotated after a ${reason} and watched no error rates`));
+  }
 });
