@@ -126,7 +126,8 @@ async function rotate(
     const keysHere = runner.model.encryptionKeys.filter(({ id }) => keyIds.has(id));
     const keyRows = await rotateKeys(runner, keysHere, wanted);
     const asked = wanted.what === "these";
-    const results = [...rows, ...keyRows].map((row) => shown(row, asked));
+    const isUrgent = wanted.what === "these" && wanted.reason !== "scheduled";
+    const results = [...rows, ...keyRows].map((row) => shown(row, asked, isUrgent));
     const told = results.filter(({ result }) => asked || result !== "unchanged");
     const text = told.flatMap(rowText);
     return {

@@ -1,5 +1,6 @@
 import type { Row } from "../operations/rotation/fleet-runner.ts";
 import type { KeyRow } from "../operations/rotation/key-runner.ts";
+import { inWords } from "../operations/rotation/words.ts";
 import { type ExitCode, exit, exitCode } from "./exit.ts";
 
 /** What became of one secret or key, for people and programs. */
@@ -15,8 +16,9 @@ export interface Shown {
 /**
  * @param asked whether the secrets were named: one that then does not begin is a finding, one that is only not yet due for
  * a reason is not
+ * @param isUrgent whether something has leaked: then it is not enough that another runner is at it
  */
-export function shown(row: Row | KeyRow, asked: boolean): Shown {
+export function shown(row: Row | KeyRow, asked: boolean, isUrgent = false): Shown {
   if ("left" in row) {
     return { secret: row.secret, result: "by hand", text: row.left, code: asked ? exit.finding : exit.clean };
   }
@@ -29,7 +31,7 @@ export function shown(row: Row | KeyRow, asked: boolean): Shown {
   }
   if ("error" in row) {
     const { error } = row;
-    const text = error instanceof Error ? error.message : String(error);
+    const text = inWords(error);
     const name = error instanceof Error ? error.name : "Error";
     if (name === "EvidenceError") {
       return { secret: row.secret, result: "refused", text, code: exit.finding, error: name };
@@ -50,10 +52,14 @@ export function shown(row: Row | KeyRow, asked: boolean): Shown {
         }
       : { secret: row.secret, result: "drains", text: waiting, code: exit.clean, ...more };
   }
-  return ofOutcome(row.secret, row.outcome);
+  return ofOutcome(row.secret, row.outcome, isUrgent);
 }
 
-function ofOutcome(secret: string, outcome: Extract<Row, { outcome: unknown }>["outcome"]): Shown {
+function ofOutcome(
+  secret: string,
+  outcome: Extract<Row, { outcome: unknown }>["outcome"],
+  isUrgent: boolean,
+): Shown {
   const { state, waiting, failure, busy, isStuck, unchanged, doneBy, to, notBefore } = outcome;
   const common = (result: string, text: string, code: ExitCode): Shown => ({
     ...outcome,
@@ -62,7 +68,7 @@ function ofOutcome(secret: string, outcome: Extract<Row, { outcome: unknown }>["
     text,
     code,
   });
-  if (busy !== undefined) return common("busy", `${busy.owner} is at it`, exit.clean);
+  if (busy !== undefined) return common("busy", ...ofBusy(busy, isUrgent));
   if (unchanged && doneBy !== undefined) {
     const how =
       state === "rolled-back" ? `rolled it back: ${failure ?? "as was asked"}` : `rotated it, version ${to}`;
@@ -79,6 +85,13 @@ function ofOutcome(secret: string, outcome: Extract<Row, { outcome: unknown }>["
   const soon = notBefore === undefined || Date.parse(notBefore) - Date.now() < 60_000;
   if (isStuck || soon) return common("stuck", `stuck at ${state}: ${why}`, exit.finding);
   return common("drains", `${state}: ${why}; a later \`keyplane rotate --due\` goes on`, exit.clean);
+}
+
+/** A scheduled rotation goes on with whoever is at it; of what has leaked nothing is revoked yet. */
+function ofBusy({ owner, until }: { owner: string; until: string }, isUrgent: boolean): [string, ExitCode] {
+  if (!isUrgent) return [`${owner} is at it`, exit.clean];
+  const text = `not revoked yet: ${owner} holds it until ${until} and was asked for haste; run the same command again`;
+  return [text, exit.resumable];
 }
 
 /** The lines of all of them, with what a short path left out. */

@@ -150,20 +150,26 @@ function resume(): Command {
     examples: [
       ["keyplane rotations resume", "everything that is under way"],
       ["keyplane rotations resume titan/binance --by ada", "ada has revoked the old key"],
+      [
+        "keyplane rotations resume titan/hmac --over-version 7",
+        "somebody wrote version 7 of its source meanwhile: it goes, and the rotation ends",
+      ],
     ],
     interruptible: true,
     configure: (own) =>
       own
         .option("--by <person>", "who has seen the old value unused and revoked it, of what a person makes")
+        .option("--over-version <n>", "a version of the source that somebody else wrote, and that may go")
         .option("--wait", "stay until the overlap has passed and the old value is revoked", false)
         .option("--root <folder>", "this machine is the services' host: its root, usually /")
         .option("--project <folder>", "folder of the Compose project, for relative paths"),
     async run(invocation) {
       const wait = invocation.options.wait === true;
       const isNamed = invocation.arguments.length > 0;
+      const overVersion = overVersionOf(invocation);
       const [
         { planMany },
-        { resumeConfirmed, rotateMany },
+        { resumeConfirmed, resumeOver, rotateMany },
         { planKeys, rotateKeys },
         { keyPlanText, planText },
         { withRunner },
@@ -187,6 +193,11 @@ function resume(): Command {
             text,
           };
         }
+        const [only] = secrets;
+        if (overVersion !== undefined && only !== undefined) {
+          const row = shown(await resumeOver(runner, only, { wait, overVersion }), true);
+          return { json: row, text: rowText(row).join("\n"), code: row.code };
+        }
         const byHand = secrets.filter(({ rotate }) => isNamed && rotate.by === "hand");
         const others = secrets.filter((secret) => !byHand.includes(secret));
         const confirmedBy = confirmer(invocation, runner, byHand);
@@ -203,6 +214,18 @@ function resume(): Command {
       });
     },
   });
+}
+
+/** @throws UsageError where it is no version, or of no one secret */
+function overVersionOf({ options, arguments: names }: Invocation): number | undefined {
+  const said = options.overVersion;
+  if (said === undefined) return undefined;
+  const version = Number(said);
+  if (!Number.isSafeInteger(version) || version < 1) {
+    throw new UsageError("--over-version takes the number that the rotation names, e.g. 7");
+  }
+  if (names.length !== 1) throw new UsageError("--over-version is of one secret: name it");
+  return version;
 }
 
 /**

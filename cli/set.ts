@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Secret } from "../model/model.ts";
 import type { Fields } from "../operations/values/shape.ts";
 import { define, type Invocation, type Result } from "./command.ts";
@@ -15,7 +15,8 @@ export function command(): Command {
       "are. A secret of several fields takes one JSON object, or one field with --field. It is written as a new " +
       "version to the source and then to each consumer's own path; run again with the same value, it completes " +
       "what was interrupted. With --rotate, the next value of what a person makes (rotate.by: hand) is a rotation: its " +
-      "consumers get it one after the other, it is probed, and its owner is asked to revoke the old one.",
+      "consumers get it one after the other, it is probed, and its owner is asked to revoke the old one; it begins when " +
+      "a rotation may (blackouts, the environment before), and with --reason compromise or leaver at once.",
     examples: [
       ["keyplane set titan/gemini < key.txt", "a secret of one field"],
       ["vault-export | keyplane set titan/binance", 'both fields, from {"key": …, "secret": …}'],
@@ -34,6 +35,11 @@ export function command(): Command {
       set
         .option("--field <field>", "the one field that standard input is the value of")
         .option("--rotate", "consumers run a value already: bring this one as a rotation", false)
+        .addOption(
+          new Option("--reason <reason>", "with --rotate: why")
+            .choices(["scheduled", "compromise", "leaver"])
+            .default("scheduled"),
+        )
         .option("--root <folder>", "with --rotate: this machine is the services' host: its root, usually /")
         .option("--project <folder>", "with --rotate: folder of the Compose project, for relative paths"),
     async run(invocation) {
@@ -51,6 +57,10 @@ export function command(): Command {
           `${name} is not made by a person: \`keyplane rotate ${name}\` makes its next value`,
         );
       }
+      const reason = invocation.options.reason as "scheduled" | "compromise" | "leaver";
+      if (invocation.options.rotate !== true && reason !== "scheduled") {
+        throw new UsageError(`--reason ${reason} goes with --rotate`);
+      }
       if (field !== undefined && !plan.fields.includes(field)) {
         throw new UsageError(`${plan.secret} has no such field to be set; it has ${plan.fields.join(", ")}`);
       }
@@ -63,7 +73,7 @@ export function command(): Command {
         return { json: { ...plan, dryRun: true }, text: [...text, ...warning].join("\n") };
       }
       const given = await readFields(invocation, plan.fields, field);
-      if (invocation.options.rotate === true) return rotateByHand(invocation, declared, given);
+      if (invocation.options.rotate === true) return rotateByHand(invocation, declared, given, reason);
       return withSession(invocation, "rotate", async ({ vault, who }, model) => {
         const secret = secretNamed(model, name);
         const values = asKept(secret, given);
@@ -84,7 +94,12 @@ export function command(): Command {
 }
 
 /** The next value of what a person makes, without downtime; its owner is asked to revoke the old one. */
-async function rotateByHand(invocation: Invocation, { id, kind }: Secret, given: Fields): Promise<Result> {
+async function rotateByHand(
+  invocation: Invocation,
+  { id, kind }: Secret,
+  given: Fields,
+  reason: "scheduled" | "compromise" | "leaver",
+): Promise<Result> {
   const [{ secretNamed }, { rotateGiven }, { withRunner }, { rowText, shown, worst }] = await Promise.all([
     import("../operations/values/set.ts"),
     import("../operations/rotation/fleet-runner.ts"),
@@ -93,7 +108,8 @@ async function rotateByHand(invocation: Invocation, { id, kind }: Secret, given:
   ]);
   return withRunner(invocation, { wait: false }, async (runner) => {
     const secret = secretNamed(runner.model, id);
-    const row = shown(await rotateGiven(runner, secret, asKept({ kind }, given)), true);
+    const rotated = await rotateGiven(runner, secret, asKept({ kind }, given), reason);
+    const row = shown(rotated, true, reason !== "scheduled");
     return { json: row, text: rowText(row).join("\n"), code: worst([row]) };
   });
 }

@@ -5,6 +5,7 @@ import { isUnderWay } from "../../operations/rotation/journal.ts";
 import type { KeyRow } from "../../operations/rotation/key-runner.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
 import type { Status } from "../../operations/rotation/status.ts";
+import { inWords } from "../../operations/rotation/words.ts";
 
 /** What a run came to, for the log and for whoever invoked the function by hand. No value. */
 export interface Result {
@@ -43,7 +44,7 @@ export function resultOf(
       if (row.key.waiting !== undefined) result.underWay.push({ secret, why: row.key.waiting });
       else if (!row.key.unchanged) result.rotated.push(secret);
     } else if ("error" in row) {
-      const why = row.error instanceof Error ? row.error.message : String(row.error);
+      const why = inWords(row.error);
       const list = isLeft(row.error) ? result.left : stopped ? result.underWay : result.failed;
       list.push({ secret, why });
     } else if (row.outcome.state === "done") {

@@ -42,7 +42,7 @@ export async function rotateToGiven(options: ByHand, given: Fields): Promise<Out
  * @param confirmedBy the person who says so, for the journal
  */
 export async function resumeByHand(options: Omit<ByHand, "reason">, confirmedBy: string): Promise<Outcome> {
-  return resumeRotation({ ...options, confirmedBy, rotator: byHand({ confirmedBy }) });
+  return resumeRotation({ ...options, confirmedBy, rotator: byHand() });
 }
 
 function underWay(id: string, owner?: string): ConflictError {

@@ -78,6 +78,8 @@ async function enter({ lease, clock }: Run, turn: Extract<Turn, { to: State }>):
   const changes: Changes = {
     waiting: undefined,
     notBefore: undefined,
+    // Said of the old value, it is not said of the new one.
+    ...(turn.to === "rolling-back" && { confirmedBy: undefined }),
     ...turn.changes,
     state: turn.to,
     since: clock.now().toISOString(),
@@ -118,14 +120,4 @@ function kept<T>(run: Run, act: () => Promise<T>): Promise<T> {
 
 function backwards(failure: string): Turn {
   return { to: "rolling-back", changes: { failure }, text: `rolls back: ${failure}` };
-}
-
-/** Errors that anything may throw, with anything in their message: a driver's may quote a statement. */
-const foreign =
-  /^(Error|TypeError|RangeError|SyntaxError|ReferenceError|AggregateError|error|DatabaseError)$/;
-
-/** An error in words for the journal: those of our own classes never hold a value, of all others only the name is told. */
-export function inWords(error: unknown): string {
-  if (error instanceof Error && !foreign.test(error.name)) return error.message;
-  return `an unexpected ${error instanceof Error ? error.name : "error"}`;
 }

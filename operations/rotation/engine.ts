@@ -4,13 +4,14 @@ import type { Secret } from "../../model/model.ts";
 import { sourceState } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, pause, vaultClock } from "./clock.ts";
-import { drive, inWords, type Waits } from "./drive.ts";
+import { drive, type Waits } from "./drive.ts";
 import { isPastReturn, isUnderWay, type Journal, owed, pastOf, type State, wasAsked } from "./journal.ts";
 import { type Kept, readJournal } from "./journal-store.ts";
 import { askHolder, isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease } from "./lease.ts";
 import { type Backoff, isPassing, usualBackoff, withBackoff } from "./retry.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort, type Manner, type Patience, runOf, type Subject, usualPatience } from "./run.ts";
+import { inWords } from "./words.ts";
 
 export interface RotateOptions extends Subject {
   reason: Reason;
@@ -25,6 +26,8 @@ export interface RotateOptions extends Subject {
   after?: string;
   /** Who says to have revoked the old value, of what a person makes: the journal keeps it. */
   confirmedBy?: string;
+  /** A version of the source that somebody else wrote meanwhile, and that the last one may take the place of. */
+  overVersion?: number;
   /** Stays until the rotation has ended; otherwise it goes as far as it can go now and says what it waits for. */
   wait: boolean;
   signal?: AbortSignal;
@@ -108,6 +111,8 @@ interface Following {
   owner: string;
   /** Id of the rotation that is followed to its end. */
   id?: string;
+  /** Its reason stands in a journal: it is asked for once, or what it asked for would be taken for another's wish. */
+  isTold: boolean;
   reloaded: Set<string>;
 }
 
@@ -126,6 +131,7 @@ async function follow(options: RotateOptions, intent: Intent, why = ""): Promise
     owner:
       options.owner ?? `${by} on ${hostname()}, process ${process.pid}, ${randomBytes(4).toString("hex")}`,
     reloaded,
+    isTold: false,
   };
   for (;;) {
     const outcome = await onceMore(following);
@@ -175,6 +181,7 @@ async function hold(following: Following): Promise<Outcome | "again"> {
   const times = options.lease ?? usualLease;
   const lease = await Lease.take({ vault, model, secret, clock: manner.clock, owner, times }, begun, kept);
   following.id = begun.id;
+  following.isTold = true;
   const run = runOf(options, manner, lease);
   const text =
     begun.attempt === 1 ? `rotation begins (${begun.reason})` : `rotation goes on at ${begun.state}`;
@@ -213,10 +220,14 @@ async function claim(
       refuseAfterReturn(secret.id, journal);
       return { ...journal, ...lease, attempt: journal.attempt + 1, abort: journal.abort ?? why };
     }
-    const { confirmedBy } = options;
+    const { confirmedBy, overVersion } = options;
+    const told = {
+      ...(confirmedBy !== undefined && { confirmedBy }),
+      ...(overVersion !== undefined && { overVersion }),
+    };
     const attempt = journal.attempt + 1;
-    const hastened = hasten(options.reason, journal);
-    return { ...journal, ...lease, attempt, ...hastened, ...(confirmedBy !== undefined && { confirmedBy }) };
+    const hastened = following.isTold ? {} : hasten(options.reason, journal);
+    return { ...journal, ...lease, attempt, ...hastened, ...told };
   }
   const follows = intent === "abort" ? undefined : owed(journal);
   if (follows !== undefined) return begin(following, journal, follows, now);
@@ -288,15 +299,18 @@ async function begin(
 
 /** Someone else is at it: asked for haste or for an end. */
 async function busyWith(
-  { options, intent, why }: Following,
+  following: Following,
   { version }: Kept,
   journal: Journal,
 ): Promise<Outcome | "again"> {
+  const { options, intent, why, isTold } = following;
   const { secret, reason } = options;
   if (intent === "abort") refuseAfterReturn(secret.id, journal);
-  const wish = { ...hasten(reason, journal), ...(intent === "abort" && { abort: journal.abort ?? why }) };
+  const haste = isTold ? { reason: journal.reason } : hasten(reason, journal);
+  const wish = { ...haste, ...(intent === "abort" && { abort: journal.abort ?? why }) };
   const asked = await askHolder(options, secret, { journal, version }, wish);
   if (asked === undefined) return "again";
+  following.isTold = true;
   const busy = { owner: journal.owner, until: journal.leaseUntil };
   return { ...outcomeOf(secret.id, asked), busy, waiting: atIt(journal) };
 }
@@ -314,12 +328,18 @@ function refuseAfterReturn(secret: string, journal: Journal): void {
 }
 
 /**
- * The reason with which it goes on: a compromise hastens what is under way, and nothing slows it down again. Another
- * rotation follows, and the journal says so: whoever ends this one, and whenever.
+ * The reason with which it goes on: a compromise hastens what is under way, and nothing slows it down again. Where that
+ * has a new value already, which may be the one that leaked, another rotation follows, and the journal says so: whoever
+ * ends this one, and whenever.
  */
-export function hasten(asked: Reason, { reason }: Journal): Pick<Journal, "reason" | "followedBy"> {
-  if (reason !== "scheduled" || !isShort(asked)) return { reason };
-  return { reason: asked, followedBy: asked };
+export function hasten(asked: Reason, journal: Journal): Pick<Journal, "reason" | "followedBy"> {
+  const { reason, to, fingerprints, state } = journal;
+  if (!isShort(asked)) return { reason };
+  const hastened = reason === "scheduled" ? asked : reason;
+  const hasValue = to !== undefined || fingerprints !== undefined || state === "rolling-back";
+  return reason === "scheduled" || hasValue
+    ? { reason: hastened, followedBy: journal.followedBy ?? asked }
+    : { reason };
 }
 
 async function seen({ options, manner, id }: Following): Promise<Outcome> {

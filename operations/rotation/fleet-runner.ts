@@ -2,12 +2,16 @@ import type { Model, Secret } from "../../model/model.ts";
 import type { Fields } from "../values/shape.ts";
 import { resumeByHand, rotateToGiven } from "./by-hand.ts";
 import { vaultClock } from "./clock.ts";
-import { abortRotation, type Outcome } from "./engine.ts";
+import { abortRotation, type Outcome, resumeRotation } from "./engine.ts";
 import { type Bounds, type Held, runFleet } from "./fleet.ts";
 import { takeTurn } from "./fleet-turn.ts";
-import { completeEvidence, keepEvidence, refuseUnreached } from "./gates.ts";
+import { completeEvidence, keepEvidence, mayBegin, refuseUnreached } from "./gates.ts";
+import { isUnderWay } from "./journal.ts";
 import { othersOf } from "./others.ts";
+import type { Reason } from "./rotator.ts";
+import { isShort } from "./run.ts";
 import { mannerOf, type Runner, subjectOf } from "./runner.ts";
+import { blackoutAt } from "./schedule.ts";
 import { candidatesOf, type Left, statusOf, type Wanted } from "./status.ts";
 
 /** What became of one secret in a run. */
@@ -69,13 +73,29 @@ export async function abortMany(runner: Runner, secrets: readonly Secret[], why:
 }
 
 /**
- * Rotates what a person makes to the value that was given, as far as it goes now.
- * @throws ValueError, ConflictError
+ * Rotates what a person makes to the value that was given, as far as it goes now. What begins passes the gates of every
+ * rotation: blackouts, and what the environment before has shown.
+ * @throws ValueError, ConflictError, EvidenceError, DeliveryError
  */
-export async function rotateGiven(runner: Runner, secret: Secret, given: Fields): Promise<Row> {
+export async function rotateGiven(
+  runner: Runner,
+  secret: Secret,
+  given: Fields,
+  reason: Exclude<Reason, "first">,
+): Promise<Row> {
   await refuseUnreached(runner, secret);
+  const now = (await vaultClock(runner.vault)).now();
+  const [status] = await statusOf(runner, [secret], now);
+  if (status !== undefined && !isUnderWay(status.journal)) {
+    const blackout = isShort(reason) ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
+    if (blackout !== undefined) {
+      const { reason: why, until } = blackout;
+      return { secret: secret.id, held: { secret: secret.id, why, until } };
+    }
+    await mayBegin(runner, status, reason);
+  }
   const subject = await subjectOf(runner, secret);
-  const manner = { ...mannerOf(runner), reason: "scheduled" as const, wait: false };
+  const manner = { ...mannerOf(runner), reason, wait: false };
   const outcome = await rotateToGiven({ ...subject, ...manner }, given);
   await keepEvidence(runner, secret, outcome);
   return { secret: secret.id, outcome };
@@ -102,6 +122,21 @@ export async function resumeConfirmed(
     }
   }
   return rows;
+}
+
+/**
+ * Goes on with rotations that somebody else's write to the source has stopped.
+ * @param overVersion the version of the source that is let go
+ */
+export async function resumeOver(
+  runner: Runner,
+  secret: Secret,
+  { wait, overVersion }: { wait: boolean; overVersion: number },
+): Promise<Row> {
+  const subject = await subjectOf(runner, secret);
+  const outcome = await resumeRotation({ ...subject, ...mannerOf(runner), wait, overVersion });
+  await keepEvidence(runner, secret, outcome);
+  return { secret: secret.id, outcome };
 }
 
 /** What may run at once, here. */

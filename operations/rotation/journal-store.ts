@@ -53,6 +53,7 @@ const shape = z.looseObject({
   abort: z.optional(z.string()),
   followedBy: z.optional(z.enum(["compromise", "leaver"])),
   confirmedBy: z.optional(z.string()),
+  overVersion: z.optional(z.number()),
   baseline: z.optional(z.record(z.string(), z.number())),
   notWatched: z.optional(z.boolean()),
   failure: z.optional(z.string()),

@@ -67,6 +67,8 @@ export interface Journal {
   followedBy?: Exclude<Reason, "first" | "scheduled">;
   /** Who says to have seen the old value unused and to have revoked it, where a person does that. */
   confirmedBy?: string;
+  /** A version that somebody else wrote after `to`, and that a person lets the last one take the place of. */
+  overVersion?: number;
   /** Rates before the rotation, by source, per second. */
   baseline?: Record<string, number>;
   /** Nothing that counts errors answered before it: whether errors rose is not known, and evidence says so (R48). */

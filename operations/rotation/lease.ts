@@ -43,7 +43,8 @@ export async function askHolder(
   wish: Pick<Journal, "reason" | "followedBy" | "abort">,
 ): Promise<Journal | undefined> {
   const asked = { ...journal, ...wish };
-  if (asked.reason === journal.reason && asked.abort === journal.abort) return asked;
+  const isSaid = asked.reason === journal.reason && asked.followedBy === journal.followedBy;
+  if (isSaid && asked.abort === journal.abort) return asked;
   try {
     await writeJournal(at, secret, asked, version);
     return asked;

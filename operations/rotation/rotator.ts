@@ -34,6 +34,8 @@ export interface RotatorContext {
   /** Names this rotation at the target too, so that what was made there is found again after a lost reply. */
   rotation: string;
   reason: Reason;
+  /** Who says to have revoked what is to be refused, where a person does that. */
+  confirmedBy?: string;
   reach: Reach;
   now(): Date;
   report: Report;

@@ -137,8 +137,20 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
       return lease.journal.reason === "first";
     },
     get context() {
-      const { id: rotation, reason } = lease.journal;
-      return { vault, model, secret, rotation, reason, reach, now: () => clock.now(), report, signal };
+      const { id: rotation, reason, confirmedBy } = lease.journal;
+      const said = confirmedBy === undefined ? {} : { confirmedBy };
+      return {
+        vault,
+        model,
+        secret,
+        rotation,
+        reason,
+        ...said,
+        reach,
+        now: () => clock.now(),
+        report,
+        signal,
+      };
     },
     fields,
     remember: (version, fields) => void kept.set(version, fields),

@@ -4,7 +4,6 @@ import type { EncryptionKey, RotationModel } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, vaultClock } from "./clock.ts";
-import { inWords } from "./drive.ts";
 import { atIt, hasten, RotationError } from "./engine.ts";
 import { isUnderWay, type Journal, owed, pastOf, type State, wasAsked } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
@@ -24,6 +23,7 @@ import { rewrapping, rowsBefore, transitCensus } from "./re-encryption/transit-c
 import { isPassing, retryAfter } from "./retry.ts";
 import type { Reach, Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
+import { inWords } from "./words.ts";
 
 export interface EncryptionKeyOptions {
   /** Logged in as the rotation role. */
@@ -98,7 +98,9 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
     await lease.release(waits ?? {});
     // A compromise was told while another version was on its way, which may be the one that leaked.
     const isHastened = isUnderWay(lease.journal) && wasAsked(before, lease.journal);
-    if (isHastened || owed(lease.journal) !== undefined) return await rotateEncryptionKey(options);
+    // Ours is told: told again, it would be taken for another's.
+    const told = { ...options, reason: "scheduled", anew: false } as const;
+    if (isHastened || owed(lease.journal) !== undefined) return await rotateEncryptionKey(told);
     return outcomeOf(key, { ...lease.journal, ...waits });
   } catch (error) {
     const waiting = options.signal.aborted ? lease.journal.waiting : inWords(error);

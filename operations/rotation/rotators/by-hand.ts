@@ -15,8 +15,6 @@ import {
 export interface Hand {
   /** The next value, made in the provider's dashboard; some of the fields, the others stay. */
   given?: Fields;
-  /** Who says to have seen that the value which goes is unused, and to have revoked it. */
-  confirmedBy?: string;
 }
 
 /** In a version: the rotation for which it was given, so that a roll back asks for the right one to be revoked. */
@@ -27,7 +25,7 @@ const givenField = "given-in";
  * R20). `keyplane set --rotate` brings the next value, which then goes the way of every rotation; before the end the owner is asked
  * to revoke the old one, and says so with `keyplane rotations resume NAME --by PERSON`.
  */
-export function byHand({ given, confirmedBy }: Hand = {}): Rotator {
+export function byHand({ given }: Hand = {}): Rotator {
   return {
     async create({ secret, rotation, now }, current) {
       if (given === undefined) {
@@ -52,6 +50,7 @@ export function byHand({ given, confirmedBy }: Hand = {}): Rotator {
     },
 
     async idle(context, old) {
+      const { confirmedBy } = context;
       if (confirmedBy !== undefined) {
         return {
           state: "idle",
@@ -65,12 +64,12 @@ export function byHand({ given, confirmedBy }: Hand = {}): Rotator {
     },
 
     async revoke(context, old) {
-      if (confirmedBy !== undefined || (await rightsOf(context, old)) === undefined) return;
+      if (context.confirmedBy !== undefined || (await rightsOf(context, old)) === undefined) return;
       throw new PersonNeededError(request(context, old));
     },
 
     async verify(context, old) {
-      const { secret, report } = context;
+      const { secret, report, confirmedBy } = context;
       const may = await rightsOf(context, old);
       if (may === undefined) return;
       if (may !== "unseen")

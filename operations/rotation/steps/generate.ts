@@ -63,14 +63,18 @@ export async function versionOfOurs(run: Run): Promise<number | undefined> {
  */
 export async function finalVersion(run: Run, fields: Fields): Promise<number> {
   const { vault, model, secret, writer } = run;
-  const { to = 0, final, id: rotation } = run.journal;
+  const { to = 0, final, id: rotation, overVersion } = run.journal;
   if (final !== undefined) return final;
   const { kv } = model.vault.mounts;
   let { version } = await stateOf(vault, kv, secret.source);
-  if (version === to) version = await writeSource(writer, secret, { fields, after: to, rotation });
-  else {
-    const found = version === to + 1 ? await readFields(vault, kv, secret.source, version) : undefined;
-    if (found === undefined || !same(found, fields)) throw foreign(run, version);
+  if (version === to || version === overVersion) {
+    if (version !== to)
+      run.note(`version ${version} of ${secret.source}, which somebody else wrote, is written over`);
+    version = await writeSource(writer, secret, { fields, after: version, rotation });
+  } else {
+    const isNext = version === to + 1 || version === (overVersion ?? to) + 1;
+    const found = isNext ? await readFields(vault, kv, secret.source, version) : undefined;
+    if (found === undefined || !same(found, fields)) throw stranded(run, version);
     await describeSource(writer, secret, version, fields, rotation);
   }
   run.change({ final: version });
@@ -80,6 +84,15 @@ export async function finalVersion(run: Run, fields: Fields): Promise<number> {
 function foreign({ secret }: Run, version: number): ConflictError {
   return new ConflictError(
     `somebody else wrote version ${version} of ${secret.source} after the rotation had begun`,
+  );
+}
+
+/** Nobody reads a source but the engine: what was written there has reached nobody, and a person can let it go. */
+function stranded({ secret, journal }: Run, version: number): ConflictError {
+  return new ConflictError(
+    `somebody else wrote version ${version} of ${secret.source} after version ${journal.to}: no consumer has it. Keep what is ` +
+      `in it elsewhere if it is needed, then \`keyplane rotations resume ${secret.id} --over-version ${version}\` ends the ` +
+      "rotation with a version after it, and destroys it with the others",
   );
 }
 

@@ -250,3 +250,27 @@ test("a Slack that is down or asks to wait is asked again later, and no error ho
     });
   }
 });
+
+test("a word that the owner gave before the overlap had passed is not asked for again", async () => {
+  const at = await place("titan/binance", { key: value(), secret: value() }, fetch, {
+    rotate: { by: "hand", overlap: 3600, onCompromise: true },
+  });
+  await rotateToGiven(at.options, { key: value(), secret: value() });
+  const early = await resumeByHand(at.options, "ada");
+  assert.match(early.waiting ?? "", /^both values are accepted until /);
+  const clock = await vaultClock(bench.vault);
+  const later = { ...clock, now: () => new Date(clock.now().getTime() + 3_700_000) };
+  const done = await rotate({ ...at.options, rotator: byHand(), clock: later });
+  assert.deepEqual([done.state, done.waiting], ["done", undefined]);
+});
+
+test("a word that was given of the old value does not stand for the new one: rolled back, it is asked for again", async () => {
+  const at = await place("titan/binance", { key: value(), secret: value() }, fetch, {
+    rotate: { by: "hand", overlap: 3600, onCompromise: true },
+  });
+  await rotateToGiven(at.options, { key: value(), secret: value() });
+  await resumeByHand(at.options, "ada");
+  const outcome = await abortRotation({ ...at.options, rotator: byHand(), why: "ada took it back" });
+  assert.equal(outcome.state, "rolling-back");
+  assert.match(outcome.waiting ?? "", /^ada is asked to revoke the value that was given for this rotation/);
+});

@@ -1,6 +1,7 @@
 import { Vault, type VaultOptions } from "../../../clients/vault.ts";
 import type { Model, Secret } from "../../../model/model.ts";
 import { databaseReach } from "../../../operations/rotation/connect.ts";
+import type { Rotator } from "../../../operations/rotation/rotator.ts";
 import { byHand } from "../../../operations/rotation/rotators/by-hand.ts";
 import { rotatorOf } from "../../../operations/rotation/rotators/index.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
@@ -16,12 +17,23 @@ export interface OwnData {
   given?: Fields;
 }
 
+/** As after the word of the person who revokes. */
+function confirmed(rotator: Rotator): Rotator {
+  const said = { confirmedBy: "ada" };
+  return {
+    ...rotator,
+    idle: (context, ...fields) => rotator.idle({ ...context, ...said }, ...fields),
+    revoke: (context, ...fields) => rotator.revoke({ ...context, ...said }, ...fields),
+    verify: (context, ...fields) => rotator.verify({ ...context, ...said }, ...fields),
+  };
+}
+
 /** A secret whose consumers read Vault themselves; what it protects lies in a real Postgres. */
 const scenario: Scenario<OwnData> = {
   async open({ vault: options, model, secret, ca, given }) {
     const vault = new Vault(options);
     const reach = { ...databaseReach({ vault, model, ca }), fetch };
-    const rotator = given ? byHand({ given, confirmedBy: "ada" }) : await rotatorOf(secret);
+    const rotator = given ? confirmed(byHand({ given })) : await rotatorOf(secret);
     const subject = { vault, model, secret, rotator, reach, sinks: () => [], probes: () => [] };
     return { subject, close: () => vault.close() };
   },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Vault } from "../../../clients/vault.ts";
-import { vaultClock } from "../../../operations/rotation/clock.ts";
+import { advancing, vaultClock } from "../../../operations/rotation/clock.ts";
 import { abortRotation, type Outcome, resumeRotation } from "../../../operations/rotation/engine.ts";
 import type { Journal } from "../../../operations/rotation/journal.ts";
 import { readJournal, writeJournal } from "../../../operations/rotation/journal-store.ts";
@@ -285,3 +285,66 @@ test("what somebody without the lease writes into a journal does not stop its ru
   const outcome = await first;
   assert.deepEqual([outcome.state, outcome.reason], ["done", "compromise"]);
 });
+
+test("a runner whose host was set back by five minutes renews its lease in time, and notices when it ran out", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const at = { vault: bench.vault, model: demo.model };
+  const kept = await readJournal(at, demo.secret);
+  assert.ok(kept.journal);
+  let [wall, steady] = [Date.now(), 0];
+  const local = advancing(
+    () => wall,
+    () => steady,
+  );
+  const clock = await vaultClock(bench.vault, local);
+  const lease = await Lease.take(
+    { ...at, secret: demo.secret, clock, owner: "a", times: usualLease },
+    kept.journal,
+    kept,
+  );
+  t.after(() => lease.end());
+  const versionOf = async () => (await readJournal(at, demo.secret)).version;
+  const taken = await versionOf();
+  [wall, steady] = [wall - 5 * minutes + 30_000, steady + 30_000];
+  assert.ok(lease.left < 31_000, `${lease.left} ms`);
+  await lease.ready();
+  assert.equal(await versionOf(), taken + 1, "less is left than a call may take");
+  // Vault, whose own clock did not move, has just set the time right.
+  [wall, steady] = [wall + 120_000, steady + 120_000];
+  assert.ok(lease.left < 0, `${lease.left} ms`);
+});
+
+for (const [where, holds] of [
+  ["has made its value", true],
+  ["has made none yet", false],
+] as const) {
+  test(`a compromise told while a compromise's rotation ${where} is ${holds ? "followed by another rotation" : "the same one"} (R21)`, async (t) => {
+    const demo = await bench.demo(t, "password", ["reader"]);
+    const { rotator } = demo.subject;
+    let told: Outcome | undefined;
+    const tell = async () => {
+      told ??= await demo.rotate({ reason: "compromise", wait: false, owner: "the second" });
+    };
+    const telling: Subject = {
+      ...demo.subject,
+      rotator: {
+        ...rotator,
+        ...(holds
+          ? {
+              stage: async (...given: Parameters<typeof rotator.stage>) =>
+                tell().then(() => rotator.stage(...given)),
+            }
+          : {
+              create: async (...given: Parameters<typeof rotator.create>) =>
+                tell().then(() => rotator.create(...given)),
+            }),
+      },
+    };
+    const outcome = await demo.rotate({ ...telling, reason: "compromise", owner: "the first" });
+    assert.equal(told?.busy?.owner, "the first");
+    assert.equal(outcome.state, "done");
+    const { history, followedBy } = await demo.journal();
+    // The first value was a rotation as well.
+    assert.deepEqual([history.length, followedBy], [holds ? 2 : 1, undefined]);
+  });
+}

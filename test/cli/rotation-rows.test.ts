@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { suite, test } from "node:test";
+import { rowText, shown } from "../../cli/rotation-rows.ts";
+import type { Outcome } from "../../operations/rotation/engine.ts";
+import { TargetUnavailableError } from "../../operations/rotation/rotator.ts";
+
+const outcome: Outcome = {
+  ...{ secret: "titan/hmac", id: "r", reason: "compromise", state: "drain", from: 1, to: 2 },
+  ...{ unchanged: false, isStuck: false, skipped: [], notes: [] },
+};
+const busy = { owner: "ben on host-2", until: "2026-11-28T10:00:00.000Z" };
+
+suite("another runner is at it", () => {
+  test("on a schedule that is as it should be", () => {
+    const { code, text } = shown({ secret: "titan/hmac", outcome: { ...outcome, busy } }, true);
+    assert.deepEqual([code, text], [0, "ben on host-2 is at it"]);
+  });
+  test("after a compromise nothing is revoked yet: 4, with who holds it until when (R21)", () => {
+    const { code, text } = shown({ secret: "titan/hmac", outcome: { ...outcome, busy } }, true, true);
+    assert.deepEqual(
+      [code, text],
+      [
+        4,
+        "not revoked yet: ben on host-2 holds it until 2026-11-28T10:00:00.000Z and was asked for haste; run the same command again",
+      ],
+    );
+  });
+  test("what it has rotated meanwhile is left as it is, and what it rolled back is a finding", () => {
+    const done = { ...outcome, state: "done", unchanged: true, doneBy: "ben" } as const;
+    const row = shown({ secret: "titan/hmac", outcome: done }, true);
+    assert.deepEqual([row.code, row.text], [0, "left as it is: meanwhile ben has rotated it, version 2"]);
+    const back = { ...done, state: "rolled-back", failure: "it is refused" } as const;
+    assert.equal(shown({ secret: "titan/hmac", outcome: back }, true).code, 1);
+  });
+});
+
+test("no error of a driver is printed, which may quote a statement with a value; our own are (R54)", () => {
+  const value = randomBytes(16).toString("hex");
+  class DatabaseError extends Error {
+    override name = "error";
+    code = "42601";
+  }
+  const driver = new DatabaseError(`syntax error at or near "'${value}'"`);
+  const row = shown({ secret: "titan/db", error: driver }, true);
+  assert.equal(row.text, "an unexpected error (42601)");
+  assert.ok(!`${JSON.stringify(row)}${rowText(row).join()}`.includes(value));
+  const own = shown({ secret: "titan/db", error: new TargetUnavailableError("the database is away") }, true);
+  assert.deepEqual([own.text, own.code], ["the database is away", 3]);
+});
