@@ -25,7 +25,7 @@ export interface Check {
   rules: readonly Rule[];
   findings: Finding[];
   /** Every exception of the catalogue, and whether it was needed here. */
-  exceptions: { exception: Exception; used: boolean; expired: boolean }[];
+  exceptions: { exception: Exception; used: boolean; expired: boolean; position?: Position }[];
 }
 
 export interface Judged {
@@ -62,12 +62,13 @@ export function check(
     return isExcepted ? { ...found, verdict: "excepted", exception } : found;
   });
   const names = new Set(rules.map(({ name }) => name));
-  for (const exception of model.exceptions) {
-    const { name, rule: named, appliesTo, owner } = exception;
-    const place = positions.has(`exceptions/${name}`)
+  const placeOf = ({ name, appliesTo }: Exception) =>
+    positions.has(`exceptions/${name}`)
       ? `exceptions/${name}`
       : `exceptions/${appliesTo.split("/")[0]}/${name}`;
-    const about = { verdict: "violated" as const, entry: appliesTo, ...at(place) };
+  for (const exception of model.exceptions) {
+    const { name, rule: named, appliesTo, owner } = exception;
+    const about = { verdict: "violated" as const, entry: appliesTo, ...at(placeOf(exception)) };
     const end = ended(exception, today);
     if (end !== undefined)
       findings.push({ rule: exceptionCurrent, message: `"${name}" of ${owner} ${end}`, ...about });
@@ -88,6 +89,7 @@ export function check(
       exception,
       used: used.has(exception),
       expired: ended(exception, today) !== undefined,
+      ...at(placeOf(exception)),
     })),
   };
 }
@@ -106,6 +108,16 @@ export function withVerdict({ findings }: Check, verdict: Finding["verdict"]): F
       return first < second ? -1 : first > second ? 1 : 0;
     })
     .map(({ finding }) => finding);
+}
+
+/** Exceptions that no finding speaks of, since nothing here needs them: outputs list every one. */
+export function idle({ exceptions }: Check): Check["exceptions"] {
+  return exceptions.filter(({ used, expired }) => !used && !expired);
+}
+
+/** An exception in a line. Its reason is its owner's word. */
+export function granted({ name, rule, appliesTo, owner, expires, reason }: Exception): string {
+  return `exception "${name}" of ${owner} from ${rule} at ${appliesTo} until ${expires}: ${reason}`;
 }
 
 /** A resource as people call it: its kind and name. */

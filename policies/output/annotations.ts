@@ -1,5 +1,5 @@
 import type { Position } from "../../model/catalogue.ts";
-import { type Check, called, withVerdict } from "../check.ts";
+import { type Check, called, granted, idle, withVerdict } from "../check.ts";
 
 const commands = { violated: "error", pending: "notice", excepted: "warning" } as const;
 
@@ -8,15 +8,22 @@ const commands = { violated: "error", pending: "notice", excepted: "warning" } a
  * https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
  */
 export function annotations(check: Check): string {
-  return (["violated", "pending", "excepted"] as const)
-    .flatMap((verdict) =>
-      withVerdict(check, verdict).map(({ rule, urn, message, position }) => {
-        const title = `${rule.name} (${check.environment}, ${verdict})`;
-        const text = `${rule.sentence} ${called(urn)}: ${message}. ${rule.fix}`;
-        return annotation(commands[verdict], title, text, position);
-      }),
-    )
-    .join("\n");
+  const found = (["violated", "pending", "excepted"] as const).flatMap((verdict) =>
+    withVerdict(check, verdict).map(({ rule, urn, message, position, exception }) => {
+      const title = `${rule.name} (${check.environment}, ${verdict})`;
+      const then = exception === undefined ? rule.fix : granted(exception);
+      return annotation(
+        commands[verdict],
+        title,
+        `${rule.sentence} ${called(urn)}: ${message}. ${then}`,
+        position,
+      );
+    }),
+  );
+  const others = idle(check).map(({ exception, position }) =>
+    annotation("notice", `exception not needed in ${check.environment}`, granted(exception), position),
+  );
+  return [...found, ...others].join("\n");
 }
 
 /** One such command. */

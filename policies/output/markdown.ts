@@ -1,3 +1,4 @@
+import { code, plain, rows } from "../../model/markdown.ts";
 import { type Check, called, type Finding, withVerdict } from "../check.ts";
 import { summary } from "./table.ts";
 
@@ -22,30 +23,28 @@ export function markdown(check: Check): string {
         violated.map((finding) => [
           finding.rule.severity,
           place(finding),
-          `**${finding.rule.name}**: ${finding.rule.sentence} ${called(finding.urn)}: ${finding.message}`,
-          finding.rule.fix,
+          `**${plain(finding.rule.name)}**: ${plain(`${finding.rule.sentence} ${called(finding.urn)}: ${finding.message}`)}`,
+          plain(finding.rule.fix),
         ]),
       ),
     );
   }
   if (pending.length > 0) {
     const names = [...new Set(pending.map(({ rule }) => rule.name))].sort();
-    parts.push(
-      `Pending: known only after the update, and judged then: ${names.map((name) => `\`${name}\``).join(", ")}.`,
-    );
+    parts.push(`Pending: known only after the update, and judged then: ${names.map(code).join(", ")}.`);
   }
   if (check.exceptions.length > 0) {
     parts.push(
       rows(
         ["exception", "rule", "at", "owner", "until", "reason"],
-        check.exceptions.map(({ exception, used, expired }) => [
-          exception.name,
-          exception.rule,
-          exception.appliesTo,
-          exception.owner,
-          `${exception.expires}${expired ? " (ended)" : used ? "" : " (not needed here)"}`,
-          exception.reason,
-        ]),
+        check.exceptions.map(
+          ({ exception: { name, rule, appliesTo, owner, expires, reason }, used, expired }) =>
+            [
+              ...[name, rule, appliesTo, owner],
+              `${expires}${expired ? " (ended)" : used ? "" : " (not needed here)"}`,
+              reason,
+            ].map(plain),
+        ),
       ),
     );
   }
@@ -53,15 +52,5 @@ export function markdown(check: Check): string {
 }
 
 function place({ position, entry }: Finding): string {
-  return position === undefined ? entry : `\`${position.file}:${position.line}\``;
-}
-
-function rows(head: string[], body: string[][]): string {
-  const line = (cells: string[]) => `| ${cells.map(cell).join(" | ")} |`;
-  return [line(head), `|${"---|".repeat(head.length)}`, ...body.map(line)].join("\n");
-}
-
-/** Names and reasons are others' words: they stay in their cell, and are no markup. */
-function cell(text: string): string {
-  return text.replace(/\s+/g, " ").replace(/[|<>@]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return position === undefined ? plain(entry) : code(`${position.file}:${position.line}`);
 }

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { type Check, called, type Finding } from "../check.ts";
+import type { Position } from "../../model/catalogue.ts";
+import { type Check, called, type Finding, granted, idle } from "../check.ts";
+import { exceptionUsed } from "../exceptions.ts";
 import type { Severity } from "../rule.ts";
 
 const levels = { critical: "error", high: "error", medium: "warning", low: "note" } as const;
@@ -8,9 +10,10 @@ const scores: Record<Severity, string> = { critical: "9.5", high: "8.0", medium:
 
 /**
  * What a check found as SARIF 2.1.0. A pending judgement is a result of kind `open`; an exception is a suppression
- * with its justification. https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+ * with its justification, or of kind `informational` where nothing here needs it. https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
  */
-export function sarif({ rules, findings, environment }: Check) {
+export function sarif(check: Check) {
+  const { rules, findings, environment } = check;
   const index = new Map(rules.map((rule, at) => [rule.name, at]));
   return {
     $schema: "https://json.schemastore.org/sarif-2.1.0.json",
@@ -31,7 +34,18 @@ export function sarif({ rules, findings, environment }: Check) {
         },
         automationDetails: { id: `keyplane-check/${environment}/` },
         columnKind: "utf16CodeUnits",
-        results: findings.map((finding) => result(finding, environment, index.get(finding.rule.name) ?? -1)),
+        results: [
+          ...findings.map((finding) => result(finding, environment, index.get(finding.rule.name) ?? -1)),
+          ...idle(check).map(({ exception, position }) => ({
+            ruleId: exceptionUsed.name,
+            ruleIndex: index.get(exceptionUsed.name) ?? -1,
+            kind: "informational",
+            level: "none",
+            message: { text: `Not needed in ${environment}: ${granted(exception)}` },
+            locations: [place(position)],
+            partialFingerprints: { "keyplane/v1": digest(environment, "exception", exception.name) },
+          })),
+        ],
       },
     ],
   };
@@ -43,7 +57,6 @@ function result(
   ruleIndex: number,
 ) {
   const text = `${called(urn)}: ${message}. ${rule.fix}`;
-  const identity = createHash("sha256").update(`${environment}\0${rule.name}\0${urn ?? ""}\0${message}`);
   return {
     ruleId: rule.name,
     ruleIndex,
@@ -53,16 +66,11 @@ function result(
     message: { text },
     locations: [
       {
-        ...(position !== undefined && {
-          physicalLocation: {
-            artifactLocation: { uri: encodeURI(position.file) },
-            region: { startLine: position.line, startColumn: position.column },
-          },
-        }),
+        ...place(position),
         ...(urn !== undefined && { logicalLocations: [{ fullyQualifiedName: urn, kind: "resource" }] }),
       },
     ],
-    partialFingerprints: { "keyplane/v1": identity.digest("hex").slice(0, 32) },
+    partialFingerprints: { "keyplane/v1": digest(environment, rule.name, urn ?? "", message) },
     ...(exception !== undefined && {
       suppressions: [
         {
@@ -73,4 +81,19 @@ function result(
       ],
     }),
   };
+}
+
+function place(position: Position | undefined) {
+  return {
+    ...(position !== undefined && {
+      physicalLocation: {
+        artifactLocation: { uri: encodeURI(position.file) },
+        region: { startLine: position.line, startColumn: position.column },
+      },
+    }),
+  };
+}
+
+function digest(...parts: string[]): string {
+  return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 32);
 }

@@ -95,7 +95,7 @@ test("a name cannot begin another annotation or leave its table cell", () => {
     markdown(hostile)
       .split("\n")
       .find((line) => line.includes("&#124;")) ?? "";
-  assert.match(row, /a ::error::b &#124; &#60;b&#62; &#64;all/);
+  assert.match(row, /a ::error::b &#124; &#60;b&#62; @\u2060all/);
 });
 
 test("the comment begins with a marker of its environment, so that it is updated and not repeated", () => {
@@ -109,4 +109,63 @@ test("with something pending, the comment does not say that the policies passed"
   const pending = { ...checked, findings: checked.findings.filter(({ verdict }) => verdict === "pending") };
   assert.match(markdown(pending), /^### Policies: nothing violated, some pending$/m);
   assert.match(markdown({ ...checked, findings: [] }), /^### Policies: passed$/m);
+});
+
+/** An exception that another environment needs and this one does not, with a reason that is markup. */
+const granted = {
+  ...checked,
+  exceptions: [
+    {
+      exception: {
+        name: "old-ledger",
+        rule: "database-tls",
+        appliesTo: "titan/ledger",
+        owner: "ada",
+        expires: "2026-12-31",
+        reason: "[passed](https://evil.example) `x` | ask @ben\n::error::x",
+      },
+      used: false,
+      expired: false,
+      position: { file: "catalogue/systems/ti`tan.yaml", line: 7, column: 3 },
+    },
+  ],
+};
+
+test("an exception that is not needed here stands in every output, with its owner, reason and last day", () => {
+  const words = /old-ledger.*ada.*until 2026-12-31.*passed/;
+  assert.match(
+    table(granted),
+    /exception "old-ledger": .*ada, until 2026-12-31 \(not needed here\): \[passed\]/,
+  );
+  assert.match(markdown(granted), /^\| old-ledger \| .* \| ada \| 2026-12-31 &#40;not needed here&#41; \| /m);
+  const lines = annotations(granted).split("\n");
+  const [line = "", ...more] = lines.filter((each) => each.includes("old-ledger"));
+  assert.match(
+    line,
+    /^::notice file=catalogue\/systems\/ti`tan\.yaml,line=7,col=3,title=exception not needed in /,
+  );
+  assert.match(line, words);
+  assert.deepEqual(more, []);
+  const result = sarif(granted).runs[0]?.results.at(-1);
+  assert.deepEqual(
+    [result?.kind, result?.level, result?.ruleId],
+    ["informational", "none", "exception-used"],
+  );
+  assert.match(result?.message.text.replace(/\n/g, " ") ?? "", words);
+  assert.equal(result?.locations[0]?.physicalLocation?.region.startLine, 7);
+  const validate = new Ajv({ strict: false, validateFormats: false, unicodeRegExp: false }).compile(schema);
+  assert.ok(validate(sarif(granted)), JSON.stringify(validate.errors));
+});
+
+test("a reason and a file's name are text in the comment, whatever markup stands in them", () => {
+  const [finding] = checked.findings;
+  assert.ok(finding);
+  const position = { file: "catalogue/`|[x](y).yaml", line: 1, column: 1 };
+  const hostile = { ...granted, findings: [{ ...finding, verdict: "violated" as const, position }] };
+  const text = markdown(hostile);
+  assert.match(
+    text,
+    / \| &#91;passed&#93;&#40;https:\u2060\/\/evil\.example&#41; &#96;x&#96; &#124; ask @\u2060ben ::error::x \|$/m,
+  );
+  assert.match(text, /<code>catalogue\/&#96;&#124;&#91;x&#93;&#40;y&#41;\.yaml:1<\/code>/);
 });
