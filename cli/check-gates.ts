@@ -29,7 +29,7 @@ export function previewGate({ resources, findings }: Check): Gate {
 export async function stateGate(invocation: Invocation, model: Model): Promise<Gate> {
   const [{ joined }, { partsOf }, { pack }] = await Promise.all([
     import("../operations/gates/gate.ts"),
-    import("../local/parts.ts"),
+    import("../model/parts.ts"),
     import("../local/gates.ts"),
   ]);
   const catalogue = resolve(invocation.catalogue);

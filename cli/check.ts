@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import type { Model } from "../model/model.ts";
@@ -7,6 +7,7 @@ import type { PlatformRole } from "../operations/login.ts";
 import type { Check } from "../policies/check.ts";
 import { define, type Invocation, type Result } from "./command.ts";
 import { exit, UsageError } from "./exit.ts";
+import { writeReport } from "./report-file.ts";
 
 export function command(): Command {
   return define({
@@ -90,7 +91,7 @@ async function otherGates(invocation: Invocation, model: Model, checked: Check):
   if (typeof evidence === "string" && !invocation.dryRun) {
     const { gateEvidence } = await import("../operations/gates/evidence.ts");
     const text = JSON.stringify(gateEvidence(model.environment, await commit(invocation), gates));
-    await writeFile(evidence, `${text}\n`);
+    await writeReport(evidence, `${text}\n`);
   }
   return { gates, lines };
 }
@@ -121,7 +122,7 @@ async function writeOutputs(
   dryRun: boolean,
 ): Promise<void> {
   const write = async (file: unknown, text: () => Promise<string>) => {
-    if (typeof file === "string" && !dryRun) await writeFile(file, await text());
+    if (typeof file === "string" && !dryRun) await writeReport(file, await text());
   };
   await write(options.sarif, async () => {
     const { sarif } = await import("../policies/output/sarif.ts");

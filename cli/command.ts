@@ -97,6 +97,16 @@ export function define(spec: CommandSpec): Command {
         progress.end();
         await (options.json === true ? printJson(result.json) : printText(result.text));
         process.exitCode = result.code ?? exit.clean;
+      } catch (error) {
+        // What waits for the result, a comment, is told that there is none.
+        if (typeof options.markdown === "string" && options.dryRun !== true) {
+          const [{ failure }, { writeReport }] = await Promise.all([
+            import("./failure.ts"),
+            import("./report-file.ts"),
+          ]);
+          await writeReport(options.markdown, failure(error));
+        }
+        throw error;
       } finally {
         progress.end();
         interrupted.end();

@@ -24,6 +24,14 @@ const commands: Record<string, { summary: string; load: () => Promise<{ command(
     summary: "judge what the program would declare, by every policy",
     load: () => import("./check.ts"),
   },
+  review: {
+    summary: "judge another revision's catalogue by the rules of this one",
+    load: () => import("./review.ts"),
+  },
+  stacks: {
+    summary: "list the stacks of an environment, in the order of their updates",
+    load: () => import("./stacks.ts"),
+  },
   scan: {
     summary: "look for secrets in files, Git history and logs",
     load: () => import("./scan.ts"),

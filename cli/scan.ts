@@ -1,8 +1,8 @@
-import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import type { ScanResult } from "../operations/scan/tally.ts";
 import { define, type Invocation } from "./command.ts";
 import { exit, UsageError } from "./exit.ts";
+import { writeReport } from "./report-file.ts";
 
 export function command(): Command {
   return define({
@@ -18,7 +18,7 @@ export function command(): Command {
       ["keyplane scan", "everything tracked, before a pull request"],
       ["keyplane scan --staged", "what the next commit changes, as a hook"],
       ["keyplane scan --history", "every content and message that any branch or tag reaches, once"],
-      ["keyplane scan --history --since origin/main", "only what this branch adds"],
+      ["keyplane scan --history --since origin/main --at HEAD", "only what this branch adds"],
       ["docker compose logs | keyplane scan -", "a log, as it comes; Ctrl-C ends it with what was found"],
       [
         "keyplane scan --print-excludes | tar --exclude-from=- -czf app.tgz .",
@@ -32,6 +32,7 @@ export function command(): Command {
         .option("--staged", "what the next commit changes", false)
         .option("--history", "all of the history that refs reach", false)
         .option("--since <revision>", "with --history: not what this revision reaches")
+        .option("--at <revision>", "with --history: what this revision reaches, not every branch and tag")
         .option("--log <file>", "a log, in which no comment allows anything")
         .option(
           "--print-excludes",
@@ -40,6 +41,7 @@ export function command(): Command {
         )
         .option("--write-baseline", "write what is found as looked at and known", false)
         .option("--sarif <file>", "also write the findings as SARIF 2.1.0")
+        .option("--markdown <file>", "also write them as a section of a pull request's comment")
         .option("--annotate", "print them as annotations of GitHub Actions as well", false),
     async run(invocation) {
       const { dryRun, options } = invocation;
@@ -56,7 +58,11 @@ export function command(): Command {
       if (options.writeBaseline === true) return await baseline(result, dryRun);
       if (typeof options.sarif === "string" && !dryRun) {
         const { sarif } = await import("../operations/scan/output/sarif.ts");
-        await writeFile(options.sarif, `${JSON.stringify(sarif(result), undefined, 2)}\n`);
+        await writeReport(options.sarif, `${JSON.stringify(sarif(result), undefined, 2)}\n`);
+      }
+      if (typeof options.markdown === "string" && !dryRun) {
+        const { markdown } = await import("../operations/scan/output/markdown.ts");
+        await writeReport(options.markdown, markdown(result));
       }
       return {
         json: json(result),
@@ -76,8 +82,10 @@ function refuse({ arguments: paths, options }: Invocation): void {
     ...(paths.length > 0 ? ["paths"] : []),
   ];
   if (modes.length > 1) throw new UsageError(`keyplane scan takes ${modes.join(" or ")}, not both`);
-  if (options.since !== undefined && options.history !== true)
-    throw new UsageError("--since is for --history");
+  for (const option of ["since", "at"]) {
+    if (options[option] !== undefined && options.history !== true)
+      throw new UsageError(`--${option} is for --history`);
+  }
   if (options.writeBaseline === true && modes.length > 0) {
     throw new UsageError(`--write-baseline is for everything tracked: leave ${modes.join()} out`);
   }
@@ -90,7 +98,11 @@ async function scanned({ arguments: paths, options, report, signal }: Invocation
   const where = { cwd: process.cwd(), report, signal };
   if (options.staged === true) return scan.scanStaged(where);
   if (options.history === true) {
-    return scan.scanHistory(where, typeof options.since === "string" ? [options.since] : []);
+    const { since, at } = options;
+    return scan.scanHistory(where, {
+      since: typeof since === "string" ? [since] : [],
+      ...(typeof at === "string" && { at }),
+    });
   }
   if (paths[0] === "-") return scan.scanStream("standard input", process.stdin, where);
   if (typeof options.log === "string") return scan.scanLog(options.log, where);

@@ -1,5 +1,7 @@
 import type { Command } from "commander";
 import { define } from "./command.ts";
+import { printText, problemsOf } from "./output.ts";
+import { writeReport } from "./report-file.ts";
 
 export function command(): Command {
   return define({
@@ -13,21 +15,43 @@ export function command(): Command {
       ["keyplane validate", "check the folder catalogue/ and what lies beside it"],
       ["keyplane validate --json --catalogue other/catalogue", "the same for a program, of another folder"],
     ],
-    async run({ catalogue, report }) {
+    configure: (command) =>
+      command
+        .option("--markdown <file>", "also write the result as a section of a pull request's comment")
+        .option("--annotate", "print problems as annotations of GitHub Actions as well", false),
+    async run({ catalogue, report, options, dryRun, json }) {
       const [{ validate }, { hasAgeKey }] = await Promise.all([
         import("../operations/validate.ts"),
         import("../operations/sops/binary.ts"),
       ]);
       const sops = async () => (await import("../local/toolchain/index.ts")).findTool("sops", report);
-      const valid = await validate(catalogue, hasAgeKey(process.env) ? sops : undefined);
+      const valid = await validate(catalogue, hasAgeKey(process.env) ? sops : undefined).catch(
+        async (error: unknown) => {
+          if (options.annotate === true && !json) await annotate(error);
+          throw error;
+        },
+      );
       const { environments, systems, services, secrets, bootstrap } = valid;
       const lines = [
         `${catalogue}: ${systems} systems, ${services} services, ${secrets} secrets in ${environments.join(", ")}: valid.`,
         ...bootstrap.map(({ file, checked, lacks }) => `${file}: ${what[checked]}: valid.${behind(lacks)}`),
       ];
+      if (typeof options.markdown === "string" && !dryRun) {
+        const { plain } = await import("../model/markdown.ts");
+        const text = lines.map((line) => `- ${plain(line)}\n`).join("");
+        await writeReport(options.markdown, `**passed**\n\n${text}`);
+      }
       return { json: { catalogue, problems: [], ...valid }, text: lines.join("\n") };
     },
   });
+}
+
+async function annotate(error: unknown): Promise<void> {
+  const { annotation } = await import("../policies/output/annotations.ts");
+  const lines = problemsOf(error).map(({ message, ...place }) =>
+    annotation("error", "keyplane validate", message, place),
+  );
+  await printText(lines.join("\n"));
 }
 
 function behind(lacks: string[]): string {

@@ -11,12 +11,15 @@ import { findZizmor } from "../local/toolchain/zizmor.ts";
 import { loadCatalogue } from "../model/catalogue.ts";
 import { platformRoles } from "../model/derive/platform.ts";
 import { derive } from "../model/derive.ts";
+import { ruleFiles } from "../operations/gates/rule-files.ts";
 import { claimsOf } from "./model/aws/github-jobs.ts";
 import { allowed } from "./model/aws/simulator.ts";
 
 const folder = ".github/workflows";
 
 interface Step {
+  id?: string;
+  if?: string;
   uses?: string;
   run?: string;
   with?: Record<string, unknown>;
@@ -44,6 +47,8 @@ const jobs = [...workflows].flatMap(([file, { jobs }]) =>
 );
 const catalogue = await loadCatalogue("catalogue");
 const models = ["staging", "production"].map((environment) => derive(catalogue, environment));
+
+const expression = (text: string) => `$\{{ ${text} }}`;
 
 /** The GitHub environments that a job may run in. */
 function environmentsOf(workflow: Workflow | undefined, { environment = "", strategy }: Job): string[] {
@@ -141,6 +146,12 @@ suite("what stands in a workflow", () => {
     });
   }
 
+  // Beside them the shell's own words for a loop, what is kept of it, and where its output goes.
+  const ours =
+    /^(npm ci$|npx keyplane |\.github\/[\w-]+$|exec > \S+ 2>&1$|for \w+ in \$\w+; do$|done$|printf '%s' "\$\w+" > \S+$|cat [\w. ]+$|echo "[^"`]*"( >> "\$GITHUB_OUTPUT")?$|\w+=(\d|\$\(npx keyplane [^()|;&]*\))$|exit "\$\w+"$)/;
+  const isOurs = (line: string) =>
+    ours.test(line) && !/\b(curl|wget|eval|sudo|bash|sh|node|npm install)\b/.test(line);
+
   test("every step is a command that runs here as well: npm ci, keyplane's own, or a script of the repository", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, ["cli/keyplane.ts", "--help"]);
     const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name);
@@ -153,9 +164,8 @@ suite("what stands in a workflow", () => {
       [...new Set(called)].filter((name) => !commands.includes(name)),
       [],
     );
-    const other = jobs
-      .flatMap(({ job }) => job.steps.map(({ run = "" }) => run.split("\n")[0] ?? ""))
-      .filter((line) => line !== "" && !/^(npm ci$|npx keyplane |\.github\/|\{|echo |printf )/.test(line));
+    const lines = jobs.flatMap(({ job }) => job.steps.flatMap(({ run = "" }) => run.split("\n")));
+    const other = lines.map((line) => line.trim()).filter((line) => line !== "" && !isOurs(line));
     assert.deepEqual(other, []);
   });
 
@@ -225,8 +235,42 @@ suite("the logins are those that Vault admits", () => {
   test("the code of a pull request runs without the right to write, and what writes runs the base's code", () => {
     const { check, comment } = workflows.get("review.yml")?.jobs ?? {};
     assert.deepEqual(check?.permissions, { contents: "read" });
-    const [checkout] = comment?.steps ?? [];
-    assert.match(String(checkout?.with?.ref), /^\$\{\{ github\.event\.pull_request\.base\.sha \}\}$/);
+    const checkouts = comment?.steps.filter(({ uses = "" }) => uses.startsWith("actions/checkout@")) ?? [];
+    const base = expression("github.event.pull_request.base.sha");
+    assert.deepEqual(
+      checkouts.map(({ with: settings }) => [settings?.ref, settings?.path]),
+      [
+        [base, undefined],
+        // As data, beside it: a command names it as a repository, and nothing runs there.
+        [expression("github.sha"), "head"],
+      ],
+    );
+    for (const { run = "" } of comment?.steps ?? []) {
+      assert.doesNotMatch(run.replace("--repository head ", ""), /\bhead\b/);
+    }
+  });
+
+  test("after a failed installation no step asks npx for a package that is not there", () => {
+    for (const { file, name, job } of jobs) {
+      const installed = job.steps.findIndex(({ run }) => run === "npm ci");
+      for (const { run = "", if: condition = "success()" } of job.steps) {
+        if (!run.includes("npx ") || !/cancelled|failure|always/.test(condition)) continue;
+        assert.equal(job.steps[installed]?.id, "install", `${file} ${name}`);
+        assert.match(condition, /&& steps\.install\.outcome == 'success'/, `${file} ${name}: ${run}`);
+      }
+    }
+  });
+
+  test("whoever changes the rules needs the administrators' review: CODEOWNERS has the paths that a review names", () => {
+    const owned = readFileSync(".github/CODEOWNERS", "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith("/"))
+      .map((line) => line.split(" "));
+    assert.deepEqual(
+      owned.map(([path = ""]) => path.slice(1)).toSorted(),
+      [...ruleFiles, "catalogue/organization.yaml"].toSorted(),
+    );
+    assert.ok(owned.every(([, owner]) => owner === "@acme/administrators"));
   });
 });
 

@@ -3,8 +3,9 @@ import { ask, type GitHub, listAll } from "./api.ts";
 
 /** What became of a text that is to stand in one place. */
 export interface Posted {
-  action: "created" | "updated" | "unchanged";
-  url: string;
+  action: "created" | "updated" | "unchanged" | "closed";
+  /** None where nothing was there to be closed. */
+  url?: string;
 }
 
 /** A comment or an issue, as far as it is used. */
@@ -18,8 +19,8 @@ const Entry = z.object({
 });
 type Entry = z.infer<typeof Entry>;
 
-/** GitHub takes no longer body. */
-const longest = 65_536;
+/** GitHub takes no longer body, in characters. */
+export const longest = 65_536;
 
 /**
  * The hidden first line by which a text is found again, such as `<!-- keyplane review -->`.
@@ -50,6 +51,15 @@ export async function postIssue(github: GitHub, title: string, text: string): Pr
     return { action: "created", url: made.html_url };
   }
   return update(github, found, `${issues}/${found.number}`, text);
+}
+
+/** Closes the open issue that begins with a marker: what it was about has ended. */
+export async function closeIssue(github: GitHub, marker: string): Promise<Posted> {
+  const issues = `/repos/${github.repository}/issues`;
+  const found = ours(await listAll(github, `${issues}?state=open`), `${marker}\n`);
+  if (found === undefined) return { action: "unchanged" };
+  await ask(github, "PATCH", `${issues}/${found.number}`, { state: "closed", state_reason: "completed" });
+  return { action: "closed", url: found.html_url };
 }
 
 async function update(github: GitHub, found: Entry, path: string, text: string): Promise<Posted> {

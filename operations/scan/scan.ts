@@ -13,7 +13,7 @@ import { scanBlobs } from "./sources/blobs.ts";
 import { Inside } from "./sources/file.ts";
 import { scanFiles } from "./sources/files.ts";
 import { filesIn } from "./sources/folder.ts";
-import { historyOf } from "./sources/history.ts";
+import { historyOf, type Wanted } from "./sources/history.ts";
 import { stagedIn } from "./sources/staged.ts";
 import { trackedIn } from "./sources/tracked.ts";
 import { type ScanResult, Tally } from "./tally.ts";
@@ -79,10 +79,10 @@ export async function scanPaths(
 /** Every content and message of the history, each once. */
 export async function scanHistory(
   { cwd, report, signal }: ScanOptions,
-  since: readonly string[] = [],
+  wanted: Wanted = {},
 ): Promise<ScanResult> {
   const root = await rootOf(cwd);
-  const { contents, messages } = await historyOf(root, since);
+  const { contents, messages } = await historyOf(root, wanted);
   const tally = new Tally(await Baseline.read(root));
   for (const { commit, text } of messages) {
     const bytes = Buffer.from(text);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Part, partsOf } from "../../local/parts.ts";
+import { type Part, partsOf } from "../../model/parts.ts";
 import { ProgramStack } from "./providers-stack.ts";
 
 let stack: ProgramStack;

@@ -7,7 +7,6 @@ import { Vault } from "../../clients/vault.ts";
 import { platform } from "../../infra/index.ts";
 import { Engine } from "../../local/engine.ts";
 import { bundles } from "../../local/lambdas.ts";
-import type { Part } from "../../local/parts.ts";
 import { startAwsProvider, startVaultProvider } from "../../local/providers/index.ts";
 import {
   type LocalServices,
@@ -18,6 +17,7 @@ import {
 import { findTool } from "../../local/toolchain/index.ts";
 import { creationStatements, renewStatements, revocationStatements } from "../../model/derive/databases.ts";
 import type { Model } from "../../model/model.ts";
+import type { Part } from "../../model/parts.ts";
 import { smallModel } from "../infra/model.ts";
 
 /** What one run of the engine did: each resource that did not stay as it was, as `operation type name`. */

@@ -2,7 +2,7 @@ import type { Finding } from "../finding.ts";
 import type { ScanResult } from "../tally.ts";
 
 /** What is said below every value that was found (R70). */
-const order =
+export const order =
   "Rotate first: whoever has a copy has the value. Purging it from Git's history is optional, comes last, and ends nothing by itself.";
 
 /** A scan for people: a line per finding with its fix, the order of what to do, a last line that counts. */

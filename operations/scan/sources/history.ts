@@ -14,19 +14,26 @@ export interface Message {
   text: string;
 }
 
+/** Which part of the history. */
+export interface Wanted {
+  /** Revisions whose history is known already. */
+  since?: readonly string[];
+  /** The revision whose history it is; without one, that of every ref. */
+  at?: string;
+}
+
 /**
  * Every content that the refs reach, each once, and every message. Merges are compared with each parent, so that what
  * was written while merging is seen as well.
- * @param since revisions whose history is known already
  * @throws GitError for a revision that is not there
  */
 export async function historyOf(
   root: string,
-  since: readonly string[] = [],
+  { since = [], at }: Wanted = {},
 ): Promise<{ contents: Introduced[]; messages: Message[] }> {
   const args = [
     "log",
-    "--all",
+    ...(at === undefined ? ["--all"] : []),
     "--raw",
     "-m",
     "--root",
@@ -35,6 +42,7 @@ export async function historyOf(
     "--format=commit %H%n%B%x00",
     "--reverse",
     "--end-of-options",
+    ...(at === undefined ? [] : [at]),
     ...since.map((revision) => `^${revision}`),
   ];
   const child = gitStream(root, args);

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { Vault } from "../../../clients/vault.ts";
 import { Engine } from "../../../local/engine.ts";
 import { loginAs } from "../../../local/identity.ts";
-import { partsOf } from "../../../local/parts.ts";
 import { findTool } from "../../../local/toolchain/index.ts";
 import type { UpResult } from "../../../local/up.ts";
+import { partsOf } from "../../../model/parts.ts";
 import { AuditFile } from "../../../operations/audit/reader.ts";
 import { refusal } from "./credentials.ts";
 

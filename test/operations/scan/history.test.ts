@@ -10,8 +10,9 @@ import { TestRepository } from "./repositories.ts";
 const token = sample("GitHub personal token");
 const other = sample("GitHub personal token", 2);
 
-async function historyOf(repository: TestRepository, since?: string[]) {
-  const { findings } = await scanHistory({ cwd: repository.root }, since);
+async function historyOf(repository: TestRepository, since: string[] = [], at?: string) {
+  const wanted = { since, ...(at !== undefined && { at }) };
+  const { findings } = await scanHistory({ cwd: repository.root }, wanted);
   return findings.map(({ kind, path, line, commit }) => [kind.id, path, line, commit]);
 }
 
@@ -76,6 +77,11 @@ test("--since leaves out what is known, and refuses a revision that is not there
   const commit = await repository.commit({ "new.txt": `${other}\n` });
   assert.deepEqual(await historyOf(repository, ["known"]), [["github-token", "new.txt", 1, commit]]);
   await assert.rejects(historyOf(repository, ["unknown"]), { name: "GitError" });
+  // What another branch has is no matter of this one's review.
+  repository.git("checkout", "--quiet", "-b", "other", "known");
+  assert.deepEqual(await historyOf(repository, ["known"], "HEAD"), []);
+  assert.equal((await historyOf(repository, ["known"])).length, 1);
+  await assert.rejects(historyOf(repository, [], "--all"), { name: "GitError" });
 });
 
 test("names with blanks, quotes and other alphabets are said as they are", async () => {
