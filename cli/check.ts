@@ -111,7 +111,9 @@ async function commit({ catalogue }: Invocation): Promise<string> {
   const { commitOf } = await import("./commit.ts");
   const found = await commitOf(catalogue);
   if (found === undefined) {
-    throw new UsageError(`evidence is of a commit: commit what is changed in ${catalogue} first`);
+    throw new UsageError(
+      `evidence is of a commit: commit what is changed in the repository of ${catalogue} first`,
+    );
   }
   return found;
 }

@@ -2,14 +2,19 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
 /**
- * The Git commit that a catalogue's folder stands at; undefined where there is none, or where something in the folder
- * is not committed: evidence of a rotation is of a commit that others can check out.
+ * The Git commit that a catalogue's folder stands at; undefined where there is none, or where anything in its repository is
+ * not committed, the program and the rules as well: evidence is of a commit that others can check out. What Git ignores is
+ * no part of it.
  */
 export async function commitOf(folder: string): Promise<string | undefined> {
   const git = async (...args: string[]) =>
-    (await promisify(execFile)("git", ["-C", folder, ...args])).stdout.trim();
+    (await promisify(execFile)("git", ["-C", folder, ...args], { maxBuffer: 1 << 26 })).stdout.trim();
   try {
-    const [commit, changes] = [await git("rev-parse", "HEAD"), await git("status", "--porcelain", "--", ".")];
+    const root = await git("rev-parse", "--show-toplevel");
+    const [commit, changes] = [
+      await git("rev-parse", "HEAD"),
+      await git("status", "--porcelain", "--", root),
+    ];
     return changes === "" ? commit : undefined;
   } catch {
     return undefined;

@@ -46,13 +46,14 @@ async function detectSecrets(cwd: string, files: string[]): Promise<{ code: numb
   }
 }
 
-test("the hooks are detect-secrets 1.4.0 with its baseline, keyplane scan and keyplane validate (R60)", async () => {
+test("the hooks are detect-secrets 1.4.0 with its baseline, keyplane scan, validate and check (R60)", async () => {
   assert.deepEqual(
     repos.flatMap(({ rev, hooks }) => hooks.map(({ id, entry, args }) => [id, rev ?? entry, args])),
     [
       ["detect-secrets", "v1.4.0", ["--baseline", ".secrets.baseline"]],
       ["keyplane-scan", "node setup.mjs cli/keyplane.ts scan --staged", undefined],
       ["keyplane-validate", "node setup.mjs cli/keyplane.ts validate", undefined],
+      ["keyplane-check", "node setup.mjs cli/keyplane.ts check --environment production", undefined],
     ],
   );
   const { version } = JSON.parse(await readFile(".secrets.baseline", "utf8")) as { version: string };
@@ -164,7 +165,15 @@ test("pre-commit itself, with our configuration, lets a clean commit pass and st
   const clean = await run();
   assert.deepEqual(
     [clean.code, clean.hooks],
-    [0, { "Detect secrets": "Passed", "keyplane scan": "Passed", "keyplane validate": "Skipped" }],
+    [
+      0,
+      {
+        "Detect secrets": "Passed",
+        "keyplane scan": "Passed",
+        "keyplane validate": "Skipped",
+        "keyplane check": "Skipped",
+      },
+    ],
     clean.output,
   );
   const organization = realFiles()["organization.yaml"] ?? "";
@@ -176,8 +185,29 @@ test("pre-commit itself, with our configuration, lets a clean commit pass and st
   const wrong = await run();
   assert.deepEqual(
     [wrong.code, wrong.hooks],
-    [1, { "Detect secrets": "Failed", "keyplane scan": "Failed", "keyplane validate": "Failed" }],
+    [
+      1,
+      {
+        "Detect secrets": "Failed",
+        "keyplane scan": "Failed",
+        "keyplane validate": "Failed",
+        "keyplane check": "Failed",
+      },
+    ],
     wrong.output,
   );
   assert.ok(!wrong.output.includes(sample("GitHub personal token")));
+  // What is well formed and against the rules.
+  await repository.write({
+    "app/settings.py": "API_KEY = None\n",
+    "catalogue/organization.yaml": organization.replaceAll("cidrs: [10.", "cidrs: [8."),
+  });
+  repository.git("add", "--all");
+  const against = await run();
+  assert.deepEqual(
+    [against.hooks["keyplane validate"], against.hooks["keyplane check"]],
+    ["Passed", "Failed"],
+    against.output,
+  );
+  assert.match(against.output, /approle-network-bound/);
 });
