@@ -77,7 +77,10 @@ export async function liveTest(
   ]);
   const told = (probes: Awaited<ReturnType<typeof probe>>) => ({
     gate: liveGate(probes),
-    lines: probes.map(({ holds, promise, seen }) => `${holds ? "✓" : "✗"} ${promise}\n    ${seen}`),
+    lines: probes.map(
+      ({ holds, how, promise, seen }) =>
+        `${!holds ? "✗" : how === "read" ? "?" : "✓"} ${promise}\n    ${seen}`,
+    ),
   });
   if (invocation.environment === "local") {
     const [{ connectServices }, { probeLocal }] = await Promise.all([

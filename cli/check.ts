@@ -43,6 +43,10 @@ export function command(): Command {
         .option(
           "--after <file>",
           "refuse without this evidence of the environment before, for the same commit",
+        )
+        .option(
+          "--accept-read <probe...>",
+          "with --after: probes that may be read and not tried (mfa, audit)",
         ),
     async run(invocation) {
       const { catalogue: folder, environment, home, dryRun, options } = invocation;
@@ -103,7 +107,12 @@ async function requireEvidence(invocation: Invocation, model: Model, file: strin
     );
   }
   const { requireGateEvidence } = await import("../operations/gates/evidence.ts");
-  const expected = { environment: model.after, commit: await commit(invocation) };
+  const { acceptRead } = invocation.options;
+  const expected = {
+    environment: model.after,
+    commit: await commit(invocation),
+    acceptRead: Array.isArray(acceptRead) ? acceptRead.map(String) : [],
+  };
   requireGateEvidence(await readFile(file, "utf8"), expected);
 }
 

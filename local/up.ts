@@ -187,7 +187,7 @@ async function build({
     report({ subject: "policies", state: "progress", text: lineOf(state) });
     const { gate: live } = await probeLocal(services, model, vault, { thorough: changed(changes) > 0 });
     const touched = [...made.values()].flat().sort();
-    if (outcomeOf(live) !== "passed") throw stopped("the live system", live, touched);
+    if (outcomeOf(live) === "failed") throw stopped("the live system", live, touched);
     report({ subject: "policies", state: "done", text: lineOf(live) });
     return {
       model,

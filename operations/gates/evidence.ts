@@ -11,13 +11,14 @@ const GateEvidence = z.strictObject({
   format: z.literal(1),
   environment: z.string(),
   commit: z.string().regex(/^[0-9a-f]{40}$/),
-  verdict: z.enum(["passed", "failed", "incomplete"]),
+  verdict: z.enum(["passed", "read", "failed", "incomplete"]),
   gates: z.array(
     z.strictObject({
       gate: z.enum(gateNames),
-      outcome: z.enum(["passed", "pending", "failed"]),
+      outcome: z.enum(["passed", "pending", "read", "failed"]),
       judged: z.int().min(0),
       of: z.int().min(0),
+      read: z.array(z.string()).optional(),
     }),
   ),
 });
@@ -35,6 +36,7 @@ export function gateEvidence(environment: string, commit: string, gates: readonl
       outcome: outcomeOf(gate),
       judged: gate.judged,
       of: gate.of,
+      ...(gate.read !== undefined && { read: gate.read }),
     })),
   };
 }
@@ -42,10 +44,14 @@ export function gateEvidence(environment: string, commit: string, gates: readonl
 /**
  * Holds an earlier environment's evidence against what is about to be done.
  * @param text as `keyplane check --evidence` wrote it
- * @throws GateEvidenceError for another environment's, another commit's, and what did not pass all three gates
+ * @throws GateEvidenceError for another environment's, another commit's, what did not pass all three gates, and a probe that
+ * was only read, unless that is accepted by its name
  */
-export function requireGateEvidence(text: string, expected: { environment: string; commit: string }): void {
-  const { environment, commit } = expected;
+export function requireGateEvidence(
+  text: string,
+  expected: { environment: string; commit: string; acceptRead?: readonly string[] },
+): void {
+  const { environment, commit, acceptRead = [] } = expected;
   const fix = `deploy this commit to ${environment} first; its last step writes the evidence`;
   const refuse = (why: string) => new GateEvidenceError(`${why}: ${fix}`);
   let found: GateEvidence;
@@ -60,18 +66,27 @@ export function requireGateEvidence(text: string, expected: { environment: strin
       `the evidence is of commit ${found.commit.slice(0, 12)}, and this is ${commit.slice(0, 12)}`,
     );
   }
+  const untried = found.gates.flatMap(({ read = [] }) => read).filter((name) => !acceptRead.includes(name));
+  if (untried.length > 0) {
+    throw refuse(
+      `${environment} only read, and did not try: ${untried.join(", ")} (give its check an audit log, --audit-log, ` +
+        "or accept it by name with --accept-read)",
+    );
+  }
   const passed = new Set(
     found.gates
       .filter(
-        ({ gate, outcome, judged, of }) =>
+        ({ gate, outcome, judged, of, read = [] }) =>
           judged > 0 &&
-          judged === of &&
-          (outcome === "passed" || (gate === "preview" && outcome === "pending")),
+          judged + read.length === of &&
+          (outcome === "passed" ||
+            (gate === "preview" && outcome === "pending") ||
+            (gate === "live" && outcome === "read")),
       )
       .map(({ gate }) => gate),
   );
   const missing = gateNames.filter((name) => !passed.has(name));
-  if (found.verdict !== "passed" || missing.length > 0) {
+  if (!["passed", "read"].includes(found.verdict) || missing.length > 0) {
     throw refuse(
       `${environment} did not pass (${found.verdict}; not passed: ${missing.join(", ") || "none"})`,
     );

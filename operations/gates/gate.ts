@@ -16,14 +16,16 @@ export interface GateFinding {
 
 export interface Gate {
   gate: GateName;
-  /** What it looked at: resources, or probes. */
+  /** What it judged: resources, or probes that were tried. */
   judged: number;
   /** What there was to look at. Another number than `judged`, or none at all, is no pass. */
   of: number;
+  /** Names of probes that could not be tried from here: what should make them hold was only read. Not passed either. */
+  read?: string[];
   findings: GateFinding[];
 }
 
-export type Outcome = "passed" | "pending" | "failed";
+export type Outcome = "passed" | "pending" | "read" | "failed";
 
 /** A gate found something that must not be, or did not look at everything. Says what, where and what to do. */
 export class GateError extends Error {
@@ -35,17 +37,18 @@ export class GateError extends Error {
   }
 }
 
-export function outcomeOf({ judged, of, findings }: Gate): Outcome {
-  if (judged === 0 || judged !== of) return "failed";
+export function outcomeOf({ judged, of, read = [], findings }: Gate): Outcome {
+  if (judged === 0 || judged + read.length !== of) return "failed";
   if (findings.some(({ verdict }) => verdict === "violated")) return "failed";
+  if (read.length > 0) return "read";
   return findings.some(({ verdict }) => verdict === "pending") ? "pending" : "passed";
 }
 
 /**
  * The one verdict. What is pending before an update may be; after it nothing may. A gate that was not run has not
- * passed: `incomplete`.
+ * passed: `incomplete`. Where something of the live system was only read, that is the verdict.
  */
-export function verdictOf(gates: readonly Gate[]): "passed" | "failed" | "incomplete" {
+export function verdictOf(gates: readonly Gate[]): "passed" | "read" | "failed" | "incomplete" {
   const outcomes = gateNames.map((name) => {
     const gate = gates.find((each) => each.gate === name);
     return gate === undefined ? undefined : outcomeOf(gate);
@@ -53,7 +56,8 @@ export function verdictOf(gates: readonly Gate[]): "passed" | "failed" | "incomp
   if (outcomes.includes("failed")) return "failed";
   const [, state, live] = outcomes;
   if (state === "pending" || live === "pending") return "failed";
-  return outcomes.includes(undefined) ? "incomplete" : "passed";
+  if (outcomes.includes(undefined)) return "incomplete";
+  return outcomes.includes("read") ? "read" : "passed";
 }
 
 /** Several stacks' gates of one kind as one. */
@@ -68,14 +72,15 @@ export function joined(gate: GateName, parts: readonly Gate[]): Gate {
 
 /** One line, e.g. "preview: 124 of 124 resources judged, 6 pending: pending". */
 export function lineOf(gate: Gate): string {
-  const { judged, of, findings } = gate;
+  const { judged, of, read = [], findings } = gate;
   const count = (verdict: GateFinding["verdict"]) =>
     findings.filter((each) => each.verdict === verdict).length;
   const what = gate.gate === "live" ? "probes tried" : "resources judged";
   const found = (["violated", "pending", "excepted"] as const)
     .filter((verdict) => count(verdict) > 0)
     .map((verdict) => `, ${count(verdict)} ${verdict}`);
-  return `${gate.gate}: ${judged} of ${of} ${what}${found.join("")}: ${outcomeOf(gate)}`;
+  const only = read.length === 0 ? "" : `, only read and not tried: ${read.join(", ")}`;
+  return `${gate.gate}: ${judged} of ${of} ${what}${only}${found.join("")}: ${outcomeOf(gate)}`;
 }
 
 /** A finding in a line: `rule Policy titan.titan-brain: message`. */

@@ -35,6 +35,8 @@ export interface Probe {
   /** What should be so, as a sentence. */
   promise: string;
   holds: boolean;
+  /** `read`: nothing can be tried from here, so what should make it hold was looked up. */
+  how: "tried" | "read";
   /** What was seen, and how: tried, or read where nothing can be tried from here. */
   seen: string;
 }
@@ -55,7 +57,9 @@ export function liveGate(probes: readonly Probe[]): Gate {
         message: `${promise}: ${seen}`,
       }),
     );
-  return { gate: "live", judged: probes.length, of: 3, findings };
+  const read = probes.filter(({ how }) => how === "read").map(({ name }) => name);
+  const judged = probes.length - read.length;
+  return { gate: "live", judged, of: 3, ...(read.length > 0 && { read }), findings };
 }
 
 async function secondFactor({ model, vault, session, hosts }: LiveSystem): Promise<Probe> {
@@ -73,6 +77,7 @@ async function secondFactor({ model, vault, session, hosts }: LiveSystem): Promi
         name,
         promise,
         holds,
+        how: "tried",
         seen: `tried: ${demand === undefined ? "no demand for one" : `asked for one; a wrong code is ${wrong}`}`,
       };
     } finally {
@@ -95,6 +100,7 @@ async function secondFactor({ model, vault, session, hosts }: LiveSystem): Promi
     name,
     promise,
     holds: asked.length > 0,
+    how: "read",
     seen: `read: auth/${mount} is ${asked.length > 0 ? `under ${asked.join(", ")}` : "under no enforcement with a method"}`,
   };
 }
@@ -108,7 +114,13 @@ async function auditedRead({ model, session, audit }: LiveSystem): Promise<Probe
     .map((device) => device.name)
     .filter((device) => answer.data[`${device}/`] === undefined);
   if (missing.length > 0) {
-    return { name, promise, holds: false, seen: `read: the device ${missing.join(", ")} is not enabled` };
+    return {
+      name,
+      promise,
+      holds: false,
+      how: "read",
+      seen: `read: the device ${missing.join(", ")} is not enabled`,
+    };
   }
   if (audit === undefined) {
     // Vault answers no request that none of its devices has written.
@@ -117,6 +129,7 @@ async function auditedRead({ model, session, audit }: LiveSystem): Promise<Probe
       name,
       promise,
       holds: count >= 2,
+      how: "read",
       seen: `read: ${count} devices are enabled, and the read was answered`,
     };
   }
@@ -126,6 +139,7 @@ async function auditedRead({ model, session, audit }: LiveSystem): Promise<Probe
     name,
     promise,
     holds,
+    how: "tried",
     seen:
       entry === undefined
         ? "tried: its line is not in every device"
@@ -152,6 +166,7 @@ async function refusedTokens({ model, vault, session, widened }: LiveSystem): Pr
     name,
     promise,
     holds: admitted.length === 0 && widened.length > 0,
+    how: "tried",
     seen:
       admitted.length > 0
         ? `tried: let in: ${admitted.join("; ")}`

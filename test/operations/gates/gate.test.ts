@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { type GateEvidence, gateEvidence, requireGateEvidence } from "../../../operations/gates/evidence.ts";
-import { type Gate, outcomeOf, verdictOf } from "../../../operations/gates/gate.ts";
+import { type Gate, lineOf, outcomeOf, verdictOf } from "../../../operations/gates/gate.ts";
+import { liveGate } from "../../../operations/gates/live.ts";
 import { PolicyLog } from "../../../operations/gates/policy-events.ts";
 import { judgeState } from "../../../operations/gates/state.ts";
 
@@ -46,6 +47,37 @@ suite("one verdict of three gates", () => {
   }
   test("passes with an exception, which stays in its findings", () =>
     assert.equal(outcomeOf(gate("state", { findings: [finding("excepted")] })), "passed"));
+});
+
+suite("what of the live system was only read", () => {
+  const probe = { promise: "p", holds: true, seen: "s" } as const;
+  const live = liveGate([
+    { ...probe, name: "mfa", how: "read" },
+    { ...probe, name: "audit", how: "read" },
+    { ...probe, name: "widened-token", how: "tried" },
+  ]);
+  const gates = [...all.slice(0, 2), live];
+  const commit = "0123456789abcdef0123456789abcdef01234567";
+  const text = JSON.stringify(gateEvidence("staging", commit, gates));
+  test("is no pass: the gate counts what was tried, and the verdict says read", () => {
+    assert.deepEqual([live.judged, live.of, live.read], [1, 3, ["mfa", "audit"]]);
+    assert.deepEqual([outcomeOf(live), verdictOf(gates)], ["read", "read"]);
+    assert.equal(lineOf(live), "live: 1 of 3 probes tried, only read and not tried: mfa, audit: read");
+  });
+  test("fails where what was read does not hold, or nothing was tried", () => {
+    assert.equal(outcomeOf(liveGate([{ ...probe, name: "mfa", how: "read", holds: false }])), "failed");
+    assert.equal(outcomeOf({ ...live, judged: 0, read: ["mfa", "audit", "widened-token"] }), "failed");
+  });
+  test("is refused by the environment that comes after, unless it is accepted by its name (R25)", () => {
+    const held = (acceptRead: string[]) =>
+      requireGateEvidence(text, { environment: "staging", commit, acceptRead });
+    assert.throws(
+      () => held([]),
+      /staging only read, and did not try: mfa, audit \(give its check an audit log/,
+    );
+    assert.throws(() => held(["mfa"]), /did not try: audit \(/);
+    assert.doesNotThrow(() => held(["mfa", "audit"]));
+  });
 });
 
 suite("what the engine says of a pack", () => {
