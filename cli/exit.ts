@@ -62,6 +62,7 @@ export const codes: Record<string, ExitCode> = {
   VaultUnreachableError: exit.unreachable,
   AbortError: exit.resumable,
   ConflictError: exit.resumable,
+  HeldError: exit.resumable,
   LeaseLostError: exit.resumable,
   RotationFailedError: exit.resumable,
   SopsError: exit.resumable,

@@ -15,11 +15,11 @@ import { attachPack, judgeStates, probeLocal } from "./gates.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
 import type { LocalKubernetes } from "./kubernetes/index.ts";
 import { bundles } from "./lambdas.ts";
-import { hold } from "./lock.ts";
 import { eachPart } from "./parts.ts";
 import type { Report } from "./progress.ts";
 import { startAwsProvider, startVaultProvider } from "./providers/index.ts";
 import { isBuilt, markBuilt } from "./services/emulator/built.ts";
+import { holdStack } from "./services/home.ts";
 import {
   environmentOf,
   type LocalServices,
@@ -28,7 +28,8 @@ import {
   startServices,
 } from "./services/index.ts";
 import { connectAsSuperuser } from "./services/postgres-server.ts";
-import { findTool } from "./toolchain/index.ts";
+import { findEmulator } from "./toolchain/emulator.ts";
+import { ensureTools } from "./toolchain/index.ts";
 
 export interface UpOptions {
   /** The local state folder. */
@@ -61,15 +62,17 @@ export interface UpResult {
  * Brings the local stack up: services, then the same program that staging and production run, then first values. The
  * policies judge it at three gates, and what one does not let pass stops it.
  * Nothing is started before the catalogue has been read and accepted.
- * @throws CatalogueError, ToolchainError, ServiceError, UpdateError, GateError, each saying what to do.
+ * @throws CatalogueError, ToolchainError, HeldError, ServiceError, UpdateError, GateError, each saying what to do.
  */
 export async function up(options: UpOptions): Promise<UpResult> {
   const { home, catalogue: folder, report } = options;
   const catalogue = await loadCatalogue(folder);
-  const pulumi = await findTool("pulumi", report);
+  // Whoever waits for a tool's first build, a quarter of an hour, does so at that tool's own lock.
+  const { pulumi, vault } = await ensureTools(["pulumi", "vault"], report);
+  await findEmulator(report);
   await mkdir(home, { recursive: true, mode: 0o700 });
-  using _held = await hold(join(home, "up.lock"), "local stack", { report });
-  const services = await startServices(home, { report });
+  using _held = await holdStack(home, { report });
+  const services = await startServices(home, { report, vault });
   try {
     return await build({ ...options, services, declared: catalogue, pulumi });
   } catch (error) {

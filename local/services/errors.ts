@@ -8,7 +8,12 @@ export class ServicesDownError extends ServiceError {
   override name = "ServicesDownError";
 }
 
-/** The state folder is not one that keyplane made; or another command holds it, or the folder of the tools. */
+/** Another command works on the state folder, or puts the same tool into the cache. Says which one, and since when. */
+export class HeldError extends ServiceError {
+  override name = "HeldError";
+}
+
+/** The state folder is not one that keyplane made, cannot be used, or was deleted meanwhile. */
 export class HomeError extends ServiceError {
   override name = "HomeError";
 }

@@ -14,6 +14,7 @@ export function layout(home: string) {
     root,
     marker: join(root, "keyplane-home.txt"),
     lock: join(root, "services.lock"),
+    upLock: join(root, "up.lock"),
     processes: join(root, "processes.json"),
     logs: join(root, "logs"),
     audit: [join(root, "audit", "first"), join(root, "audit", "second")] as [string, string],
@@ -88,7 +89,7 @@ export async function prepareHome(home: string): Promise<string> {
 }
 
 /** What a command may have put there before the first start marked the folder, or while it was being marked. */
-const ours = /^((up|services)\.lock(-journal)?|keyplane-home\.txt\..*\.tmp)$/;
+const ours = /^((up|services)\.lock(-journal|\.holder)?|keyplane-home\.txt\..*\.tmp)$/;
 
 /** Removes what a killed command left half-written; what it held (keys, settings) was never in use. */
 export async function removeLeftovers(home: string): Promise<void> {
@@ -131,6 +132,11 @@ const insistent = { recursive: true, force: true, maxRetries: 10, retryDelay: 10
 /** Holds the services of a state folder; `hold` says how. */
 export async function holdServices(home: string, options: HoldOptions): Promise<Disposable> {
   return hold(layout(home).lock, "services", options);
+}
+
+/** Holds the whole stack of a state folder, which an `up` builds and a `down` takes away. */
+export async function holdStack(home: string, options: HoldOptions): Promise<Disposable> {
+  return hold(layout(home).upLock, "local stack", options);
 }
 
 /** Whether there is a state folder of ours at all. */

@@ -7,7 +7,7 @@ import { ensureCertificates } from "./certificates.ts";
 import { makeDatabases } from "./databases.ts";
 import { account, emulatorEndpoint, region, startEmulator } from "./emulator/index.ts";
 import { ServiceError, ServicesDownError } from "./errors.ts";
-import { deleteHome, holdServices, isHome, layout, prepareHome, removeLeftovers } from "./home.ts";
+import { deleteHome, holdServices, holdStack, isHome, layout, prepareHome, removeLeftovers } from "./home.ts";
 import { issuerUrl, startIssuer } from "./issuer/index.ts";
 import { becomesFree, freePort } from "./ports.ts";
 import { copyCertificate, startPostgres, superuser } from "./postgres-server.ts";
@@ -161,6 +161,21 @@ export async function orEndedService(home: string, error: unknown): Promise<unkn
       `starts what is missing and carries on. What failed with it: ${met}`,
     { cause: error },
   );
+}
+
+/**
+ * What `keyplane down` does: stops the services, unless an `up` is at work with them.
+ * @throws HeldError that names the `up`, HomeError when the folder is not ours.
+ */
+export async function down(
+  home: string,
+  { patience = 3_000, ...options }: { deleteData: boolean; report: Report; patience?: number },
+): Promise<void> {
+  // Where there is nothing of ours, nothing is made either.
+  using _held = (await isHome(home))
+    ? await holdStack(home, { report: options.report, patience })
+    : undefined;
+  await stopServices(home, options);
 }
 
 /**

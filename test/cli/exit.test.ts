@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { codes, exitCode, UsageError } from "../../cli/exit.ts";
 import { VaultError, VaultUnreachableError } from "../../clients/vault.ts";
-import { HomeError, ServicesDownError } from "../../local/services/errors.ts";
+import { HeldError, HomeError, ServicesDownError } from "../../local/services/errors.ts";
 import { CatalogueError } from "../../model/catalogue.ts";
 import { AgeError } from "../../operations/age.ts";
 import { EnrolmentError } from "../../operations/enrol.ts";
@@ -31,6 +31,7 @@ const cases: [string, unknown, number][] = [
   ["a local stack that is down", new ServicesDownError("m"), 3],
   ["no way to log in", new LoginError("m"), 3],
   ["someone else who wrote at the same time", new ConflictError("m"), 4],
+  ["another command that works on the same folder", new HeldError("m"), 4],
   ["an interruption", new DOMException("m", "AbortError"), 4],
   ["an error that nobody foresaw", new Error("m"), 4],
   ["an error with a foreseen cause", new Error("m", { cause: new VaultUnreachableError("m") }), 3],

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 import type { Step } from "../../../local/progress.ts";
-import { HomeError } from "../../../local/services/errors.ts";
-import { deleteHome, holdServices, prepareHome, removeLeftovers } from "../../../local/services/home.ts";
+import { HeldError, HomeError } from "../../../local/services/errors.ts";
+import {
+  deleteHome,
+  holdServices,
+  layout,
+  prepareHome,
+  removeLeftovers,
+} from "../../../local/services/home.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const quiet = { report: () => {} };
@@ -36,7 +42,7 @@ test("refuses a folder that holds somebody else's files, and leaves them alone",
 
 test("takes a folder that holds nothing but another command's lock", async (t) => {
   const folder = await temporaryFolder(t);
-  await mkdir(join(folder, "up.lock"));
+  for (const name of ["up.lock", "up.lock.holder"]) await mkdir(join(folder, name));
   assert.equal(await prepareHome(folder), folder);
 });
 
@@ -91,6 +97,7 @@ test("two commands never hold the services at once, and the second is told that 
   const steps: Step[] = [];
   const order: string[] = [];
   const first = await holdServices(home, quiet);
+  const { since } = JSON.parse(await readFile(`${layout(home).lock}.holder`, "utf8"));
   const second = holdServices(home, { report: (step) => steps.push(step) }).then((held) => {
     order.push("second holds");
     held[Symbol.dispose]();
@@ -102,7 +109,7 @@ test("two commands never hold the services at once, and the second is told that 
   assert.deepEqual(order, ["first lets go", "second holds"]);
   assert.deepEqual(
     steps.map(({ text }) => text),
-    ["waiting for another keyplane command to end"],
+    [`waiting for another keyplane command to end (process ${process.pid}, since ${since})`],
   );
 });
 
@@ -117,7 +124,14 @@ test("a command that is killed lets the services go at once, and not before", as
   });
   t.after(() => holder.kill("SIGKILL"));
   await once(holder.stdout, "data");
-  await assert.rejects(holdServices(home, { ...quiet, patience: 300 }), HomeError);
+  const before = new Date();
+  await assert.rejects(holdServices(home, { ...quiet, patience: 300 }), (error: Error) => {
+    assert.ok(error instanceof HeldError);
+    const [, pid, since = ""] = /\(process (\d+), since (\S+Z)\)/.exec(error.message) ?? [];
+    assert.equal(Number(pid), holder.pid);
+    assert.ok(new Date(since) <= before && new Date(since).getTime() > before.getTime() - 60_000, since);
+    return true;
+  });
   holder.kill("SIGKILL");
   const started = performance.now();
   (await holdServices(home, quiet))[Symbol.dispose]();
@@ -128,6 +142,24 @@ test("gives up on services that stay held, saying what to do", async (t) => {
   const home = await prepareHome(join(await temporaryFolder(t), "home"));
   using _held = await holdServices(home, quiet);
   await assert.rejects(holdServices(home, { ...quiet, patience: 150 }), /Wait for it to end, then try again/);
+});
+
+test("a command that is interrupted while it waits ends at once with the signal's reason", async (t) => {
+  const home = await prepareHome(join(await temporaryFolder(t), "home"));
+  using _held = await holdServices(home, quiet);
+  const interrupted = new AbortController();
+  const report = () => interrupted.abort(new DOMException("m", "AbortError"));
+  await assert.rejects(holdServices(home, { report, signal: interrupted.signal }), { name: "AbortError" });
+});
+
+test("what a killed holder wrote of itself is not taken for the next one's", async (t) => {
+  const home = await prepareHome(join(await temporaryFolder(t), "home"));
+  await writeFile(`${layout(home).lock}.holder`, JSON.stringify({ pid: 2 ** 22 + 1, since: "before" }));
+  (await holdServices(home, quiet))[Symbol.dispose]();
+  assert.deepEqual(
+    (await readdir(home)).filter((name) => name.endsWith(".holder")),
+    [],
+  );
 });
 
 test("a command that waited for a folder that was deleted meanwhile is told so", async (t) => {

@@ -54,7 +54,10 @@ test("two processes at once download once, and the second waits and uses the fir
   finish();
   assert.deepEqual(await Promise.all([first.ended, second.ended]), [0, 0]);
   assert.equal(paths.length, 1);
-  assert.match(second.stderr(), /^progress: waiting for another keyplane command to end\n/);
+  assert.match(
+    second.stderr(),
+    /^progress: waiting for another keyplane command to end \(process \d+, since \S+\)\n/,
+  );
   assert.match(second.stderr(), /done: 1\.2\.3, made by another run\n$/);
   assert.deepEqual(await cached(), [entry]);
 });
