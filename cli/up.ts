@@ -15,20 +15,25 @@ export function command(): Command {
     summary: "bring up the local stack from the catalogue and show that it works",
     details:
       "Starts Vault, Postgres, an OIDC issuer and an AWS emulator on 127.0.0.1, runs the same program as staging and production " +
-      "through Pulumi, makes first values, and ends with a tour. Running it again changes nothing.",
+      "through Pulumi, makes first values, and ends with a tour. Running it again changes nothing. Ctrl-C stops it between " +
+      "two steps with its sessions ended (exit 4), a second one at once; run again, it goes on. What somebody changed by " +
+      "hand in Vault or AWS is seen and put right with --refresh only, which looks at every resource.",
     examples: [
       ["keyplane up", "everything, with the tour"],
       ["keyplane up --dry-run", "what would change in Vault (services are started for it)"],
+      ["keyplane up --refresh", "also put right what was changed by hand, and name it"],
     ],
+    interruptible: true,
     configure: (up) =>
       up
+        .option("--refresh", "first look at what is there, and put right what was changed by hand", false)
         .option("--no-tour", "stop after the update")
         .addOption(
           new Option("--providers <which>", "serve Pulumi's resources in process, or by the official plugins")
             .choices(["local", "official"])
             .default("local"),
         ),
-    async run({ catalogue, environment, home, dryRun, report, options }) {
+    async run({ catalogue, environment, home, dryRun, report, signal, options }) {
       if (environment !== "local") {
         throw new UsageError(
           `keyplane up brings up the local environment only; for ${environment} run: pulumi up --stack ${environment}`,
@@ -46,23 +51,30 @@ export function command(): Command {
         home,
         catalogue,
         dryRun,
+        refresh: options.refresh === true,
         report,
+        signal,
         providers: options.providers === "official" ? "official" : "local",
       });
-      const lines: TourLine[] = [];
       const guided = !dryRun && options.tour !== false;
+      const lines: TourLine[] = [];
       if (guided) {
         const vault = new Vault({ address: result.services.vault.address, ca: result.services.vault.ca });
-        for await (const line of tour({ services: result.services, model: result.model, vault })) {
-          lines.push(line);
-          report({ subject: "tour", state: "progress", text: line.promise });
+        try {
+          for await (const line of tour({ services: result.services, model: result.model, vault })) {
+            lines.push(line);
+            report({ subject: "tour", state: "progress", text: line.promise });
+            // The tour ends what it has begun.
+            signal.throwIfAborted();
+          }
+        } finally {
+          await vault.close();
         }
         report({
           subject: "tour",
           state: tourCode(lines) === 0 ? "done" : "failed",
           text: tourCount(lines),
         });
-        await vault.close();
       }
       return {
         json: {
@@ -124,6 +136,7 @@ function summary(result: UpResult, lines: TourLine[], dryRun: boolean): string {
     ...tourText(lines),
     lines.length > 0 ? "" : undefined,
     changed === 0 ? "Nothing to change: no resource was touched." : `${changed} resource(s) changed.`,
+    ...few(result),
     `Vault   ${services.vault.address}   (CA: ${services.vault.caFile})`,
     `Audit   ${services.vault.auditDirectories.join("   ")}`,
     ...policies,
@@ -134,4 +147,9 @@ function summary(result: UpResult, lines: TourLine[], dryRun: boolean): string {
   ]
     .filter((line) => line !== undefined)
     .join("\n");
+}
+
+/** What was changed, where it is not too much to read. */
+function few({ touched }: UpResult): string[] {
+  return touched.length > 10 ? [] : planLines(touched);
 }

@@ -29,6 +29,7 @@ export function changed(changes: Changes): number {
 export function watchEvents({ name: subject, workspace }: Stack, gate: GateName | undefined, report: Report) {
   const engine = { home: workspace.pulumiHome ?? "", command: workspace.pulumiCommand.command };
   const made: string[] = [];
+  let looked = 0;
   const registered = new Set<string>();
   const policies = new PolicyLog();
   let summary: Changes = {};
@@ -40,10 +41,13 @@ export function watchEvents({ name: subject, workspace }: Stack, gate: GateName 
         const { op, urn } = event.resourcePreEvent.metadata;
         if (!/^(delete|read|discard|refresh|remove)/.test(op)) registered.add(urn);
       }
-      if (event.resOutputsEvent && event.resOutputsEvent.metadata.op !== "same") {
+      if (event.resOutputsEvent) {
         const { op, urn } = event.resOutputsEvent.metadata;
-        made.push(`${op} ${urn.split("::").slice(2).join(" ")}`);
-        report({ subject, state: "progress", text: `${made.length} changed, last: ${made.at(-1)}` });
+        if (op === "refresh") report({ subject, state: "progress", text: `looked at ${++looked}` });
+        else if (op !== "same") {
+          made.push(`${op} ${urn.split("::").slice(2).join(" ")}`);
+          report({ subject, state: "progress", text: `${made.length} changed, last: ${made.at(-1)}` });
+        }
       }
       if (event.diagnosticEvent?.severity === "error") {
         const { urn, message } = event.diagnosticEvent;

@@ -17,6 +17,7 @@ import type { Gate } from "../operations/gates/gate.ts";
 import { pulumiIn } from "../operations/gates/pulumi.ts";
 import { judgeState, resourcesOf } from "../operations/gates/state.ts";
 import { type Changes, changed, type Ran, watchEvents } from "./engine-events.ts";
+import { inOwnSession } from "./engine-process.ts";
 import type { Report } from "./progress.ts";
 import { readIfThere, writePrivate } from "./services/private-file.ts";
 
@@ -31,6 +32,8 @@ export interface EngineOptions {
   environment: Record<string, string>;
   /** The policy pack (absolute) that every preview and update runs with, and the catalogue whose exceptions it takes. */
   policies?: { pack: string; catalogue: string };
+  /** Cancels what the engine is at: it ends what is under way, writes its state and lets its lock go. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface OpenedStack {
@@ -39,6 +42,8 @@ export interface OpenedStack {
   fresh: boolean;
   /** The policy pack that it is judged by. */
   pack?: string;
+  /** Cancels what the engine is asked for, which then ends with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
 // The SDK sends three debug messages per resource, one after the other for all stacks of the process, and the engine
@@ -81,14 +86,15 @@ export class Engine {
 
   /** Opens a stack and mends what an interrupted update left: its lock and its pending operations. */
   async stack(name: string, program: PulumiFn): Promise<OpenedStack> {
+    const { policies, signal } = this.#options;
+    signal?.throwIfAborted();
     await this.#endInterruptedUpdate(name);
     // Without the files beside each state file that hold its checksum: they are not replaced whole, and one that a
     // kill has cut short makes the state unreadable.
     const backend = `file://${join(this.#folder, "backend")}?metadata=skip`;
     const workDir = join(this.#folder, "work", name);
     await mkdir(workDir, { recursive: true, mode: 0o700 });
-    const { policies } = this.#options;
-    this.#command ??= PulumiCommand.get({ root: this.#folder });
+    this.#command ??= PulumiCommand.get({ root: this.#folder }).then(inOwnSession);
     const workspace = await LocalWorkspace.create({
       program,
       workDir,
@@ -121,7 +127,12 @@ export class Engine {
     const stack = await open(name, workspace, state);
     if ((state?.pending_operations ?? []).length > 0) await clearPendingOperations(stack);
     const pack = policies?.pack;
-    return { stack, fresh: (state?.resources ?? []).length === 0, ...(pack !== undefined && { pack }) };
+    return {
+      stack,
+      fresh: (state?.resources ?? []).length === 0,
+      signal,
+      ...(pack !== undefined && { pack }),
+    };
   }
 
   /**
@@ -183,24 +194,21 @@ export async function update(opened: OpenedStack, report: Report): Promise<Chang
 }
 
 /** Applies the program without a preview. */
-export async function apply({ stack, pack }: OpenedStack, report: Report): Promise<Ran> {
+export async function apply({ stack, pack, signal }: OpenedStack, report: Report): Promise<Ran> {
   const watch = watchEvents(stack, pack === undefined ? undefined : "state", report);
-  try {
-    await stack.up({ onEvent: watch.onEvent, ...settings(pack) });
-  } catch (cause) {
-    throw watch.explain(cause);
-  }
+  await unlessAborted(signal, watch, () => stack.up({ onEvent: watch.onEvent, ...settings(pack, signal) }));
   return watch.ran();
 }
 
 /** Takes what is not there any more off the stack, and what somebody changed into it. */
-export async function refresh({ stack }: Pick<OpenedStack, "stack">, report: Report): Promise<void> {
+export async function refresh(
+  { stack, signal }: Pick<OpenedStack, "stack" | "signal">,
+  report: Report,
+): Promise<void> {
   const watch = watchEvents(stack, undefined, report);
-  try {
-    await stack.refresh({ onEvent: watch.onEvent, color: "never", suppressProgress: true });
-  } catch (cause) {
-    throw watch.explain(cause);
-  }
+  await unlessAborted(signal, watch, () =>
+    stack.refresh({ onEvent: watch.onEvent, ...settings(undefined, signal) }),
+  );
 }
 
 /**
@@ -209,24 +217,37 @@ export async function refresh({ stack }: Pick<OpenedStack, "stack">, report: Rep
  * @throws UpdateError with the engine's diagnostics, GateError for what the pack does not let pass
  */
 export async function preview(
-  { stack, pack }: Pick<OpenedStack, "stack" | "pack">,
+  { stack, pack, signal }: Pick<OpenedStack, "stack" | "pack" | "signal">,
   report: Report,
   { looks = false }: { looks?: boolean } = {},
 ): Promise<Ran> {
   const watch = watchEvents(stack, pack === undefined ? undefined : "preview", report);
-  try {
-    await stack.preview({ onEvent: watch.onEvent, ...(looks && { refresh: true }), ...settings(pack) });
-  } catch (cause) {
-    throw watch.explain(cause);
-  }
+  const options = { onEvent: watch.onEvent, ...(looks && { refresh: true }), ...settings(pack, signal) };
+  await unlessAborted(signal, watch, () => stack.preview(options));
   return watch.ran();
 }
 
-function settings(pack: string | undefined) {
+/** What the engine says when it is cancelled is no news: the signal's reason is thrown then, its own otherwise. */
+async function unlessAborted(
+  signal: AbortSignal | undefined,
+  watch: ReturnType<typeof watchEvents>,
+  run: () => Promise<unknown>,
+): Promise<void> {
+  signal?.throwIfAborted();
+  try {
+    await run();
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw watch.explain(cause);
+  }
+}
+
+function settings(pack: string | undefined, signal: AbortSignal | undefined) {
   return {
     color: "never",
     suppressProgress: true,
     ...(pack !== undefined && { policyPacks: [pack] }),
+    ...(signal !== undefined && { signal }),
   } as const;
 }
 

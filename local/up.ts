@@ -9,7 +9,16 @@ import { type Gate, joined, lineOf, outcomeOf } from "../operations/gates/gate.t
 import { databaseReach } from "../operations/rotation/connect.ts";
 import { makeFirstUsers } from "../operations/rotation/first-users.ts";
 import { ensureFirstValues } from "../operations/values/first.ts";
-import { apply, type Changes, changed, Engine, type OpenedStack, preview, refresh } from "./engine.ts";
+import {
+  apply,
+  type Changes,
+  changed,
+  Engine,
+  type OpenedStack,
+  preview,
+  type Ran,
+  refresh,
+} from "./engine.ts";
 import { stopped } from "./engine-events.ts";
 import { attachPack, judgeStates, probeLocal } from "./gates.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
@@ -40,7 +49,11 @@ export interface UpOptions {
   providers: "local" | "official";
   /** Whose service accounts log in, where there is one. */
   kubernetes?: LocalKubernetes;
+  /** Looks first at what is there, and puts right what somebody changed by hand. */
+  refresh?: boolean;
   report: Report;
+  /** Stops it between two steps, the engine after the resources that are under way; its sessions are ended. */
+  signal?: AbortSignal;
 }
 
 export interface UpResult {
@@ -62,22 +75,40 @@ export interface UpResult {
  * Brings the local stack up: services, then the same program that staging and production run, then first values. The
  * policies judge it at three gates, and what one does not let pass stops it.
  * Nothing is started before the catalogue has been read and accepted.
- * @throws CatalogueError, ToolchainError, HeldError, ServiceError, UpdateError, GateError, each saying what to do.
+ * @throws CatalogueError, ToolchainError, HeldError, ServiceError, UpdateError, GateError, each saying what to do; the
+ *   signal's reason, where it is aborted.
  */
 export async function up(options: UpOptions): Promise<UpResult> {
-  const { home, catalogue: folder, report } = options;
+  const { home, catalogue: folder, report, signal } = options;
   const catalogue = await loadCatalogue(folder);
-  // Whoever waits for a tool's first build, a quarter of an hour, does so at that tool's own lock.
-  const { pulumi, vault } = await ensureTools(["pulumi", "vault"], report);
-  await findEmulator(report);
-  await mkdir(home, { recursive: true, mode: 0o700 });
-  using _held = await holdStack(home, { report });
-  const services = await startServices(home, { report, vault });
   try {
-    return await build({ ...options, services, declared: catalogue, pulumi });
+    // Whoever waits for a tool's first build, a quarter of an hour, does so at that tool's own lock.
+    const { pulumi, vault } = await orAborted(ensureTools(["pulumi", "vault"], report), signal);
+    await orAborted(findEmulator(report), signal);
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    using _held = await holdStack(home, { report, ...(signal && { signal }) });
+    const services = await startServices(home, { report, vault });
+    try {
+      return await build({ ...options, services, declared: catalogue, pulumi });
+    } catch (error) {
+      throw signal?.aborted ? error : await orEndedService(home, error);
+    }
   } catch (error) {
-    throw await orEndedService(home, error);
+    // What an interruption cuts off fails in ways of its own.
+    signal?.throwIfAborted();
+    throw error;
   }
+}
+
+/** The signal's reason as soon as it is aborted: what is not waited for any more ends with the process. */
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((settle, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(settle, reject);
+  });
 }
 
 async function build({
@@ -89,7 +120,9 @@ async function build({
   dryRun,
   providers,
   kubernetes,
+  refresh: asked = false,
   report,
+  signal,
 }: UpOptions & { services: LocalServices; declared: Catalogue; pulumi: string }): Promise<UpResult> {
   const environment = environmentOf(services);
   if (kubernetes !== undefined) {
@@ -97,8 +130,13 @@ async function build({
     environment.vault = { ...environment.vault, kubernetes: { host, certificate } };
   }
   const model = derive(declared, "local", environment);
+  await using ends = new AsyncDisposableStack();
   const vault = new Vault({ address: services.vault.address, ca: services.vault.ca });
+  ends.defer(() => vault.close());
   const deployer = await loginForUpdate(services, model, vault, { dryRun, report });
+  // Vault may be what failed: the first error matters, and the token ends by itself.
+  ends.defer(() => deployer.end().catch(() => {}));
+  signal?.throwIfAborted();
   const administered = vault.with(deployer.token);
   const connected = async (connection: string) =>
     (await administered.read(`${model.vault.mounts.database}/config/${connection}`)) !== undefined;
@@ -119,94 +157,92 @@ async function build({
           startAwsProvider(services.aws),
         ])
       : undefined;
-  try {
-    const engine = await Engine.open({
-      home,
-      pulumi,
-      policies: { pack: policies.file, catalogue: resolve(folder) },
-      environment:
-        served === undefined
-          ? {
-              ...emulated(services),
-              VAULT_ADDR: model.vault.address,
-              VAULT_CACERT: services.vault.caFile,
-              VAULT_TOKEN: deployer.token,
-              // A child token would need a right that nobody else needs; this one ends with the update.
-              TERRAFORM_VAULT_SKIP_CHILD_TOKEN: "true",
-            }
-          : { PULUMI_DEBUG_PROVIDERS: `vault:${served[0].port},aws:${served[1].port}` },
-    });
-    // Every stack's preview first: what one of them is refused for is refused before any is touched.
-    const opened: OpenedStack[] = [];
-    const gates: Gate[] = [];
-    const plans = new Map<string, Changes>();
-    const intended: string[] = [];
-    // An emulator that was started anew is empty, which only looking tells.
-    const forgotten = !(await isBuilt(services.home));
-    const program = { bootstrapPasswords, lambdaCode };
-    const plan = await eachPart(engine, model, program, async (each, part) => {
-      const { stack } = part;
-      const looks = forgotten && !each.fresh && holdsAccount(part);
-      if (looks) {
-        const text = "looking at what is there: the AWS emulator is a new one";
-        report({ subject: stack, state: "started", text });
-        if (!dryRun) await refresh(each, report);
-      }
-      report({ subject: stack, state: "started", text: "previewing" });
-      // A dry run changes nothing, not the state either: it looks and plans in one.
-      const { changes, gate, made } = await preview(each, report, { looks: looks && dryRun });
-      if (gate !== undefined) gates.push(gate);
-      opened.push(each);
-      plans.set(stack, changes);
-      intended.push(...made);
-      if (dryRun || changed(changes) === 0) report(settled(stack, changes, dryRun));
-      return changes;
-    });
-    const before = joined("preview", gates);
-    report({ subject: "policies", state: "progress", text: lineOf(before) });
-    if (dryRun) {
-      const would = { changes: plan, changed: changed(plan), touched: intended.sort() };
-      return { model, services, ...would, unset: [], gates: [before] };
+  for (const provider of served ?? []) ends.defer(() => provider.close());
+  const engine = await Engine.open({
+    home,
+    pulumi,
+    policies: { pack: policies.file, catalogue: resolve(folder) },
+    signal,
+    environment:
+      served === undefined
+        ? {
+            ...emulated(services),
+            VAULT_ADDR: model.vault.address,
+            VAULT_CACERT: services.vault.caFile,
+            VAULT_TOKEN: deployer.token,
+            // A child token would need a right that nobody else needs; this one ends with the update.
+            TERRAFORM_VAULT_SKIP_CHILD_TOKEN: "true",
+          }
+        : { PULUMI_DEBUG_PROVIDERS: `vault:${served[0].port},aws:${served[1].port}` },
+  });
+  // Every stack's preview first: what one of them is refused for is refused before any is touched.
+  const opened: OpenedStack[] = [];
+  const gates: Gate[] = [];
+  const plans = new Map<string, Ran>();
+  // An emulator that was started anew is empty, which only looking tells.
+  const forgotten = !(await isBuilt(services.home));
+  const program = { bootstrapPasswords, lambdaCode };
+  const plan = await eachPart(engine, model, program, async (each, part) => {
+    const { stack } = part;
+    const anew = forgotten && holdsAccount(part);
+    const looks = (asked || anew) && !each.fresh;
+    if (looks) {
+      const text = `looking at what is there${anew ? ": the AWS emulator is a new one" : ""}`;
+      report({ subject: stack, state: "started", text });
+      if (!dryRun) await refresh(each, report);
     }
-    const made = new Map<string, string[]>();
-    const changes = await eachPart(engine, model, program, async (each, { stack }) => {
-      const same = plans.get(stack) ?? {};
-      if (changed(same) === 0) return same;
-      report({ subject: stack, state: "started", text: "updating" });
-      const done = await apply(each, report);
-      made.set(stack, done.made);
-      report(settled(stack, done.changes, false));
-      return done.changes;
-    });
-    await markBuilt(services.home);
-    if (kubernetes !== undefined) await renewReviewer(kubernetes, administered, model);
-    await deployer.retireRoot();
-    // The state is judged while values are made: neither touches what the other looks at.
-    const [states, unset] = await bothOrFirst(
-      judgeStates(engine, opened, made),
-      fill(services, model, vault, report),
-    );
-    const state = joined("state", states);
-    report({ subject: "policies", state: "progress", text: lineOf(state) });
-    const { gate: live } = await probeLocal(services, model, vault, { thorough: changed(changes) > 0 });
-    const touched = [...made.values()].flat().sort();
-    if (outcomeOf(live) === "failed") throw stopped("the live system", live, touched);
-    report({ subject: "policies", state: "done", text: lineOf(live) });
+    report({ subject: stack, state: "started", text: "previewing" });
+    // A dry run changes nothing, not the state either: it looks and plans in one.
+    const ran = await preview(each, report, { looks: looks && dryRun });
+    const { changes, gate } = ran;
+    if (gate !== undefined) gates.push(gate);
+    opened.push(each);
+    plans.set(stack, ran);
+    if (dryRun || changed(changes) === 0) report(settled(stack, changes, dryRun));
+    return changes;
+  });
+  const before = joined("preview", gates);
+  report({ subject: "policies", state: "progress", text: lineOf(before) });
+  if (dryRun) {
+    const would = [...plans.values()].flatMap(({ made }) => made).sort();
     return {
       model,
       services,
-      changes,
-      changed: changed(changes),
-      touched,
-      unset,
-      gates: [before, state, live],
+      changes: plan,
+      changed: changed(plan),
+      touched: would,
+      unset: [],
+      gates: [before],
     };
-  } finally {
-    // Vault may be what failed: the first error matters, and the token ends by itself.
-    await deployer.end().catch(() => {});
-    for (const provider of served ?? []) await provider.close();
-    await vault.close();
   }
+  const made = new Map<string, string[]>();
+  const changes = await eachPart(engine, model, program, async (each, { stack }) => {
+    const same = plans.get(stack)?.changes ?? {};
+    if (changed(same) === 0) return same;
+    report({ subject: stack, state: "started", text: "updating" });
+    const done = await apply(each, report);
+    made.set(stack, done.made);
+    report(settled(stack, done.changes, false));
+    return done.changes;
+  });
+  await markBuilt(services.home);
+  if (kubernetes !== undefined) await renewReviewer(kubernetes, administered, model);
+  signal?.throwIfAborted();
+  await deployer.retireRoot();
+  // The state is judged while values are made: neither touches what the other looks at.
+  const [states, unset] = await bothOrFirst(
+    judgeStates(engine, opened, made),
+    fill(services, model, vault, report),
+  );
+  const state = joined("state", states);
+  report({ subject: "policies", state: "progress", text: lineOf(state) });
+  signal?.throwIfAborted();
+  const { gate: live } = await probeLocal(services, model, vault, { thorough: changed(changes) > 0 });
+  const touched = [...made.values()].flat().sort();
+  if (outcomeOf(live) === "failed") throw stopped("the live system", live, touched);
+  report({ subject: "policies", state: "done", text: lineOf(live) });
+  const settledAs = { changes, changed: changed(changes), touched };
+  return { model, services, ...settledAs, unset, gates: [before, state, live] };
 }
 
 /** Whether a part is the one that builds the AWS account. */

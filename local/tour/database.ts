@@ -25,40 +25,46 @@ export async function* databaseCredentials(context: TourContext): AsyncGenerator
   }
   const { database, user, role } = found;
   const service = vault.with(await loginByAppRole(context, role.name));
-  const path = `${model.vault.mounts.database}/creds/${user.role}`;
-  const issued = await service.request<Credentials>("GET", path);
-  const { data: credentials, lease_id, lease_duration } = issued;
-  const connection = {
-    host: services.postgres.host,
-    port: services.postgres.port,
-    database: database.database,
-    user: credentials.username,
-    password: credentials.password,
-  };
-  const member = await query<{ member: boolean }>(connection, "select pg_has_role($1, 'member') as member", [
-    user.memberOf,
-  ]);
-  yield tried(
-    `${user.service} gets database credentials of its own and uses them for a query`,
-    member?.member === true,
-    `member of ${user.memberOf}, valid for ${lease_duration} s of at most ${user.maxTtl} s`,
-    await trail.of(issued, role.name),
-  );
+  try {
+    const path = `${model.vault.mounts.database}/creds/${user.role}`;
+    const issued = await service.request<Credentials>("GET", path);
+    const { data: credentials, lease_id, lease_duration } = issued;
+    const connection = {
+      host: services.postgres.host,
+      port: services.postgres.port,
+      database: database.database,
+      user: credentials.username,
+      password: credentials.password,
+    };
+    const member = await query<{ member: boolean }>(
+      connection,
+      "select pg_has_role($1, 'member') as member",
+      [user.memberOf],
+    );
+    yield tried(
+      `${user.service} gets database credentials of its own and uses them for a query`,
+      member?.member === true,
+      `member of ${user.memberOf}, valid for ${lease_duration} s of at most ${user.maxTtl} s`,
+      await trail.of(issued, role.name),
+    );
 
-  // A renewal may shorten a lease: the same expiry that comes after the whole TTL, without the wait.
-  const shortened = await service.write("sys/leases/renew", { lease_id, increment: 1 });
-  const refusal = await untilRefused(connection);
-  const isGone = refusal !== undefined && (await untilGone(services, credentials.username));
-  yield tried(
-    expire,
-    isGone,
-    refusal === undefined
-      ? `Postgres still accepts them ${patience / 1000} s after their lease ended`
-      : `${refusal}; pg_roles ${isGone ? "has no such role any more" : `still has the role ${patience / 1000} s later`}; ` +
-          "the renewal that set their end is audited, since Vault's own end of a lease is no request",
-    await trail.of(shortened, role.name),
-  );
-  await service.write("auth/token/revoke-self");
+    // A renewal may shorten a lease: the same expiry that comes after the whole TTL, without the wait.
+    const shortened = await service.write("sys/leases/renew", { lease_id, increment: 1 });
+    const refusal = await untilRefused(connection);
+    const isGone = refusal !== undefined && (await untilGone(services, credentials.username));
+    yield tried(
+      expire,
+      isGone,
+      refusal === undefined
+        ? `Postgres still accepts them ${patience / 1000} s after their lease ended`
+        : `${refusal}; pg_roles ${isGone ? "has no such role any more" : `still has the role ${patience / 1000} s later`}; ` +
+            "the renewal that set their end is audited, since Vault's own end of a lease is no request",
+      await trail.of(shortened, role.name),
+    );
+  } finally {
+    // Also where nobody asks for the next line.
+    await service.write("auth/token/revoke-self");
+  }
 }
 
 /** The first database user, in any database, whose service logs in by AppRole: others need a cluster for it. */

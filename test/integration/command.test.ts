@@ -1,20 +1,30 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 import { StopLoggingCommand } from "@aws-sdk/client-cloudtrail";
 import { SetAlarmStateCommand } from "@aws-sdk/client-cloudwatch";
 import { GetQueueUrlCommand, SendMessageCommand } from "@aws-sdk/client-sqs";
 import { Vault } from "../../clients/vault.ts";
+import { loginAs } from "../../local/identity.ts";
 import { clientsOf } from "../../local/providers/aws/clients.ts";
-import { layout } from "../../local/services/home.ts";
-import { type LocalServices, startServices, stopServices } from "../../local/services/index.ts";
+import { holdStack, layout } from "../../local/services/home.ts";
+import {
+  environmentOf,
+  type LocalServices,
+  startServices,
+  stopServices,
+} from "../../local/services/index.ts";
 import { ProcessTable } from "../../local/services/process-table.ts";
+import { ensureTools } from "../../local/toolchain/index.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
+import { type Running, withRoot } from "./support/credentials.ts";
+import { assertInterrupted, said } from "./support/interrupted.ts";
 import { keyplane, type Run } from "./support/keyplane.ts";
 import { statusOf } from "./support/login.ts";
 import { spoilt } from "./support/spoilt-catalogues.ts";
@@ -25,6 +35,7 @@ let folder: string;
 let home: string;
 let services: LocalServices;
 let first: Run;
+let running: Running;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "keyplane-command-"));
@@ -33,6 +44,7 @@ before(async () => {
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
 });
 after(async () => {
+  await running?.vault.close();
   await stopServices(home, { deleteData: true, report: () => {} });
   await rm(folder, { recursive: true, force: true });
 });
@@ -58,6 +70,24 @@ test("`up --environment staging` exits 2 before it makes anything, and says what
   assert.equal(existsSync(home), false);
 });
 
+for (const [missing, there] of [
+  ["vault 1.21.1", ["pulumi"]],
+  ["The AWS emulator", ["pulumi", "vault"]],
+] as const) {
+  test(`\`up\` gets its tools before it holds the stack: without ${missing} it says so while another one holds it`, async () => {
+    const [held, bin] = [join(folder, "held"), await mkdtemp(join(folder, "bin-"))];
+    await mkdir(held, { recursive: true });
+    for (const [name, file] of Object.entries(await ensureTools(there, () => {}))) {
+      await symlink(file, join(bin, name));
+    }
+    using _held = await holdStack(held, { report: () => {} });
+    const environment = { PATH: bin, XDG_CACHE_HOME: join(folder, "cache"), KEYPLANE_TOOLCHAIN: "path" };
+    const { code, stderr } = await keyplane(held, ["up"], { environment });
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, new RegExp(`^error: ${missing}.* could not be `, "m"));
+  });
+}
+
 test("`status` of what was never started exits 1 and makes nothing", async () => {
   const { code, stdout } = await keyplane(home, ["status", "--json"]);
   assert.equal(code, 1);
@@ -74,6 +104,9 @@ test("the first `up` exits 0", async () => {
   services = await startServices(home, { report: () => {} });
   first = await keyplane(home, ["up"]);
   assert.equal(first.code, 0, first.stderr);
+  const { address, ca } = services.vault;
+  const model = derive(await loadCatalogue("catalogue"), "local", environmentOf(services));
+  running = { services, model, vault: new Vault({ address, ca }) };
 });
 
 test("`up` shows every promise of the tour as kept, with what was seen and its line in Vault's or AWS' record", () => {
@@ -187,6 +220,85 @@ test("`status` exits 1 where the trail was stopped, an alarm rings or a run was 
   } finally {
     aws.close();
   }
+});
+
+test("`down --delete` beside a running `up` exits 4, names its process and since when, and stops and removes nothing", async () => {
+  using _held = await holdStack(home, { report: () => {} });
+  const { code, stderr } = await keyplane(home, ["down", "--delete"]);
+  assert.equal(code, 4, stderr);
+  assert.match(
+    stderr,
+    new RegExp(
+      `error: Another keyplane command \\(process ${process.pid}, since \\S+Z\\) works on the local stack`,
+    ),
+  );
+  assert.equal((await keyplane(home, ["status"])).stdout.match(/ running /g)?.length, 4);
+});
+
+/** What is changed by hand: the policy of a service. */
+const brain = "titan.titan-brain";
+const widened = 'path "kv/data/*" { capabilities = ["read"] }';
+const widen = () => withRoot(running, (root) => root.write(`sys/policies/acl/${brain}`, { policy: widened }));
+const policyOf = async (name: string) =>
+  withRoot(
+    running,
+    async (root) => (await root.read<{ policy: string }>(`sys/policies/acl/${name}`))?.policy,
+  );
+
+test("Ctrl-C before the engine of `up` exits 4, says to run it again, and leaves no session and no engine's lock", async () => {
+  await assertInterrupted(running, ["up"], (run) => said(run, /^= aws: running/m));
+});
+
+test("Ctrl-C during the update of `up` does the same, and cuts the update short", async () => {
+  // Deleted by hand, for an update to have something to do.
+  const names = running.model.policies
+    .map(({ name }) => name)
+    .filter((name) => /^(?!keyplane)\S+\./.test(name));
+  await withRoot(running, async (root) => {
+    for (const name of names) await root.delete(`sys/policies/acl/${name}`);
+  });
+  const missing = async (vault: Vault) => {
+    const there = await vault.list("sys/policies/acl");
+    return names.filter((name) => !there.includes(name)).length;
+  };
+  await assertInterrupted(running, ["up", "--refresh"], async (run) => {
+    const session = await loginAs(running.services, running.model, running.vault, "drift");
+    while (run.exitCode === null && (await missing(session.vault)) === names.length) await sleep(5);
+    await session.end();
+  });
+  assert.ok((await withRoot(running, missing)) > 0);
+
+  const next = await keyplane(home, ["up", "--no-tour"]);
+  assert.equal(next.code, 0, next.stderr);
+  assert.equal(await withRoot(running, missing), 0, "the next `up` makes the rest");
+});
+
+test("Ctrl-C in the tour of `up` does the same, and what was changed by hand in Vault is as it was", async () => {
+  const before = await policyOf(brain);
+  assert.match(before ?? "", /titan-brain/);
+  await widen();
+  await assertInterrupted(running, ["up"], (run) => said(run, /^· tour: /m));
+  assert.equal(await policyOf(brain), widened);
+});
+
+test("`up --refresh` names what was changed by hand in Vault and AWS, and puts it right; its dry run only names it", async () => {
+  const aws = clientsOf(services.aws);
+  await aws.trail.send(new StopLoggingCommand({ Name: "keyplane-local-trail" }));
+  aws.close();
+  const changed = [
+    "update keyplane:aws:AuditTrail$aws:cloudtrail/trail:Trail audit-trail",
+    `update vault:index/policy:Policy ${brain}`,
+  ];
+  const planned = await keyplane(home, ["up", "--refresh", "--dry-run", "--json"]);
+  assert.deepEqual([planned.code, JSON.parse(planned.stdout).resources], [0, changed], planned.stderr);
+  assert.equal(await policyOf(brain), widened);
+  const mended = await keyplane(home, ["up", "--refresh", "--no-tour"]);
+  assert.equal(mended.code, 0, mended.stderr);
+  assert.deepEqual(mended.stdout.split("\n").slice(0, 3), [
+    "2 resource(s) changed.",
+    ...changed.map((line) => `  ${line}`),
+  ]);
+  assert.match((await policyOf(brain)) ?? "", /titan-brain/);
 });
 
 test("`set` logs in to the local stack by its own issuer", async () => {

@@ -58,6 +58,16 @@ export async function asRoot({ services, vault }: Running): Promise<{ root: Vaul
   };
 }
 
+/** Root for one look: the next `up` would revoke one that stays. */
+export async function withRoot<T>(running: Running, look: (root: Vault) => Promise<T>): Promise<T> {
+  const { root, end } = await asRoot(running);
+  try {
+    return await look(root);
+  } finally {
+    await end();
+  }
+}
+
 export interface Issued {
   username: string;
   password: string;
