@@ -126,7 +126,6 @@ const anywhere: readonly string[] = [
   "iam:getaccountsummary",
   "iam:updateaccountpasswordpolicy",
   "kms:createkey",
-  "kms:tagresource",
 ];
 
 export const resourcesNamed: ResourceRule = {
@@ -164,33 +163,28 @@ function isNamed(resource: string, environment: string): boolean {
   if (/:log-stream:\d{12}_CloudTrail_[\w-]+\*$/.test(whole)) return true;
   if (!/^[^*?]+[-/:]\*$/.test(whole)) return false;
   return (
-    whole.replaceAll("/", "-").includes(`keyplane-${environment}-`) ||
-    /^(key|network-interface)\/\*$/.test(whole)
+    whole.replaceAll("/", "-").includes(`keyplane-${environment}-`) || /^network-interface\/\*$/.test(whole)
   );
 }
 
-export const keysByAlias: ResourceRule = {
-  name: "aws-iam-keys-by-alias",
+export const keysInTheirPolicies: ResourceRule = {
+  name: "aws-iam-keys-by-themselves",
   sentence:
-    "A right on keys whose ids nobody knows before they are made holds for keys of this environment's names.",
+    "Rights on a key stand in the key's own policy: those of a role make keys, list them and name them by this environment's aliases.",
   severity: "critical",
-  fix: "Compare kms:ResourceAliases with alias/keyplane-<environment>-*.",
+  fix: "Name the role in the key's policy, and leave kms:CreateKey and aliases to the role's.",
   controls: ["NIST-800-53r5/AC-6", "R7", "R9"],
   types: rights,
   *judge({ urn, type, props }) {
-    const ours = `alias/keyplane-${environmentOf(urn)}-`;
+    const ours = `:alias/keyplane-${environmentOf(urn)}-`;
     for (const statement of statements(type, props)) {
-      if (!statement.allow || !statement.resources.some((resource) => /:key\/\*$/.test(resource))) continue;
-      // A key that has no name yet gets its first.
-      if (statement.actions.every((action) => /^kms:(create|update)alias$/.test(action))) continue;
-      const names = demanded(
-        statement,
-        "kms:ResourceAliases",
-        "foranyvalue:stringlike",
-        "foranyvalue:stringequals",
-      );
-      if (names === undefined || names.some((name) => !name.startsWith(ours)))
-        yield `${called(statement)} is for keys of any name`;
+      if (!statement.allow) continue;
+      for (const action of statement.actions.filter((each) => each.startsWith("kms:"))) {
+        if (/^kms:(createkey|list(aliases|keys))$/.test(action)) continue;
+        const isOfAliases = /^kms:(create|delete|update)alias$/.test(action);
+        if (isOfAliases && statement.resources.every((resource) => resource.includes(ours))) continue;
+        yield `${called(statement)} allows ${action} on ${statement.resources.join(", ") || "nothing"}`;
+      }
     }
   },
 };
@@ -254,6 +248,6 @@ const ofRights: readonly ResourceRule[] = [
   secretsByName,
   noEscalation,
   resourcesNamed,
-  keysByAlias,
+  keysInTheirPolicies,
   networkBound,
 ];

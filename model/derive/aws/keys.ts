@@ -2,6 +2,20 @@ import type { AwsFunction, AwsKey, AwsSecret, KeyName, PolicyStatement } from ".
 import { allow, arn, document, type Place } from "./document.ts";
 import { roleNames } from "./names.ts";
 
+/** What shows a key as the provider reads it. */
+const seeing = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"];
+
+/** What the provider does to a key that it has made, beside seeing it. */
+const making = [
+  "kms:CreateAlias",
+  "kms:DeleteAlias",
+  "kms:EnableKey",
+  "kms:EnableKeyRotation",
+  "kms:PutKeyPolicy",
+  "kms:UpdateAlias",
+  "kms:UpdateKeyDescription",
+];
+
 /** What somebody needs who keeps keys and uses none. */
 const administration = [
   "kms:CancelKeyDeletion",
@@ -13,7 +27,6 @@ const administration = [
   "kms:GetKeyRotationStatus",
   "kms:ListKeyRotations",
   "kms:PutKeyPolicy",
-  "kms:ScheduleKeyDeletion",
   "kms:UpdateKeyDescription",
 ];
 
@@ -46,6 +59,16 @@ export function deriveKeys(
         Action: administration,
         Resource: "*",
       }),
+      allow("AdministratorsDeleteItSlowly", {
+        Principal: { AWS: arn.role(place, roleNames(place).administrator) },
+        Action: "kms:ScheduleKeyDeletion",
+        Resource: "*",
+        Condition: { NumericGreaterThanEquals: { "kms:ScheduleKeyDeletionPendingWindowInDays": "30" } },
+      }),
+      // Not by IAM: a new key has neither an id that somebody knows nor an alias, and rights on whatever has an alias
+      // would be rights on every key, for who may give one.
+      use(place, "DeploymentMakesIt", [roleNames(place).deploy], [...making, ...seeing].sort()),
+      use(place, "DriftSeesIt", [roleNames(place).drift], seeing),
       ...uses,
     ),
   });
@@ -122,6 +145,30 @@ function data(place: Place, functions: AwsFunction[], secrets: AwsSecret[]): Pol
       use(place, `FunctionReadsItsSettings${index + 1}`, [role], ["kms:Decrypt"], {
         StringEquals: { "kms:EncryptionContext:aws:lambda:FunctionArn": arn.function(place, name) },
       }),
+    ),
+    // Secrets Manager and Lambda encrypt by the rights of who makes a secret or a function, and Lambda shows settings so:
+    // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+    // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+    use(
+      place,
+      "DeploymentMakesSecrets",
+      [roleNames(place).deploy],
+      ["kms:Decrypt", "kms:GenerateDataKey"],
+      through("secretsmanager"),
+    ),
+    use(
+      place,
+      "DeploymentMakesFunctions",
+      [roleNames(place).deploy],
+      ["kms:CreateGrant", "kms:Encrypt"],
+      through("lambda"),
+    ),
+    use(
+      place,
+      "SettingsAreSeen",
+      [roleNames(place).deploy, roleNames(place).drift],
+      ["kms:Decrypt"],
+      through("lambda"),
     ),
     use(
       place,

@@ -11,7 +11,6 @@ function ours(place: Place) {
     roles: arn.role(place, `${prefix}-*`),
     groups: `arn:aws:iam::${account}:group/${prefix}-*`,
     provider: `arn:aws:iam::${account}:oidc-provider/token.actions.githubusercontent.com`,
-    keys: `arn:aws:kms:${region}:${account}:key/*`,
     aliases: `arn:aws:kms:${region}:${account}:alias/${prefix}-*`,
     functions: arn.function(place, `${prefix}-*`),
     queues: arn.queue(place, `${prefix}-*`),
@@ -27,7 +26,7 @@ function ours(place: Place) {
   };
 }
 
-/** Seeing the configuration of what the platform makes, and no value. */
+/** Seeing the configuration of what the platform makes, and no value; of keys, their own policies say it. */
 function seeing(place: Place): PolicyStatement[] {
   const own = ours(place);
   return [
@@ -43,39 +42,57 @@ function seeing(place: Place): PolicyStatement[] {
       ],
       Resource: [own.groups, own.provider, own.roles],
     }),
-    allow("SeeKeys", {
-      Action: ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"],
-      Resource: own.keys,
-      Condition: {
-        "ForAnyValue:StringLike": { "kms:ResourceAliases": `alias/keyplane-${place.environment}-*` },
-      },
-    }),
     allow("SeeFunctions", {
       Action: [
         "lambda:GetFunction",
         "lambda:GetFunctionCodeSigningConfig",
         "lambda:GetFunctionConcurrency",
+        "lambda:GetFunctionConfiguration",
         "lambda:GetPolicy",
         "lambda:ListVersionsByFunction",
       ],
       Resource: own.functions,
     }),
     allow("SeeMessages", {
-      Action: ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sqs:GetQueueAttributes"],
+      Action: [
+        "sns:GetSubscriptionAttributes",
+        "sns:GetTopicAttributes",
+        "sns:ListSubscriptionsByTopic",
+        "sns:ListTagsForResource",
+        "sqs:GetQueueAttributes",
+        "sqs:ListQueueTags",
+      ],
       Resource: [own.queues, own.topics],
     }),
     allow("SeeTrail", {
-      Action: ["cloudtrail:GetEventSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus"],
+      Action: [
+        "cloudtrail:GetEventSelectors",
+        "cloudtrail:GetInsightSelectors",
+        "cloudtrail:GetTrail",
+        "cloudtrail:GetTrailStatus",
+        "cloudtrail:ListTags",
+      ],
       Resource: own.trails,
     }),
     allow("SeeBuckets", {
       Action: [
+        "s3:GetAccelerateConfiguration",
+        "s3:GetBucketAcl",
+        "s3:GetBucketCORS",
+        "s3:GetBucketLocation",
+        "s3:GetBucketLogging",
         "s3:GetBucketObjectLockConfiguration",
         "s3:GetBucketPolicy",
         "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketRequestPayment",
+        "s3:GetBucketTagging",
         "s3:GetBucketVersioning",
+        "s3:GetBucketWebsite",
         "s3:GetEncryptionConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:GetReplicationConfiguration",
         "s3:ListBucket",
+        "s3:ListTagsForResource",
       ],
       Resource: own.buckets,
     }),
@@ -83,6 +100,9 @@ function seeing(place: Place): PolicyStatement[] {
       Action: ["scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"],
       Resource: [own.scheduleGroup, own.schedules],
     }),
+    allow("SeeLogs", { Action: "logs:ListTagsForResource", Resource: own.logs }),
+    allow("SeeAlarms", { Action: "cloudwatch:ListTagsForResource", Resource: own.alarms }),
+    allow("SeeAnalyzer", { Action: "access-analyzer:GetAnalyzer", Resource: own.analyzers }),
     allow("SeeSecretsNotValues", {
       Action: ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"],
       Resource: own.secrets,
@@ -122,7 +142,9 @@ export function rotateRights(place: Place, secrets: string[], rotators: string[]
 
 /**
  * What the deploy workflow may: make and change what bears the environment's names; it deletes nothing that holds data,
- * and reads no value. Who writes roles can take any right: the reviewers of its GitHub environment decide.
+ * and reads no value. It could write one: AWS lets who makes or changes a secret give it a value, and has no condition that
+ * tells the two apart; a version that no function made is in the trail. Who writes roles can take any right: the reviewers
+ * of its GitHub environment decide.
  */
 export function deployRights(place: Place, rotators: string[]): PolicyDocument {
   const own = ours(place);
@@ -131,17 +153,22 @@ export function deployRights(place: Place, rotators: string[]): PolicyDocument {
     ...seeing(place),
     allow("MakeIdentities", {
       Action: [
+        "iam:AddClientIDToOpenIDConnectProvider",
         "iam:CreateGroup",
         "iam:CreateOpenIDConnectProvider",
         "iam:CreateRole",
         "iam:DeleteGroup",
         "iam:DeleteGroupPolicy",
+        "iam:DeleteOpenIDConnectProvider",
         "iam:DeleteRole",
         "iam:DeleteRolePolicy",
+        "iam:ListInstanceProfilesForRole",
         "iam:PutGroupPolicy",
         "iam:PutRolePolicy",
+        "iam:RemoveClientIDFromOpenIDConnectProvider",
         "iam:UpdateAssumeRolePolicy",
         "iam:UpdateRole",
+        "iam:UpdateRoleDescription",
       ],
       Resource: [own.groups, own.provider, own.roles],
     }),
@@ -158,23 +185,18 @@ export function deployRights(place: Place, rotators: string[]): PolicyDocument {
         },
       },
     }),
-    allow("MakeKeys", {
-      Action: ["iam:UpdateAccountPasswordPolicy", "kms:CreateKey", "kms:TagResource"],
-      Resource: "*",
+    // Everything else that a key lets it do stands in the key's own policy.
+    allow("MakeKeys", { Action: ["iam:UpdateAccountPasswordPolicy", "kms:CreateKey"], Resource: "*" }),
+    allow("NameKeys", {
+      Action: ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"],
+      Resource: own.aliases,
     }),
-    allow("ChangeKeys", {
-      Action: ["kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:UpdateKeyDescription"],
-      Resource: own.keys,
-      Condition: {
-        "ForAnyValue:StringLike": { "kms:ResourceAliases": `alias/keyplane-${place.environment}-*` },
-      },
-    }),
-    allow("NameKeys", { Action: ["kms:CreateAlias", "kms:UpdateAlias"], Resource: [own.aliases, own.keys] }),
     allow("MakeFunctions", {
       Action: [
         "lambda:AddPermission",
         "lambda:CreateFunction",
         "lambda:DeleteFunction",
+        "lambda:DeleteFunctionConcurrency",
         "lambda:PutFunctionConcurrency",
         "lambda:RemovePermission",
         "lambda:UpdateFunctionCode",
@@ -182,11 +204,17 @@ export function deployRights(place: Place, rotators: string[]): PolicyDocument {
       ],
       Resource: own.functions,
     }),
+    // Lambda looks at a network by the rights of who puts a function into it; these know nothing narrower.
+    allow("SeeNetworks", {
+      Action: ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"],
+      Resource: "*",
+    }),
     allow("MakeMessages", {
       Action: [
         "sns:CreateTopic",
         "sns:SetTopicAttributes",
         "sns:Subscribe",
+        "sns:Unsubscribe",
         "sqs:CreateQueue",
         "sqs:SetQueueAttributes",
       ],
@@ -236,10 +264,11 @@ export function deployRights(place: Place, rotators: string[]): PolicyDocument {
       ],
       Resource: [own.scheduleGroup, own.schedules],
     }),
-    allow("MakeSecretsNotValues", {
+    allow("MakeSecrets", {
       Action: [
         "secretsmanager:CancelRotateSecret",
         "secretsmanager:CreateSecret",
+        "secretsmanager:DeleteResourcePolicy",
         "secretsmanager:PutResourcePolicy",
         "secretsmanager:RotateSecret",
         "secretsmanager:UpdateSecret",
@@ -248,5 +277,13 @@ export function deployRights(place: Place, rotators: string[]): PolicyDocument {
     }),
     ...(rotators.length === 0 ? [] : [callRotators(rotators)]),
     allow("MakeAnalyzer", { Action: "access-analyzer:CreateAnalyzer", Resource: own.analyzers }),
+    allow("LetTheAnalyzerLook", {
+      Action: "iam:CreateServiceLinkedRole",
+      Resource: arn.role(
+        place,
+        "aws-service-role/access-analyzer.amazonaws.com/AWSServiceRoleForAccessAnalyzer",
+      ),
+      Condition: { StringEquals: { "iam:AWSServiceName": "access-analyzer.amazonaws.com" } },
+    }),
   );
 }

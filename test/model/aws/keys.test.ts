@@ -33,7 +33,10 @@ suite("every statement of every key's policy, dropped, widened, narrowed and giv
       rights: everything,
       policy,
     });
-  const uses = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:PutKeyPolicy"];
+  const uses = [
+    ...["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:PutKeyPolicy"],
+    "kms:ScheduleKeyDeletion",
+  ];
   /** Somebody of another account does anything with it; what a condition compares they may be able to say. */
   const opened = async (policy: PolicyDocument) => {
     const bare = { ...policy, Statement: policy.Statement.map(({ Condition: _, ...rest }) => rest) };
@@ -87,5 +90,58 @@ suite("every statement of every key's policy, dropped, widened, narrowed and giv
         }
       }
     });
+  }
+});
+
+test("an administrator deletes a key in thirty days or more, and nobody sooner; deploy and drift never (R22)", async () => {
+  for (const { name, policy } of model.keys) {
+    for (const [role, days, expected] of [
+      ["administrator", "30", true],
+      ["administrator", "29", false],
+      ["administrator", "7", false],
+      ["administrator", undefined, false],
+      ["deploy", "30", false],
+      ["drift", "30", false],
+    ] as const) {
+      const may = await allowed({
+        principal: `arn:aws:iam::${account}:role/keyplane-production-${role}`,
+        action: "kms:ScheduleKeyDeletion",
+        resource: key,
+        account,
+        policy,
+        ...(days !== undefined && { context: { "kms:ScheduleKeyDeletionPendingWindowInDays": days } }),
+      });
+      assert.equal(may, expected, `${name}: ${role}, ${days ?? "no"} days`);
+    }
+  }
+});
+
+test("deploy has no right on a key that its policy leaves to IAM, whatever name that gets: a name gives none (R7)", async () => {
+  const deploy = model.roles.find(({ name }) => name === "keyplane-production-deploy");
+  assert.ok(deploy?.rights);
+  const ofTheAccount: PolicyDocument = {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "Account",
+        Effect: "Allow",
+        Principal: { AWS: `arn:aws:iam::${account}:root` },
+        Action: "kms:*",
+        Resource: "*",
+      },
+    ],
+  };
+  const tried = ["kms:CreateAlias", "kms:Decrypt", "kms:DescribeKey", "kms:PutKeyPolicy", "kms:TagResource"];
+  for (const action of [...tried, "kms:UpdateAlias"]) {
+    const may = await allowed({
+      principal: `arn:aws:iam::${account}:role/${deploy.name}`,
+      action,
+      resource: key,
+      account,
+      rights: deploy.rights,
+      policy: ofTheAccount,
+      context: { "kms:ResourceAliases": ["alias/keyplane-production-data"] },
+    });
+    assert.equal(may, false, action);
   }
 });

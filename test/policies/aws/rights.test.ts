@@ -121,16 +121,33 @@ ruleSuite(rights.resourcesNamed, deploy, {
     ['"MakeFunctions" is for functions'],
   ],
 });
-ruleSuite(rights.keysByAlias, deploy, {
-  "keys of any name": [
-    reworded(deploy, "ChangeKeys", { Condition: undefined }),
-    ['"ChangeKeys" is for keys of any name'],
-  ],
-  "keys of another environment": [
-    reworded(deploy, "ChangeKeys", {
-      Condition: { "ForAnyValue:StringLike": { "kms:ResourceAliases": "alias/keyplane-staging-*" } },
+ruleSuite(rights.keysInTheirPolicies, deploy, {
+  "names for any key": [
+    reworded(deploy, "NameKeys", {
+      Action: "kms:CreateAlias",
+      Resource: [
+        "arn:aws:kms:eu-west-1:222222222222:alias/keyplane-production-*",
+        "arn:aws:kms:eu-west-1:222222222222:key/*",
+      ],
     }),
-    ['"ChangeKeys" is for keys of any name'],
+    [
+      '"NameKeys" allows kms:createalias on arn:aws:kms:eu-west-1:222222222222:alias/keyplane-production-*, arn:aws:kms:eu-west-1:222222222222:key/*',
+    ],
+  ],
+  "names of another environment": [
+    reworded(deploy, "NameKeys", {
+      Action: "kms:CreateAlias",
+      Resource: "arn:aws:kms:eu-west-1:222222222222:alias/keyplane-staging-*",
+    }),
+    ['"NameKeys" allows kms:createalias on arn:aws:kms:eu-west-1:222222222222:alias/keyplane-staging-*'],
+  ],
+  "keys with a name": [
+    reworded(deploy, "NameKeys", {
+      Action: "kms:PutKeyPolicy",
+      Resource: "arn:aws:kms:eu-west-1:222222222222:key/*",
+      Condition: { "ForAnyValue:StringLike": { "kms:ResourceAliases": "alias/keyplane-production-*" } },
+    }),
+    ['"NameKeys" allows kms:putkeypolicy on arn:aws:kms:eu-west-1:222222222222:key/*'],
   ],
 });
 const rotator = shipped(aws.rolePolicy, "keyplane-production-rotate-due");
