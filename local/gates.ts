@@ -5,6 +5,7 @@ import type { Model } from "../model/model.ts";
 import { AuditTrail } from "../operations/audit/trail.ts";
 import type { Gate } from "../operations/gates/gate.ts";
 import { liveGate, type Probe, probe, type WidenedToken } from "../operations/gates/live.ts";
+import { Visitor } from "../operations/gates/visitor.ts";
 import { packOf } from "../policies/pack.ts";
 import { serve } from "../policies/serve.ts";
 import type { Engine, OpenedStack } from "./engine.ts";
@@ -63,7 +64,7 @@ export async function judgeStates(
 /**
  * The third gate on the local stack.
  * @param thorough also makes a person for a moment who tries to log in without a second factor; otherwise nothing is
- *   written, and what demands the second factor is read
+ *   written, and what demands the second factor is read. A person whom a killed run has left goes in any case
  */
 export async function probeLocal(
   services: LocalServices,
@@ -73,16 +74,22 @@ export async function probeLocal(
 ): Promise<{ gate: Gate; probes: Probe[] }> {
   const trail = await AuditTrail.follow(auditFiles(services));
   const session = await loginAs(services, model, vault, "drift");
-  const deployer = thorough ? await loginAs(services, model, vault, "deploy") : undefined;
-  const enroller = thorough ? await loginAs(services, model, vault, "enrol") : undefined;
+  const left = await Visitor.left(session.vault);
+  const hosted = thorough || left.length > 0;
+  const deployer = hosted ? await loginAs(services, model, vault, "deploy") : undefined;
+  const enroller = hosted ? await loginAs(services, model, vault, "enrol") : undefined;
+  const hosts = deployer && enroller && { deployer: deployer.vault, enroller: enroller.vault };
   try {
+    if (hosts !== undefined) {
+      for (const name of left) await Visitor.dismiss(name, { ...hosts, mount: model.vault.auth.human });
+    }
     const probes = await probe({
       model,
       vault,
       session,
       widened: widenedTokens(services, model),
       audit: (answer, who) => trail.of(answer, who),
-      ...(deployer && enroller && { hosts: { deployer: deployer.vault, enroller: enroller.vault } }),
+      ...(thorough && hosts && { hosts }),
     });
     return { gate: liveGate(probes), probes };
   } finally {

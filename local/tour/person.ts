@@ -1,5 +1,5 @@
 import { VaultError } from "../../clients/vault.ts";
-import { Visitor, validate } from "../../operations/gates/visitor.ts";
+import { Visitor, validate, visitors } from "../../operations/gates/visitor.ts";
 import { loginAs } from "../identity.ts";
 import { notShown, type TourContext, type TourLine, tried } from "./line.ts";
 
@@ -22,7 +22,7 @@ export async function* personWithMfa({
   const deployer = await loginAs(services, model, vault, "deploy");
   const enroller = await loginAs(services, model, vault, "enrol");
   const hosts = { deployer: deployer.vault, enroller: enroller.vault, mount };
-  const visitor = await Visitor.invite("keyplane-tour", hosts);
+  const visitor = await Visitor.invite(visitors.tour, hosts);
   try {
     const first = await visitor.login(vault);
     const requirement = first.auth?.mfa_requirement;

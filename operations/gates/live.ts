@@ -2,7 +2,7 @@ import { type Vault, VaultError, type VaultResponse } from "../../clients/vault.
 import type { Model } from "../../model/model.ts";
 import type { AuditEntry } from "../audit/normalise.ts";
 import type { Gate, GateFinding } from "./gate.ts";
-import { type Hosts, Visitor, validate } from "./visitor.ts";
+import { type Hosts, Visitor, validate, visitors } from "./visitor.ts";
 
 export interface LiveSystem {
   model: Model;
@@ -67,7 +67,7 @@ async function secondFactor({ model, vault, session, hosts }: LiveSystem): Promi
   const promise = "a login without a second factor gets no token";
   const name = "mfa";
   if (mount === "userpass" && hosts !== undefined) {
-    const visitor = await Visitor.invite("keyplane-probe", { ...hosts, mount });
+    const visitor = await Visitor.invite(visitors.probe, { ...hosts, mount });
     try {
       const { auth } = await visitor.login(vault);
       const demand = auth?.mfa_requirement ?? undefined;

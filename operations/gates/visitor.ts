@@ -9,6 +9,9 @@ export interface Hosts {
   mount: string;
 }
 
+/** What visitors are called in Vault. */
+export const visitors = { probe: "keyplane-probe", tour: "keyplane-tour" } as const;
+
 /** A person who exists for one probe: a userpass user with an entity and a TOTP secret, removed at the end. */
 export class Visitor {
   readonly name: string;
@@ -23,6 +26,17 @@ export class Visitor {
     this.#deployer = deployer;
     this.#enroller = enroller;
     this.#mount = mount;
+  }
+
+  /** Names of those whom a run that was killed has left, as a role sees them that may list entities. */
+  static async left(vault: Vault): Promise<string[]> {
+    const entities = new Set(await vault.list("identity/entity/name"));
+    return Object.values(visitors).filter((name) => entities.has(name));
+  }
+
+  /** Removes one who was left. */
+  static async dismiss(name: string, { deployer, enroller, mount }: Hosts): Promise<void> {
+    await new Visitor(name, deployer, enroller, mount).leave();
   }
 
   /** @param name what they are called in Vault; one who was left by a run that was killed goes first */
