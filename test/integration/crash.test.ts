@@ -3,118 +3,211 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { exit, exitCode } from "../../cli/exit.ts";
 import { layout } from "../../local/services/home.ts";
 import { stopServices } from "../../local/services/index.ts";
-import { type UpOptions, up } from "../../local/up.ts";
+import { type UpOptions, type UpResult, up } from "../../local/up.ts";
 import { killService } from "./running-services.ts";
+import { type ChangingCatalogue, changingCatalogue } from "./support/changing-catalogue.ts";
 import { assertBootstrapPasswordsAreDead, assertMadeOnce } from "./support/converged.ts";
-import { spawnKeyplane } from "./support/keyplane.ts";
+import { type Run, spawnKeyplane } from "./support/keyplane.ts";
 import { crashes, momentsOver } from "./support/seeded.ts";
 
-/**
- * How far an `up` of a new home is, from 0 to 1: by the lines that it has said until Vault audits its first request, then by
- * how much Vault has audited. Not by time, so that a moment means the same on a busy machine.
- */
-const starting = 0.3;
-const whole = { linesUntilAudit: 0, audited: 0 };
+// Crashes of a first start are in kill-services.test.ts as well, those of issuing credentials in crash-credentials.test.ts.
 
-test("the password that a database's manager is made with logs nobody in after the update", async () => {
-  await withHome(async (home) => {
-    const { child, ended } = spawnKeyplane(home, ["up", "--no-tour"]);
-    const said = linesOf(child);
-    while (child.exitCode === null && (await audited(home)) === 0) await sleep(10);
-    whole.linesUntilAudit = said.lines;
+/**
+ * By default all crashes happen in one home, whose catalogue changes before every third of them, so that the run that is
+ * killed has something to make and something to take away; the others have to find that nothing is to be done. In `npm run
+ * prove` each has a home of its own and the shipped catalogue.
+ */
+const prove = process.env.KEYPLANE_SCALE === "prove";
+const count = prove ? Math.ceil(crashes / 3) : crashes;
+
+interface Stack {
+  home: string;
+  catalogue: string;
+}
+
+let changing: ChangingCatalogue;
+let shared: Stack;
+
+before(async () => {
+  changing = await changingCatalogue();
+  shared = { home: await newHome(), catalogue: changing.folder };
+});
+after(async () => {
+  await remove(shared);
+  await changing[Symbol.asyncDispose]();
+});
+
+/**
+ * How far a run is, from 0 to 1: by the lines that it has said until Vault audits something, then by how much Vault has
+ * audited. Not by time, so that a moment means the same on a busy machine.
+ */
+const starting = prove ? 0.3 : 0;
+const whole = { linesUntilAudit: 0, audited: 0, auditedWithoutChange: 0 };
+
+test("kill -9 of `up` in the midst of the first update: the next one exits 0, and the password that a database's manager was made with logs nobody in", async (t) => {
+  const { child, ended } = command(shared);
+  // About a third of what the first update has Vault audit.
+  while (child.exitCode === null && (await audited(shared)) < 150_000) await sleep(5);
+  assert.ok(child.kill("SIGKILL"));
+  const { code, stderr } = await ended;
+  t.diagnostic(lastLine(stderr));
+  assert.equal(code, null);
+  await assertExits0(shared, lastLine(stderr));
+  const from = await audited(shared);
+  const again = await up(options(shared));
+  whole.auditedWithoutChange = (await audited(shared)) - from;
+  assert.equal(again.changed, 0);
+  assert.equal(await assertBootstrapPasswordsAreDead(shared.home, again), again.model.databases.length);
+});
+
+test("how much a run has Vault audit is known before the moments in it are chosen", async (t) => {
+  if (prove) await inNewHome(measure);
+  else {
+    await changing.change();
+    await measure(shared);
+  }
+  t.diagnostic(JSON.stringify(whole));
+  assert.ok(whole.audited > whole.auditedWithoutChange && whole.auditedWithoutChange > 10_000);
+});
+
+test(`kill -9 of \`up\` at ${count} seeded moments: the next one exits 0 each time, makes nothing twice, and leaves nothing to change`, async (t) => {
+  let landed = 0;
+  await atMoments(1_605, 0, async (stack, moment, toAudit) => {
+    const { child, ended } = command(stack);
+    await reach(moment, stack, { toAudit, isOver: () => child.exitCode !== null, said: linesOf(child) });
+    child.kill("SIGKILL");
     const { code, stderr } = await ended;
-    assert.equal(code, 0, stderr);
-    whole.audited = await audited(home);
-
-    const again = await up(options(home));
-    assert.equal(await assertBootstrapPasswordsAreDead(home, again), again.model.databases.length);
+    assert.ok(code === null || code === exit.clean, stderr);
+    if (code === null) landed++;
+    const seen = `at ${moment.toFixed(2)} ${code === null ? "killed" : "had ended"}, last line: ${lastLine(stderr)}`;
+    t.diagnostic(seen);
+    await assertExits0(stack, seen);
   });
+  assert.ok(landed >= count * 0.9, `${landed} of ${count} were killed before they ended`);
 });
 
-// Ten moments in all by default: four of `up`, three of Vault and three of Postgres.
-const during = Math.round(crashes / 3);
-const ofUp = process.env.KEYPLANE_SCALE === "prove" ? crashes : crashes - 2 * during;
+/** At least so many of ten kills stop the run: Postgres is needed in parts of it only. */
+for (const [victim, atLeast] of [
+  ["vault", 8],
+  ["postgres", 4],
+] as const) {
+  test(`kill -9 of ${victim} at ${count} seeded moments of an \`up\`: it names what ended and what to do (exit 3), the next one goes on each time and leaves nothing to change`, async (t) => {
+    let [landed, stopped] = [0, 0];
+    await atMoments(victim.length, starting, async (stack, moment, toAudit) => {
+      const run = { isOver: false };
+      const ended = outcomeOf(up(options(stack))).finally(() => {
+        run.isOver = true;
+      });
+      await reach(moment, stack, { toAudit, isOver: () => run.isOver });
+      if (!run.isOver) landed++;
+      await killService(stack.home, victim);
+      const { code, said } = await ended;
+      const seen = `at ${moment.toFixed(2)} of the run, which ended with ${code}: ${lastLine(said)}`;
+      t.diagnostic(seen);
+      if (code !== exit.clean) {
+        stopped++;
+        assert.equal(code, exit.unreachable, seen);
+        assert.match(said, new RegExp(`^${victim} .*keyplane up`, "s"), seen);
+      }
+      const next = await outcomeOf(up(options(stack)));
+      assert.equal(next.code, exit.clean, `${seen}\n${next.said}`);
+    });
+    assert.ok(landed >= count * 0.9, `${landed} of ${count} kills were before the run ended`);
+    assert.ok(stopped * 10 >= count * atLeast, `${stopped} of ${count} kills stopped the run`);
+  });
+}
+
+/** Has a crash happen at each moment; nothing is left to change after the last, in `npm run prove` after each. */
+async function atMoments(
+  seed: number,
+  from: number,
+  crash: (stack: Stack, moment: number, toAudit: number) => Promise<void>,
+): Promise<void> {
+  for (const [index, moment] of momentsOver(1 - from, count, seed).entries()) {
+    const changes = prove || index % 3 === 0;
+    const toAudit = changes ? whole.audited : whole.auditedWithoutChange;
+    if (prove) {
+      await inNewHome(async (stack) => {
+        await crash(stack, from + moment, toAudit);
+        await assertNothingLeft(stack);
+      });
+    } else {
+      if (changes) await changing.change();
+      await crash(shared, from + moment, toAudit);
+    }
+  }
+  if (!prove) await assertNothingLeft(shared);
+}
+
+/** The command, as a process of its own. */
+function command({ home, catalogue }: Stack): { child: ChildProcess; ended: Promise<Run> } {
+  return spawnKeyplane(home, ["up", "--no-tour", "--catalogue", catalogue]);
+}
+
+function options({ home, catalogue }: Stack): UpOptions {
+  return { home, catalogue, dryRun: false, providers: "local", report: () => {} };
+}
+
+/** The exit code that the command has for it, and what it says. */
+async function outcomeOf(run: Promise<UpResult>): Promise<{ code: number; said: string }> {
+  try {
+    await run;
+    return { code: exit.clean, said: "" };
+  } catch (error) {
+    return { code: exitCode(error), said: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function assertExits0(stack: Stack, seen: string): Promise<void> {
+  const { code, stderr } = await command(stack).ended;
+  assert.equal(code, exit.clean, `after ${seen}\n${stderr}`);
+}
+
+async function assertNothingLeft(stack: Stack): Promise<void> {
+  const preview = await up({ ...options(stack), dryRun: true });
+  assert.deepEqual(preview.touched, []);
+  await assertMadeOnce(stack.home, preview);
+}
+
+async function measure(stack: Stack): Promise<void> {
+  const from = await audited(stack);
+  const { child, ended } = command(stack);
+  const said = linesOf(child);
+  while (child.exitCode === null && (await audited(stack)) === from) await sleep(10);
+  whole.linesUntilAudit = said.lines;
+  const { code, stderr } = await ended;
+  assert.equal(code, exit.clean, stderr);
+  whole.audited = (await audited(stack)) - from;
+}
 
 /**
- * Moments of one home, from early to late: each run is killed, the next one goes on from what it left, and the last one
- * converges. In `npm run prove` every crash has a home of its own.
+ * Waits until a run is so far, or is over.
+ * @param toAudit bytes that Vault audits in the whole of it
  */
-function inHomes(moments: number[]): number[][] {
-  return process.env.KEYPLANE_SCALE === "prove" ? moments.map((moment) => [moment]) : [moments];
-}
-
-test(`kill -9 of \`up\` at ${ofUp} seeded moments: the next one goes on, the last converges, makes nothing twice, and leaves nothing to change`, async (t) => {
-  let killed = 0;
-  for (const moments of inHomes(momentsOver(1, ofUp, 1_605))) {
-    await withHome(async (home) => {
-      let seen = "";
-      for (const moment of moments) {
-        const { child, ended } = spawnKeyplane(home, ["up", "--no-tour"]);
-        await reach(moment, home, child);
-        if (child.kill("SIGKILL")) killed++;
-        const { code, stderr } = await ended;
-        seen = `at ${moment.toFixed(2)} of the run ${code === null ? "killed" : `ended with ${code}`}, last line: ${lastLine(stderr)}`;
-        t.diagnostic(seen);
-        assert.ok(code === null || code === 0, seen);
-      }
-      await assertConverges(home, seen);
-    });
-  }
-  assert.ok(killed >= ofUp - 1, `${killed} of ${ofUp} were killed before they ended`);
-});
-
-// The moments of issuing credentials are in crash-credentials.test.ts.
-for (const victim of ["vault", "postgres"] as const) {
-  test(`kill -9 of ${victim} at ${during} seeded moments of an \`up\`: it names what ended and what to do (exit 3), the next one goes on, and the last converges`, async (t) => {
-    for (const moments of inHomes(momentsOver(1 - starting, during, victim.length))) {
-      await withHome(async (home) => {
-        let seen = "";
-        for (const moment of moments) {
-          const { child, ended } = spawnKeyplane(home, ["up", "--no-tour"]);
-          await reach(starting + moment, home, child);
-          await killService(home, victim);
-          const { code, stderr } = await ended;
-          seen = `at ${(starting + moment).toFixed(2)} of the run, which ended with ${code}: ${lastLine(stderr)}`;
-          t.diagnostic(seen);
-          if (code === 0) continue;
-          assert.equal(code, 3, seen);
-          assert.match(stderr, new RegExp(`error: ${victim} .*keyplane up`, "s"), seen);
-        }
-        await assertConverges(home, seen);
-      });
-    }
-  });
-}
-
-async function assertConverges(home: string, seen: string): Promise<void> {
-  try {
-    const next = await up(options(home));
-    await assertMadeOnce(home, next);
-    const preview = await up({ ...options(home), dryRun: true });
-    assert.deepEqual(Object.keys(preview.changes), ["same"]);
-  } catch (cause) {
-    throw new Error(`${seen}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
-}
-
-/** Waits until a run is so far, or has ended. */
-async function reach(moment: number, home: string, child: ChildProcess): Promise<void> {
+async function reach(
+  moment: number,
+  stack: Stack,
+  {
+    toAudit,
+    isOver,
+    said = { lines: 0 },
+  }: { toAudit: number; isOver: () => boolean; said?: { lines: number } },
+): Promise<void> {
+  const from = await audited(stack);
   if (moment < starting) {
-    const said = linesOf(child);
     const place = (moment / starting) * whole.linesUntilAudit;
-    while (child.exitCode === null && said.lines < Math.floor(place)) await sleep(2);
+    while (!isOver() && said.lines < Math.floor(place)) await sleep(2);
     // Somewhere before the next line, which may come at once or after a second.
     await sleep((place % 1) * 400);
     return;
   }
-  // What runs before it in the same home have audited counts; that this one is at it counts as well.
-  const before = await audited(home);
-  const wanted = ((moment - starting) / (1 - starting)) * whole.audited;
-  while (child.exitCode === null && (await audited(home)) < Math.max(before + 1, wanted)) await sleep(5);
+  const wanted = ((moment - starting) / (1 - starting)) * toAudit;
+  while (!isOver() && (await audited(stack)) < from + Math.max(1, wanted)) await sleep(5);
 }
 
 function linesOf(child: ChildProcess): { lines: number } {
@@ -126,7 +219,7 @@ function linesOf(child: ChildProcess): { lines: number } {
 }
 
 /** Bytes that Vault has audited. */
-async function audited(home: string): Promise<number> {
+async function audited({ home }: Stack): Promise<number> {
   try {
     return (await stat(join(layout(home).audit[0], "audit.log"))).size;
   } catch {
@@ -138,17 +231,20 @@ function lastLine(text: string): string {
   return text.trimEnd().split("\n").at(-1) ?? "";
 }
 
-function options(home: string): UpOptions {
-  return { home, catalogue: "catalogue", dryRun: false, providers: "local", report: () => {} };
+async function newHome(): Promise<string> {
+  return join(await mkdtemp(join(tmpdir(), "keyplane-crash-")), "home");
 }
 
-async function withHome(use: (home: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "keyplane-crash-"));
-  const home = join(folder, "home");
+async function remove({ home }: Stack): Promise<void> {
+  await stopServices(home, { deleteData: true, report: () => {} });
+  await rm(join(home, ".."), { recursive: true, force: true });
+}
+
+async function inNewHome(use: (stack: Stack) => Promise<void>): Promise<void> {
+  const stack = { home: await newHome(), catalogue: "catalogue" };
   try {
-    await use(home);
+    await use(stack);
   } finally {
-    await stopServices(home, { deleteData: true, report: () => {} });
-    await rm(folder, { recursive: true, force: true });
+    await remove(stack);
   }
 }
