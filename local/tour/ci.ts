@@ -1,5 +1,6 @@
 import { VaultError, type VaultResponse } from "../../clients/vault.ts";
 import type { CiJob, Consumer, Model } from "../../model/model.ts";
+import { loginAs } from "../identity.ts";
 import { gitHubClaims, signGitHubToken } from "../services/index.ts";
 import { notShown, type TourContext, type TourLine, tried } from "./line.ts";
 
@@ -36,12 +37,34 @@ export async function* ciJob({ services, model, vault, trail }: TourContext): As
   }
   const answer = await answerOf(ci.request("GET", foreign));
   const status = answer instanceof VaultError ? answer.status : "allowed";
+  const line = await trail.of(answer, job.policy);
+  const listed = await listedPaths(job.policy);
+  const open = listed.filter((path) => /[*+]/.test(path));
+  const reason =
+    open.length > 0
+      ? `lists ${open.join(", ")}, which is no exact path`
+      : listed.includes(foreign)
+        ? `lists ${foreign}`
+        : undefined;
   yield tried(
     refused,
-    status === 403,
-    `${status}: its policy ${job.policy} lists ${paths(model, job)} path(s), and ${foreign} is none of them`,
-    await trail.of(answer, job.policy),
+    status === 403 && reason === undefined,
+    `${status}: in Vault its policy ${job.policy} ` +
+      (reason ?? `lists ${listed.length} path(s), and ${foreign} is none of them`),
+    line,
   );
+
+  /** What Vault itself has of a policy, asked as the role that may look and not change. */
+  async function listedPaths(policy: string): Promise<string[]> {
+    const drift = await loginAs(services, model, vault, "drift");
+    try {
+      const found = await drift.vault.read<{ policy: string }>(`sys/policies/acl/${policy}`);
+      const headers = found?.policy.matchAll(/^\s*path\s+("(?:[^"\\]|\\.)*")/gm) ?? [];
+      return [...headers].map(([, path = ""]) => JSON.parse(path) as string);
+    } finally {
+      await drift.end();
+    }
+  }
 
   async function login(): Promise<string> {
     const repository = model.systems.find(({ name }) => name === job.system)?.repository;
@@ -73,10 +96,6 @@ async function answerOf<T>(request: Promise<VaultResponse<T>>): Promise<VaultRes
     if (error instanceof VaultError) return error;
     throw error;
   }
-}
-
-function paths(model: Model, job: CiJob): number {
-  return model.policies.find(({ name }) => name === job.policy)?.rules.length ?? 0;
 }
 
 /** The first job that reads a secret whose first value a machine makes: that one is there after `up`. */

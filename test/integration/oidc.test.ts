@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Vault } from "../../clients/vault.ts";
+import { ciJob } from "../../local/tour/ci.ts";
 import type { Model } from "../../model/model.ts";
 import { startStack, type TestStack } from "./stack.ts";
 import { clientFrom } from "./support/address.ts";
@@ -14,6 +15,7 @@ import { refusedTokens } from "./support/refused-tokens.ts";
 import { refusedValues } from "./support/refused-values.ts";
 import { rightTokens } from "./support/right-tokens.ts";
 import { TokenForge } from "./support/token-forge.ts";
+import { toured } from "./support/toured.ts";
 
 /** Two, so that one of them is not the whole rule. */
 const branches = ["main", "release/1.x"];
@@ -119,20 +121,52 @@ describe("GitHub OIDC refuses (R11)", () => {
     });
   }
 
-  test("a right token at every other login method", async () => {
-    const { approle, human, kubernetes } = model.vault.auth;
+  // Kubernetes' login is in kubernetes.test.ts, where it is mounted.
+  test("a right token at the logins of hosts, of people and of AWS' roles", async () => {
+    const { approle, aws, human } = model.vault.auth;
+    const { vault: drift, end } = await stack.as("drift");
+    const mounted = Object.keys((await drift.read("sys/auth")) ?? {});
+    await end();
+    for (const mount of [approle, human, aws]) assert.ok(mounted.includes(`${mount}/`), mount);
     for (const job of sample()) {
       const jwt = await forge.sign(rightClaims(job));
-      for (const path of [
-        `auth/${approle}/login`,
-        `auth/${kubernetes}/login`,
-        `auth/${human}/login/${job.role}`,
-      ]) {
-        const outcome = await login(vault, path, { role: job.role, jwt });
-        assert.equal(outcome.admitted, false, path);
+      for (const [path, because] of [
+        [`auth/${approle}/login`, /invalid credentials/],
+        [`auth/${human}/login/${job.role}`, /invalid credentials/],
+        [`auth/${aws}/login`, /didn't supply required authentication values/],
+      ] as const) {
+        assertRefused(await login(vault, path, { role: job.role, jwt }), because);
       }
     }
   });
+});
+
+test("the tour counts the paths of the policy that Vault has, and a policy that lists the refused path is a broken promise", async () => {
+  const [, refused] = await toured(stack.running, ciJob);
+  const [, policy, count, foreign] =
+    /^403: in Vault its policy (\S+) lists (\d+) path\(s\), and (\S+) is none of them$/.exec(
+      refused?.seen ?? "",
+    ) ?? [];
+  assert.ok(refused?.outcome === "holds" && policy !== undefined && foreign !== undefined, refused?.seen);
+  assert.equal(Number(count), model.policies.find(({ name }) => name === policy)?.rules.length);
+
+  const { vault: deployer, end } = await stack.as("deploy");
+  const path = `sys/policies/acl/${policy}`;
+  const { policy: text } = (await deployer.read<{ policy: string }>(path)) ?? assert.fail();
+  for (const [more, seen] of [
+    [foreign, `403: in Vault its policy ${policy} lists ${foreign}`],
+    [
+      `${foreign.slice(0, -1)}*`,
+      `403: in Vault its policy ${policy} lists ${foreign.slice(0, -1)}*, which is no exact path`,
+    ],
+  ]) {
+    // Refused all the same: what it lists is what the promise is about.
+    await deployer.write(path, { policy: `${text}\npath "${more}" {\n  capabilities = ["deny"]\n}\n` });
+    const [, broken] = await toured(stack.running, ciJob);
+    assert.deepEqual([broken?.outcome, broken?.seen], ["fails", seen]);
+  }
+  await deployer.write(path, { policy: text });
+  await end();
 });
 
 describe("a flood from one address", () => {
