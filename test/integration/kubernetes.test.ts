@@ -22,8 +22,10 @@ import { ProcessTable, stopProcess } from "../../local/services/process-table.ts
 import type { Model } from "../../model/model.ts";
 import type { KubernetesRole } from "../../model/vault.ts";
 import { startStack, type TestStack } from "./stack.ts";
+import { gitHubJobs, rightClaims } from "./support/github-job.ts";
 import { keyplane } from "./support/keyplane.ts";
 import { type Login, login, statusOf } from "./support/login.ts";
+import { TokenForge } from "./support/token-forge.ts";
 
 const quiet = () => {};
 const bot: ServiceAccount = { namespace: "trading-bot", name: "bot" };
@@ -276,6 +278,19 @@ describe("Vault refuses", () => {
     const wanted = (await requestToken(api, bot, { audiences: ["vault"] })).token.split(".");
     const own = (await requestToken(api, alerter, { audiences: ["vault"] })).token.split(".");
     assertRefused(await send([own[0], wanted[1], own[2]].join(".")), unconfirmed);
+  });
+
+  test("a GitHub job's right token, at the job's role and at a service account's (R11)", async () => {
+    const forge = await TokenForge.ofStack(stack.home);
+    for (const job of gitHubJobs(model)) {
+      const jwt = await forge.sign(rightClaims(job));
+      assert.equal(
+        (await login(vault, `auth/${model.vault.auth.github}/login`, { role: job.role, jwt })).status,
+        200,
+      );
+      assertRefused(await send(jwt, job.role), `400 invalid role name "${job.role}"`);
+      assertRefused(await send(jwt), unconfirmed);
+    }
   });
 
   test("a Kubernetes token at the login of GitHub's jobs and of people (R11, R50)", async () => {

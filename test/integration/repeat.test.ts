@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { servicesStatus, stopServices } from "../../local/services/index.ts";
 import { AuditFile } from "../../operations/audit/reader.ts";
+import { Visitor, visitors } from "../../operations/gates/visitor.ts";
 import { startStack, type TestStack } from "./stack.ts";
 import { keyplane } from "./support/keyplane.ts";
 
@@ -31,6 +32,24 @@ test("`up` again writes nothing to Vault but logins: no configuration and no val
   );
   const written = entries.filter(({ action }) => !["read", "list", "login"].includes(action));
   assert.deepEqual([...new Set(written.map(({ path }) => path))], ["auth/token/revoke-self"]);
+});
+
+test("whom a killed probe or tour has left in Vault is gone after an `up` that changes nothing else", async () => {
+  const [deployer, enroller, drift] = [
+    await stack.as("deploy"),
+    await stack.as("enrol"),
+    await stack.as("drift"),
+  ];
+  const { human: mount } = stack.first.model.vault.auth;
+  for (const name of Object.values(visitors)) {
+    await Visitor.invite(name, { deployer: deployer.vault, enroller: enroller.vault, mount });
+  }
+  const left = () => Visitor.left(drift.vault);
+  assert.deepEqual(await left(), Object.values(visitors));
+  assert.equal((await stack.up()).changed, 0);
+  assert.deepEqual(await left(), []);
+  assert.deepEqual(await enroller.vault.list(`auth/${mount}/users`), [], "nor can they log in");
+  for (const session of [deployer, enroller, drift]) await session.end();
 });
 
 test("the state is written as whole files only: a kill cannot leave half of one (gocloud's .attrs are not replaced whole)", async () => {
