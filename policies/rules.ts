@@ -16,6 +16,7 @@ import * as secrets from "./aws/secrets.ts";
 import * as settings from "./aws/settings.ts";
 import * as trust from "./aws/trust.ts";
 import * as workloads from "./kubernetes/workloads.ts";
+import * as providers from "./providers.ts";
 import type { Rule } from "./rule.ts";
 import { bootstrapEnds, dataProtected, noLiveValue, typeJudged } from "./state.ts";
 import * as acl from "./vault/acl.ts";
@@ -64,6 +65,7 @@ const subjects: object[] = [
   references,
   declared,
   workloads,
+  providers,
 ];
 
 const isRule = (value: unknown): value is Rule =>

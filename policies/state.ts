@@ -187,6 +187,12 @@ function retired({ type, props }: Resource): boolean {
   return type === vault.key && props.deletionAllowed === true;
 }
 
+/** Components of infra/, which declare nothing by themselves. */
+const components: ReadonlySet<string> = new Set([
+  ...["AuditDevices", "DatabaseCredentials", "HumanLogin"].map((name) => `keyplane:vault:${name}`),
+  ...["AuditTrail", "DatabaseUserSecret", "RotationFunction"].map((name) => `keyplane:aws:${name}`),
+]);
+
 /** Refuses what none of the other rules looks at. */
 export function typeJudged(rules: readonly Rule[]): ResourceRule {
   const judged = new Set(rules.flatMap(({ types }) => types ?? []));
@@ -199,8 +205,8 @@ export function typeJudged(rules: readonly Rule[]): ResourceRule {
     isAbsolute: true,
     types: [],
     *judge({ type }) {
-      // The engine's own, and components, which declare nothing by themselves.
-      if (!/^(pulumi|keyplane):/.test(type) && !judged.has(type)) yield `no rule judges ${type}`;
+      if (type !== "pulumi:pulumi:Stack" && !components.has(type) && !judged.has(type))
+        yield `no rule judges ${type}`;
     },
   };
 }
