@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { bundle, bundleLambda, lambdaNames } from "../lambdas/bundle.ts";
 import { loadCatalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
-import { shipped } from "../model/shipping.ts";
+import { shippings } from "../model/shipping.ts";
 import { peakToMean, simulate, used } from "../test/operations/rotation/simulated-fleet.ts";
 import { median, milliseconds, type Row, type Scale } from "./measure.ts";
 
@@ -18,11 +18,11 @@ export async function lambdas(scale: Scale): Promise<Row[]> {
 async function codeOfFunctions({ full }: Scale): Promise<Row[]> {
   const folder = await mkdtemp(join(tmpdir(), "keyplane-bench-"));
   try {
-    const model = derive(await loadCatalogue("catalogue"), "production");
+    const shipped = shippings(derive(await loadCatalogue("catalogue"), "production"));
     const rows: Row[] = [];
     const files: Record<string, string> = {};
     for (const name of lambdaNames) {
-      const { folder: at, bytes } = await bundleLambda(name, folder, { model: shipped(model) });
+      const { folder: at, bytes } = await bundleLambda(name, folder, shipped[name]);
       files[name] = join(at, "index.mjs");
       rows.push({
         what: `Code of ${name}, one file: its bytes ÷ 400,000`,

@@ -8,7 +8,7 @@ export function command(): Command {
     name: "bundle",
     summary: "make the code of the functions that AWS runs, for pulumi up",
     details:
-      "One file per function, and beside the runner what the catalogue says of rotations (no value). `pulumi up` of the " +
+      "One file per function, and beside it what it reads of the catalogue (no value). `pulumi up` of the " +
       "environment takes it from the folder that KEYPLANE_LAMBDAS names, else .keyplane/lambdas/<environment>. Reaches nothing.",
     examples: [["keyplane bundle --environment staging", "before pulumi preview or pulumi up of staging"]],
     async run({ catalogue, environment }) {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { LambdaName } from "../model/aws.ts";
 import type { Model } from "../model/model.ts";
-import { type Shipping, shipped } from "../model/shipping.ts";
+import { type Shipping, shippings } from "../model/shipping.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -33,11 +33,9 @@ export function sourcesOf(paths: readonly string[]): Record<string, string | nul
 export function requireBundles(code: Record<LambdaName, string>, model: Model, catalogue: string): void {
   const other = relative(root, catalogue);
   const command = `npx keyplane bundle --environment ${model.environment}${other === "catalogue" ? "" : ` --catalogue ${catalogue}`}`;
-  for (const folder of Object.values(code)) {
-    const why =
-      whyNone(folder) ??
-      (folder === code["rotate-due"] ? whyOfAnother(folder, model) : undefined) ??
-      whyOld(folder);
+  const now = shippings(model);
+  for (const [name, folder] of Object.entries(code) as [LambdaName, string][]) {
+    const why = whyNone(folder) ?? whyOfAnother(folder, now[name]) ?? whyOld(folder);
     if (why !== undefined) throw new Error(`${folder} ${why}: ${command} makes it`);
   }
 }
@@ -46,12 +44,12 @@ function whyNone(folder: string): string | undefined {
   return existsSync(join(folder, "index.mjs")) ? undefined : "holds no code of a function";
 }
 
-/** The runner carries what it reads of the catalogue. */
-function whyOfAnother(folder: string, model: Model): string | undefined {
+/** A function carries what it reads of the catalogue. */
+function whyOfAnother(folder: string, { model }: Shipping): string | undefined {
   const carried = readJson<Shipping>(join(folder, "model.json"))?.model;
   if (carried === undefined) return "holds no model to rotate by";
   if (carried.environment !== model.environment) return `is the function of ${carried.environment}`;
-  return JSON.stringify(carried) === JSON.stringify(shipped(model))
+  return JSON.stringify(carried) === JSON.stringify(model)
     ? undefined
     : "is older than the catalogue, which says something else of rotations by now";
 }

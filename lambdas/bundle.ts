@@ -2,15 +2,15 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type OutputFile, type Plugin } from "esbuild";
+import type { LambdaName } from "../model/aws.ts";
 import type { Shipping } from "../model/shipping.ts";
 
-export type { Shipping };
+export type { LambdaName, Shipping };
 
-export const lambdaNames = ["rotate-postgres", "rotate-due"] as const;
-export type LambdaName = (typeof lambdaNames)[number];
+export const lambdaNames = ["rotate-postgres", "rotate-due"] as const satisfies LambdaName[];
 
 export interface Bundled {
-  /** What the function's archive holds: `index.mjs`, and `model.json` for the runner. */
+  /** What the function's archive holds: `index.mjs`, and `model.json`, which is what it reads of the model. */
   folder: string;
   /** Of the code. */
   bytes: number;
@@ -88,8 +88,12 @@ export async function bundle(entry: string): Promise<{ files: OutputFile[]; sour
   return { files: outputFiles, sources: [...inputs, ...makers].sort() };
 }
 
-/** Makes the code of a function, `<folder>/<name>/index.mjs`; map and licences stand apart, in `<folder>/maps`. */
-export async function bundleLambda(name: LambdaName, folder: string, shipping?: Shipping): Promise<Bundled> {
+/** Makes the code of a function, `<folder>/<name>/index.mjs`, with what it reads of the model beside it; map and licences stand apart, in `<folder>/maps`. */
+export async function bundleLambda<Name extends LambdaName>(
+  name: Name,
+  folder: string,
+  shipping: Shipping<Name>,
+): Promise<Bundled> {
   const target = join(folder, name);
   const { files, sources } = await bundle(`lambdas/${name}/index.ts`);
   await Promise.all([target, join(folder, "maps")].map((path) => mkdir(path, { recursive: true })));
@@ -100,9 +104,6 @@ export async function bundleLambda(name: LambdaName, folder: string, shipping?: 
     const place = file === "index.mjs" ? join(target, file) : join(folder, "maps", `${name}.${file}`);
     await writeFile(place, contents);
   }
-  if (name === "rotate-due") {
-    if (shipping === undefined) throw new Error("rotate-due is bundled with the model that it rotates by");
-    await writeFile(join(target, "model.json"), JSON.stringify(shipping));
-  }
+  await writeFile(join(target, "model.json"), JSON.stringify(shipping));
   return { folder: target, bytes, sources };
 }

@@ -3,17 +3,14 @@ import { lambdaCode, sourcesFile, sourcesOf } from "../infra/lambda-code.ts";
 import { bundleLambda, lambdaNames } from "../lambdas/bundle.ts";
 import type { LambdaName } from "../model/aws.ts";
 import type { Model } from "../model/model.ts";
-import { shipped } from "../model/shipping.ts";
+import { shippings } from "../model/shipping.ts";
 
 /** Bundles the functions of an environment in a folder. The same code gives the same bytes. */
 export async function bundles(folder: string, model: Model): Promise<Record<LambdaName, string>> {
+  const shipped = shippings(model);
   await Promise.all(
     lambdaNames.map(async (name) => {
-      const made = await bundleLambda(
-        name,
-        folder,
-        name === "rotate-due" ? { model: shipped(model) } : undefined,
-      );
+      const made = await bundleLambda(name, folder, shipped[name]);
       await writeFile(sourcesFile(made.folder), JSON.stringify(sourcesOf(made.sources), undefined, 1));
     }),
   );

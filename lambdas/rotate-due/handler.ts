@@ -5,7 +5,7 @@ import { type LambdaContext, logOf, timeOf } from "../log.ts";
 import type { Result } from "./result.ts";
 
 /** What the function works with; tests hand in others. */
-export interface Clients extends Shipping {
+export interface Clients extends Shipping<"rotate-due"> {
   /** Without a token. */
   vault: Vault;
   login: Omit<AwsLogin, "vault">;

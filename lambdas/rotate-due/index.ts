@@ -4,10 +4,12 @@ import type { Shipping } from "../../model/shipping.ts";
 import { awsOf, vaultAccess } from "../settings.ts";
 import { type Clients, makeHandler } from "./handler.ts";
 
-let shipped: Shipping | undefined;
+let shipped: Shipping<"rotate-due"> | undefined;
 
 function clients(): Clients {
-  shipped ??= JSON.parse(readFileSync(new URL("model.json", import.meta.url), "utf8")) as Shipping;
+  shipped ??= JSON.parse(
+    readFileSync(new URL("model.json", import.meta.url), "utf8"),
+  ) as Shipping<"rotate-due">;
   const { address, ca, ...login } = vaultAccess(process.env);
   return {
     ...shipped,

@@ -18,7 +18,7 @@ const role = "keyplane.rotate";
 
 /** Rotates what is due and can be delivered from here, and sorts what became of it. */
 export async function run(
-  { model, commit }: Shipping,
+  { model, commit }: Shipping<"rotate-due">,
   vault: Vault,
   signal: AbortSignal,
   log: Log,

@@ -1,3 +1,4 @@
+import type { RotatedUsers } from "../../model/shipping.ts";
 import type { UserDatabase } from "../../operations/rotation/rotators/postgres.ts";
 import { isObject, objectIn, SettingsError, textOf } from "../settings.ts";
 
@@ -13,27 +14,32 @@ export interface User {
 /** The database that a function rotates users of. */
 export interface Served {
   database: UserDatabase;
-  /** PEM of the CA of its certificate; the system's roots when absent. */
-  ca?: string;
   /** By the name of their secret. */
   users: Map<string, User>;
 }
 
 const variable = "KEYPLANE_DATABASE";
 
-/** KEYPLANE_DATABASE. @throws SettingsError */
-export function served(env: NodeJS.ProcessEnv): Served {
+/** KEYPLANE_DATABASE, and of what stands beside the code the users of that database. @throws SettingsError */
+export function served(env: NodeJS.ProcessEnv, { databases, environment }: RotatedUsers): Served {
   const read = objectIn(env, variable);
-  const { port, tls, rotation, groups = [], users, ca } = read;
+  const { port, tls, rotation } = read;
+  const id = textOf(read, "id", variable);
   if (typeof port !== "number") throw new SettingsError(`${variable} has no number in "port"`);
   if (tls !== "disable" && tls !== "verify-full") {
     throw new SettingsError(`${variable} must say "disable" or "verify-full" in "tls"`);
   }
   if (!isObject(rotation)) throw new SettingsError(`${variable} has no object in "rotation"`);
-  if (!isObject(users)) throw new SettingsError(`${variable} has no object in "users"`);
+  const own = Object.hasOwn(databases, id) ? databases[id] : undefined;
+  if (own === undefined) {
+    throw new SettingsError(
+      `${variable} is of ${id}, of which model.json beside the code has no users: make both anew ` +
+        `(npx keyplane bundle --environment ${environment}, then pulumi up)`,
+    );
+  }
   return {
     database: {
-      id: textOf(read, "id", variable),
+      id,
       host: textOf(read, "host", variable),
       port,
       database: textOf(read, "database", variable),
@@ -42,21 +48,8 @@ export function served(env: NodeJS.ProcessEnv): Served {
         role: textOf(rotation, "role", `${variable}.rotation`),
         actsAs: textOf(rotation, "actsAs", `${variable}.rotation`),
       },
-      groups: Array.isArray(groups)
-        ? groups.filter(isObject).map((group) => ({ name: textOf(group, "name", `${variable}.groups`) }))
-        : [],
+      groups: own.groups,
     },
-    ...(typeof ca === "string" && { ca }),
-    users: new Map(Object.entries(users).map(([name, user]) => [name, userOf(name, user)])),
+    users: new Map(Object.entries(own.users)),
   };
-}
-
-function userOf(name: string, value: unknown): User {
-  const of = `${variable}.users["${name}"]`;
-  if (!isObject(value)) throw new SettingsError(`${of} is no object`);
-  const { logins } = value;
-  if (!Array.isArray(logins) || logins.length !== 2 || !logins.every((login) => typeof login === "string")) {
-    throw new SettingsError(`${of} must name two logins in "logins": they take turns`);
-  }
-  return { user: textOf(value, "user", of), memberOf: textOf(value, "memberOf", of), logins };
 }

@@ -5,6 +5,7 @@ import { checkCi } from "./ci.ts";
 import { checkDatabases } from "./databases.ts";
 import { checkEncryptionKeys } from "./encryption-keys.ts";
 import { checkExceptions } from "./exceptions.ts";
+import { checkFunctions } from "./functions.ts";
 import { checkNames, checkSystemNames } from "./names.ts";
 import { checkSecrets } from "./secrets.ts";
 import { checkServers } from "./servers.ts";
@@ -45,7 +46,10 @@ export function checkEnvironment(
   }
   checkSystemNames(subjects);
   checkServers(subjects);
-  if (organization !== undefined) checkReach(environment, organization, subjects);
+  if (organization !== undefined) {
+    checkReach(environment, organization, subjects);
+    checkFunctions(environment, organization, subjects);
+  }
 }
 
 function checkOwner({ file, system, declared }: Subject): void {

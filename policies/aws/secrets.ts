@@ -80,18 +80,19 @@ export const secretsRotate: StackRule = {
   sentence:
     "Every secret in Secrets Manager rotates, by a function that serves it and that Secrets Manager may call.",
   severity: "high",
-  fix: "Declare a rotation for the secret, a permission for its function, and the secret among the function's users.",
+  fix: "Declare a rotation for the secret, a permission for its function, and a function of its database.",
   controls: ["NIST-800-53r5/IA-5", "OWASP-Secrets/2.7.2-rotation", "R14"],
   *judgeStack(resources) {
     const of = (wanted: string) => ofType(resources, wanted);
     const secrets = of(aws.secret);
     if (secrets.length === 0) return;
-    const served = new Set(
-      of(aws.function).flatMap(({ props }) => Object.keys(record(databaseSettings(props)?.users))),
-    );
+    const served = of(aws.function).map(({ props }) => text(databaseSettings(props)?.id));
+    // keyplane/<environment>/<system>/<database>/<user>: its users stand beside the function's code.
+    const databaseIn = (secret: string) => secret.split("/").slice(2, 4).join("/");
     const callable = new Set(of(aws.functionPermission).map(({ props }) => text(props.function)));
     for (const each of secrets) {
-      if (!served.has(nameOf(each))) yield { urn: each.urn, message: "no function's settings name it" };
+      if (!served.includes(databaseIn(nameOf(each))))
+        yield { urn: each.urn, message: "no function's settings name its database" };
     }
     const rotations = of(aws.secretRotation).map(({ urn, props }) => ({
       urn,

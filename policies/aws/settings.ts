@@ -1,9 +1,9 @@
 import type { Props, ResourceRule } from "../rule.ts";
-import { number, record, records, text, texts } from "../value.ts";
+import { number, record, text } from "../value.ts";
 import { environmentOf, isLocal } from "./place.ts";
 import { aws } from "./types.ts";
 
-/** The database and its users that a function is told of; undefined where it is told of none. */
+/** The database that a function is told of; undefined where it is told of none. */
 export function databaseSettings(props: Props): { readonly [key: string]: unknown } | undefined {
   return parsed(variables(props).KEYPLANE_DATABASE);
 }
@@ -32,6 +32,8 @@ export const functionSettings: ResourceRule = {
   *judge({ urn, props }) {
     const own = variables(props);
     const here = isLocal(urn);
+    // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    if (Buffer.byteLength(JSON.stringify(own)) > 4096) yield "its variables are over 4,096 bytes together";
     const vault = parsed(own.KEYPLANE_VAULT) ?? {};
     const address = text(vault.address) ?? "";
     if (!/^https:\/\/[a-z0-9.-]+(:\d+)?$/.test(address)) yield "KEYPLANE_VAULT has no https address";
@@ -60,20 +62,6 @@ function* database(told: { readonly [key: string]: unknown }, urn: string): Gene
     yield wrong("tls that verifies");
   for (const field of ["role", "actsAs"])
     if (!isName(record(told.rotation)[field])) yield wrong(`rotation.${field}`);
-  const groups = records(told.groups).map(({ name }) => name);
-  if (!groups.every(isName)) yield wrong("name for a group");
-  const users = Object.entries(record(told.users));
-  if (users.length === 0) yield wrong("users");
-  for (const [secret, value] of users) {
-    const { user, memberOf, logins } = record(value);
-    const names = texts(logins);
-    const prefix = `keyplane/${environmentOf(urn)}/`;
-    if (!secret.startsWith(prefix) || !isName(secret)) yield wrong(`user of this environment in ${secret}`);
-    if (!isName(user)) yield wrong(`user for ${secret}`);
-    if (!groups.includes(memberOf)) yield wrong(`group for ${secret}`);
-    if (new Set(names).size !== 2 || !names.every(isName))
-      yield wrong(`two logins that take turns for ${secret}`);
-  }
 }
 
 /** A name in Vault, in Postgres, or of a host; never a pattern. */

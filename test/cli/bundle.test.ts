@@ -44,9 +44,11 @@ async function refusedWith(file: string, text: string | undefined, model = stagi
 test("makes the functions of one environment where the program looks for them", async () => {
   requireBundles(functions, staging, catalogue);
   assert.deepEqual((await readdir(functions[due])).sort(), ["index.mjs", "model.json"]);
-  assert.deepEqual(await readdir(functions[postgres]), ["index.mjs"]);
-  const shipped = JSON.parse(await readFile(join(functions[due], "model.json"), "utf8"));
-  assert.equal(shipped.model.environment, "staging");
+  assert.deepEqual((await readdir(functions[postgres])).sort(), ["index.mjs", "model.json"]);
+  for (const name of [due, postgres]) {
+    const shipped = JSON.parse(await readFile(join(functions[name], "model.json"), "utf8"));
+    assert.equal(shipped.model.environment, "staging");
+  }
 });
 
 test("the program refuses a function without code, with the command that makes it", async () => {
@@ -54,10 +56,12 @@ test("the program refuses a function without code, with the command that makes i
     await refusedWith(join(functions[postgres], "index.mjs"), undefined),
     `${functions[postgres]} holds no code of a function: ${makesIt}`,
   );
-  assert.equal(
-    await refusedWith(join(functions[due], "model.json"), undefined),
-    `${functions[due]} holds no model to rotate by: ${makesIt}`,
-  );
+  for (const name of [due, postgres]) {
+    assert.equal(
+      await refusedWith(join(functions[name], "model.json"), undefined),
+      `${functions[name]} holds no model to rotate by: ${makesIt}`,
+    );
+  }
   assert.equal(
     await refusedWith(sourcesFile(functions[postgres]), undefined),
     `${functions[postgres]} does not say what it was made of: ${makesIt}`,
@@ -89,6 +93,23 @@ test("the program refuses functions that are older than the catalogue, until the
   const args = ["bundle", "--environment", "staging", "--catalogue", changed, "--json"];
   const { stdout } = await keyplane(args, { env });
   requireBundles(JSON.parse(stdout).functions, model, changed);
+});
+
+test("the program refuses a function that does not know a user whom Secrets Manager keeps by now", async () => {
+  const changed = join(folder, "more-users");
+  await cp(catalogue, changed, { recursive: true });
+  const titan = join(changed, "systems", "titan.yaml");
+  const text = await readFile(titan, "utf8");
+  const kept = "        secrets-manager: { read-by: [titan-rds-proxy] }\n";
+  assert.equal(text.split(kept).length, 2);
+  const more = `      titan-report:\n        member-of: ledger_reader\n        rotate: { every: 30d, overlap: 1h, method: alternating }\n${kept}`;
+  await writeFile(titan, text.replace(kept, kept + more));
+  const model = derive(await loadCatalogue(changed), "staging");
+  assert.throws(() => requireBundles(functions, model, changed), {
+    message:
+      `${functions[postgres]} is older than the catalogue, which says something else of rotations by now: ` +
+      `npx keyplane bundle --environment staging --catalogue ${changed} makes it`,
+  });
 });
 
 test("the program refuses functions that are older than any of their sources", async () => {

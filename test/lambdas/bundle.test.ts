@@ -8,12 +8,13 @@ import { promisify } from "node:util";
 import { bundleLambda, type LambdaName, lambdaNames } from "../../lambdas/bundle.ts";
 import { loadCatalogue, loadCatalogueFrom } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
-import { shipped } from "../../model/shipping.ts";
+import { shipped, shippings } from "../../model/shipping.ts";
 
 let folder: string;
-const model = shipped(derive(await loadCatalogue("catalogue"), "production"));
+const production = derive(await loadCatalogue("catalogue"), "production");
+const model = shipped(production);
 const bundle = (name: LambdaName, into: string) =>
-  bundleLambda(name, join(folder, into), name === "rotate-due" ? { model, commit: "c0ffee" } : undefined);
+  bundleLambda(name, join(folder, into), { ...shippings(production)[name], commit: "c0ffee" });
 
 before(async () => {
   // Outside of the repository: nothing that lies above it can help.
@@ -36,7 +37,7 @@ async function packagesIn(name: LambdaName): Promise<string[]> {
 for (const name of lambdaNames) {
   test(`${name} is one file of 0.4 MB at most`, async () => {
     const { folder: at, bytes } = await bundle(name, "sized");
-    assert.deepEqual(await readdir(at), name === "rotate-due" ? ["index.mjs", "model.json"] : ["index.mjs"]);
+    assert.deepEqual(await readdir(at), ["index.mjs", "model.json"]);
     assert.equal((await readFile(join(at, "index.mjs"))).length, bytes);
     assert.ok(bytes <= 400_000, `${bytes} bytes`);
   });
@@ -136,6 +137,22 @@ test("a change of people, of their groups or of who administers makes no new cod
   assert.notEqual(other.shipping, before);
 });
 
-test("the runner is not bundled without what it rotates by", async () => {
-  await assert.rejects(bundleLambda("rotate-due", join(folder, "none")), /with the model/);
+test("the function of Secrets Manager has its users beside its code, and nothing else of the model", async () => {
+  const { folder: at } = await bundle("rotate-postgres", "users");
+  const { model: users } = JSON.parse(await readFile(join(at, "model.json"), "utf8")) as { model: unknown };
+  assert.deepEqual(users, {
+    environment: "production",
+    databases: {
+      "titan/ledger": {
+        groups: [{ name: "ledger_reader" }, { name: "ledger_writer" }],
+        users: {
+          "keyplane/production/titan/ledger/titan-proxy": {
+            user: "titan-proxy",
+            memberOf: "ledger_reader",
+            logins: ["titan-proxy_a", "titan-proxy_b"],
+          },
+        },
+      },
+    },
+  });
 });

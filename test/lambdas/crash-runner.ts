@@ -5,12 +5,14 @@ import { type RequestOptions, Vault, type VaultOptions, type VaultResponse } fro
 import { makeHandler } from "../../lambdas/rotate-postgres/handler.ts";
 import { served } from "../../lambdas/rotate-postgres/settings.ts";
 import { vaultAccess } from "../../lambdas/settings.ts";
+import type { RotatedUsers } from "../../model/shipping.ts";
 import { databaseReach } from "../../operations/rotation/connect.ts";
 import { Calls, type Count, type CrashPoint, countedReach } from "../operations/rotation/counted.ts";
 
 export interface CrashedStep {
   aws: AwsOptions;
   env: Record<string, string>;
+  users: RotatedUsers;
   event: unknown;
   at?: CrashPoint;
 }
@@ -59,12 +61,12 @@ class CountedStore extends SecretsManager {
   }
 }
 
-const { aws, env, event, at } = JSON.parse(await text(process.stdin)) as CrashedStep;
+const { aws, env, users, event, at } = JSON.parse(await text(process.stdin)) as CrashedStep;
 const calls = new Calls(at);
 const { address, ca, ...login } = vaultAccess(env);
 const model = { vault: { mounts: { database: "database" as const } } };
 const handler = makeHandler(() => ({
-  served: served(env),
+  served: served(env, users),
   store: new CountedStore(aws, calls.count),
   vault: new CountedVault({ address, ...(ca !== undefined && { ca }) }, calls.count),
   login: { ...login, aws },

@@ -1,12 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from "@aws-sdk/client-iam";
-import {
-  CreateFunctionCommand,
-  InvokeCommand,
-  LambdaClient,
-  UpdateFunctionConfigurationCommand,
-} from "@aws-sdk/client-lambda";
+import { CreateFunctionCommand, InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import {
   CreateSecretCommand,
   DescribeSecretCommand,
@@ -19,12 +14,23 @@ import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import { zipSync } from "fflate";
 import type { AwsOptions } from "../../clients/secrets-manager.ts";
 import type { Vault } from "../../clients/vault.ts";
-import { bundleLambda, type LambdaName, type Shipping } from "../../lambdas/bundle.ts";
+import { bundleLambda } from "../../lambdas/bundle.ts";
 import type { LocalServices } from "../../local/services/index.ts";
+import type { AwsFunction, AwsRole, LambdaName, PolicyDocument } from "../../model/aws.ts";
+import type { Model } from "../../model/model.ts";
 import { renderPolicy } from "../../model/policies.ts";
+import type { Shipping } from "../../model/shipping.ts";
 import type { Policy } from "../../model/vault.ts";
 
-export const serverId = "vault.test.acme.example";
+/** A function of the model that is there. */
+export interface DeclaredFunction {
+  name: string;
+  arn: string;
+  /** ARN of its role. */
+  role: string;
+  /** Its variables. */
+  env: Record<string, string>;
+}
 
 /** The account of the emulator, with Vault's AWS auth method beside it, as `infra/aws` makes them. */
 export class AwsPlatform {
@@ -36,7 +42,6 @@ export class AwsPlatform {
   readonly account: string;
   readonly region: string;
   readonly #root: Vault;
-  readonly #vault: { address: string; ca: string };
   readonly #folder: string;
 
   /** @param folder for bundles */
@@ -49,47 +54,59 @@ export class AwsPlatform {
     this.secrets = new SecretsManagerClient(options);
     this.sts = new STSClient(options);
     this.#root = root;
-    this.#vault = { address: services.vault.address, ca: services.vault.ca };
     this.#folder = folder;
   }
 
   /** Lets AWS roles log in to Vault: it asks the emulator's STS who signed. */
-  async trustAws(): Promise<void> {
-    await this.#root.write("sys/auth/aws", { type: "aws" });
-    await this.#root.write("auth/aws/config/client", {
+  async trustAws({ vault: { auth }, aws }: Model): Promise<void> {
+    await this.#root.write(`sys/auth/${auth.aws}`, { type: "aws" });
+    await this.#root.write(`auth/${auth.aws}/config/client`, {
       sts_endpoint: this.endpoint,
       sts_region: this.region,
       iam_endpoint: this.endpoint,
-      iam_server_id_header_value: serverId,
+      iam_server_id_header_value: aws?.vault.serverId,
     });
   }
 
-  /** An IAM role that Lambda may take, and what it may do: the emulator refuses it anything else. @returns its ARN */
-  async role(name: string, may: { actions: string[]; resource: string }): Promise<string> {
-    const trust = {
-      Version: "2012-10-17",
-      Statement: [
-        {
-          Effect: "Allow",
-          // The account itself too, so that a test can be the role outside of Lambda.
-          Principal: { Service: "lambda.amazonaws.com", AWS: `arn:aws:iam::${this.account}:root` },
-          Action: "sts:AssumeRole",
-        },
-      ],
-    };
+  /** A function with its role and its login to Vault, all as the model has them. */
+  async declare<Name extends LambdaName>(
+    model: Model,
+    each: AwsFunction & { code: Name },
+    shipping: Shipping<Name>,
+  ): Promise<DeclaredFunction> {
+    const declared = model.aws?.roles.find(({ name }) => name === each.role);
+    if (declared === undefined) throw new Error(`${each.role} is no role of the model`);
+    const role = await this.role(declared);
+    const policies = model.policies.filter(({ name }) => name === each.vault.policy);
+    await this.vaultRole(each.vault.role, role, policies);
+    const arn = await this.function(each.code, {
+      as: each.name,
+      role,
+      env: each.variables,
+      timeout: each.timeout,
+      shipping,
+    });
+    return { name: each.name, arn, role, env: each.variables };
+  }
+
+  /** An IAM role, and what it may do: the emulator refuses it anything else. @returns its ARN */
+  async role({
+    name,
+    trust,
+    rights,
+  }: Pick<AwsRole, "name" | "trust"> & { rights?: PolicyDocument | undefined }): Promise<string> {
     const { Role } = await this.iam.send(
       new CreateRoleCommand({ RoleName: name, AssumeRolePolicyDocument: JSON.stringify(trust) }),
     );
-    await this.iam.send(
-      new PutRolePolicyCommand({
-        RoleName: name,
-        PolicyName: "own",
-        PolicyDocument: JSON.stringify({
-          Version: "2012-10-17",
-          Statement: [{ Effect: "Allow", Action: may.actions, Resource: may.resource }],
+    if (rights !== undefined) {
+      await this.iam.send(
+        new PutRolePolicyCommand({
+          RoleName: name,
+          PolicyName: "rights",
+          PolicyDocument: JSON.stringify(rights),
         }),
-      }),
-    );
+      );
+    }
     return Role?.Arn ?? "";
   }
 
@@ -115,44 +132,43 @@ export class AwsPlatform {
       bound_iam_principal_arn: [arn],
       resolve_aws_unique_ids: false,
       token_policies: policies.map((policy) => policy.name),
+      token_type: "service",
       token_ttl: 900,
       token_max_ttl: 900,
+      token_explicit_max_ttl: 900,
     });
   }
 
-  /** What KEYPLANE_VAULT says. */
-  vaultAccess(role: string): string {
-    return JSON.stringify({ ...this.#vault, mount: "aws", role, serverId });
-  }
-
   /** A function with a bundle as its code. @returns its ARN */
-  async function(
-    name: LambdaName,
-    options: { as?: string; role: string; env: Record<string, string>; shipping?: Shipping },
+  async function<Name extends LambdaName>(
+    code: Name,
+    options: {
+      as: string;
+      role: string;
+      env: Record<string, string>;
+      timeout: number;
+      shipping: Shipping<Name>;
+    },
   ): Promise<string> {
-    const { folder } = await bundleLambda(name, this.#folder, options.shipping);
-    const files: Record<string, Uint8Array> = { "index.mjs": await readFile(join(folder, "index.mjs")) };
-    if (options.shipping !== undefined) {
-      files["model.json"] = await readFile(join(folder, "model.json"));
-    }
+    const { folder } = await bundleLambda(code, this.#folder, options.shipping);
+    const files = Object.fromEntries(
+      await Promise.all(
+        ["index.mjs", "model.json"].map(async (file) => [file, await readFile(join(folder, file))] as const),
+      ),
+    );
     const { FunctionArn } = await this.lambda.send(
       new CreateFunctionCommand({
-        FunctionName: options.as ?? name,
+        FunctionName: options.as,
         Runtime: "nodejs24.x",
         Architectures: ["arm64"],
         Handler: "index.handler",
         Role: options.role,
-        Timeout: 120,
+        Timeout: options.timeout,
         Code: { ZipFile: zipSync(files) },
         Environment: { Variables: options.env },
       }),
     );
     return FunctionArn ?? "";
-  }
-
-  async configure(name: string, env: Record<string, string>): Promise<void> {
-    const Environment = { Variables: env };
-    await this.lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName: name, Environment }));
   }
 
   /** Invokes as anybody may who has the right to. @returns the answer, and what was logged (its last 4 KB) */

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Vault } from "../../clients/vault.ts";
 import { makeHandler } from "../../lambdas/rotate-due/handler.ts";
 import type { Result } from "../../lambdas/rotate-due/result.ts";
+import { shipped } from "../../model/shipping.ts";
 import { loginByAws } from "../../operations/aws-login.ts";
 import { endedWithFile } from "../integration/support/ended-with-file.ts";
-import { serverId } from "./platform.ts";
 import { elsewhere, here, type ScheduledRunner, startScheduledRunner } from "./scheduled-runner.ts";
 
 let stack: ScheduledRunner;
@@ -16,14 +16,19 @@ const values = new Set<string>();
 
 before(async () => {
   stack = await startScheduledRunner(shared);
-  const { aws, role, env, model } = stack;
-  await aws.function("rotate-due", { role, env, shipping: { model, commit: "c0ffee" } });
 });
 
 async function run(): Promise<{ result: Result; log: string }> {
-  const { failed, answer, log } = await stack.aws.invoke("rotate-due", {});
+  const { failed, answer, log } = await stack.aws.invoke(stack.runner.name, {});
   assert.equal(failed, false, JSON.stringify(answer));
   return { result: answer as Result, log };
+}
+
+/** What a login's signature is for. */
+function serverId(): string {
+  const { aws } = stack.server.model;
+  assert.ok(aws);
+  return aws.vault.serverId;
 }
 
 async function source(id: string) {
@@ -47,8 +52,9 @@ test("logs in with its role's identity alone, makes what has no value, and names
   assert.equal(await stack.source("titan/nats"), undefined);
   for (const id of here) assert.equal((await source(id)).version, 1);
   // What it has of its own is where to go and as whom.
-  assert.deepEqual(Object.keys(stack.env), ["KEYPLANE_VAULT"]);
-  assert.deepEqual(Object.keys(JSON.parse(stack.env.KEYPLANE_VAULT ?? "") as object).sort(), [
+  const { env } = stack.runner;
+  assert.deepEqual(Object.keys(env).sort(), ["AWS_ENDPOINT_URL", "KEYPLANE_ENVIRONMENT", "KEYPLANE_VAULT"]);
+  assert.deepEqual(Object.keys(JSON.parse(env.KEYPLANE_VAULT ?? "") as object).sort(), [
     "address",
     "ca",
     "mount",
@@ -74,12 +80,15 @@ test("rotates what is due to its end: the old database login is refused, the new
 });
 
 test("is refused anything else: other roles of Vault, to other IAM roles, and what its policy does not say", async () => {
-  const { aws, role, server } = stack;
+  const { aws, server, runner } = stack;
+  const { role } = runner;
   const { address, ca } = server.services.vault;
   const vault = new Vault({ address, ca });
-  const other = await aws.role("other", { actions: ["sts:GetCallerIdentity"], resource: "*" });
+  const declared = server.model.aws?.roles.find(({ name }) => name === runner.name);
+  assert.ok(declared);
+  const other = await aws.role({ ...declared, name: "other" });
   await aws.vaultRole("keyplane.other", other, []);
-  const as = async (arn: string, vaultRole: string, server_ = serverId) =>
+  const as = async (arn: string, vaultRole: string, server_ = serverId()) =>
     loginByAws({
       vault,
       mount: "aws",
@@ -89,9 +98,9 @@ test("is refused anything else: other roles of Vault, to other IAM roles, and wh
     });
   const own = await as(role, "keyplane.rotate");
   for (const [arn, name, id] of [
-    [role, "keyplane.other", serverId],
-    [other, "keyplane.rotate", serverId],
-    [role, "keyplane.deploy", serverId],
+    [role, "keyplane.other", serverId()],
+    [other, "keyplane.rotate", serverId()],
+    [role, "keyplane.deploy", serverId()],
     [role, "keyplane.rotate", "vault.other.example"],
   ] as const) {
     await assert.rejects(as(arn, name, id), { name: "VaultError", status: 400 }, `${arn} as ${name}`);
@@ -112,14 +121,14 @@ test("is refused anything else: other roles of Vault, to other IAM roles, and wh
 test("stops by itself before its time is over, fails nobody by that, and the next run goes on", async () => {
   await sleep(1_500);
   const { address, ca } = stack.server.services.vault;
-  const credentials = await stack.aws.session(stack.role);
+  const credentials = await stack.aws.session(stack.runner.role);
   const handler = makeHandler(() => ({
     model: stack.model,
     vault: new Vault({ address, ca }),
     login: {
       mount: "aws",
       role: "keyplane.rotate",
-      serverId,
+      serverId: serverId(),
       aws: { region: stack.aws.region, credentials },
     },
   }));
@@ -139,10 +148,14 @@ test("stops by itself before its time is over, fails nobody by that, and the nex
 });
 
 test("fails visibly, with a message that says what and where, when Vault is away", async () => {
-  const access = JSON.parse(stack.env.KEYPLANE_VAULT ?? "") as Record<string, string>;
-  const env = { KEYPLANE_VAULT: JSON.stringify({ ...access, address: "https://127.0.0.1:1" }) };
-  const { aws, role, model } = stack;
-  await aws.function("rotate-due", { as: "cut-off", role, env, shipping: { model } });
+  const { aws, runner, model } = stack;
+  const access = JSON.parse(runner.env.KEYPLANE_VAULT ?? "") as Record<string, string>;
+  const env = {
+    ...runner.env,
+    KEYPLANE_VAULT: JSON.stringify({ ...access, address: "https://127.0.0.1:1" }),
+  };
+  const shipping = { model: shipped(model) };
+  await aws.function("rotate-due", { as: "cut-off", role: runner.role, env, timeout: 120, shipping });
   const { failed, answer, log } = await aws.invoke("cut-off", {});
   assert.equal(failed, true);
   assert.match(

@@ -26,7 +26,7 @@ const passwords = new Set<string>();
 before(async () => {
   stack = await startRotatedUsers(shared);
   const { endpoint, region } = stack.aws;
-  aws = { endpoint, region, credentials: await stack.aws.session(stack.role) };
+  aws = { endpoint, region, credentials: await stack.aws.session(stack.rotator.role) };
 });
 
 const rotate = (secret: string) =>
@@ -51,7 +51,13 @@ async function begun(rotations: number): Promise<Begun> {
 /** A step in a process of its own, killed at a call where one is given. @returns the calls of one that was not */
 async function run({ arn, version }: Begun, step: StepName, at?: CrashPoint): Promise<string[] | "killed"> {
   const event = { SecretId: arn, ClientRequestToken: version, Step: step };
-  const input: CrashedStep = { aws, env: stack.env, event, ...(at !== undefined && { at }) };
+  const input: CrashedStep = {
+    aws,
+    env: stack.rotator.env,
+    users: stack.shipping.model,
+    event,
+    ...(at !== undefined && { at }),
+  };
   const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve("./crash-runner.ts"))], {
     stdio: "pipe",
     timeout: 60_000,

@@ -6,6 +6,8 @@ import { CloudTrailClient, LookupEventsCommand } from "@aws-sdk/client-cloudtrai
 import { PutSecretValueCommand } from "@aws-sdk/client-secrets-manager";
 import { type StepName, stepNames } from "../../lambdas/rotate-postgres/event.ts";
 import { rotateSecret } from "../../local/aws/rotate-secret.ts";
+import type { AwsRole } from "../../model/aws.ts";
+import type { Model } from "../../model/model.ts";
 import { endedWithFile } from "../integration/support/ended-with-file.ts";
 import { type RotatedUsers, startRotatedUsers } from "./database-users.ts";
 import type { DatabaseValue } from "./platform.ts";
@@ -53,7 +55,7 @@ async function begin(arn: string, text?: string): Promise<string> {
 /** One event. @returns what the function said when it failed */
 async function send(arn: string, version: string, step: StepName | string): Promise<string | undefined> {
   const event = { SecretId: arn, ClientRequestToken: version, Step: step };
-  const { failed, answer } = await stack.aws.invoke("rotate-postgres", event);
+  const { failed, answer } = await stack.aws.invoke(stack.rotator.name, event);
   return failed ? (answer as { errorMessage: string }).errorMessage : undefined;
 }
 
@@ -178,7 +180,7 @@ test("an event that is not of a pending version of one of its secrets is refused
   const { arn, logins } = await rotated(3);
   const before = await world({ arn, logins });
   const previous = before.labels.AWSPREVIOUS ?? "";
-  const stranger = await stack.aws.secret("keyplane/local/titan/ledger/nobody", stack.rotator);
+  const stranger = await stack.aws.secret("keyplane/local/titan/ledger/nobody", stack.rotator.arn);
   const cases: [unknown, RegExp][] = [
     [{ SecretId: arn, ClientRequestToken: previous, Step: "setSecret" }, /not AWSPENDING, but AWSPREVIOUS/],
     [
@@ -195,7 +197,7 @@ test("an event that is not of a pending version of one of its secrets is refused
     ],
   ];
   for (const [event, expected] of cases) {
-    const { failed, answer } = await stack.aws.invoke("rotate-postgres", event);
+    const { failed, answer } = await stack.aws.invoke(stack.rotator.name, event);
     const { errorType, errorMessage } = answer as { errorType: string; errorMessage: string };
     assert.ok(failed && errorType !== "", JSON.stringify(event));
     assert.match(errorMessage, expected);
@@ -283,9 +285,9 @@ test("a database that is down gives a clear error, nothing is in force that does
 
 test("the function is no superuser, keeps no credential, and leaves no login behind", async () => {
   const { arn } = await rotated(2);
-  const names = Object.keys(stack.env).sort();
-  assert.deepEqual(names, ["KEYPLANE_DATABASE", "KEYPLANE_VAULT"]);
-  assert.doesNotMatch(JSON.stringify(stack.env), /password|token|secret_?key/i);
+  const names = Object.keys(stack.rotator.env).sort();
+  assert.deepEqual(names, ["AWS_ENDPOINT_URL", "KEYPLANE_DATABASE", "KEYPLANE_VAULT"]);
+  assert.doesNotMatch(JSON.stringify(stack.rotator.env), /password|token|secret_?key/i);
   assert.deepEqual(await stack.server.engineLogins(), []);
   const [acting] = await stack.server.query(
     stack.like,
@@ -302,42 +304,42 @@ test("the function is no superuser, keeps no credential, and leaves no login beh
 });
 
 test("another IAM role gets no login of the function's, and the function none of another role of Vault", async () => {
-  const { aws, server } = stack;
-  const may = { actions: ["secretsmanager:*"], resource: "*" };
-  const stranger = await aws.role("stranger", may);
+  const { aws, server, rotator, shipping } = stack;
+  const { env } = rotator;
+  const { trust, rights } = functionOf(server.model);
+  const stranger = await aws.role({ name: "stranger", trust, rights });
   await aws.vaultRole("keyplane.of-stranger", stranger, []);
+  /** The function's code under another name, as another role, or told something else of Vault. */
+  const like = async (as: string, role: string, more: Record<string, string> = {}) => {
+    const access = JSON.parse(env.KEYPLANE_VAULT ?? "") as Record<string, string>;
+    const told = { ...env, KEYPLANE_VAULT: JSON.stringify({ ...access, ...more }) };
+    await aws.function("rotate-postgres", { as, role, env: told, timeout: 60, shipping });
+  };
   const { arn } = await rotated(1);
-  await aws.function("rotate-postgres", { as: "as-stranger", role: stranger, env: stack.env });
+  await like("as-stranger", stranger);
   const version = await begin(arn);
-  const step = (Step: StepName) => ({ SecretId: arn, ClientRequestToken: version, Step });
-  assert.equal((await aws.invoke("as-stranger", step("createSecret"))).failed, false);
-  const refused = await aws.invoke("as-stranger", step("setSecret"));
-  assert.match(
-    (refused.answer as { errorMessage: string }).errorMessage,
-    /auth\/aws\/login: 400: .*does not/,
-  );
-  await aws.function("rotate-postgres", {
-    as: "as-other",
-    role: stack.role,
-    env: { ...stack.env, KEYPLANE_VAULT: aws.vaultAccess("keyplane.of-stranger") },
-  });
-  const other = await aws.invoke("as-other", step("setSecret"));
-  assert.match((other.answer as { errorMessage: string }).errorMessage, /auth\/aws\/login: 400: .*does not/);
+  const said = async (name: string, Step: StepName) => {
+    const event = { SecretId: arn, ClientRequestToken: version, Step };
+    const { failed, answer } = await aws.invoke(name, event);
+    return failed ? (answer as { errorMessage: string }).errorMessage : "";
+  };
+  assert.equal(await said("as-stranger", "createSecret"), "");
+  assert.match(await said("as-stranger", "setSecret"), /auth\/aws\/login: 400: .*does not/);
+  await like("as-other", rotator.role, { role: "keyplane.of-stranger" });
+  assert.match(await said("as-other", "setSecret"), /auth\/aws\/login: 400: .*does not/);
   // Signed for another Vault.
-  const { serverId: _, ...access } = JSON.parse(stack.env.KEYPLANE_VAULT ?? "") as Record<string, string>;
-  await aws.function("rotate-postgres", {
-    as: "as-elsewhere",
-    role: stack.role,
-    env: { ...stack.env, KEYPLANE_VAULT: JSON.stringify({ ...access, serverId: "vault.other.example" }) },
-  });
-  const elsewhere = await aws.invoke("as-elsewhere", step("setSecret"));
-  assert.match(
-    (elsewhere.answer as { errorMessage: string }).errorMessage,
-    /auth\/aws\/login: 400: .*header/,
-  );
+  await like("as-elsewhere", rotator.role, { serverId: "vault.other.example" });
+  assert.match(await said("as-elsewhere", "setSecret"), /auth\/aws\/login: 400: .*header/);
   assert.deepEqual(await server.engineLogins(), []);
   assert.equal(await rotate(arn), version);
 });
+
+/** The function's role as the model has it. */
+function functionOf({ aws }: Model): AwsRole {
+  const found = aws?.roles.find(({ name }) => name === stack.rotator.name);
+  assert.ok(found);
+  return found;
+}
 
 /** What CloudTrail has of Secrets Manager, as text. */
 async function trail(): Promise<string> {
@@ -365,7 +367,7 @@ test("its log is JSON, names step, secret and version, and holds no value; nor d
   const version = await begin(arn);
   for (const step of stepNames) {
     const event = { SecretId: arn, ClientRequestToken: version, Step: step };
-    const { log, answer } = await stack.aws.invoke("rotate-postgres", event);
+    const { log, answer } = await stack.aws.invoke(stack.rotator.name, event);
     const lines = log.split("\n").filter((line) => line.startsWith("{"));
     assert.ok(lines.length > 0, log);
     for (const line of lines) {

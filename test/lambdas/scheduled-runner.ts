@@ -1,10 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { AwsFunction } from "../../model/aws.ts";
 import type { Model, Secret } from "../../model/model.ts";
+import { shipped } from "../../model/shipping.ts";
 import type { Fields } from "../../operations/values/shape.ts";
 import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
-import { AwsPlatform } from "./platform.ts";
+import { AwsPlatform, type DeclaredFunction } from "./platform.ts";
 
 /** What reads Vault itself and can be rotated from anywhere, a database user among it; and what lies on a host. */
 export const here = ["soma/redis", "solo/main-solo-app"] as const;
@@ -14,10 +16,9 @@ export const elsewhere = ["titan/grafana-admin", "titan/nats"] as const;
 export interface ScheduledRunner {
   server: DatabaseServer;
   aws: AwsPlatform;
-  /** ARN of its role. */
-  role: string;
+  /** The function as the model has it, with what it rotates by. */
+  runner: DeclaredFunction;
   model: Model;
-  env: Record<string, string>;
   source(id: string): Promise<{ version: number; fields: Fields } | undefined>;
 }
 
@@ -28,16 +29,18 @@ export async function startScheduledRunner(t: {
   const folder = await mkdtemp(join(tmpdir(), "keyplane-lambdas-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const aws = new AwsPlatform(server.services, server.root, folder);
-  await aws.trustAws();
-  const role = await aws.role("keyplane-rotate-due", { actions: ["logs:PutLogEvents"], resource: "*" });
-  const policies = server.model.policies.filter(({ name }) => name === "keyplane.rotate");
-  await aws.vaultRole("keyplane.rotate", role, policies);
+  await aws.trustAws(server.model);
+  const isRunner = (each: AwsFunction): each is AwsFunction & { code: "rotate-due" } =>
+    each.code === "rotate-due";
+  const declared = server.model.aws?.functions.find(isRunner);
+  if (declared === undefined) throw new Error("the model has no runner");
+  const model = modelOf(server.model);
+  const runner = await aws.declare(server.model, declared, { model: shipped(model), commit: "c0ffee" });
   return {
     server,
     aws,
-    role,
-    model: modelOf(server.model),
-    env: { KEYPLANE_VAULT: aws.vaultAccess("keyplane.rotate") },
+    runner,
+    model,
     async source(id) {
       const { source } = server.secret(id);
       const read = await server.root.read<{ data: Fields; metadata: { version: number } }>(

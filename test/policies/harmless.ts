@@ -74,10 +74,6 @@ export const harmless: [what: RegExp, reason: string][] = [
   // registry/lambda/function
   [/:Function\.architectures/, "the bundle is JavaScript, which runs on both; AWS refuses every other word"],
   [/:Function\.code\.__pulumiArchive/, "a mark for this process alone; the one on the wire is judged"],
-  [
-    /KEYPLANE_DATABASE\{\}\.groups\[\] dropped$/,
-    "a group that none of the users is in; another one is reported",
-  ],
   [/:Function\.vpcConfig\.subnetIds\[\] dropped$/, "a zone less; without any it is reported"],
   // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
   [

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { AwsFunction, AwsSchedule, AwsSecret } from "../../aws.ts";
 import type { Database } from "../../model.ts";
+import { knownAs } from "../../shipping.ts";
 import type { VaultSettings } from "../../vault.ts";
 import { type Context, compare, given, hour, minute } from "../context.ts";
 import type { Place } from "./document.ts";
@@ -57,12 +58,10 @@ export function deriveFunctions(
     ...databases
       .filter(({ id }) => secrets.some(({ database }) => database === id))
       .map((database): AwsFunction => {
-        const users = secrets.filter((secret) => secret.database === database.id);
-        const name = users[0]?.function ?? "";
+        const name = secrets.find((secret) => secret.database === database.id)?.function ?? "";
         const own = `${database.connection}.keyplane.rotate-postgres`;
-        // By the name that Vault knows it under, which a renamed entry keeps.
-        const id = database.connection.replace(".", "/");
-        const { host, port, database: inside, tls, rotation, groups } = database;
+        const id = knownAs(database.connection);
+        const { host, port, database: inside, tls, rotation } = database;
         return {
           name,
           code: "rotate-postgres",
@@ -74,18 +73,8 @@ export function deriveFunctions(
           ...common,
           variables: {
             ...variables(own),
-            KEYPLANE_DATABASE: JSON.stringify({
-              id,
-              host,
-              port,
-              database: inside,
-              tls,
-              rotation,
-              groups: groups.map(({ name }) => ({ name })),
-              users: Object.fromEntries(
-                users.map(({ name: secret, user, memberOf, logins }) => [secret, { user, memberOf, logins }]),
-              ),
-            }),
+            // Its users stand beside the code: there may be more than variables have room for.
+            KEYPLANE_DATABASE: JSON.stringify({ id, host, port, database: inside, tls, rotation }),
           },
           vault: { role: own, policy: own },
           calledBy: "secrets-manager",

@@ -9,6 +9,18 @@ const account = '    aws: { account: "111111111111", region: eu-west-1 }\n    po
 const inAws = (rotate: string, more = "") =>
   change("systems/shop.yaml", staticUser, `        rotate: ${rotate}\n${kept}${more}`);
 
+/** The environment with an account, and more of its Vault. */
+const inAccount = (vault = "") =>
+  change(
+    "organization.yaml",
+    "    postgres: {",
+    vault +
+      account.replace(
+        " }\n",
+        ", network: { subnets: [subnet-0a1b2c3d], security-groups: [sg-0a1b2c3d] } }\n",
+      ),
+  );
+
 const needsAccount =
   "databases.orders.users.api.secrets-manager needs aws: { account: …, region: … } in environments.production";
 
@@ -43,6 +55,33 @@ export const aws: Malformed[] = [
     ),
     expected: [
       "organization.yaml:22:129: environments.production.aws.emulator is of the environment local alone: remove it",
+    ],
+  },
+  {
+    name: "a certificate of Vault that leaves no room in a function's variables",
+    files: inAccount(
+      `      certificate: "-----BEGIN CERTIFICATE-----${"A".repeat(4000)}-----END CERTIFICATE-----"\n`,
+    ),
+    expected: [
+      "organization.yaml:22:20: environments.production.vault.certificate makes the variables of a function longer than the 4096 bytes that Lambda takes: write the CA's own certificate alone",
+    ],
+  },
+  {
+    name: "more users in Secrets Manager than IAM has room for in a role's rights",
+    files: (right) => {
+      const users = Array.from(
+        { length: 110 },
+        (_, index) =>
+          `      proxy-${index}:\n        member-of: orders_reader\n        rotate: { every: 30d, method: alternating }\n${kept}`,
+      );
+      return change(
+        "systems/shop.yaml",
+        "encryption-keys:\n",
+        `${users.join("")}encryption-keys:\n`,
+      )(inAccount()(right));
+    },
+    expected: [
+      "systems/shop.yaml:30:3: databases.orders makes the rights of keyplane-production-rotate-postgres-shop-orders longer than the 10240 characters that IAM takes: Secrets Manager keeps 110 users in the environment; let those that services read have `as` instead",
     ],
   },
   {

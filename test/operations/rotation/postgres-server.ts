@@ -8,7 +8,7 @@ import {
   type StartOptions,
 } from "../../../local/services/index.ts";
 import { connectAsSuperuser } from "../../../local/services/postgres-server.ts";
-import { loadCatalogue } from "../../../model/catalogue.ts";
+import { type Catalogue, loadCatalogue } from "../../../model/catalogue.ts";
 import { rotationLogins } from "../../../model/derive/databases.ts";
 import { derive } from "../../../model/derive.ts";
 import type { Database, Model, Secret } from "../../../model/model.ts";
@@ -53,14 +53,18 @@ const usual: Partial<StartOptions> = {
   only: ["vault", "postgres"],
 };
 
-/** @param more what a test meets beside Vault and Postgres */
+/**
+ * @param more what a test meets beside Vault and Postgres
+ * @param catalogue the repository's own where none is given
+ */
 export async function startDatabaseServer(
   t: { after(end: () => Promise<void>): void },
   more: Partial<StartOptions> = {},
+  catalogue?: Catalogue,
 ): Promise<DatabaseServer> {
   const test = await testServices(t, { ...usual, ...more });
   const services = await test.start();
-  const model = derive(await loadCatalogue("catalogue"), "local", environmentOf(services));
+  const model = derive(catalogue ?? (await loadCatalogue("catalogue")), "local", environmentOf(services));
   const root = new Vault({
     address: services.vault.address,
     ca: services.vault.ca,

@@ -114,22 +114,9 @@ ruleSuite(functionSettings, postgres, {
   "no role": [vault({ role: undefined }), ["KEYPLANE_VAULT has no role in particular"]],
   "a database without TLS": [database({ tls: "disable" }), ["KEYPLANE_DATABASE has no tls that verifies"]],
   "a port that is none": [database({ port: 0 }), ["KEYPLANE_DATABASE has no port"]],
-  "no users": [database({ users: {} }), ["KEYPLANE_DATABASE has no users"]],
-  "a user of another environment": [
-    database({
-      users: { "keyplane/staging/x": { user: "a", memberOf: "ledger_reader", logins: ["a", "b"] } },
-    }),
-    ["KEYPLANE_DATABASE has no user of this environment in keyplane/staging/x"],
-  ],
-  "one login": [
-    database({
-      users: { "keyplane/production/x": { user: "a", memberOf: "ledger_reader", logins: ["a", "a"] } },
-    }),
-    ["KEYPLANE_DATABASE has no two logins that take turns for keyplane/production/x"],
-  ],
-  "a group that is not told": [
-    database({ groups: [] }),
-    ["KEYPLANE_DATABASE has no group for keyplane/production/titan/ledger/titan-proxy"],
+  "more than there is room for": [
+    { "environment.variables.MORE": "x".repeat(3800) },
+    ["its variables are over 4,096 bytes together"],
   ],
   "another AWS": [
     { "environment.variables.AWS_ENDPOINT_URL": "https://aws.example" },

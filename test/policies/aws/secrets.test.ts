@@ -67,6 +67,6 @@ test("aws-secret-rotation-declared: refuses a secret that nothing rotates, serve
   assert.deepEqual(of(everythingBut(aws.secretRotation)), ["nothing rotates it"]);
   assert.deepEqual(of(everythingBut(aws.functionPermission)), ["Secrets Manager may not call its function"]);
   assert.deepEqual(of(everythingBut(aws.function, { environment: undefined }, "titan-ledger-function")), [
-    "no function's settings name it",
+    "no function's settings name its database",
   ]);
 });
