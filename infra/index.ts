@@ -65,8 +65,8 @@ export function platform(model: Model, { part, bootstrapPasswords, lambdaCode }:
     declarePeople(model, people, { dependsOn: [people] });
     if (model.aws !== undefined) {
       if (lambdaCode === undefined) throw new Error("lambdaCode is missing: name the folders of the bundles");
-      declareAws(model.aws, lambdaCode);
-      declareFunctionLogins(model.vault, model.aws, { dependsOn: [...audit, ...rights] });
+      const roles = declareAws(model.aws, lambdaCode);
+      declareFunctionLogins(model.vault, model.aws, roles, { dependsOn: [...audit, ...rights] });
     }
     // Vault takes a quota only for a path that is mounted.
     declareQuotas(model.quotas, { dependsOn: [people, ...Object.values(made ?? {})] });

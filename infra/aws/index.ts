@@ -8,8 +8,8 @@ import { declareSchedule, declareScheduleGroup } from "./schedules.ts";
 import { DatabaseUserSecret } from "./secrets.ts";
 import { AuditTrail } from "./trail.ts";
 
-/** Declares an environment's AWS account. `code` is the folder of each function's bundle. */
-export function declareAws(aws: AwsModel, code: Record<LambdaName, string>): void {
+/** Declares an environment's AWS account. `code` is the folder of each function's bundle. @returns its roles, by name */
+export function declareAws(aws: AwsModel, code: Record<LambdaName, string>): Map<string, DeclaredRole> {
   // Who there is, then what each may use, then what is written down, then what acts.
   const roles = declareRoles(aws.roles, declareGitHub(aws.github));
   const role = (name: string) => roles.get(name) as DeclaredRole;
@@ -59,4 +59,5 @@ export function declareAws(aws: AwsModel, code: Record<LambdaName, string>): voi
   for (const secret of aws.secrets) {
     new DatabaseUserSecret(secret.name, { secret, key: keys.data, rotator: rotator(secret.function) });
   }
+  return roles;
 }

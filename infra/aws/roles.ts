@@ -10,6 +10,7 @@ export function declareGitHub({ url, audience }: AwsModel["github"]): OpenIdConn
 
 export interface DeclaredRole {
   role: Role;
+  of: AwsRole["of"];
   /** What must be there before somebody can act in the role. */
   rights: RolePolicy[];
 }
@@ -32,7 +33,7 @@ export function declareRoles(roles: AwsRole[], github: OpenIdConnectProvider): M
         rights === undefined
           ? []
           : [new RolePolicy(name, { name: "rights", role: role.name, policy: JSON.stringify(rights) })];
-      return [name, { role, rights: policies }];
+      return [name, { role, of, rights: policies }];
     }),
   );
 }

@@ -3,6 +3,7 @@ import { AuthBackendClient } from "@pulumi/vault/aws/authBackendClient.js";
 import { AuthBackendRole } from "@pulumi/vault/aws/authBackendRole.js";
 import type { AwsModel } from "../../model/aws.ts";
 import type { VaultSettings } from "../../model/vault.ts";
+import type { DeclaredRole } from "../aws/roles.ts";
 import { short } from "./lifetime.ts";
 import { login } from "./mounts.ts";
 
@@ -16,6 +17,7 @@ const longest = 900;
 export function declareFunctionLogins(
   { auth }: VaultSettings,
   aws: AwsModel,
+  roles: ReadonlyMap<string, DeclaredRole>,
   opts: CustomResourceOptions,
 ): void {
   const { emulator } = aws;
@@ -31,7 +33,11 @@ export function declareFunctionLogins(
     },
     { dependsOn: [mount] },
   );
+  // Vault asks IAM who a role is when its own is written: both must be there by then.
+  const asks = [...roles.values()].filter(({ of }) => of === "vault").flatMap(({ rights }) => rights);
   for (const { role, vault } of aws.functions) {
+    const bound = roles.get(role)?.role;
+    if (bound === undefined) throw new Error(`${role} is a role of a function and is not declared`);
     new AuthBackendRole(
       vault.role,
       {
@@ -48,7 +54,13 @@ export function declareFunctionLogins(
         tokenMaxTtl: longest,
         tokenExplicitMaxTtl: longest,
       },
-      { dependsOn: [config] },
+      {
+        dependsOn: [config, bound, ...asks],
+        // Vault keeps the id that it was told then: one that is made again under its name is told anew.
+        replacementTrigger: bound.uniqueId,
+        // Both are one path in Vault.
+        deleteBeforeReplace: true,
+      },
     );
   }
 }

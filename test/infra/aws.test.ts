@@ -40,6 +40,34 @@ suite("no stack declares an access key, a password or a user in AWS", () => {
   }
 });
 
+suite("Vault's roles of functions", async () => {
+  const model = derive(catalogue, "production");
+  const code = { "rotate-due": "rotate-due", "rotate-postgres": "rotate-postgres" };
+  const all = await declared(() =>
+    platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: code }),
+  );
+  const of = (type: string, name: string) => all.one(type, name).urn;
+  for (const { role, vault } of model.aws?.functions ?? []) {
+    const { dependsOn, deleteBeforeReplace, replacementTrigger } = all.one(
+      "vault:aws/authBackendRole:AuthBackendRole",
+      vault.role,
+    );
+    test(`${vault.role} waits for the IAM role that Vault looks up, and for Vault's right to look it up`, () => {
+      assert.deepEqual(
+        dependsOn.toSorted(),
+        [
+          of("vault:aws/authBackendClient:AuthBackendClient", "aws"),
+          of("aws:iam/role:Role", role),
+          of("aws:iam/rolePolicy:RolePolicy", "keyplane-production-vault"),
+        ].sort(),
+      );
+    });
+    test(`${vault.role} is made anew, on the same path, once the IAM role is another one`, () => {
+      assert.deepEqual([replacementTrigger, deleteBeforeReplace], [`unique-id-of-${role}`, true]);
+    });
+  }
+});
+
 /** By its type, or by an argument that holds a key or a password of AWS. */
 function isLasting({ type, inputs }: Declared): boolean {
   if (lasting.includes(type)) return true;

@@ -19,6 +19,9 @@ export interface Declared {
   ignoreChanges: string[];
   /** URNs. */
   dependsOn: string[];
+  deleteBeforeReplace: boolean;
+  /** What replaces it when it becomes another. */
+  replacementTrigger: unknown;
 }
 
 /** What a program declared, under Pulumi's mocks. Two resources of the same URN are an error, as in the engine. */
@@ -55,7 +58,11 @@ export async function declared(program: () => void | Promise<void>): Promise<Dec
           ...inputs,
           accessor: `${type}-accessor`,
           methodId: `${name}-method`,
-          ...(type.startsWith("aws:") && { arn: `arn-of-${name}`, keyId: `${name}-id` }),
+          ...(type.startsWith("aws:") && {
+            arn: `arn-of-${name}`,
+            keyId: `${name}-id`,
+            uniqueId: `unique-id-of-${name}`,
+          }),
         },
       }),
     },
@@ -84,6 +91,8 @@ export async function declared(program: () => void | Promise<void>): Promise<Dec
       retainOnDelete: request.getRetainondelete() === true,
       ignoreChanges: request.getIgnorechangesList(),
       dependsOn: request.getDependenciesList(),
+      deleteBeforeReplace: request.getDeletebeforereplace() === true,
+      replacementTrigger: request.getReplacementTrigger()?.toJavaScript(),
     });
     return register(request, callback);
   };

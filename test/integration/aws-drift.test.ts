@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { StopLoggingCommand } from "@aws-sdk/client-cloudtrail";
 import { DisableAlarmActionsCommand } from "@aws-sdk/client-cloudwatch";
-import { PutRolePolicyCommand, UpdateAssumeRolePolicyCommand } from "@aws-sdk/client-iam";
+import {
+  DeleteRoleCommand,
+  DeleteRolePolicyCommand,
+  GetRoleCommand,
+  PutRolePolicyCommand,
+  UpdateAssumeRolePolicyCommand,
+} from "@aws-sdk/client-iam";
 import { PutKeyPolicyCommand } from "@aws-sdk/client-kms";
 import { DeleteFunctionConcurrencyCommand, UpdateFunctionCodeCommand } from "@aws-sdk/client-lambda";
 import { DeleteBucketPolicyCommand, PutBucketVersioningCommand } from "@aws-sdk/client-s3";
@@ -197,6 +203,28 @@ for (const [what, , step] of hands) {
 test("the next update puts everything back", async () => {
   await stack.up({ refresh: true });
   assert.deepEqual((await stack.drift()).steps, []);
+});
+
+test("an IAM role that was deleted by hand is made again, and with it Vault's role, which knows the id of the one before", async () => {
+  const RoleName = "keyplane-local-rotate-due";
+  const ids = async () => {
+    const live = await aws.iam.send(new GetRoleCommand({ RoleName }));
+    return live.Role?.RoleId ?? "";
+  };
+  const before = await ids();
+  await aws.iam.send(new DeleteRolePolicyCommand({ RoleName, PolicyName: "rights" }));
+  await aws.iam.send(new DeleteRoleCommand({ RoleName }));
+  assert.deepEqual((await stack.drift()).steps, [`delete Role ${RoleName}`, `delete RolePolicy ${RoleName}`]);
+  const { steps } = await stack.up({ refresh: true });
+  assert.notEqual(await ids(), before);
+  assert.deepEqual(
+    steps.filter((step) => step.includes("AuthBackendRole")),
+    ["create-replacement", "delete-replaced", "replace"].map((op) => `${op} AuthBackendRole keyplane.rotate`),
+  );
+  const role = await stack.vault.read<{ bound_iam_principal_arn: string[] }>("auth/aws/role/keyplane.rotate");
+  assert.deepEqual(role?.bound_iam_principal_arn, [`arn:aws:iam::${model.account}:role/${RoleName}`]);
+  assert.deepEqual((await stack.drift()).steps, []);
+  assert.deepEqual((await stack.preview()).steps, []);
 });
 
 test("an emulator that was killed has forgotten everything: a refresh finds it gone, and the update builds it again", async () => {

@@ -36,7 +36,10 @@ export async function recordMade(
   const resources = await record(stack, program, ({ type, name, inputs }) => {
     if (!type.startsWith("aws:")) return { id: `id-of-${name}`, outputs: known(name) };
     const arn = arnIn(place, type, typeof inputs.name === "string" ? inputs.name : name);
-    return { id: type.includes("secretsmanager") ? arn : name, outputs: { arn, keyId: uuid(name) } };
+    return {
+      id: type.includes("secretsmanager") ? arn : name,
+      outputs: { arn, keyId: uuid(name), uniqueId: `unique-id-of-${name}` },
+    };
   });
   return resources.map((resource) => {
     const { accessor, methodId } = known(resource.name);
