@@ -98,8 +98,8 @@ export interface AwsFunction {
   timeout: Seconds;
   /** Megabytes. */
   memory: number;
-  /** How many may run at once. */
-  concurrency: number;
+  /** How many runs of the account's are reserved for it, and how many it may have at once; as it comes when absent. */
+  concurrency?: number;
   /** Never a value of a secret. */
   variables: Record<string, string>;
   network?: { subnets: string[]; securityGroups: string[] };

@@ -53,7 +53,7 @@ export class RotationFunction extends ComponentResource {
         code: new asset.FileArchive(code[each.code]),
         timeout: each.timeout,
         memorySize: each.memory,
-        reservedConcurrentExecutions: each.concurrency,
+        ...(each.concurrency !== undefined && { reservedConcurrentExecutions: each.concurrency }),
         environment: { variables: each.variables },
         kmsKeyArn: keys.data.arn,
         deadLetterConfig: { targetArn: deadLetters.arn },

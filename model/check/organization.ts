@@ -24,6 +24,7 @@ export function checkOrganization(organization: Checked<Organization>, systems: 
     checkProviders(organization, name, block);
     checkRotation(organization, name, block);
   }
+  checkAccounts(organization, data);
   checkExceptions(organization, data.exceptions, organization.names("people"));
 }
 
@@ -106,6 +107,24 @@ function checkAws(organization: Checked<Organization>, name: string, { aws, vaul
   }
   if (!local && aws.emulator !== undefined) {
     organization.report([...place, "emulator"], "is of the environment local alone: remove it", "key");
+  }
+}
+
+/** Of some things an account has one: the password policy, GitHub as an issuer, and what Access Analyzer looks at. */
+function checkAccounts(organization: Checked<Organization>, { environments }: Organization): void {
+  const taken = new Map<string, string>();
+  for (const [name, block] of Object.entries(environments)) {
+    const account = block?.aws?.account;
+    if (account === undefined) continue;
+    const before = taken.get(account);
+    if (before === undefined) taken.set(account, name);
+    else {
+      organization.report(
+        ["environments", name, "aws", "account"],
+        `is also the account of ${quote(before)}: give each environment an account of its own, since an account has ` +
+          "one password policy and one GitHub identity provider, which two stacks would take from each other",
+      );
+    }
   }
 }
 

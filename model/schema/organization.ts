@@ -93,6 +93,8 @@ const TimeOfDay = z
 
 const AwsAccount = text(/^[0-9]{12}$/, 'write the account as 12 digits in quotes, such as "111111111111"');
 
+const reservation = "write a number from 1 to 10, or none";
+
 /** One environment: everything that differs between them. The local stack fills in what it learns at run time. */
 export const Environment = z
   .strictObject({
@@ -222,12 +224,18 @@ export const Environment = z
           .optional()
           .meta({ description: "Where functions run, from which Vault and the databases are reached." }),
         concurrency: z
-          .int({ error: "write a number from 1 to 100" })
-          .min(1, { error: "write a number from 1 to 100" })
-          .max(100, { error: "write a number from 1 to 100" })
+          .union(
+            [
+              z.int({ error: reservation }).min(1, { error: reservation }).max(10, { error: reservation }),
+              z.literal("none"),
+            ],
+            { error: reservation },
+          )
           .optional()
           .meta({
-            description: "How many runs of one function are reserved and possible at once; 1 by default.",
+            description:
+              "How many runs of a function are reserved and possible at once, or none; 1 for the runner alone by default. " +
+              "AWS refuses every reservation that leaves an account fewer than 100 (of a new one: 10) unreserved.",
           }),
         trail: z.strictObject({ "object-lock": Duration.optional() }).optional().meta({
           description: "For how long nobody, not even the root user, can delete a file of the trail.",

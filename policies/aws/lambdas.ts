@@ -35,15 +35,17 @@ export const functionNoSecret: ResourceRule = {
 
 export const functionFailsLoudly: ResourceRule = {
   name: "aws-lambda-fails-loudly",
-  sentence: "A rotation Lambda that fails leaves its event in a queue, and cannot run in any number at once.",
+  sentence: "A rotation Lambda that fails leaves its event in a queue, and none is kept from running.",
   severity: "high",
-  fix: "Set deadLetterConfig.targetArn and reservedConcurrentExecutions.",
+  fix: "Set deadLetterConfig.targetArn; leave reservedConcurrentExecutions out, or set it to 1 or more.",
   controls: ["NIST-800-53r5/SC-24", "R14"],
   types: [aws.function],
   *judge({ props }) {
     if (text(record(props.deadLetterConfig).targetArn) === undefined) yield "deadLetterConfig is not set";
-    const most = number(props.reservedConcurrentExecutions);
-    if (most === undefined || most < 1) yield "reservedConcurrentExecutions is not set";
+    // -1 reserves nothing; 0 stops it. https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+    const { reservedConcurrentExecutions: reserved } = props;
+    if (reserved !== undefined && reserved !== -1 && (number(reserved) ?? 0) < 1)
+      yield "reservedConcurrentExecutions lets none run";
   },
 };
 
@@ -74,9 +76,10 @@ function areIds(value: unknown, kind: string): boolean {
 
 export const functionBounded: ResourceRule = {
   name: "aws-lambda-bounded",
-  sentence: "A function ends: its time, its memory and how many run at once have bounds that it can work in.",
+  sentence:
+    "A function ends: its time and its memory have bounds that it can work in, and it reserves few runs.",
   severity: "medium",
-  fix: "Set timeout to 60 to 900 seconds, memorySize to 128 to 3008 MB, and reservedConcurrentExecutions to 1 to 10.",
+  fix: "Set timeout to 60 to 900 seconds, memorySize to 128 to 3008 MB, and reservedConcurrentExecutions to 10 at most.",
   controls: ["NIST-800-53r5/SC-6", "R14"],
   types: [aws.function],
   *judge({ props }) {

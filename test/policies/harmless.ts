@@ -74,6 +74,10 @@ export const harmless: [what: RegExp, reason: string][] = [
   // registry/lambda/function
   [/:Function\.architectures/, "the bundle is JavaScript, which runs on both; AWS refuses every other word"],
   [/:Function\.code\.__pulumiArchive/, "a mark for this process alone; the one on the wire is judged"],
+  [
+    /:Function\.reservedConcurrentExecutions dropped$/,
+    "nothing is reserved, as `concurrency: none` asks: runs of the same rotation exclude one another by its journal",
+  ],
   [/:Function\.vpcConfig\.subnetIds\[\] dropped$/, "a zone less; without any it is reported"],
   // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
   [

@@ -18,7 +18,6 @@ export function deriveFunctions(
   const { aws } = block;
   const common = {
     memory: 256,
-    concurrency: aws?.concurrency ?? 1,
     ...given(
       "network",
       aws?.network && {
@@ -51,6 +50,8 @@ export function deriveFunctions(
       logGroup: `/aws/lambda/${due}`,
       timeout: 15 * minute,
       ...common,
+      // What the run before has not ended is no work for a second one.
+      ...given("concurrency", reserved(aws?.concurrency ?? 1)),
       variables: { ...variables(runner.role), KEYPLANE_ENVIRONMENT: place.environment },
       vault: runner,
       calledBy: "schedule" as const,
@@ -71,6 +72,8 @@ export function deriveFunctions(
           logGroup: `/aws/lambda/${name}`,
           timeout: minute,
           ...common,
+          // Users of one database may be due in the same hour: their steps do not wait for one another.
+          ...given("concurrency", reserved(aws?.concurrency ?? "none")),
           variables: {
             ...variables(own),
             // Its users stand beside the code: there may be more than variables have room for.
@@ -81,6 +84,10 @@ export function deriveFunctions(
         };
       }),
   ].sort((a, b) => compare(a.name, b.name));
+}
+
+function reserved(concurrency: number | "none"): number | undefined {
+  return concurrency === "none" ? undefined : concurrency;
 }
 
 /** What Vault demands in a login's signed header, so that a login to another server is worth nothing here. */

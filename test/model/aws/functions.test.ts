@@ -33,3 +33,23 @@ test("a function's variables are the same however many users it rotates; each st
   assert.equal(names(many).length, 81);
   assert.ok(names(many).includes("keyplane/production/titan/ledger/relay-79"));
 });
+
+/** How many runs are reserved for each code, where production says so of `concurrency`. */
+function reservations(said: string) {
+  const files = realFiles();
+  const organization = files["organization.yaml"] ?? "";
+  const account = /\n( +)account: "?222222222222"?\n/;
+  assert.match(organization, account);
+  const text = organization.replace(
+    account,
+    (line, indent) => `${line}${said === "" ? "" : `${indent}concurrency: ${said}\n`}`,
+  );
+  const { aws } = derive(loadCatalogueFrom({ ...files, "organization.yaml": text }), "production");
+  return Object.fromEntries(aws?.functions.map(({ code, concurrency }) => [code, concurrency]) ?? []);
+}
+
+test("one run of the runner is reserved, and none of the functions whose rotations may coincide", () => {
+  assert.deepEqual(reservations(""), { "rotate-due": 1, "rotate-postgres": undefined });
+  assert.deepEqual(reservations("none"), { "rotate-due": undefined, "rotate-postgres": undefined });
+  assert.deepEqual(reservations("3"), { "rotate-due": 3, "rotate-postgres": 3 });
+});

@@ -33,6 +33,30 @@ export const aws: Malformed[] = [
     ],
   },
   {
+    name: "a reservation of no run",
+    files: change("organization.yaml", "    postgres: {", account.replace(" }\n", ", concurrency: 0 }\n")),
+    expected: [
+      "organization.yaml:22:68: environments.production.aws.concurrency is 0: write a number from 1 to 10, or none",
+    ],
+  },
+  {
+    name: "two environments in one account",
+    files: (right) =>
+      change(
+        "organization.yaml",
+        "  production:\n",
+        `  staging:
+    vault: { address: "https://vault.staging.acme.example", cidrs: [10.0.0.0/16], audit: { one: { type: file, path: /a }, two: { type: syslog, facility: AUTH } } }
+    postgres: { host: db.acme.example }
+    aws: { account: "111111111111", region: eu-west-1, network: { subnets: [subnet-0a1b2c3d], security-groups: [sg-0a1b2c3d] } }
+  production:
+`,
+      )(inAccount()(right)),
+    expected: [
+      'organization.yaml:26:21: environments.production.aws.account is also the account of "staging": give each environment an account of its own, since an account has one password policy and one GitHub identity provider, which two stacks would take from each other',
+    ],
+  },
+  {
     name: "a subnet by a name",
     files: change(
       "organization.yaml",

@@ -25,10 +25,8 @@ ruleSuite(lambdas.functionNoSecret, rotator, {
   "no key of ours": [{ kmsKeyArn: undefined }, ["kmsKeyArn is not set"]],
 });
 ruleSuite(lambdas.functionFailsLoudly, rotator, {
-  unset: [
-    { deadLetterConfig: undefined, reservedConcurrentExecutions: undefined },
-    ["deadLetterConfig is not set", "reservedConcurrentExecutions is not set"],
-  ],
+  unset: [{ deadLetterConfig: undefined }, ["deadLetterConfig is not set"]],
+  stopped: [{ reservedConcurrentExecutions: 0 }, ["reservedConcurrentExecutions lets none run"]],
 });
 ruleSuite(lambdas.functionInside, rotator, {
   unset: [{ vpcConfig: undefined }, ["vpcConfig names no subnet or security group"]],
