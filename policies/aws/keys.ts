@@ -1,8 +1,8 @@
 import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
-import { covers } from "./document.ts";
-import { isAccount, statements } from "./documents.ts";
+import { covers, demanded } from "./document.ts";
+import { called, isAccount, statements } from "./documents.ts";
 import { environmentOf } from "./place.ts";
 import { aws } from "./types.ts";
 
@@ -71,17 +71,25 @@ export const keyNotLockedOut: ResourceRule = {
 
 export const keyDeletionSlow: ResourceRule = {
   name: "aws-kms-deletion-window",
-  sentence: "A deleted key can be brought back for 30 days.",
+  sentence: "A deleted key can be brought back for 30 days, whoever deletes it.",
   severity: "high",
-  fix: "Set deletionWindowInDays to 30.",
+  fix: "Set deletionWindowInDays to 30, and compare kms:ScheduleKeyDeletionPendingWindowInDays with 30 where a role may delete.",
   controls: ["NIST-800-53r5/SC-12", "R22"],
   types: [aws.key],
-  *judge({ props }) {
+  *judge({ type, props }) {
+    for (const statement of statements(type, props)) {
+      if (!statement.allow || !covers(statement, "kms:ScheduleKeyDeletion")) continue;
+      if (statement.principals.every(isAccount)) continue;
+      const [days] = demanded(statement, pendingWindow, "numericgreaterthanequals") ?? [];
+      if (days === undefined || !(Number(days) >= 30)) yield `${called(statement)} deletes the key sooner`;
+    }
     if (props.deletionWindowInDays !== undefined && number(props.deletionWindowInDays) !== 30)
       yield "deletionWindowInDays is not 30";
     if (props.isEnabled === false) yield "the key is disabled";
   },
 };
+
+const pendingWindow = "kms:ScheduleKeyDeletionPendingWindowInDays";
 
 export const keyUsesApart: ResourceRule = {
   name: "aws-kms-uses-apart",
@@ -92,18 +100,18 @@ export const keyUsesApart: ResourceRule = {
   controls: ["NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7", "R53"],
   types: [aws.key],
   *judge({ type, props }) {
-    const uses = statements(type, props).filter(
-      (statement) =>
-        statement.allow &&
-        covers(statement, "kms:Decrypt") &&
-        statement.principals.some((principal) => principal.startsWith("AWS ") && !isAccount(principal)),
+    const ofRoles = statements(type, props).filter(
+      ({ allow, principals }) =>
+        allow && principals.some((principal) => principal.startsWith("AWS ") && !isAccount(principal)),
     );
+    const uses = ofRoles.filter((statement) => covers(statement, "kms:Decrypt"));
     const roles = new Set(uses.flatMap(({ principals }) => principals));
-    if (roles.size < 2) return;
-    for (const { conditions, sid } of uses) {
-      const compared = [...(conditions.get("stringequals")?.keys() ?? [])];
+    // A grant gives every use of the key, to whoever makes it as well.
+    const grants = ofRoles.filter((statement) => covers(statement, "kms:CreateGrant"));
+    for (const statement of new Set(roles.size < 2 ? grants : [...uses, ...grants])) {
+      const compared = [...(statement.conditions.get("stringequals")?.keys() ?? [])];
       if (!compared.some((key) => key === "kms:viaservice" || key.startsWith("kms:encryptioncontext:")))
-        yield `"${sid}" opens whatever the key has encrypted`;
+        yield `${called(statement)} opens whatever the key has encrypted`;
     }
   },
 };

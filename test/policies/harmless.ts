@@ -44,6 +44,18 @@ export const harmless: [what: RegExp, reason: string][] = [
     "somebody less for whom it holds; one that holds for nobody is refused",
   ],
   [/Statement\[Allow\]\.Condition\.ArnEquals\.ec2:Subnet\[\] dropped$/, "a subnet less for which it holds"],
+  [
+    /:RolePolicy\.policy\{\}\.Statement\[Allow\]\.Resource(\[\])? (widened|wildcard)$/,
+    "reads tags of logs and alarms, which are configuration: only seeing may be for everything",
+  ],
+  [
+    /:RolePolicy\.policy\{\}\.Statement\[Allow\]\.Condition dropped$/,
+    "creates a service-linked role: the resource names the one of the access analyzer already",
+  ],
+  [
+    /:Key\.policy\{\}.*kms:ScheduleKeyDeletionPendingWindowInDays another$/,
+    "a number of more days than thirty",
+  ],
   [/Statement\[Deny\]\.NotAction\[\] dropped$/, "denies more: an action less is left open"],
   [/Statement\[Deny\]\.Action(\[\])? (widened|wildcard)$/, "denies more"],
   [/Statement\[Deny\]\.NotResource\[\] dropped$/, "denies more: less is one's own"],
@@ -132,7 +144,7 @@ export const harmless: [what: RegExp, reason: string][] = [
     "a role that the catalogue names and somebody else makes; of our own it is reported",
   ],
   [
-    /:RolePolicy\.policy\{\}\.Statement\[Allow\]\.(Resource|Condition\.ArnEquals\.ec2:Subnet)\[\] another$/,
+    /:RolePolicy\.policy\{\}\.Statement\[Allow\]\.(Resource(\[\])?|Condition\.ArnEquals\.ec2:Subnet\[\]) another$/,
     "of that name there is nothing: a right less",
   ],
   // https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_iam-permissions.html
