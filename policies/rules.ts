@@ -1,3 +1,4 @@
+import * as known from "./arguments.ts";
 import * as account from "./aws/account.ts";
 import * as alarms from "./aws/alarms.ts";
 import * as buckets from "./aws/buckets.ts";
@@ -32,6 +33,7 @@ import * as places from "./vault/places.ts";
 import * as platform from "./vault/platform.ts";
 import * as quotas from "./vault/quotas.ts";
 import * as tokens from "./vault/tokens.ts";
+import * as whole from "./vault/whole.ts";
 
 const subjects: object[] = [
   audit,
@@ -47,6 +49,7 @@ const subjects: object[] = [
   quotas,
   endpoint,
   functions,
+  whole,
   documents,
   trust,
   rights,
@@ -66,6 +69,7 @@ const subjects: object[] = [
   declared,
   workloads,
   providers,
+  known,
 ];
 
 const isRule = (value: unknown): value is Rule =>

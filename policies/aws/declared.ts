@@ -78,3 +78,29 @@ export const documentNamesDeclared: StackRule = {
 };
 
 const withDocument = [...documents, aws.rolePolicy, aws.groupPolicy];
+
+export const trailDeclared: StackRule = {
+  name: "aws-trail-declared",
+  sentence: "An account whose roles are declared here has one trail, which sees what they do.",
+  severity: "critical",
+  fix: "Declare the trail beside the account's roles; infra/aws/trail.ts does.",
+  controls: ["CIS-AWS-4.0.1/3.1", "NIST-800-53r5/AU-2", "NIST-800-53r5/AU-12", "R52"],
+  *judgeStack(resources) {
+    if (ofType(resources, aws.role).length === 0) return;
+    const trails = ofType(resources, aws.trail).length;
+    if (trails !== 1) yield { message: `there are ${trails} trails` };
+  },
+};
+
+export const keysDeclared: StackRule = {
+  name: "aws-keys-declared",
+  sentence: "Every alias is of a key that is declared with it.",
+  severity: "high",
+  fix: "Declare the key beside its alias; infra/aws/keys.ts does.",
+  controls: ["NIST-800-53r5/CM-8", "NIST-800-53r5/SC-12", "R10"],
+  *judgeStack(resources) {
+    // A key has no name; the aliases say how many there are.
+    const [aliases, keys] = [ofType(resources, aws.keyAlias).length, ofType(resources, aws.key).length];
+    if (keys < aliases) yield { message: `${aliases} aliases are of ${keys} keys` };
+  },
+};

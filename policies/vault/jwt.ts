@@ -31,6 +31,8 @@ export const jwtMountTrusted: ResourceRule = {
     const weak = algorithms.filter((algorithm) => !/^(RS|ES|PS)(256|384|512)$|^EdDSA$/.test(algorithm));
     if (weak.length > 0) yield `jwtSupportedAlgs admits ${weak.join(", ")}`;
     if (props.defaultRole !== undefined) yield "defaultRole lets a job log in without naming its role";
+    if (discovery === "https://token.actions.githubusercontent.com" && props.oidcDiscoveryCaPem !== undefined)
+      yield "oidcDiscoveryCaPem lets somebody else than GitHub be GitHub";
     for (const name of ["jwksUrl", "jwtValidationPubkeys", "oidcClientSecret"]) {
       if (props[name] !== undefined) yield `${name} is set beside the issuer`;
     }

@@ -108,7 +108,6 @@ export const harmless: [what: RegExp, reason: string][] = [
     "AWS then takes the rest of the day on which it is due",
   ],
   [/:TopicSubscription removed$/, "another contact still hears; of the last one it is reported"],
-  [/^aws:(kms\/key:Key|cloudtrail\/trail:Trail) removed$/, "protected: the engine refuses it"],
   [/:MfaTotp\.issuer/, "a label in people's apps"],
   // hashicorp/vault 1.21 vault/login_mfa.go: 0 or 1 codes beside the current one
   [/:MfaTotp\.skew zero$/, "stricter"],
@@ -121,13 +120,12 @@ export const harmless: [what: RegExp, reason: string][] = [
   // vault-plugin-secrets-kv 0.25 path_config.go: a duration of zero is none
   [/:SecretBackendV2\.deleteVersionAfter dropped$/, "Vault's default is 0 as well"],
   [/jwt.*\.tokenNoDefaultPolicy/, "of service tokens: the default policy is judged by itself"],
-  [/:SecretBackendRole\.tokenPeriod added$/, "not an argument of a database role"],
   // vault-plugin-auth-kubernetes 0.23 path_login.go: no login without a configuration
   [/^vault:.*(Role|:AuthBackendConfig) removed$/, "a login less"],
   [/^vault:index\/policy:Policy removed$/, "a right less; of the policy `default` it is reported"],
   [
-    /:(Mount|AuthBackend|SecretBackendKey|SecretBackendConnection) removed$/,
-    "protected: the engine refuses it",
+    /:SecretBackendKey removed$/,
+    "protected: the engine refuses it; where a system's key is not yet, its users cannot work",
   ],
   [/:Policy\.(every source|policy writing) added$/, "keyplane.rotate and keyplane.deploy have that right"],
   // What the catalogue alone says, no rule can tell from another of the same form: whoever reviews its line does.

@@ -24,6 +24,10 @@ ruleSuite(jwt.jwtMountTrusted, shipped(vault.jwt), {
     { jwtValidationPubkeys: ["x"] },
     ["jwtValidationPubkeys is set beside the issuer"],
   ],
+  "an authority of one's own for GitHub": [
+    { oidcDiscoveryCaPem: "x" },
+    ["oidcDiscoveryCaPem lets somebody else than GitHub be GitHub"],
+  ],
   "a default role": [
     { defaultRole: "titan.ci.deploy" },
     ["defaultRole lets a job log in without naming its role"],
