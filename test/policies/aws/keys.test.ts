@@ -6,6 +6,7 @@ import { type Example, findings, ruleSuite, shipped } from "../examples.ts";
 import { reworded } from "./document.ts";
 
 const root = { AWS: "arn:aws:iam::111111111111:root" };
+const role = (name: string) => ({ AWS: `arn:aws:iam::111111111111:role/${name}` });
 const own = { Effect: "Allow", Action: "kms:*", Principal: root, Resource: "*" };
 const policy = (...Statement: unknown[]) => ({ policy: JSON.stringify({ Statement }) });
 const key: Example = {
@@ -41,6 +42,17 @@ ruleSuite(keys.keyNotLockedOut, key, {
 ruleSuite(keys.keyDeletionSlow, key, {
   "a week": [{ deletionWindowInDays: 7 }, ["deletionWindowInDays is not 30"]],
   disabled: [{ isEnabled: false }, ["the key is disabled"]],
+  "a role that deletes it sooner": [
+    policy(own, { ...own, Action: "kms:ScheduleKeyDeletion", Principal: role("app") }),
+    ["a statement deletes the key sooner"],
+  ],
+  "a role that waits a week": [
+    policy(own, {
+      ...{ ...own, Action: "kms:ScheduleKeyDeletion", Principal: role("app") },
+      Condition: { NumericGreaterThanEquals: { "kms:ScheduleKeyDeletionPendingWindowInDays": "7" } },
+    }),
+    ["a statement deletes the key sooner"],
+  ],
 });
 const shared = shipped(aws.key, "data");
 ruleSuite(keys.keyUsesApart, shared, {
@@ -56,6 +68,12 @@ ruleSuite(keys.keyUsesApart, shared, {
   ],
 });
 ruleSuite(keys.keyUsesApart, shipped(aws.key, "unseal"), {});
+ruleSuite(keys.keyUsesApart, key, {
+  "a role that grants itself every use": [
+    policy(own, { ...own, Action: "kms:CreateGrant", Principal: role("app") }),
+    ["a statement opens whatever the key has encrypted"],
+  ],
+});
 ruleSuite(keys.aliasOurs, shipped(aws.keyAlias, "data"), {
   unset: [{ name: undefined }, ["its name does not say which environment's and what for"]],
   "another environment's": [
