@@ -52,15 +52,13 @@ function checkVariables(organization: Checked<Organization>, environment: string
 
 /** Each secret stands by name in the rights of its function and of who may have it rotated. */
 function checkRights(keeping: Subject[], { roles, secrets }: AwsModel): void {
-  const [longest] = roles
-    .map(({ name, rights }) => ({ name, length: JSON.stringify(rights ?? "").length }))
-    .sort((a, b) => b.length - a.length);
-  if (longest === undefined || longest.length <= most.rights) return;
+  const longest = Math.max(...roles.map(({ rights }) => JSON.stringify(rights ?? "").length));
+  if (longest <= most.rights) return;
   const [subject] = keeping.toSorted((a, b) => usersIn(b.system).length - usersIn(a.system).length);
   const [fullest] = usersIn(subject?.system).toSorted((a, b) => b.users - a.users);
   subject?.file.report(
     ["databases", fullest?.database ?? ""],
-    `makes the rights of ${longest.name} longer than the ${most.rights} characters that IAM takes: ` +
+    `makes the rights of an IAM role longer than the ${most.rights} characters that IAM takes: ` +
       `Secrets Manager keeps ${secrets.length} users in the environment; let those that services read have \`as\` instead`,
     "key",
   );

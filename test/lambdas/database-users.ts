@@ -26,8 +26,8 @@ export interface RotatedUsers {
   refusal(value: DatabaseValue | undefined): Promise<string | undefined>;
 }
 
-/** So many users are known to the function: as many as IAM has room for. */
-const users = 80;
+/** So many users are known to the function: fewer than IAM has room for. */
+const users = 60;
 
 /** The repository's catalogue with more users of the ledger that Secrets Manager keeps. */
 function catalogueOfUsers(): Catalogue {

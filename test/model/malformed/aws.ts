@@ -36,7 +36,8 @@ export const aws: Malformed[] = [
     name: "a reservation of no run",
     files: change("organization.yaml", "    postgres: {", account.replace(" }\n", ", concurrency: 0 }\n")),
     expected: [
-      "organization.yaml:22:68: environments.production.aws.concurrency is 0: write a number from 1 to 10, or none",
+      "organization.yaml:22:5: environments.production.aws.network is missing: write { subnets: […], security-groups: […] } from which Vault and the databases are reached",
+      "organization.yaml:22:69: environments.production.aws.concurrency is 0: write a number from 1 to 10, or none",
     ],
   },
   {
@@ -105,7 +106,7 @@ export const aws: Malformed[] = [
       )(inAccount()(right));
     },
     expected: [
-      "systems/shop.yaml:30:3: databases.orders makes the rights of keyplane-production-rotate-postgres-shop-orders longer than the 10240 characters that IAM takes: Secrets Manager keeps 110 users in the environment; let those that services read have `as` instead",
+      "systems/shop.yaml:30:3: databases.orders makes the rights of an IAM role longer than the 10240 characters that IAM takes: Secrets Manager keeps 110 users in the environment; let those that services read have `as` instead",
     ],
   },
   {
