@@ -78,10 +78,13 @@ export interface AwsTrail {
   retention: number;
 }
 
-/** Somebody hears of it: an event of the trail that matches, or a metric of AWS' own. */
+/**
+ * Somebody hears of it: an event of the trail that matches, or what a metric of AWS' own counts; where it is `silent`, that
+ * the metric has counted nothing for so long.
+ */
 export type AwsAlarm = { name: string; purpose: string } & (
   | { pattern: string }
-  | { metric: { namespace: string; name: string; dimensions: Record<string, string> } }
+  | { metric: { namespace: string; name: string; dimensions: Record<string, string> }; silent?: Seconds }
 );
 
 export type LambdaName = "rotate-due" | "rotate-postgres";

@@ -20,7 +20,10 @@ export function declareTopic({ name, policy, emails }: AwsModel["topic"], key: K
   return topic;
 }
 
-/** Events of the trail are counted by a filter; each alarm then rings at the first one in five minutes. */
+/**
+ * Events of the trail are counted by a filter; each alarm then rings at the first one in five minutes. Who is silent where
+ * something was to happen is heard of once the time is over: nothing counted is then what is wrong.
+ */
 export function declareAlarms(
   alarms: AwsAlarm[],
   { topic, logGroup }: { topic: Topic; logGroup: string },
@@ -48,11 +51,15 @@ export function declareAlarms(
       metricName: metric.name,
       ...(Object.keys(metric.dimensions).length > 0 && { dimensions: metric.dimensions }),
       statistic: "Sum",
-      period: 300,
       evaluationPeriods: 1,
       threshold: 1,
-      comparisonOperator: "GreaterThanOrEqualToThreshold",
-      treatMissingData: "notBreaching",
+      ...("silent" in alarm && alarm.silent !== undefined
+        ? { period: alarm.silent, comparisonOperator: "LessThanThreshold", treatMissingData: "breaching" }
+        : {
+            period: 300,
+            comparisonOperator: "GreaterThanOrEqualToThreshold",
+            treatMissingData: "notBreaching",
+          }),
       alarmActions: [topic.arn],
     });
   }

@@ -1,8 +1,8 @@
 import type { Control } from "../controls.ts";
 import { ofType } from "../resource.ts";
-import type { Resource, ResourceRule, StackRule } from "../rule.ts";
+import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
 import { count, number, record, text } from "../value.ts";
-import { nameOf } from "./place.ts";
+import { nameIn, nameOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 interface Watched {
@@ -68,13 +68,29 @@ const watched: Watched[] = [
       ..."DeleteBucketPolicy DeleteBucketCors DeleteBucketLifecycle DeleteBucketReplication".split(" "),
     ),
   },
+  {
+    what: "changes of second factors, passwords and identity providers",
+    says: events(
+      ..."DeactivateMFADevice UpdateAccountPasswordPolicy AddClientIDToOpenIDConnectProvider".split(" "),
+      "UpdateOpenIDConnectProviderThumbprint",
+    ),
+  },
+  {
+    what: "alarms that are silenced",
+    says: events(
+      ..."DeleteAlarms DisableAlarmActions DeleteMetricFilter DeleteLogGroup PutRetentionPolicy Unsubscribe".split(
+        " ",
+      ),
+    ),
+  },
+  { what: "schedules that are changed", says: events("DeleteSchedule", "UpdateSchedule") },
   { what: "rotations that fail or are ended", says: events("RotationFailed", "CancelRotateSecret") },
 ];
 
 export const alarmsOfCis: StackRule = {
   name: "aws-alarms",
   sentence:
-    "Somebody hears of refused calls, root, logins without a second factor, changes of IAM, trails, keys and buckets, and rotations that fail.",
+    "Somebody hears of refused calls, root, logins without a second factor, changes of IAM, trails, keys, buckets, schedules and alarms, and rotations that fail.",
   severity: "high",
   fix: "Declare a metric filter on CloudTrail's log group with every event, and an alarm with an action on its metric.",
   controls: [
@@ -110,25 +126,37 @@ function acts({ props }: Resource): boolean {
 
 export const alarmRings: ResourceRule = {
   name: "aws-alarm-rings",
-  sentence: "An alarm rings at the first event, within five minutes, and again at the next one.",
+  sentence:
+    "An alarm rings at the first event, within five minutes, and again at the next one; one of runs, when none came in two hours at most.",
   severity: "high",
-  fix: "Sum over 300 seconds, once, at 1 or more, with missing data taken for notBreaching.",
+  fix: "Sum over 300 seconds, once, at 1 or more, with missing data taken for notBreaching; of runs over 1800, under 1, for breaching.",
   controls: ["NIST-800-53r5/SI-4(5)", "R48"],
   types: [aws.alarm],
   *judge({ props }) {
     const period = number(props.period);
-    if (period === undefined || period < 10 || period > 300) yield "period is not 300 seconds or less";
+    if (isOfRuns(props)) {
+      // A schedule calls once an hour at least; CloudWatch takes whole minutes.
+      if (period === undefined || period < 1200 || period > 7200 || period % 60 !== 0)
+        yield "period is not 1200 to 7200 seconds";
+    } else if (period === undefined || period < 10 || period > 300) yield "period is not 300 seconds or less";
     if (number(props.evaluationPeriods) !== 1) yield "evaluationPeriods is not 1";
     if (number(props.threshold) !== 1) yield "threshold is not 1";
-    if (props.comparisonOperator !== "GreaterThanOrEqualToThreshold")
-      yield "comparisonOperator is not GreaterThanOrEqualToThreshold";
+    const operator = isOfRuns(props) ? "LessThanThreshold" : "GreaterThanOrEqualToThreshold";
+    if (props.comparisonOperator !== operator) yield `comparisonOperator is not ${operator}`;
     if (props.statistic !== "Sum" && props.statistic !== "Maximum")
       yield "statistic is neither Sum nor Maximum";
-    // Otherwise it stays in alarm after the last event, and the next one is no change that is told.
-    if (props.treatMissingData !== "notBreaching") yield "treatMissingData is not notBreaching";
+    // Of a function that is not called nothing is counted. Any other alarm would stay in alarm after the last event, and the
+    // next one would be no change that is told.
+    const missing = isOfRuns(props) ? "breaching" : "notBreaching";
+    if (props.treatMissingData !== missing) yield `treatMissingData is not ${missing}`;
     if (props.actionsEnabled === false || count(props.alarmActions) === 0) yield "nobody is told";
   },
 };
+
+/** That something happened is what is right: the alarm is for when it did not. */
+function isOfRuns({ namespace, metricName }: Props): boolean {
+  return text(namespace) === "AWS/Lambda" && text(metricName) === "Invocations";
+}
 
 export const filterCounts: ResourceRule = {
   name: "aws-metric-counts",
@@ -150,9 +178,10 @@ export const filterCounts: ResourceRule = {
 
 export const functionsWatched: StackRule = {
   name: "aws-failures-alarmed",
-  sentence: "Somebody hears of each function that fails and of each queue where something was put aside.",
+  sentence:
+    "Somebody hears of each function that fails, waits or is no longer called, and of each queue where something was put aside.",
   severity: "high",
-  fix: "Declare an alarm on Errors of each function, and on ApproximateNumberOfMessagesVisible of each queue.",
+  fix: "Declare alarms on Errors and Throttles of each function, on Invocations of each that a schedule calls, and on ApproximateNumberOfMessagesVisible of each queue.",
   controls: ["NIST-800-53r5/SI-4", "R48"],
   *judgeStack(resources) {
     const heard = new Set(
@@ -163,14 +192,27 @@ export const functionsWatched: StackRule = {
           return `${text(props.namespace)}/${text(props.metricName)} ${text(FunctionName) ?? text(QueueName)}`;
         }),
     );
-    const metrics: Record<string, string> = {
-      [aws.function]: "AWS/Lambda/Errors",
-      [aws.queue]: "AWS/SQS/ApproximateNumberOfMessagesVisible",
-    };
-    for (const [type, metric] of Object.entries(metrics)) {
-      for (const each of ofType(resources, type)) {
-        if (!heard.has(`${metric} ${nameOf(each)}`))
-          yield { urn: each.urn, message: "nobody hears when it fails" };
+    const scheduled = ofType(resources, aws.schedule).map(({ props }) =>
+      nameIn(text(record(props.target).arn) ?? ""),
+    );
+    const functions = ofType(resources, aws.function);
+    const wanted: [what: string, metric: string, of: readonly Resource[]][] = [
+      ["when it fails", "AWS/Lambda/Errors", functions],
+      ["when it has to wait", "AWS/Lambda/Throttles", functions],
+      [
+        "when nothing calls it any more",
+        "AWS/Lambda/Invocations",
+        functions.filter((each) => scheduled.includes(nameOf(each))),
+      ],
+      [
+        "when something is put aside",
+        "AWS/SQS/ApproximateNumberOfMessagesVisible",
+        ofType(resources, aws.queue),
+      ],
+    ];
+    for (const [what, metric, of] of wanted) {
+      for (const each of of) {
+        if (!heard.has(`${metric} ${nameOf(each)}`)) yield { urn: each.urn, message: `nobody hears ${what}` };
       }
     }
   },

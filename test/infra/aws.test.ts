@@ -8,6 +8,10 @@ import { type Declared, declared } from "./declared.ts";
 
 const catalogue = await loadCatalogue("catalogue");
 
+const code = { "rotate-due": "rotate-due", "rotate-postgres": "rotate-postgres" };
+const model = derive(catalogue, "production");
+const all = await declared(() => platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: code }));
+
 /** What makes a credential that lasts, or somebody who would have one. */
 const lasting = [
   "aws:iam/accessKey:AccessKey",
@@ -26,7 +30,6 @@ suite("no stack declares an access key, a password or a user in AWS", () => {
       const found: string[] = [];
       let accounts = 0;
       for (const part of parts) {
-        const code = { "rotate-due": "rotate-due", "rotate-postgres": "rotate-postgres" };
         const { resources } = await declared(() =>
           platform(model, { part, bootstrapPasswords: {}, lambdaCode: code }),
         );
@@ -40,12 +43,48 @@ suite("no stack declares an access key, a password or a user in AWS", () => {
   }
 });
 
-suite("Vault's roles of functions", async () => {
-  const model = derive(catalogue, "production");
-  const code = { "rotate-due": "rotate-due", "rotate-postgres": "rotate-postgres" };
-  const all = await declared(() =>
-    platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: code }),
-  );
+suite("alarms on what AWS itself counts", () => {
+  const metrics = (namespace: string) =>
+    all
+      .of("aws:cloudwatch/metricAlarm:MetricAlarm")
+      .filter(({ inputs }) => inputs.namespace === namespace)
+      .map(({ inputs }) => [inputs.metricName, inputs.dimensions]);
+  const names = all.of("aws:lambda/function:Function").map(({ inputs }) => inputs.name);
+
+  test("are of the declared functions: failed, kept waiting, and the scheduled one not called for half an hour", () => {
+    assert.equal(names.length, 2);
+    const due = "keyplane-production-rotate-due";
+    assert.deepEqual(
+      new Set(metrics("AWS/Lambda").map((one) => JSON.stringify(one))),
+      new Set(
+        [
+          ...["Errors", "Throttles"].flatMap((metric) =>
+            names.map((FunctionName) => [metric, { FunctionName }]),
+          ),
+          ["Invocations", { FunctionName: due }],
+        ].map((one) => JSON.stringify(one)),
+      ),
+    );
+    const { period, comparisonOperator, treatMissingData } = all.one(
+      "aws:cloudwatch/metricAlarm:MetricAlarm",
+      `${due}-not-run`,
+    ).inputs;
+    assert.deepEqual(
+      [period, comparisonOperator, treatMissingData],
+      [1800, "LessThanThreshold", "breaching"],
+    );
+  });
+
+  test("are of the declared queue, where every function and the schedule put what failed", () => {
+    const [queue] = all.of("aws:sqs/queue:Queue");
+    assert.deepEqual(metrics("AWS/SQS"), [
+      ["ApproximateNumberOfMessagesVisible", { QueueName: queue?.inputs.name }],
+    ]);
+    assert.equal(queue?.inputs.name, model.aws?.deadLetters);
+  });
+});
+
+suite("Vault's roles of functions", () => {
   const of = (type: string, name: string) => all.one(type, name).urn;
   for (const { role, vault } of model.aws?.functions ?? []) {
     const { dependsOn, deleteBeforeReplace, replacementTrigger } = all.one(

@@ -1,4 +1,5 @@
 import type { AwsAlarm, AwsFunction, PolicyDocument } from "../../aws.ts";
+import { minute } from "../context.ts";
 import { allow, arn, deny, document, type Place } from "./document.ts";
 
 /** CloudTrail alone writes, by TLS, for this one trail; nobody comes by plain HTTP. */
@@ -44,8 +45,8 @@ export function topicPolicy(place: Place, topic: string): PolicyDocument {
 
 /** Any of these events. */
 const event = (...names: string[]) => names.map((name) => `($.eventName = ${name})`).join(" || ");
-const from = (source: string, events: string) =>
-  `{ ($.eventSource = ${source}.amazonaws.com) && (${events}) }`;
+const of = (source: string, events: string) => `($.eventSource = ${source}.amazonaws.com) && (${events})`;
+const from = (source: string, events: string) => `{ ${of(source, events)} }`;
 
 /**
  * What somebody must hear of: section 4 of the CIS AWS Foundations Benchmark 4.0.1 as far as the platform touches it, and
@@ -88,6 +89,36 @@ const watched: [name: string, purpose: string, pattern: string][] = [
     ),
   ],
   [
+    "login-changed",
+    "Who may log in, or how, was changed: a second factor, a password or an identity provider",
+    from(
+      "iam",
+      event(
+        ..."AddClientIDToOpenIDConnectProvider CreateSAMLProvider DeactivateMFADevice DeleteAccountPasswordPolicy".split(
+          " ",
+        ),
+        ..."DeleteVirtualMFADevice UpdateAccessKey UpdateAccountPasswordPolicy UpdateLoginProfile".split(" "),
+        ..."UpdateOpenIDConnectProviderThumbprint UpdateSAMLProvider".split(" "),
+      ),
+    ),
+  ],
+  [
+    "alarm-silenced",
+    "An alarm, what it looks at or who hears of it was taken away",
+    `{ ${[
+      of("monitoring", event("DeleteAlarms", "DisableAlarmActions")),
+      of("logs", event("DeleteLogGroup", "DeleteLogStream", "DeleteMetricFilter", "PutRetentionPolicy")),
+      of("sns", event("DeleteTopic", "Unsubscribe")),
+    ]
+      .map((source) => `(${source})`)
+      .join(" || ")} }`,
+  ],
+  [
+    "schedule-changed",
+    "What looks for due rotations is called at other times, or no longer",
+    from("scheduler", event("DeleteSchedule", "DeleteScheduleGroup", "UpdateSchedule")),
+  ],
+  [
     "trail-changed",
     "CloudTrail was changed or stopped (CIS 4.5)",
     from(
@@ -124,16 +155,40 @@ const watched: [name: string, purpose: string, pattern: string][] = [
   ],
 ];
 
-/** An alarm per thing that is watched, one per function that fails, and one for what was put aside. */
+/** Twice the quarter of an hour in which the schedule calls its function once, at any of five minutes. */
+const silence = 30 * minute;
+
+/**
+ * An alarm per thing that is watched, one per function that fails, that is kept from running or that a schedule no longer
+ * calls, and one for what was put aside.
+ */
 export function deriveAlarms(place: Place, functions: AwsFunction[], deadLetters: string): AwsAlarm[] {
   const named = (name: string) => `keyplane-${place.environment}-${name}`;
   return [
     ...watched.map(([name, purpose, pattern]) => ({ name: named(name), purpose, pattern })),
-    ...functions.map(({ name }) => ({
-      name: `${name}-failed`,
-      purpose: "A run of the function failed",
-      metric: { namespace: "AWS/Lambda", name: "Errors", dimensions: { FunctionName: name } },
-    })),
+    ...functions.flatMap(({ name, calledBy }): AwsAlarm[] => {
+      const counted = (metric: string) => ({
+        metric: { namespace: "AWS/Lambda", name: metric, dimensions: { FunctionName: name } },
+      });
+      return [
+        { name: `${name}-failed`, purpose: "A run of the function failed", ...counted("Errors") },
+        {
+          name: `${name}-throttled`,
+          purpose: "A run of the function had to wait for another one",
+          ...counted("Throttles"),
+        },
+        ...(calledBy === "schedule"
+          ? [
+              {
+                name: `${name}-not-run`,
+                purpose: "Nothing called the function for half an hour: what is due is not rotated",
+                ...counted("Invocations"),
+                silent: silence,
+              },
+            ]
+          : []),
+      ];
+    }),
     {
       name: named("put-aside"),
       purpose: "What was tried often enough lies among the dead letters",

@@ -14,6 +14,9 @@ const heard: [filter: string, what: string][] = [
   ["console-login-failed", "console logins that fail"],
   ["key-disabled", "keys that are disabled or deleted"],
   ["bucket-policy-changed", "changes of bucket policies"],
+  ["login-changed", "changes of second factors, passwords and identity providers"],
+  ["alarm-silenced", "alarms that are silenced"],
+  ["schedule-changed", "schedules that are changed"],
   ["rotation-failed", "rotations that fail or are ended"],
 ];
 for (const [filter, what] of heard) {
@@ -33,6 +36,13 @@ test("aws-alarms: refuses a filter that leaves out one event of those that CIS l
     ["trail-changed", "StopLogging"],
     ["key-disabled", "ScheduleKeyDeletion"],
     ["bucket-policy-changed", "PutBucketReplication"],
+    ["login-changed", "DeactivateMFADevice"],
+    ["login-changed", "AddClientIDToOpenIDConnectProvider"],
+    ["alarm-silenced", "DisableAlarmActions"],
+    ["alarm-silenced", "PutRetentionPolicy"],
+    ["alarm-silenced", "Unsubscribe"],
+    ["schedule-changed", "UpdateSchedule"],
+    ["rotation-failed", "CancelRotateSecret"],
   ] as const;
   assert.deepEqual(of(everything()), []);
   for (const [filter, event] of events) {
@@ -65,6 +75,19 @@ ruleSuite(alarms.alarmRings, shipped(aws.alarm), {
   "for nobody": [{ alarmActions: [] }, ["nobody is told"]],
   "switched off": [{ actionsEnabled: false }, ["nobody is told"]],
 });
+ruleSuite(alarms.alarmRings, shipped(aws.alarm, "rotate-due-not-run"), {
+  "before a run is due": [{ period: 300 }, ["period is not 1200 to 7200 seconds"]],
+  "after a day": [{ period: 86_400 }, ["period is not 1200 to 7200 seconds"]],
+  "at every run": [
+    { comparisonOperator: "GreaterThanOrEqualToThreshold" },
+    ["comparisonOperator is not LessThanThreshold"],
+  ],
+  "not of a function that nothing calls": [
+    { treatMissingData: "notBreaching" },
+    ["treatMissingData is not breaching"],
+  ],
+  "for nobody": [{ alarmActions: [] }, ["nobody is told"]],
+});
 ruleSuite(alarms.filterCounts, shipped(aws.metricFilter), {
   unset: [{ pattern: undefined }, ["pattern is not one that CloudWatch takes"]],
   "a word": [{ pattern: "ERROR" }, ["pattern is not one that CloudWatch takes"]],
@@ -80,12 +103,15 @@ ruleSuite(alarms.filterCounts, shipped(aws.metricFilter), {
 });
 test("aws-failures-alarmed: refuses a function or a queue of which nobody hears", () => {
   const of = (examples: Example[]) => findings(alarms.functionsWatched, examples);
-  const silent = ["nobody hears when it fails"];
   assert.deepEqual(of(everything()), []);
-  assert.deepEqual(of(everythingBut(aws.alarm, undefined, "rotate-due-failed")), silent);
-  assert.deepEqual(of(everythingBut(aws.alarm, undefined, "put-aside")), silent);
-  assert.deepEqual(
-    of(everythingBut(aws.alarm, { "dimensions.FunctionName": "other" }, "rotate-due-failed")),
-    silent,
-  );
+  for (const [alarm, what] of [
+    ["rotate-due-failed", "when it fails"],
+    ["rotate-due-throttled", "when it has to wait"],
+    ["rotate-due-not-run", "when nothing calls it any more"],
+    ["put-aside", "when something is put aside"],
+  ]) {
+    assert.deepEqual(of(everythingBut(aws.alarm, undefined, alarm)), [`nobody hears ${what}`]);
+    const other = { dimensions: { FunctionName: "other", QueueName: "other" } };
+    assert.deepEqual(of(everythingBut(aws.alarm, other, alarm)), [`nobody hears ${what}`]);
+  }
 });
