@@ -192,28 +192,34 @@ export const functionsWatched: StackRule = {
           return `${text(props.namespace)}/${text(props.metricName)} ${text(FunctionName) ?? text(QueueName)}`;
         }),
     );
-    const scheduled = ofType(resources, aws.schedule).map(({ props }) =>
-      nameIn(text(record(props.target).arn) ?? ""),
-    );
     const functions = ofType(resources, aws.function);
-    const wanted: [what: string, metric: string, of: readonly Resource[]][] = [
-      ["when it fails", "AWS/Lambda/Errors", functions],
-      ["when it has to wait", "AWS/Lambda/Throttles", functions],
-      [
-        "when nothing calls it any more",
-        "AWS/Lambda/Invocations",
-        functions.filter((each) => scheduled.includes(nameOf(each))),
-      ],
+    const wanted: [what: string, metric: string, of: () => readonly Resource[]][] = [
+      ["when it fails", "AWS/Lambda/Errors", () => functions],
+      ["when it has to wait", "AWS/Lambda/Throttles", () => functions],
       [
         "when something is put aside",
         "AWS/SQS/ApproximateNumberOfMessagesVisible",
-        ofType(resources, aws.queue),
+        () => ofType(resources, aws.queue),
+      ],
+      // Last: what a schedule calls may be known only after the update.
+      [
+        "when nothing calls it any more",
+        "AWS/Lambda/Invocations",
+        () => functions.filter(scheduled(resources)),
       ],
     ];
     for (const [what, metric, of] of wanted) {
-      for (const each of of) {
+      for (const each of of()) {
         if (!heard.has(`${metric} ${nameOf(each)}`)) yield { urn: each.urn, message: `nobody hears ${what}` };
       }
     }
   },
 };
+
+/** Tells the functions that a schedule calls. */
+function scheduled(resources: readonly Resource[]): (each: Resource) => boolean {
+  const called = ofType(resources, aws.schedule).map(({ props }) =>
+    nameIn(text(record(props.target).arn) ?? ""),
+  );
+  return (each) => called.includes(nameOf(each));
+}

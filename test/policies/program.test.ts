@@ -25,6 +25,7 @@ for (const environment of environments) {
     assert.deepEqual([...new Set(findings.map(({ rule }) => rule.name))].sort(), [
       "alias-of-login",
       "aws-bucket-versioned",
+      "aws-failures-alarmed",
       "aws-failures-put-aside",
       "aws-lambda-called",
       "aws-lambda-fails-loudly",
