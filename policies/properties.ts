@@ -236,6 +236,7 @@ export const knownProperties: Readonly<Record<string, readonly string[]>> = {
     "description",
     "jwtSupportedAlgs",
     "local",
+    "oidcDiscoveryCaPem",
     "oidcDiscoveryUrl",
     "path",
     "tune.auditNonHmacRequestKeys",
