@@ -56,6 +56,8 @@ export class TwoEnvironments implements AsyncDisposable {
     await writeFile(join(made.catalogue, "organization.yaml"), made.organization());
     await writeFile(join(made.catalogue, "systems/shop.yaml"), system);
     await made.#git("init", "-q");
+    // What runs here is no part of the repository; evidence is of one in which all is committed.
+    await writeFile(join(made.folder, ".git", "info", "exclude"), "/*\n!/catalogue/\n");
     await made.commit("The catalogue");
     await Promise.all(["staging", "production"].map((name) => made.#prepare(name)));
     await new Promise<void>((resolve) => made.#gitHub.listen(0, "127.0.0.1", resolve));

@@ -213,7 +213,7 @@ test("`status` exits 1 where the trail was stopped, an alarm rings or a run was 
       unwell.map(({ name, state, detail }) => [name, state, detail]),
       [
         ["keyplane-local-trail", "stopped", ""],
-        ["12", "ringing", "keyplane-local-put-aside"],
+        ["18", "ringing", "keyplane-local-put-aside"],
         ["keyplane-local-dead-letters", "holds", "1 that failed"],
       ],
     );

@@ -12,6 +12,10 @@ const catalogue = await loadCatalogue("catalogue");
 
 /** What the local stack fills in when it starts. */
 export const local = {
+  github: {
+    issuer: "https://127.0.0.1:8443",
+    certificate: "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+  },
   vault: {
     audit: {
       first: { type: "file" as const, path: "/var/lib/keyplane/first/audit.log" },
