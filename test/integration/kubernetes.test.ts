@@ -81,6 +81,8 @@ function assertRefused(outcome: Login, answer: string): void {
 
 /** What Vault answers to everything that Kubernetes' review does not confirm; it gives no reason away. */
 const unconfirmed = "403 permission denied";
+const foreignAudience =
+  "403 invalid audience (aud) claim: audience claim does not match any expected audience";
 
 /** A token as Kubernetes gives it to the bot, with other claims, signed by the cluster's own key or another. */
 async function forge(change: Record<string, unknown>, key?: string): Promise<string> {
@@ -227,10 +229,7 @@ describe("Vault refuses", () => {
   test("a token for another audience, and one for Kubernetes itself", async () => {
     for (const audiences of [["vault-2"], ["vault.example"], undefined]) {
       const { token } = await requestToken(api, bot, audiences === undefined ? {} : { audiences });
-      assertRefused(
-        await send(token),
-        "403 invalid audience (aud) claim: audience claim does not match any expected audience",
-      );
+      assertRefused(await send(token), foreignAudience);
     }
   });
 
@@ -289,7 +288,7 @@ describe("Vault refuses", () => {
         200,
       );
       assertRefused(await send(jwt, job.role), `400 invalid role name "${job.role}"`);
-      assertRefused(await send(jwt), unconfirmed);
+      assertRefused(await send(jwt), foreignAudience);
     }
   });
 
