@@ -77,20 +77,22 @@ test("a preview right after `up` has no change, and makes none", async () => {
   assert.deepEqual(preview.changes, { same: created() });
 });
 
-test("after `down` and `up` nothing of Vault has changed: same ports, unsealed, same resources; the AWS emulator, which forgets, is built again", async () => {
+test("after `down` and `up` nothing of Vault has changed: same ports, unsealed, same resources; the AWS emulator, which forgets, is built again, and the functions' roles in Vault follow its ids", async () => {
   const { services } = stack.first;
   await stopServices(stack.home, { deleteData: false, report: () => {} });
   assert.deepEqual(
     (await servicesStatus(stack.home)).map(({ state }) => state),
     ["stopped", "stopped", "stopped", "stopped"],
   );
-  const ofAws = (await resources()).filter(({ type }) => type.startsWith("aws:")).length;
-  assert.ok(ofAws > 50);
+  const of = async (types: string) => (await resources()).filter(({ type }) => type.startsWith(types)).length;
+  const [ofAws, functions] = [await of("aws:"), await of("vault:aws/authBackendRole:")];
+  assert.ok(ofAws > 50 && functions > 0);
+  const anew = { create: ofAws, replace: functions, same: created() - ofAws - functions };
   // The dry run that starts them again says what is gone, and leaves all to the update.
   const dry = await stack.up({ dryRun: true });
-  assert.deepEqual(dry.changes, { create: ofAws, same: created() - ofAws });
+  assert.deepEqual(dry.changes, anew);
   const again = await stack.up();
-  assert.deepEqual(again.changes, { create: ofAws, same: created() - ofAws });
+  assert.deepEqual(again.changes, anew);
   assert.equal(again.services.aws.endpoint, services.aws.endpoint);
   assert.equal(again.services.vault.address, services.vault.address);
   assert.equal(again.services.postgres.port, services.postgres.port);

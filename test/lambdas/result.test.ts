@@ -6,6 +6,7 @@ import { derive } from "../../model/derive.ts";
 import { DeliveryError } from "../../operations/delivery/sink.ts";
 import type { Outcome } from "../../operations/rotation/engine.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
+import { TargetUnavailableError } from "../../operations/rotation/rotator.ts";
 import type { Standing } from "../../operations/rotation/schedule.ts";
 import type { Status } from "../../operations/rotation/status.ts";
 
@@ -83,10 +84,14 @@ test("what is stuck or was rolled back fails each run, also one that does not to
 });
 
 test("an error fails the run, unless the function's time was over: then the next run goes on", () => {
-  const rows = [{ secret: "titan/hmac", error: new Error("the target says no") }];
+  const rows = [
+    { secret: "titan/hmac", error: new TargetUnavailableError("the target says no") },
+    { secret: "soma/redis", error: new Error("what a driver may quote") },
+  ];
   assert.deepEqual(resultOf("local", rows, quiet).failed, [
     { secret: "titan/hmac", why: "the target says no" },
+    { secret: "soma/redis", why: "an unexpected Error" },
   ]);
   const { failed, underWay } = resultOf("local", rows, { ...quiet, stopped: true });
-  assert.deepEqual([failed, underWay.length], [[], 1]);
+  assert.deepEqual([failed, underWay.length], [[], 2]);
 });
