@@ -18,6 +18,8 @@ export class IamServer extends StandIn {
   readonly served: string[] = [];
   /** Milliseconds by which its clock is ahead. */
   ahead = 0;
+  /** Milliseconds by which a use is told to lie further back: nobody waits for it to grow old in a test. */
+  usedEarlier = 0;
   /** What an action answers instead, with whether it acts before. */
   fault: (action: string) => { code: string; status: number } | "lost" | undefined = () => undefined;
 
@@ -69,7 +71,7 @@ export class IamServer extends StandIn {
     const key = this.keys.find((one) => one.id === id);
     switch (action) {
       case "GetCallerIdentity":
-        caller.lastUsed = this.#now();
+        caller.lastUsed = new Date(this.#now().getTime() - this.usedEarlier);
         return {
           xml: `<Arn>arn:aws:iam::111111111111:user/${caller.user}</Arn><Account>111111111111</Account>`,
         };
