@@ -1,8 +1,10 @@
+import { type AclPath, aclPath } from "./acl-path.ts";
+
 /** A rule of an ACL policy, as its text says. */
 export interface AclRule {
   path: string;
-  /** Of the path, between its slashes. */
-  segments: string[];
+  /** The same, as the set of requests that it is for. */
+  requests: AclPath;
   capabilities: string[];
   /** Names of its other settings, such as allowed_parameters. */
   settings: string[];
@@ -96,7 +98,7 @@ function ruleOf(path: string, { capabilities, ...settings }: { [key: string]: Va
   const parameters = parametersOf(path, settings.allowed_parameters);
   return {
     path,
-    segments,
+    requests: aclPath(path),
     capabilities: capabilities as string[],
     settings: Object.keys(settings),
     wrapped: settings.min_wrapping_ttl !== undefined,

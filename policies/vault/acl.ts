@@ -53,9 +53,8 @@ function aclOf(props: Props): Acl | undefined {
 const isPattern = (path: string) => /[*+]/.test(path);
 
 /** Whether a path, exact or a pattern, may be for something in one of the places. */
-function liesIn(path: string, places: readonly AclPath[]): boolean {
-  const asked = aclPath(path);
-  return places.some((place) => meets(asked, place));
+function liesIn({ requests }: AclRule, places: readonly AclPath[]): boolean {
+  return places.some((place) => meets(requests, place));
 }
 
 const placesOf = (...paths: string[]): readonly AclPath[] => paths.map(aclPath);
@@ -223,8 +222,8 @@ export const valuesReadByFew: ResourceRule = {
   *judge({ props }) {
     const acl = aclOf(props);
     if (acl?.holder !== "platform" || acl.name === engine) return;
-    for (const { path } of acl.rules) {
-      if (liesIn(path, values) && !holdsNoValue(path)) yield `"${path}" reaches values`;
+    for (const rule of acl.rules) {
+      if (liesIn(rule, values) && !holdsNoValue(rule)) yield `"${rule.path}" reaches values`;
     }
   },
 };
@@ -238,9 +237,8 @@ const values = placesOf(
 const journals = placesOf("kv/data/rotation/*", "kv/data/evidence/*");
 
 /** Journals and evidence of rotations: names, versions and times. */
-function holdsNoValue(path: string): boolean {
-  const asked = aclPath(path);
-  return journals.some((journal) => within(asked, journal));
+function holdsNoValue({ requests }: AclRule): boolean {
+  return journals.some((journal) => within(requests, journal));
 }
 
 export const noPatternAcrossSystems: ResourceRule = {
@@ -254,9 +252,9 @@ export const noPatternAcrossSystems: ResourceRule = {
   *judge({ props }) {
     const acl = aclOf(props);
     if (acl === undefined || acl.name === engine) return;
-    for (const { path } of acl.rules) {
-      if (!isPattern(path) || holdsNoValue(path)) continue;
-      if (liesIn(path, ofSystems)) yield `"${path}" reaches every system`;
+    for (const rule of acl.rules) {
+      if (!isPattern(rule.path) || holdsNoValue(rule)) continue;
+      if (liesIn(rule, ofSystems)) yield `"${rule.path}" reaches every system`;
     }
   },
 };
@@ -295,10 +293,11 @@ export const policiesWrittenByDeploy: ResourceRule = {
   *judge({ props }) {
     const acl = aclOf(props);
     if (acl === undefined || acl.name === "keyplane.deploy") return;
-    for (const { path, capabilities: has, parameters } of acl.rules) {
+    for (const rule of acl.rules) {
+      const { path, capabilities: has, parameters } = rule;
       if (!has.some((capability) => ["create", "update", "patch", "delete"].includes(capability))) continue;
       const named = parameters?.every((parameter) => !/polic|role|member|token|ttl/i.test(parameter));
-      if (liesIn(path, rights) && named !== true) yield `"${path}" can be written`;
+      if (liesIn(rule, rights) && named !== true) yield `"${path}" can be written`;
     }
   },
 };

@@ -139,6 +139,8 @@ const operate: readonly Work[] = [
   work(["read"], [/^kv\/metadata\/source\/[\w.-]+\/[\w.-]+$/, /^kv\/data\/rotation\/[\w.-]+\/[\w.-]+$/]),
 ];
 
+const administer: readonly Work[] = [...look, ...handOver, ...stop];
+
 const roles: Readonly<Record<string, readonly Work[]>> = {
   "keyplane.deploy": build,
   "keyplane.rotate": rotate,
@@ -152,7 +154,7 @@ const roles: Readonly<Record<string, readonly Work[]>> = {
  * changes nothing. None where the platform has no such role; undefined for a service, a CI job and `default`.
  */
 export function dutiesOf(name: string): readonly (readonly Work[])[] | undefined {
-  if (name === "keyplane.group.administrators") return [[...look, ...handOver, ...stop]];
+  if (name === "keyplane.group.administrators") return [administer];
   if (name.startsWith("keyplane.group.")) return [look, operate];
   if (!name.startsWith("keyplane.")) return undefined;
   const duty = roles[name];
@@ -160,11 +162,13 @@ export function dutiesOf(name: string): readonly (readonly Work[])[] | undefined
 }
 
 /** The capabilities that a path has and a duty does not need there. */
-export function beyond(duty: readonly Work[], { path, capabilities, parameters }: AclRule): string[] {
-  const at = aclPath(path);
+export function beyond(
+  duty: readonly Work[],
+  { path, requests, capabilities, parameters }: AclRule,
+): string[] {
   const here = duty.filter(
     (each) =>
-      each.places.some((place) => (place instanceof RegExp ? place.test(path) : within(at, place))) &&
+      each.places.some((place) => (place instanceof RegExp ? place.test(path) : within(requests, place))) &&
       (each.parameters === undefined ||
         parameters?.every((name) => each.parameters?.includes(name)) === true),
   );
