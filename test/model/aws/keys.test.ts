@@ -7,7 +7,7 @@ import { oneAccount } from "../../../policies/aws/documents.ts";
 import * as rules from "../../../policies/aws/keys.ts";
 import { aws as types } from "../../../policies/aws/types.ts";
 import { findings } from "../../policies/suite.ts";
-import { allowed } from "./simulator.ts";
+import { allowed, leftToTheAccount } from "./simulator.ts";
 
 const found = derive(await loadCatalogue("catalogue"), "production").aws;
 assert.ok(found);
@@ -119,18 +119,6 @@ test("an administrator deletes a key in thirty days or more, and nobody sooner; 
 test("deploy has no right on a key that its policy leaves to IAM, whatever name that gets: a name gives none (R7)", async () => {
   const deploy = model.roles.find(({ name }) => name === "keyplane-production-deploy");
   assert.ok(deploy?.rights);
-  const ofTheAccount: PolicyDocument = {
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Sid: "Account",
-        Effect: "Allow",
-        Principal: { AWS: `arn:aws:iam::${account}:root` },
-        Action: "kms:*",
-        Resource: "*",
-      },
-    ],
-  };
   const tried = ["kms:CreateAlias", "kms:Decrypt", "kms:DescribeKey", "kms:PutKeyPolicy", "kms:TagResource"];
   for (const action of [...tried, "kms:UpdateAlias"]) {
     const may = await allowed({
@@ -139,7 +127,7 @@ test("deploy has no right on a key that its policy leaves to IAM, whatever name 
       resource: key,
       account,
       rights: deploy.rights,
-      policy: ofTheAccount,
+      policy: leftToTheAccount(account),
       context: { "kms:ResourceAliases": ["alias/keyplane-production-data"] },
     });
     assert.equal(may, false, action);

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { suite, test } from "node:test";
-import type { PolicyDocument } from "../../../model/aws.ts";
 import { loadCatalogue } from "../../../model/catalogue.ts";
 import { derive } from "../../../model/derive.ts";
 import { seeded } from "../../integration/support/seeded.ts";
 import { type Action, actionsOf, filled } from "./actions.ts";
 import { keyArn, page, type Right, readRights, rightsPage } from "./rights.ts";
-import { allowed } from "./simulator.ts";
+import { allowed, leftToTheAccount } from "./simulator.ts";
 
 const isWhole = process.env.KEYPLANE_SCALE === "prove";
 const found = derive(await loadCatalogue("catalogue"), "production").aws;
@@ -26,19 +25,8 @@ const listed = new Set([...rights.values()].flat().flatMap(({ actions }) => acti
 /** Services of which a role may anything, and those that could give it more. */
 const services = [...new Set([...listed].map((action) => action.split(":")[0] ?? "")), "sts"].sort();
 
-/** A key of the account that is none of the platform's: its policy leaves all to IAM, as AWS makes it. */
-const theAccounts: PolicyDocument = {
-  Version: "2012-10-17",
-  Statement: [
-    {
-      Sid: "Account",
-      Effect: "Allow",
-      Principal: { AWS: `arn:aws:iam::${account}:root` },
-      Action: "kms:*",
-      Resource: "*",
-    },
-  ],
-};
+/** A key of the account that is none of the platform's. */
+const theAccounts = leftToTheAccount(account);
 
 /** AWS answers it whatever a policy says. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html */
 const always = "sts:GetCallerIdentity";

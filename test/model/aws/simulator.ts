@@ -49,3 +49,19 @@ export async function allowed(asked: Asked): Promise<boolean> {
   if (answer.resultType === "error") throw new Error(JSON.stringify(answer.errors));
   return answer.overallResult === "Allowed";
 }
+
+/** The policy of a key that is none of the platform's, as AWS makes it: all is left to the account's IAM. */
+export function leftToTheAccount(account: string): PolicyDocument {
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "Account",
+        Effect: "Allow",
+        Principal: { AWS: `arn:aws:iam::${account}:root` },
+        Action: "kms:*",
+        Resource: "*",
+      },
+    ],
+  };
+}
