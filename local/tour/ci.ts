@@ -1,5 +1,6 @@
 import { VaultError, type VaultResponse } from "../../clients/vault.ts";
 import type { CiJob, Consumer, Model } from "../../model/model.ts";
+import { readAcl } from "../../policies/vault/acl-text.ts";
 import { loginAs } from "../identity.ts";
 import { gitHubClaims, signGitHubToken } from "../services/index.ts";
 import { notShown, type TourContext, type TourLine, tried } from "./line.ts";
@@ -59,8 +60,7 @@ export async function* ciJob({ services, model, vault, trail }: TourContext): As
     const drift = await loginAs(services, model, vault, "drift");
     try {
       const found = await drift.vault.read<{ policy: string }>(`sys/policies/acl/${policy}`);
-      const headers = found?.policy.matchAll(/^\s*path\s+("(?:[^"\\]|\\.)*")/gm) ?? [];
-      return [...headers].map(([, path = ""]) => JSON.parse(path) as string);
+      return readAcl(found?.policy ?? "").map(({ path }) => path);
     } finally {
       await drift.end();
     }
