@@ -8,8 +8,13 @@ const foreign =
  */
 export function inWords(error: unknown): string {
   if (!(error instanceof Error)) return "an unexpected error";
-  if (!foreign.test(error.name)) return error.message;
+  return foreign.test(error.name) ? unexpected(error) : error.message;
+}
+
+/** An error whose message is not repeated, as anything may stand in it. */
+export function unexpected(error: unknown): string {
+  if (!(error instanceof Error)) return "an unexpected error";
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   const known = /^[A-Z0-9_]{3,40}$/.test(code) ? ` (${code})` : "";
-  return `an unexpected ${error.name}${known}`;
+  return `an unexpected ${/^[A-Za-z]{3,40}$/.test(error.name) ? error.name : "error"}${known}`;
 }
