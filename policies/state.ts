@@ -55,8 +55,8 @@ export const noLiveValue: ResourceRule = {
     for (const [path, name, value] of leaves(props, "", "")) {
       // Secrets Manager's name of a secret, whose value Pulumi never sees.
       if (path === bootstrap || (path === "secretId" && type === secretRotation)) continue;
-      // What a login asks for or is named after is no value: such a property is a flag or a number.
-      if (isLiveName(name) && typeof value === "string" && value !== "")
+      // What a login asks for or is named after is no value: such a property is a flag or a number. A provider's is a text.
+      if (isLiveName(name) && typeof value === "string" && !["", "true", "false"].includes(value))
         yield `${path} is the name of a live value`;
       if (typeof value !== "string" || value.length < shortest) continue;
       for (const [form, what] of forms) if (form.test(value)) yield `${path} holds ${what}`;

@@ -22,6 +22,16 @@ test("state-data-protected: a key that is retired with `delete: true` may lose i
 });
 // Joined here, so that no scanner takes this file for a leak.
 const planted = (...parts: string[]) => parts.join("");
+test("state-no-live-value: leaves a provider's flag alone, which is a text, but no other text under its name", () => {
+  const provider = (skipChildToken: string) => [
+    { type: "pulumi:providers:vault", props: { skipChildToken } },
+  ];
+  assert.deepEqual(findings(state.noLiveValue, provider("true")), []);
+  assert.deepEqual(findings(state.noLiveValue, provider("false")), []);
+  assert.deepEqual(findings(state.noLiveValue, provider("x")), [
+    "skipChildToken is the name of a live value",
+  ]);
+});
 ruleSuite(state.noLiveValue, shipped(vault.entity, "ada"), {
   "a password": [{ password: "x" }, ["password is the name of a live value"]],
   "deep inside": [
