@@ -61,8 +61,8 @@ async function loggedIn(invocation: Invocation, role: PlatformRole, words: strin
 
 /** Starts the command with what it is given, and ends as it does. What lies in files meanwhile goes with it. */
 async function start(words: string[], given: Record<string, string>, ca?: string): Promise<Result> {
-  const [{ Child }, { makePrivateFolder, removePrivateFolder }, { webIdentity }] = await Promise.all([
-    import("../operations/delivery/child.ts"),
+  const [{ foreground }, { makePrivateFolder, removePrivateFolder }, { webIdentity }] = await Promise.all([
+    import("./foreground.ts"),
     import("../operations/delivery/memory-folder.ts"),
     import("../operations/web-identity.ts"),
   ]);
@@ -74,13 +74,7 @@ async function start(words: string[], given: Record<string, string>, ca?: string
   try {
     const aws = await webIdentity(process.env, (token) => write("web-identity-token", token));
     const certificate = ca === undefined ? {} : { VAULT_CACERT: await write("ca.pem", ca) };
-    const child = await Child.start(words, { ...process.env, ...aws, ...certificate, ...given });
-    if (typeof child === "number") return { json: undefined, text: "", code: child };
-    const pass = (signal: NodeJS.Signals) => child.signal(signal);
-    const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-    for (const signal of signals) process.on(signal, pass);
-    const code = await child.ended;
-    for (const signal of signals) process.off(signal, pass);
+    const code = await foreground(words, { ...process.env, ...aws, ...certificate, ...given });
     return { json: undefined, text: "", code };
   } finally {
     await removePrivateFolder(folder);

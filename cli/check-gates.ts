@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { Model } from "../model/model.ts";
 import type { Gate } from "../operations/gates/gate.ts";
 import type { WidenedToken } from "../operations/gates/live.ts";
@@ -6,7 +7,29 @@ import type { PlatformRole } from "../operations/login.ts";
 import type { Check } from "../policies/check.ts";
 import type { Invocation } from "./command.ts";
 
-/** The first gate, as the check in this process made it. */
+/**
+ * The first gate, as the engine's own previews of every stack counted it.
+ * @throws GateEvidenceError for a stack that was not judged
+ */
+export async function previewedGate(
+  model: Model,
+  folder: string,
+  { commit, declared }: { commit: string; declared: number },
+): Promise<Gate> {
+  const [{ recordedPreview }, { partsOf }] = await Promise.all([
+    import("../operations/gates/preview-record.ts"),
+    import("../model/parts.ts"),
+  ]);
+  const stacks = partsOf(model)
+    .flat()
+    .map(({ stack }) => stack);
+  const { environment } = model;
+  return recordedPreview({ environment, commit, stacks, declared }, (stack) =>
+    readFile(join(folder, `${stack}.json`), "utf8").catch(() => undefined),
+  );
+}
+
+/** The first gate, as the check in this process made it: every rule over every resource that the program declares. */
 export function previewGate({ resources, findings }: Check): Gate {
   return {
     gate: "preview",

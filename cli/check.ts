@@ -35,6 +35,7 @@ export function command(): Command {
             .choices(["deploy", "drift"])
             .default("drift"),
         )
+        .option("--previewed <folder>", "what `keyplane judge --record` counted of every stack's preview")
         .option("--audit-log <file...>", "audit files that can be read from here, for --live")
         .option(
           "--evidence <file>",
@@ -75,14 +76,26 @@ interface Gated {
 
 /** The gates that were asked for beside the first, with what the probes saw. */
 async function otherGates(invocation: Invocation, model: Model, checked: Check): Promise<Gated> {
-  const { state, live, evidence, auditLog } = invocation.options;
+  const { state, live, previewed, evidence, auditLog } = invocation.options;
+  if (evidence !== undefined && typeof previewed !== "string") {
+    throw new UsageError(
+      "--evidence needs --previewed: the first gate is what the engine's own preview counted, by `keyplane judge --record`",
+    );
+  }
   if (state !== true && live !== true) {
     if (evidence !== undefined) throw new UsageError("--evidence is of all three gates: add --state --live");
     return { gates: [], lines: [] };
   }
-  const { liveTest, previewGate, stateGate } = await import("./check-gates.ts");
+  const { liveTest, previewGate, previewedGate, stateGate } = await import("./check-gates.ts");
   const { lineOf } = await import("../operations/gates/gate.ts");
-  const gates = [previewGate(checked)];
+  const gates = [
+    typeof previewed === "string"
+      ? await previewedGate(model, previewed, {
+          commit: await commit(invocation),
+          declared: checked.resources,
+        })
+      : previewGate(checked),
+  ];
   const lines: string[] = [];
   if (state === true) gates.push(await stateGate(invocation, model));
   if (live === true) {
@@ -117,14 +130,7 @@ async function requireEvidence(invocation: Invocation, model: Model, file: strin
 }
 
 async function commit({ catalogue }: Invocation): Promise<string> {
-  const { commitOf } = await import("./commit.ts");
-  const found = await commitOf(catalogue);
-  if (found === undefined) {
-    throw new UsageError(
-      `evidence is of a commit: commit what is changed in the repository of ${catalogue} first`,
-    );
-  }
-  return found;
+  return (await import("./commit.ts")).requireCommit(catalogue);
 }
 
 async function writeOutputs(

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { UsageError } from "./exit.ts";
 
 /**
  * The Git commit that a catalogue's folder stands at; undefined where there is none, or where anything in its repository is
@@ -19,4 +20,15 @@ export async function commitOf(folder: string): Promise<string | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** The same for what is nothing without a commit. @throws UsageError where there is none */
+export async function requireCommit(folder: string): Promise<string> {
+  const found = await commitOf(folder);
+  if (found === undefined) {
+    throw new UsageError(
+      `evidence is of a commit: commit what is changed in the repository of ${folder} first`,
+    );
+  }
+  return found;
 }

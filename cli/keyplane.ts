@@ -32,6 +32,10 @@ const commands: Record<string, { summary: string; load: () => Promise<{ command(
     summary: "list the stacks of an environment, in the order of their updates",
     load: () => import("./stacks.ts"),
   },
+  judge: {
+    summary: "run pulumi preview or up, and count what the policy pack judged of it",
+    load: () => import("./judge.ts"),
+  },
   scan: {
     summary: "look for secrets in files, Git history and logs",
     load: () => import("./scan.ts"),

@@ -1,6 +1,6 @@
 import type { EngineEvent, OpMap, Stack } from "@pulumi/pulumi/automation/index.js";
-import { findingLine, type Gate, GateError, type GateName, outcomeOf } from "../operations/gates/gate.ts";
-import { PolicyLog } from "../operations/gates/policy-events.ts";
+import { type Gate, type GateName, outcomeOf, stopped } from "../operations/gates/gate.ts";
+import { RunLog } from "../operations/gates/run-log.ts";
 import type { Report } from "./progress.ts";
 
 /** The Pulumi update failed. Holds the engine's own diagnostics, one per line. */
@@ -28,25 +28,22 @@ export function changed(changes: Changes): number {
 /** Follows what the engine says of a run, and what the pack says in it. */
 export function watchEvents({ name: subject, workspace }: Stack, gate: GateName | undefined, report: Report) {
   const engine = { home: workspace.pulumiHome ?? "", command: workspace.pulumiCommand.command };
-  const made: string[] = [];
   let looked = 0;
-  const registered = new Set<string>();
-  const policies = new PolicyLog();
+  const log = new RunLog();
   let summary: Changes = {};
   const diagnostics = new Set<string>();
   return {
     onEvent(event: EngineEvent) {
-      if (event.policyEvent !== undefined) policies.add(event.policyEvent);
-      if (event.resourcePreEvent !== undefined) {
-        const { op, urn } = event.resourcePreEvent.metadata;
-        if (!/^(delete|read|discard|refresh|remove)/.test(op)) registered.add(urn);
-      }
+      log.add(event);
       if (event.resOutputsEvent) {
-        const { op, urn } = event.resOutputsEvent.metadata;
+        const { op } = event.resOutputsEvent.metadata;
         if (op === "refresh") report({ subject, state: "progress", text: `looked at ${++looked}` });
         else if (op !== "same") {
-          made.push(`${op} ${urn.split("::").slice(2).join(" ")}`);
-          report({ subject, state: "progress", text: `${made.length} changed, last: ${made.at(-1)}` });
+          report({
+            subject,
+            state: "progress",
+            text: `${log.made.length} changed, last: ${log.made.at(-1)}`,
+          });
         }
       }
       if (event.diagnosticEvent?.severity === "error") {
@@ -58,17 +55,17 @@ export function watchEvents({ name: subject, workspace }: Stack, gate: GateName 
     },
     /** @throws GateError where the pack did not judge every resource */
     ran(): Ran {
-      if (gate === undefined) return { changes: summary, made };
-      const judged = policies.gate(gate, registered.size);
-      if (outcomeOf(judged) === "failed") throw stopped(subject, judged, made);
-      return { changes: summary, made, gate: judged };
+      if (gate === undefined) return { changes: summary, made: log.made };
+      const judged = log.gate(gate);
+      if (outcomeOf(judged) === "failed") throw stopped(subject, judged, log.made);
+      return { changes: summary, made: log.made, gate: judged };
     },
     /** The engine's diagnostics say it all; only without them does the command's own output. */
     explain(cause: unknown): Error {
       if (gate !== undefined) {
-        const judged = policies.gate(gate, registered.size);
+        const judged = log.gate(gate);
         if (judged.findings.some(({ verdict }) => verdict === "violated"))
-          return stopped(subject, judged, made);
+          return stopped(subject, judged, log.made);
       }
       if (diagnostics.size > 0) return new UpdateError([...diagnostics].join("\n"));
       // What stops it before it begins (a policy pack that does not start) is no event, but stands in its output.
@@ -82,20 +79,6 @@ export function watchEvents({ name: subject, workspace }: Stack, gate: GateName 
       );
     },
   };
-}
-
-/** Why a gate lets nothing pass, and what was made before it. */
-export function stopped(stack: string, gate: Gate, made: readonly string[]): GateError {
-  const violated = gate.findings.filter(({ verdict }) => verdict === "violated");
-  const before =
-    gate.gate === "preview" || made.length === 0
-      ? "nothing was changed"
-      : `this run had made ${made.length} change(s): ${made.join(", ")}; correct the catalogue and run it again`;
-  const what =
-    violated.length > 0
-      ? violated.map(findingLine).join("\n")
-      : `the policy pack judged ${gate.judged} of ${gate.of} resources: what was not judged has not passed`;
-  return new GateError(`the policies stop ${stack} (${before}):\n${what}`, gate);
 }
 
 /**

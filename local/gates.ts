@@ -3,13 +3,12 @@ import { dirname, join } from "node:path";
 import type { Vault } from "../clients/vault.ts";
 import type { Model } from "../model/model.ts";
 import { AuditTrail } from "../operations/audit/trail.ts";
-import type { Gate } from "../operations/gates/gate.ts";
+import { type Gate, stopped } from "../operations/gates/gate.ts";
 import { liveGate, type Probe, probe, type WidenedToken } from "../operations/gates/live.ts";
 import { Visitor } from "../operations/gates/visitor.ts";
 import { packOf } from "../policies/pack.ts";
 import { serve } from "../policies/serve.ts";
 import type { Engine, OpenedStack } from "./engine.ts";
-import { stopped } from "./engine-events.ts";
 import { loginAs } from "./identity.ts";
 import { auditFiles, gitHubClaims, type LocalServices, signGitHubToken } from "./services/index.ts";
 

@@ -5,7 +5,7 @@ import { type Catalogue, loadCatalogue } from "../model/catalogue.ts";
 import { derive } from "../model/derive.ts";
 import type { Model } from "../model/model.ts";
 import { dropOrphans } from "../operations/database/orphans.ts";
-import { type Gate, joined, lineOf, outcomeOf } from "../operations/gates/gate.ts";
+import { type Gate, joined, lineOf, outcomeOf, stopped } from "../operations/gates/gate.ts";
 import { databaseReach } from "../operations/rotation/connect.ts";
 import { makeFirstUsers } from "../operations/rotation/first-users.ts";
 import { ensureFirstValues } from "../operations/values/first.ts";
@@ -19,7 +19,6 @@ import {
   type Ran,
   refresh,
 } from "./engine.ts";
-import { stopped } from "./engine-events.ts";
 import { attachPack, judgeStates, probeLocal } from "./gates.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
 import type { LocalKubernetes } from "./kubernetes/index.ts";

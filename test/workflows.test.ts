@@ -78,6 +78,14 @@ test("zizmor finds nothing in the workflows, and would exit with its findings", 
   assert.deepEqual(JSON.parse(stdout), []);
 });
 
+test("no workflow runs the program but by the command that counts what the policies judged", () => {
+  const runs = jobs.flatMap(({ job }) => job.steps.map(({ run = "" }) => run));
+  const lines = runs.flatMap((run) => run.split("\n")).filter((line) => /\bpulumi (preview|up) /.test(line));
+  assert.equal(lines.length, 5);
+  for (const line of lines)
+    assert.match(line, /npx keyplane judge --environment \S+ .*-- pulumi (preview|up) /);
+});
+
 test("whoever runs the program for an environment has made the code of its functions before", () => {
   let runs = 0;
   for (const { file, name, job } of jobs) {
@@ -229,9 +237,14 @@ suite("the logins are those that Vault admits", () => {
     const gates = runs(production).findIndex((run) => run.includes('--after "$RUNNER_TEMP/staging.json"'));
     const update = runs(production).findIndex((run) => run.includes("pulumi up"));
     assert.ok(gates >= 0 && gates < update);
-    for (const job of [staging, production]) {
-      assert.ok(runs(job).some((run) => run.includes("pulumi preview") && run.includes("--policy-pack")));
-      assert.ok(runs(job).some((run) => run.includes("pulumi up") && run.includes("--policy-pack")));
+    for (const [environment, job] of Object.entries({ staging, production })) {
+      // Pulumi alone ends well when its pack has judged nothing.
+      const judged = `keyplane judge --environment ${environment}`;
+      const record = '--record "$RUNNER_TEMP/previewed"';
+      const pack = '--stack "$stack" --policy-pack policies/analyzer';
+      assert.ok(runs(job).some((run) => run.includes(`${judged} ${record} -- pulumi preview ${pack}\n`)));
+      assert.ok(runs(job).some((run) => run.includes(`${judged} -- pulumi up ${pack} --yes`)));
+      assert.ok(runs(job).some((run) => run.includes('--previewed "$RUNNER_TEMP/previewed" --state --live')));
       assert.match(runs(job).findLast((run) => run.includes("npx keyplane check")) ?? "", /--state --live/);
     }
   });

@@ -83,6 +83,20 @@ export function lineOf(gate: Gate): string {
   return `${gate.gate}: ${judged} of ${of} ${what}${only}${found.join("")}: ${outcomeOf(gate)}`;
 }
 
+/** Why a gate lets nothing pass, and what was made before it. */
+export function stopped(stack: string, gate: Gate, made: readonly string[]): GateError {
+  const violated = gate.findings.filter(({ verdict }) => verdict === "violated");
+  const before =
+    gate.gate === "preview" || made.length === 0
+      ? "nothing was changed"
+      : `this run had made ${made.length} change(s): ${made.join(", ")}; correct the catalogue and run it again`;
+  const what =
+    violated.length > 0
+      ? violated.map(findingLine).join("\n")
+      : `the policy pack judged ${gate.judged} of ${gate.of} resources: what was not judged has not passed`;
+  return new GateError(`the policies stop ${stack} (${before}):\n${what}`, gate);
+}
+
 /** A finding in a line: `rule Policy titan.titan-brain: message`. */
 export function findingLine({ rule, urn, message }: GateFinding): string {
   return `${rule}${urn === undefined ? "" : ` ${called(urn)}`}: ${message}`;

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -26,7 +26,7 @@ export function pulumiIn(
 ): RunPulumi {
   return async (args) => {
     const env = { ...process.env, ...environment };
-    const home = await homeWithoutLogs(resolve(folder, env.PULUMI_HOME || join(homedir(), ".pulumi")));
+    const home = await homeWithoutLogs(folder, env);
     try {
       return await ended(folder, command, args, { ...env, PULUMI_HOME: home });
     } finally {
@@ -36,13 +36,16 @@ export function pulumiIn(
 }
 
 /**
- * A Pulumi home (mode 700, the caller removes it) that is the given one in everything but its logs: there is no switch for
- * them, and a file stands where their folder would be made.
+ * A Pulumi home (mode 700, the caller removes it) that is the environment's in everything but its logs: there is no switch
+ * for them, and a file stands where their folder would be made. Plugins that are downloaded meanwhile stay.
+ * @param from where a relative PULUMI_HOME begins
  */
-async function homeWithoutLogs(home: string): Promise<string> {
+export async function homeWithoutLogs(from: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const home = resolve(from, env.PULUMI_HOME || join(homedir(), ".pulumi"));
+  await mkdir(join(home, "plugins"), { recursive: true, mode: 0o700 });
   const folder = await mkdtemp(join(tmpdir(), "keyplane-pulumi-"));
   await writeFile(join(folder, "logs"), "");
-  for (const name of await readdir(home).catch(() => [])) {
+  for (const name of await readdir(home)) {
     if (name !== "logs") await symlink(join(home, name), join(folder, name));
   }
   return folder;

@@ -59,3 +59,18 @@ test("`check` of an environment that is not there exits 2 and names those that a
   assert.equal(code, 2);
   assert.match(stderr, /no environment "stagin": write one of local, production, staging/);
 });
+
+test("`check --evidence` is refused without what the engine's own preview counted: it was judged in this process alone", async () => {
+  const words = [
+    "check",
+    "--environment",
+    "staging",
+    "--state",
+    "--live",
+    "--evidence",
+    join(folder, "e.json"),
+  ];
+  const { code, stderr } = await keyplane(words, { env });
+  assert.equal(code, 2);
+  assert.match(stderr, /--evidence needs --previewed: .*`keyplane judge --record`/);
+});

@@ -19,6 +19,7 @@ import type { Session } from "../../operations/login.ts";
 import { startStack, type TestStack } from "./stack.ts";
 import { keyplane } from "./support/keyplane.ts";
 import { startPreviews } from "./support/previews.ts";
+import { PulumiProject } from "./support/pulumi-project.ts";
 import { late, lateOf, wrong } from "./support/wrong-programs.ts";
 
 // One real local stack, brought up by `up` with its three gates; then wrong programs, packs and states on it.
@@ -277,6 +278,37 @@ test("`keyplane check --state --live` judges all three gates of the running stac
       ["live", true],
     ],
   );
+});
+
+suite("`keyplane judge` around the Pulumi CLI's own update", () => {
+  let project: PulumiProject;
+  const update = (env: Record<string, string> = {}) => {
+    const command = ["up", "--policy-pack", "policies/analyzer", "--yes", "--skip-preview"];
+    return project.judge("local", command, { env });
+  };
+  before(async () => {
+    project = await PulumiProject.make(join(stack.home, "..", "cli"), `vault:${vault.port}`);
+    await project.declarePolicies();
+    await project.run("stack", "init", "local");
+  });
+
+  test("refuses what only the update makes known, and names what was made before it", async () => {
+    const { code, stdout, stderr } = await update({ BEYOND: "late" });
+    assert.equal(code, 1, stdout + stderr);
+    assert.match(
+      stderr,
+      /the policies stop local \(this run had made \d+ change\(s\): .*create vault:index\/policy:Policy titan\.a/,
+    );
+    assert.match(stderr, /consumer-own-paths Policy titan\.c: /);
+    assert.equal(await deployer.vault.read("sys/policies/acl/titan.c"), undefined);
+  });
+
+  test("ends well where the pack has judged all that the engine registered", async () => {
+    const { code, stdout, stderr } = await update();
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /^state: 5 of 5 resources judged: passed$/m);
+    for (const name of ["a", "b", "c"]) await deployer.vault.delete(`sys/policies/acl/titan.${name}`);
+  });
 });
 
 test("a state without resources has not passed: the engine's own analysis would end well on it", async () => {
