@@ -1,5 +1,6 @@
 import * as known from "./arguments.ts";
 import * as account from "./aws/account.ts";
+import * as accounts from "./aws/accounts.ts";
 import * as alarms from "./aws/alarms.ts";
 import * as buckets from "./aws/buckets.ts";
 import * as declared from "./aws/declared.ts";
@@ -51,6 +52,7 @@ const subjects: object[] = [
   functions,
   whole,
   documents,
+  accounts,
   trust,
   rights,
   account,

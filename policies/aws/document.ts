@@ -1,5 +1,18 @@
 import { record, records } from "../value.ts";
 
+/** A key of a request, compared with values; https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html */
+export interface Comparison {
+  /** In lower case, without what stands before and after it. */
+  operator: string;
+  /** `ForAnyValue` or `ForAllValues` stands before it. */
+  of?: "any" | "all";
+  /** `IfExists` stands after it. */
+  ifExists: boolean;
+  /** In lower case. */
+  key: string;
+  values: string[];
+}
+
 export interface Statement {
   allow: boolean;
   actions: string[];
@@ -16,6 +29,8 @@ export interface Statement {
   hasCondition: boolean;
   /** A condition also holds where the request does not say: `…IfExists`, `ForAllValues:…`. */
   lenient: boolean;
+  /** The same conditions, one by one, as they stand there. */
+  comparisons: Comparison[];
   sid: string;
 }
 
@@ -62,6 +77,7 @@ function read(statement: { readonly [key: string]: unknown }): Statement {
     lenient: Object.keys(record(statement.Condition)).some((operator) =>
       /ifexists$|^forallvalues:/i.test(operator),
     ),
+    comparisons: comparisons(statement.Condition),
     sid: typeof statement.Sid === "string" ? statement.Sid : "",
   };
 }
@@ -99,6 +115,23 @@ function conditions(value: unknown): Map<string, Map<string, string[]>> {
       new Map(Object.entries(record(keys)).map(([key, values]) => [key.toLowerCase(), textsOf(values)])),
     ]),
   );
+}
+
+function comparisons(value: unknown): Comparison[] {
+  return Object.entries(record(value)).flatMap(([written, keys]) => {
+    const [, set, operator = "", exists] =
+      /^(?:for(any|all)values?:)?(.*?)(ifexists)?$/.exec(written.toLowerCase()) ?? [];
+    const rest = {
+      operator,
+      ifExists: exists !== undefined,
+      ...((set === "any" || set === "all") && { of: set as "any" | "all" }),
+    };
+    return Object.entries(record(keys)).map(([key, values]) => ({
+      ...rest,
+      key: key.toLowerCase(),
+      values: textsOf(values),
+    }));
+  });
 }
 
 /** Whether a statement's action, which may be a pattern, covers an action (service:Name). */

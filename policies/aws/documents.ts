@@ -1,5 +1,4 @@
-import { ofType } from "../resource.ts";
-import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
+import type { Props, ResourceRule } from "../rule.ts";
 import { text } from "../value.ts";
 import { DocumentError, isPattern, type PolicyDocument, policyDocument, type Statement } from "./document.ts";
 import { aws } from "./types.ts";
@@ -146,46 +145,6 @@ export const principalsExact: ResourceRule = {
     }
   },
 };
-
-export const oneAccount: StackRule = {
-  name: "aws-one-account",
-  sentence:
-    "Keys, secrets, buckets and topics are for the account that they are in; nobody of another uses them.",
-  severity: "critical",
-  fix: "Name principals of this account, and let others assume a role of it.",
-  controls: ["NIST-800-53r5/AC-3", "R7", "R10"],
-  *judgeStack(resources) {
-    let own = accountOf(resources);
-    for (const type of ofResources) {
-      // Who may take a role may come from elsewhere: people have an account of their own.
-      if (type === aws.role) continue;
-      for (const { urn, props } of ofType(resources, type)) {
-        for (const { allow, principals, sid } of statements(type, props)) {
-          for (const principal of allow ? principals : []) {
-            const [, account] = /^AWS (?:arn:[\w-]+:iam::)?(\d{12})\b/.exec(principal) ?? [];
-            if (account === undefined) continue;
-            own ??= account;
-            if (account !== own) yield { urn, message: `"${sid}" lets account ${account} in` };
-          }
-        }
-      }
-    }
-  },
-};
-
-/** The account that rights are about: no resource says which it is in. */
-function accountOf(resources: readonly Resource[]): string | undefined {
-  const times = new Map<string, number>();
-  for (const type of rights) {
-    for (const { props } of ofType(resources, type)) {
-      for (const resource of statements(type, props).flatMap((statement) => statement.resources)) {
-        const [, account] = /^arn:[^:]*:[^:]*:[^:]*:(\d{12}):/.exec(resource) ?? [];
-        if (account !== undefined) times.set(account, (times.get(account) ?? 0) + 1);
-      }
-    }
-  }
-  return [...times].sort(([, one], [, other]) => other - one)[0]?.[0];
-}
 
 /** Operators of conditions that take a pattern as one; every other compares it letter by letter. */
 const likes = /(^|:)(stringlike|arnlike)$/;

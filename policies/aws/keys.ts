@@ -1,9 +1,11 @@
 import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
+import { accountNamed, placeOf } from "./accounts.ts";
 import { covers, demanded } from "./document.ts";
 import { called, isAccount, statements } from "./documents.ts";
 import { environmentOf } from "./place.ts";
+import { administratorOf, letting } from "./request.ts";
 import { aws } from "./types.ts";
 
 export const keyRotates: ResourceRule = {
@@ -49,23 +51,29 @@ export const keyNotPublic: ResourceRule = {
   },
 };
 
-export const keyNotLockedOut: ResourceRule = {
+export const keyNotLockedOut: StackRule = {
   name: "aws-kms-no-lockout",
-  sentence: "A key's policy leaves the account able to change it.",
+  sentence:
+    "A key's policy leaves whoever has every right in the account's IAM able to change it, come what may.",
   severity: "critical",
-  fix: "Allow kms:* to the account's root, and leave bypassPolicyLockoutSafetyCheck off.",
+  fix: "Allow kms:* to the account's root without a condition, deny it nothing, and leave bypassPolicyLockoutSafetyCheck off.",
   controls: ["NIST-800-53r5/SC-12", "NIST-800-57p1r5/6.2.2", "R53"],
   types: [aws.key],
-  *judge({ type, props }) {
-    if (props.bypassPolicyLockoutSafetyCheck === true) yield "the check against a lockout is off";
-    const found = statements(type, props).some(
-      (statement) =>
-        statement.allow &&
-        covers(statement, "kms:PutKeyPolicy") &&
-        statement.conditions.size === 0 &&
-        statement.principals.some(isAccount),
-    );
-    if (!found) yield "nobody in the account could change the key's policy again";
+  *judgeStack(resources) {
+    const place = placeOf(resources);
+    for (const { urn, type, props } of ofType(resources, aws.key)) {
+      if (props.bypassPolicyLockoutSafetyCheck === true)
+        yield { urn, message: "the check against a lockout is off" };
+      const all = statements(type, props);
+      const account = place.account ?? accountNamed(all);
+      const asked = {
+        service: "kms",
+        action: "kms:PutKeyPolicy",
+        resource: `arn:aws:kms:${place.region ?? "any"}:${account}:key/any`,
+      };
+      if (letting(all, administratorOf(account ?? ""), asked) === undefined)
+        yield { urn, message: "nobody in the account could change the key's policy again" };
+    }
   },
 };
 

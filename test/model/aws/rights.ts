@@ -14,8 +14,14 @@ export interface Right {
 /** Where the page is, from the root of the repository. */
 export const page = "infra/aws/rights.md";
 
-/** The page that says of each role of an environment who takes it and what it may. */
-export function rightsPage(aws: AwsModel): string {
+/**
+ * The page that says of each role of an environment who takes it and what it may.
+ * @param reached thing → who → what they may, by the simulator
+ */
+export function rightsPage(
+  aws: AwsModel,
+  reached: ReadonlyMap<string, ReadonlyMap<string, string[]>>,
+): string {
   return [
     "# What each role may in AWS",
     "",
@@ -46,6 +52,18 @@ export function rightsPage(aws: AwsModel): string {
     "IAM decides, and nobody is locked out.",
     "",
     ...table("who", others(aws)),
+    "",
+    "## Who reaches what is no key",
+    "",
+    "As the simulator decides by the policies of both sides, of these askers: each role of this page, whoever reads a secret,",
+    "an administrator of the account with every right in IAM (also by plain HTTP), seven services of AWS on behalf of this",
+    "account and of another, and an administrator of another account. Who is not here may nothing of what was asked.",
+    "",
+    "| what | who | may |",
+    "|---|---|---|",
+    ...[...reached].flatMap(([what, rows]) =>
+      [...rows].map(([who, may]) => `| ${what} | ${who} | ${may.join("<br>")} |`),
+    ),
     "",
   ].join("\n");
 }

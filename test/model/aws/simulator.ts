@@ -19,6 +19,7 @@ const renamed: [string, string][] = [
   ["token.actions.githubusercontent.com:sub", "accounts.google.com:sub"],
   ["token.actions.githubusercontent.com:aud", "accounts.google.com:aud"],
   ["kms:EncryptionContext:aws:lambda:FunctionArn", "kms:RequestAlias"],
+  ["kms:EncryptionContext:aws:logs:arn", "kms:EncryptionAlgorithm"],
 ];
 
 function known<T>(value: T): T {
@@ -29,7 +30,12 @@ function known<T>(value: T): T {
   return JSON.parse(text) as T;
 }
 
-/** Whether AWS would let it through, by the policy simulator. @throws for a request that the simulator does not take */
+/** A document that AWS would not take. */
+export class RefusedDocument extends Error {
+  override name = "RefusedDocument";
+}
+
+/** Whether AWS would let it through, by the policy simulator. @throws RefusedDocument, and for a request that the simulator does not take */
 export async function allowed(asked: Asked): Promise<boolean> {
   const answer = await runSimulation(
     {
@@ -46,7 +52,12 @@ export async function allowed(asked: Asked): Promise<boolean> {
     },
     {},
   );
-  if (answer.resultType === "error") throw new Error(JSON.stringify(answer.errors));
+  if (answer.resultType === "error") {
+    // Nobody asks that of a thing of this kind.
+    if (answer.errors.message === "no.resource.types") return false;
+    const text = JSON.stringify(answer.errors);
+    throw answer.errors.message === "policy.errors" ? new RefusedDocument(text) : new Error(text);
+  }
   return answer.overallResult === "Allowed";
 }
 

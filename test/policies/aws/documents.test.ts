@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { matches, policyDocument } from "../../../policies/aws/document.ts";
 import * as documents from "../../../policies/aws/documents.ts";
 import { aws } from "../../../policies/aws/types.ts";
-import { type Example, findings, ruleSuite, shipped } from "../examples.ts";
+import { type Example, ruleSuite, shipped } from "../examples.ts";
 import { allow, policy, reworded } from "./document.ts";
 
 const secret = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:titan-AbCdEf";
@@ -218,29 +218,4 @@ test("a document is read from data as well, with one statement or several", () =
   const { statements } = policyDocument({ Statement: allow({ Action: "s3:GetObject", Resource: "x" }) });
   const [statement] = statements;
   assert.deepEqual([statement?.actions, statement?.resources], [["s3:getobject"], ["x"]]);
-});
-
-test("aws-one-account: refuses a key or a secret that another account is let in to, by whichever statement", () => {
-  const readers = (...accounts: string[]): Example => ({
-    type: aws.secretPolicy,
-    props: policy(
-      ...accounts.map((account) =>
-        allow({
-          Sid: `Read${account}`,
-          Principal: { AWS: `arn:aws:iam::${account}:role/reader` },
-          Action: "secretsmanager:GetSecretValue",
-          Resource: "*",
-        }),
-      ),
-    ),
-  });
-  const [own, other] = ["111111111111", "222222222222"];
-  assert.deepEqual(findings(documents.oneAccount, [reader, readers(own)]), []);
-  assert.deepEqual(findings(documents.oneAccount, [reader, readers(other, own)]), [
-    `"Read${other}" lets account ${other} in`,
-  ]);
-  // Where no right says which account it is, that of the first.
-  assert.deepEqual(findings(documents.oneAccount, [readers(own, other)]), [
-    `"Read${other}" lets account ${other} in`,
-  ]);
 });
