@@ -40,6 +40,11 @@ export function command(): Command {
             .choices(["scheduled", "compromise", "leaver"])
             .default("scheduled"),
         )
+        .option(
+          "--destroy-old-keys",
+          "with --reason compromise or leaver: keep no old encryption key for backups",
+          false,
+        )
         .option("--wait", "stay until the overlap has passed and the old value is revoked", false)
         .option("--yes", "do not ask before what cannot be undone", false)
         .option("--root <folder>", "this machine is the services' host: its root, usually /")
@@ -55,12 +60,18 @@ export function command(): Command {
           `--reason ${reason} goes with names or --all: what has leaked is not waited for to be due`,
         );
       }
+      const destroys = invocation.options.destroyOldKeys === true;
+      if (destroys && reason === "scheduled") {
+        throw new UsageError(
+          "--destroy-old-keys goes with --reason compromise or leaver: others keep old keys until they may go",
+        );
+      }
       const { modelOf } = await import("./session.ts");
       const { secrets, keys } = named(await modelOf(invocation), names);
       const wanted: Wanted = due === true ? { what: "due" } : { what: "these", reason };
       if (invocation.dryRun) return plan(invocation, { secrets, keys }, wanted);
       if (all === true || reason !== "scheduled") {
-        await confirm(invocation, secrets, reason, yes === true);
+        await confirm(invocation, { secrets, keys }, reason, { yes: yes === true, destroys });
       }
       return rotate(invocation, { secrets, keys }, wanted, wait === true);
     },
@@ -89,21 +100,33 @@ function unknownName(name: string, known: string[], environment: string): UsageE
 /** Before everything is rotated, or an old value is refused without waiting for those who still use it. */
 async function confirm(
   { report }: Invocation,
-  secrets: readonly Secret[],
+  { secrets, keys }: { secrets: readonly Secret[]; keys: readonly EncryptionKey[] },
   reason: Reason,
-  yes: boolean,
+  { yes, destroys }: { yes: boolean; destroys: boolean },
 ): Promise<void> {
-  const count = secrets.length === 1 ? (secrets[0]?.id ?? "") : `${secrets.length} secrets`;
+  const count = counted(secrets, keys);
   const short =
     reason === "scheduled" ? "" : " The old values are refused at once, also to whoever still uses them.";
+  const lost = destroys
+    ? " Old encryption keys are destroyed at once: what backups hold under them is lost for good."
+    : "";
   const impacts = secrets.flatMap(({ id, impact }) => (impact === undefined ? [] : [`${id}: ${impact}`]));
   for (const impact of impacts) report({ subject: "impact", state: "unchanged", text: impact });
   if (yes) return;
-  const question = `Rotate ${count} (${reason})?${short} A revoked value cannot be brought back.`;
+  const question = `Rotate ${count} (${reason})?${short}${lost} A revoked value cannot be brought back.`;
   if (!process.stdin.isTTY) throw new UsageError(`${question} Answer with --yes`);
   if (!(await askYes(`${question} [y/N] `, process.stdin, process.stderr))) {
     throw new UsageError("nothing was rotated: the answer was not yes");
   }
+}
+
+/** "titan/hmac", or "3 secrets and 1 encryption key". */
+function counted(secrets: readonly Secret[], keys: readonly EncryptionKey[]): string {
+  const [only, ...more] = [...secrets, ...keys];
+  if (only !== undefined && more.length === 0) return only.id;
+  const some = (count: number, what: string) =>
+    count === 0 ? [] : [`${count} ${what}${count === 1 ? "" : "s"}`];
+  return [...some(secrets.length, "secret"), ...some(keys.length, "encryption key")].join(" and ");
 }
 
 async function rotate(
@@ -117,7 +140,8 @@ async function rotate(
     import("../operations/rotation/key-runner.ts"),
     import("./rotation-session.ts"),
   ]);
-  return withRunner(invocation, { wait }, async (runner) => {
+  return withRunner(invocation, { wait }, async (opened) => {
+    const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true };
     // What was learnt at run time, e.g. where the local stack is, stands in the runner's model alone.
     const ids = new Set(secrets.map(({ id }) => id));
     const here = runner.model.secrets.filter(({ id }) => ids.has(id));
@@ -149,7 +173,8 @@ async function plan(
     import("./rotation-plan.ts"),
     import("./rotation-session.ts"),
   ]);
-  return withRunner(invocation, { wait: false }, async (runner) => {
+  return withRunner(invocation, { wait: false }, async (opened) => {
+    const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true };
     const ids = new Set(secrets.map(({ id }) => id));
     const here = runner.model.secrets.filter(({ id }) => ids.has(id));
     const plans = await planMany(runner, here, wanted);

@@ -35,7 +35,7 @@ export function keyPlanText(row: PlannedKey): string[] {
     ...row.rewraps.map((column) => `rewraps ${column}; no plaintext leaves Vault`),
     row.rewraps.length === 0
       ? "the catalogue names no stored ciphertext: old versions stay, because something may need them"
-      : `refuses and deletes the versions before once no row needs them${row.keptUntil === undefined ? "" : `, not before ${row.keptUntil}`}`,
+      : `refuses the versions before once no row needs them, and deletes them ${row.keptUntil === undefined ? "then" : `not before ${row.keptUntil}`}`,
     ...row.skipped.map((what) => `left out: ${what}`),
   ];
   const title = `${secret}: would make a version after ${row.from} (${row.reason}).`;

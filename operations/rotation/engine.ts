@@ -26,6 +26,8 @@ export interface RotateOptions extends Subject {
   after?: string;
   /** Who says to have revoked the old value, of what a person makes: the journal keeps it. */
   confirmedBy?: string;
+  /** With a compromise or a leaver: an old encryption key is not kept for its retention (R22) but destroyed at once. */
+  destroysOld?: boolean;
   /** A version of the source that somebody else wrote meanwhile, and that the last one may take the place of. */
   overVersion?: number;
   /** Stays until the rotation has ended; otherwise it goes as far as it can go now and says what it waits for. */
@@ -224,6 +226,7 @@ async function claim(
     const told = {
       ...(confirmedBy !== undefined && { confirmedBy }),
       ...(overVersion !== undefined && { overVersion }),
+      ...(options.destroysOld === true && { destroysOld: true }),
     };
     const attempt = journal.attempt + 1;
     const hastened = following.isTold ? {} : hasten(options.reason, journal);
@@ -292,6 +295,10 @@ async function begin(
     startedAt: at,
     ...(options.commit !== undefined && { commit: options.commit }),
     since: at,
+    ...((options.destroysOld === true || (journal?.destroysOld === true && owed(journal) !== undefined)) && {
+      destroysOld: true,
+    }),
+    ...(journal?.kept !== undefined && { kept: journal.kept }),
     skipped: [],
     history: journal === undefined ? [] : [pastOf(journal), ...journal.history].slice(0, maximumHistory),
   };
@@ -307,7 +314,8 @@ async function busyWith(
   const { secret, reason } = options;
   if (intent === "abort") refuseAfterReturn(secret.id, journal);
   const haste = isTold ? { reason: journal.reason } : hasten(reason, journal);
-  const wish = { ...haste, ...(intent === "abort" && { abort: journal.abort ?? why }) };
+  const destroys = options.destroysOld === true ? { destroysOld: true } : {};
+  const wish = { ...haste, ...destroys, ...(intent === "abort" && { abort: journal.abort ?? why }) };
   const asked = await askHolder(options, secret, { journal, version }, wish);
   if (asked === undefined) return "again";
   following.isTold = true;

@@ -8,6 +8,7 @@ import { takeTurn } from "./fleet-turn.ts";
 import { completeEvidence, keepEvidence, mayBegin, refuseUnreached } from "./gates.ts";
 import { isUnderWay } from "./journal.ts";
 import { othersOf } from "./others.ts";
+import { destroyExpired } from "./retention.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
 import { mannerOf, type Runner, subjectOf } from "./runner.ts";
@@ -52,6 +53,12 @@ export async function rotateMany(
       return outcome;
     },
   });
+  for (const { secret, journal } of states) {
+    if (journal?.kept === undefined || runner.signal.aborted) continue;
+    const count = await destroyExpired(runner, secret, clock.now());
+    const text = `${count} old key(s) destroyed: their retention has ended`;
+    if (count > 0) runner.report({ subject: secret.id, state: "progress", text });
+  }
   if (wanted.what !== "these") await completeEvidence(runner, states);
   return rowsOf(secrets, ended, held, chosen.left);
 }

@@ -53,6 +53,8 @@ const shape = z.looseObject({
   abort: z.optional(z.string()),
   followedBy: z.optional(z.enum(["compromise", "leaver"])),
   confirmedBy: z.optional(z.string()),
+  destroysOld: z.optional(z.boolean()),
+  kept: z.optional(z.array(z.object({ version: z.number(), until: z.iso.datetime() }))),
   overVersion: z.optional(z.number()),
   baseline: z.optional(z.record(z.string(), z.number())),
   notWatched: z.optional(z.boolean()),

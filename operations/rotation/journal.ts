@@ -69,6 +69,10 @@ export interface Journal {
   confirmedBy?: string;
   /** A version that somebody else wrote after `to`, and that a person lets the last one take the place of. */
   overVersion?: number;
+  /** Old encryption keys are destroyed with the rotation, before their retention ends: a person has asked for it. */
+  destroysOld?: boolean;
+  /** Source versions with an old encryption key, until when (ISO 8601) nothing destroys them (R22). Nobody is given them. */
+  kept?: { version: number; until: string }[];
   /** Rates before the rotation, by source, per second. */
   baseline?: Record<string, number>;
   /** Nothing that counts errors answered before it: whether errors rose is not known, and evidence says so (R48). */

@@ -44,7 +44,8 @@ export async function rotateKeys(
   for (const key of await wantedOf(runner, keys, wanted)) {
     if (signal.aborted) break;
     try {
-      const given = { vault, model, key, reach, reason, anew, owner, report, signal };
+      const destroys = runner.destroysOld === true ? { destroysOld: true } : {};
+      const given = { vault, model, key, reach, reason, anew, ...destroys, owner, report, signal };
       rows.push({ secret: key.id, key: await rotateEncryptionKey(given) });
     } catch (error) {
       rows.push({ secret: key.id, error });
@@ -61,7 +62,7 @@ export async function planKeys(
 ): Promise<PlannedKey[]> {
   const now = (await vaultClock(runner.vault)).now();
   const states = await keyStatusOf(runner, await wantedOf(runner, keys, wanted), now);
-  return states.flatMap((status) => planned(status, wanted, now) ?? []);
+  return states.flatMap((status) => planned(runner, status, wanted, now) ?? []);
 }
 
 async function wantedOf(
@@ -77,6 +78,7 @@ async function wantedOf(
 }
 
 function planned(
+  runner: Pick<Runner, "destroysOld">,
   { key, standing, versions, journal }: KeyStatus,
   wanted: Wanted,
   now: Date,
@@ -96,7 +98,12 @@ function planned(
     reason: asked,
     from: versions.latest,
     rewraps: key.stored.map(nameOf),
-    ...(!stays && !short && { keptUntil: after(now, key.retain).toISOString() }),
-    skipped: !stays && short ? [`the ${key.retain} s for which old versions are kept`] : [],
+    ...(!stays && runner.destroysOld !== true && { keptUntil: after(now, key.retain).toISOString() }),
+    skipped:
+      stays || !short
+        ? []
+        : [
+            `the ${key.retain} s for which old versions ${runner.destroysOld === true ? "are kept: what backups hold under them is lost" : "decrypt"}`,
+          ],
   };
 }

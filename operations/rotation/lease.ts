@@ -40,11 +40,12 @@ export async function askHolder(
   at: { vault: Vault; model: Pick<Model, "vault"> },
   secret: Pick<Secret, "journal">,
   { journal, version }: { journal: Journal; version: number },
-  wish: Pick<Journal, "reason" | "followedBy" | "abort">,
+  wish: Pick<Journal, "reason" | "followedBy" | "abort" | "destroysOld">,
 ): Promise<Journal | undefined> {
   const asked = { ...journal, ...wish };
   const isSaid = asked.reason === journal.reason && asked.followedBy === journal.followedBy;
-  if (isSaid && asked.abort === journal.abort) return asked;
+  const isDestroying = asked.destroysOld === journal.destroysOld;
+  if (isSaid && isDestroying && asked.abort === journal.abort) return asked;
   try {
     await writeJournal(at, secret, asked, version);
     return asked;
@@ -178,12 +179,13 @@ export class Lease {
       throw this.#lose(`another runner has taken over (${journal?.owner ?? "the journal was removed"})`);
     }
     this.#version = version;
-    const { abort, reason, followedBy } = journal;
+    const { abort, reason, followedBy, destroysOld } = journal;
     this.journal = {
       ...this.journal,
       reason,
       ...(abort !== undefined && { abort }),
       ...(followedBy !== undefined && { followedBy }),
+      ...(destroysOld !== undefined && { destroysOld }),
     };
     return true;
   }

@@ -170,5 +170,10 @@ function skipped(secret: Secret, watch: Seconds): string[] {
     `error rates are not watched (${watch} s)`,
     `the overlap of ${secret.rotate.overlap} s is cut short`,
     "the old value is not waited for to be unused",
+    ...(secret.kind === "fernet"
+      ? [
+          "the old key is taken from everybody, and stays in the source until its retention ends (--destroy-old-keys: not)",
+        ]
+      : []),
   ];
 }

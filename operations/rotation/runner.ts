@@ -21,6 +21,8 @@ export interface Runner {
   signal: AbortSignal;
   /** Git commit of the catalogue; evidence is bound to it. */
   commit?: string;
+  /** With a compromise or a leaver: old encryption keys are not kept for their retention (R22). */
+  destroysOld?: boolean;
   /** The hosts of services, as far as this machine is one. */
   host: SinkOptions;
   /** PEM of the CA of databases; the system's roots when absent. */
@@ -31,8 +33,12 @@ export interface Runner {
   reach?: Reach;
 }
 
-export function mannerOf({ by, report, signal, commit }: Runner) {
-  return { by, report, signal, ...(commit !== undefined && { commit }) };
+export function mannerOf({ by, report, signal, commit, destroysOld }: Runner) {
+  return {
+    ...{ by, report, signal },
+    ...(commit !== undefined && { commit }),
+    ...(destroysOld === true && { destroysOld }),
+  };
 }
 
 /** What the engine works with for one secret. */

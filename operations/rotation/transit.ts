@@ -34,6 +34,8 @@ export interface EncryptionKeyOptions {
   reason: Reason;
   /** Makes a version even where none is due; a compromise and a leaver always do. */
   anew?: boolean;
+  /** With a compromise or a leaver: the old versions are not kept for `retain` but deleted at once. */
+  destroysOld?: boolean;
   /** Unique to this run. */
   owner: string;
   report: Report;
@@ -80,7 +82,10 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
   const now = clock.now();
   const { journal } = kept;
   if (journal !== undefined && isUnderWay(journal) && isHeld(journal, owner, now)) {
-    const wish = hasten(options.reason, journal);
+    const wish = {
+      ...hasten(options.reason, journal),
+      ...(options.destroysOld === true && { destroysOld: true }),
+    };
     const asked = await askHolder({ vault, model }, where, { ...kept, journal }, wish);
     return asked === undefined
       ? rotateEncryptionKey(options)
@@ -123,9 +128,10 @@ async function begin(
   now: Date,
 ): Promise<Journal | undefined> {
   const { key, owner, reason, model } = options;
+  const destroys = options.destroysOld === true ? { destroysOld: true } : {};
   const lease = { owner, leaseUntil: now.toISOString() };
   if (journal !== undefined && isUnderWay(journal)) {
-    return { ...journal, ...lease, ...hasten(reason, journal), attempt: journal.attempt + 1 };
+    return { ...journal, ...lease, ...hasten(reason, journal), ...destroys, attempt: journal.attempt + 1 };
   }
   const follows = owed(journal);
   const versions = await versionsOf({ vault: options.vault, model, key });
@@ -146,6 +152,7 @@ async function begin(
     ...(!isAsked && { to: versions.latest }),
     startedAt: at,
     since: at,
+    ...destroys,
     skipped: [],
     history: journal === undefined ? [] : [pastOf(journal), ...journal.history].slice(0, maximumHistory),
   };
@@ -249,14 +256,20 @@ async function rewrapAll(run: Run): Promise<number> {
 /** The old versions decrypt for `retain` after they were superseded, and for as long as one row needs them. */
 async function drain(run: Run): Promise<Turn> {
   const { key, clock, lease } = run;
-  const { to = 0, reason, skipped } = lease.journal;
-  const end = new Date((await madeAt(run, to)).getTime() + key.retain * 1000);
+  const { to = 0, reason, skipped, destroysOld } = lease.journal;
+  const end = await keptUntil(run, to);
   let changes: Changes = {};
   if (clock.now() < end) {
     if (!isShort(reason)) {
-      return { wait: `versions before ${to} decrypt until ${end.toISOString()}`, until: end };
+      const { decrypts } = await versionsOf(run);
+      const how = decrypts < to ? "decrypt" : "are refused, and kept";
+      return { wait: `versions before ${to} ${how} until ${end.toISOString()}`, until: end };
     }
-    changes = { skipped: [...skipped, `the ${key.retain} s for which old versions are kept were cut short`] };
+    const what =
+      destroysOld === true
+        ? `the ${key.retain} s for which old versions are kept were cut short: what backups hold under them is lost`
+        : `the ${key.retain} s for which old versions decrypt were cut short`;
+    changes = { skipped: [...skipped, what] };
   }
   const remaining = await remains(run, to);
   if (remaining === undefined) return { to: "revoke", changes, text: "no row needs an older version" };
@@ -265,7 +278,11 @@ async function drain(run: Run): Promise<Turn> {
   return { wait: remaining, until: later(run, again / 4) };
 }
 
-/** Refused first and looked at once more: until the old versions are deleted, refusing them can be taken back. */
+/**
+ * Refused first and looked at once more: until the old versions are deleted, refusing them can be taken back. What backups
+ * and replicas hold was not rewrapped, so that also after a compromise nothing is deleted before `retain` has passed (R22):
+ * a later scheduled run does.
+ */
 async function revoke(run: Run): Promise<Turn> {
   const { key, lease } = run;
   const { to = 0 } = lease.journal;
@@ -278,6 +295,14 @@ async function revoke(run: Run): Promise<Turn> {
       await acceptFrom(run, key, available);
       await rewrapAll(run);
       return { wait: remaining, until: later(run, again / 4) };
+    }
+    const end = await keptUntil(run, to);
+    if (run.clock.now() < end && lease.journal.destroysOld !== true) {
+      const note =
+        `versions before ${to} are refused, and kept until ${end.toISOString()}: where a backup needs one, lower ` +
+        `min_decryption_version of transit key ${key.key} (--destroy-old-keys deletes them at once)`;
+      const { notes = [] } = lease.journal;
+      return { to: "verify", changes: { notes: [...notes, note] }, text: note };
     }
     await lease.ready();
     await deleteBefore(run, key, to);
@@ -305,6 +330,11 @@ async function remains(run: Run, version: number): Promise<string | undefined> {
   const found = await transitCensus(run, run.key);
   if (rowsBefore(found, version) === 0) return undefined;
   return `stored ciphertext needs versions before ${version}: ${found.map(told).join("; ")}`;
+}
+
+/** Nothing deletes the versions before one until then. */
+async function keptUntil(run: Run, version: number): Promise<Date> {
+  return new Date((await madeAt(run, version)).getTime() + run.key.retain * 1000);
 }
 
 async function madeAt(run: Run, version: number): Promise<Date> {

@@ -44,18 +44,23 @@ export async function readFields(
   return (await vault.read<{ data: Fields | null }>(`${mount}/data/${path}`, query))?.data ?? undefined;
 }
 
-/** Destroys every version before `keep`, by default before the latest; what is destroyed already is left out. */
+/**
+ * Destroys every version before `keep`, by default before the latest; what is destroyed already is left out.
+ * @param except versions that stay all the same
+ */
 export async function destroyBefore(
   vault: Vault,
   mount: string,
   path: string,
   keep?: number,
+  except: readonly number[] = [],
 ): Promise<number> {
   const metadata = await vault.read<Metadata>(`${mount}/metadata/${path}`);
   const first = keep ?? metadata?.current_version ?? 0;
   const versions = Object.entries(metadata?.versions ?? {})
     .filter(([version, { destroyed }]) => Number(version) < first && !destroyed)
-    .map(([version]) => Number(version));
+    .map(([version]) => Number(version))
+    .filter((version) => !except.includes(version));
   if (versions.length > 0) await vault.write(`${mount}/destroy/${path}`, { versions });
   return versions.length;
 }

@@ -8,9 +8,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Secret, StoredCiphertext } from "../../model/model.ts";
 import { rotate } from "../../operations/rotation/engine.ts";
+import { readJournal } from "../../operations/rotation/journal-store.ts";
 import { FernetKey } from "../../operations/rotation/re-encryption/fernet.ts";
+import { destroyExpired } from "../../operations/rotation/retention.ts";
 import { fernetCensus } from "../../operations/rotation/rotators/fernet.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
+import { readFields } from "../../operations/values/kv.ts";
 import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
 import { fernetKey } from "../operations/rotation/re-encryption/api-keys.ts";
 import type { ReEncrypting } from "./fernet/re-encrypting.ts";
@@ -119,9 +122,28 @@ for (const id of ["soma/crypto-fernet", "solo/encryption-key"]) {
       for (const value of Object.values(await it.source())) values.add(value);
     }
     // A compromise cuts the 30 d short and says so, and leaves no ciphertext behind all the same (R21).
+    const last = await it.source();
     const end = await it.go({ reason: "compromise" });
     assert.deepEqual([end.state, end.waiting], ["done", undefined]);
     assert.ok(end.skipped.includes("the overlap of 2592000 s was cut short"), end.skipped.join("; "));
+    // The old key is given to nobody, and stays where only the engine reads: a backup may need it (R22).
+    const [kept] =
+      (await readJournal({ vault: server.rotator, model: server.model }, it.subject.secret)).journal?.kept ??
+      [];
+    assert.ok(kept);
+    const { kv } = server.model.vault.mounts;
+    const { source: path } = it.subject.secret;
+    assert.equal((await readFields(server.rotator, kv, path, kept.version))?.key, last.key);
+    assert.equal(
+      await destroyExpired({ vault: server.rotator, model: server.model }, it.subject.secret, it.clock.now()),
+      0,
+    );
+    const later = new Date(it.clock.now().getTime() + 31 * day);
+    assert.equal(
+      await destroyExpired({ vault: server.rotator, model: server.model }, it.subject.secret, later),
+      1,
+    );
+    assert.equal(await readFields(server.rotator, kv, path, kept.version), undefined);
     await it.compose.end();
     const during = noneFailed(it.load.take());
     assert.ok(during.accepted > rotations * 200, `${during.accepted} requests`);

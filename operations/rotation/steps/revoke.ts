@@ -1,8 +1,10 @@
 import { destroyBefore } from "../../values/kv.ts";
 import { fieldsAt, orderAt } from "../../values/phases.ts";
 import { withoutBefore } from "../../values/shape.ts";
+import { keptAt } from "../retention.ts";
 import { StillAcceptedError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
+import { after } from "../schedule.ts";
 import { again, bringAll } from "./consumer.ts";
 import { confirmSwitched } from "./deliver.ts";
 import { finalVersion } from "./generate.ts";
@@ -46,8 +48,37 @@ export async function verify(run: Run): Promise<Turn> {
     if (accepted !== undefined) return accepted;
     await run.lease.save({ verifiedAt: run.clock.now().toISOString() });
   }
+  await keepOld(run);
   await destroyOld(run, final ?? to);
   return { to: "done", text: "the old value is refused, and its versions are destroyed" };
+}
+
+/** Versions that a source has while one is kept: the mount's ten are those of five compromises. */
+const whileKept = 1000;
+
+/**
+ * What backups and replicas hold was not re-encrypted: cut short, an encryption key is taken from everybody, and the
+ * version with it stays in the source until its retention ends (R22).
+ */
+async function keepOld(run: Run): Promise<void> {
+  const { secret, journal, clock } = run;
+  const { switchedAt, since, from, kept = [], destroysOld } = journal;
+  const until = after(new Date(switchedAt ?? since), secret.rotate.overlap);
+  if (secret.kind !== "fernet" || !run.isShort || until <= clock.now()) return;
+  if (destroysOld === true) {
+    run.skip(
+      `the old key was not kept for ${secret.rotate.overlap} s: it is destroyed, and what backups hold under it is lost`,
+    );
+    return;
+  }
+  if (kept.some(({ version }) => version === from)) return;
+  const { kv } = run.model.vault.mounts;
+  await run.act(() => run.vault.write(`${kv}/metadata/${secret.source}`, { max_versions: whileKept }));
+  run.change({ kept: [...kept, { version: from, until: until.toISOString() }] });
+  run.note(
+    `the old key is kept as version ${from} of ${secret.source} until ${until.toISOString()}, and given to nobody: backups may ` +
+      "need it (--destroy-old-keys destroys it at once)",
+  );
 }
 
 /** Verifies that a value is refused, and revokes it again where it is not. */
@@ -71,9 +102,15 @@ export async function stillAccepted(
   }
 }
 
-/** Destroys every version before the latest, of the source and of each consumer's path. */
-export async function destroyOld({ vault, model, secret }: Run, latest: number): Promise<void> {
+/**
+ * Destroys every version before the latest, of the source and of each consumer's path, but for old encryption keys in
+ * the source whose retention has not ended (R22).
+ */
+export async function destroyOld(
+  { vault, model, secret, journal, clock }: Run,
+  latest: number,
+): Promise<void> {
   const { kv } = model.vault.mounts;
-  await destroyBefore(vault, kv, secret.source, latest);
+  await destroyBefore(vault, kv, secret.source, latest, keptAt(journal, clock.now()));
   for (const { path } of secret.consumers) await destroyBefore(vault, kv, path);
 }
