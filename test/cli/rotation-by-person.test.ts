@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { keyplane } from "./command.ts";
+import { TwoEnvironments } from "./two-environments.ts";
+
+// What a person does to rotations: a value of their own, and the word that a foreign version may go.
+
+const shop = `system: shop
+owner: ada
+services:
+  api: { runs-on: compose, user: 1000, reload: restart }
+  worker: { runs-on: compose, user: 1000, reload: watch }
+secrets:
+  session:
+    class: critical
+    kind: token
+    rotate: { every: 30d, overlap: 1h }
+    idle: none
+    consumers:
+      worker: { role: listener, as: { SESSION_TOKEN_FILE: token, SESSION_PREVIOUS_FILE: previous } }
+      api: { role: signer, as: { SESSION_TOKEN_FILE: token } }
+  openai:
+    class: critical
+    kind: api-key
+    rotate: { by: hand, every: 90d, overlap: 1s }
+    consumers: { api: { as: { OPENAI_API_KEY: key } } }
+`;
+
+let at: TwoEnvironments;
+before(async () => {
+  at = await TwoEnvironments.start(shop);
+});
+after(() => at?.[Symbol.asyncDispose]());
+
+const key = () => `sk-${randomBytes(24).toString("hex")}`;
+
+/** Gives a value of shop/openai on standard input. */
+async function give(environment: string, value: string, ...args: string[]) {
+  const run = await keyplane(
+    ["set", "shop/openai", ...args, "--environment", environment, "--catalogue", at.catalogue],
+    { env: at.environmentOf(environment), input: value },
+  );
+  assert.ok(!`${run.stdout}${run.stderr}`.includes(value), "the value was printed");
+  return run;
+}
+
+async function kept(environment: "staging" | "production") {
+  const found = await at[environment].root.read<{ data: { key: string }; metadata: { version: number } }>(
+    "kv/data/source/shop/openai",
+  );
+  return { key: found?.data.key, version: found?.metadata.version };
+}
+
+test("R25: set --rotate is refused in production before staging has shown it: 1, and what was given is not taken", async () => {
+  const first = key();
+  for (const environment of ["staging", "production"]) {
+    const { code, stderr } = await give(environment, first);
+    assert.equal(code, 0, stderr);
+  }
+  const refused = await give("production", key(), "--rotate");
+  assert.equal(refused.code, 1, refused.stderr);
+  assert.match(refused.stderr, /shop\/openai is not rotated here yet: staging has no evidence of a rotation/);
+  assert.deepEqual(await kept("production"), { key: first, version: 1 });
+  assert.equal(await at.production.root.read("kv/data/rotation/shop/openai"), undefined);
+
+  const next = key();
+  const leaked = await give("production", next, "--rotate", "--reason", "compromise");
+  assert.match(leaked.stderr, /compromise: evidence of staging is not waited for/);
+  assert.deepEqual((await kept("production")).key, next);
+  const journal = await at.production.root.read<{ data: Record<string, unknown> }>(
+    "kv/data/rotation/shop/openai",
+  );
+  assert.equal(journal?.data.reason, "compromise");
+});
+
+test("set --rotate in a blackout does not begin, says until when, and is a finding; what has leaked does", async () => {
+  const file = join(at.catalogue, "organization.yaml");
+  const open = at.organization();
+  const why = "reason: The end of the year";
+  const windows = `[{ from: "00:00", to: "12:00", ${why} }, { from: "12:00", to: "00:00", ${why} }]`;
+  const blackout = `rotation: { watch: 1s, jitter: 1m, blackouts: ${windows} }`;
+  await writeFile(file, open.replaceAll("rotation: { watch: 1s, jitter: 1m }", blackout));
+  try {
+    const before = await kept("staging");
+    const held = await give("staging", key(), "--rotate");
+    assert.equal(held.code, 1, held.stderr);
+    assert.match(held.stdout, /^shop\/openai: did not begin: The end of the year \(until \d{4}-/);
+    assert.deepEqual(await kept("staging"), before);
+    const next = key();
+    await give("staging", next, "--rotate", "--reason", "leaver");
+    assert.equal((await kept("staging")).key, next);
+  } finally {
+    await writeFile(file, open);
+  }
+});
+
+test("rotations resume --over-version lets a version that somebody wrote go by its number, and by no other", async () => {
+  const resume = (...args: string[]) => at.run("staging", "rotations", "resume", "shop/session", ...args);
+  const draining = await at.json("staging", "rotate", "shop/session");
+  assert.equal(draining.rotations[0]?.result, "drains", draining.rotations[0]?.text);
+  const { data } = await at.staging.root.write<{ version: number }>("kv/data/source/shop/session", {
+    data: { token: "written-by-hand" },
+  });
+  const foreign = data.version;
+  // Its overlap is over.
+  await writeFile(join(at.catalogue, "systems/shop.yaml"), shop.replace("overlap: 1h", "overlap: 1s"));
+  const stuck = await resume();
+  assert.equal(stuck.code, 1, stuck.stdout);
+  assert.ok(
+    stuck.stdout.includes(`\`keyplane rotations resume shop/session --over-version ${foreign}\``),
+    stuck.stdout,
+  );
+  for (const wrong of [
+    ["--over-version", "the-last"],
+    ["--over-version", "0"],
+    ["shop/openai", "--over-version", String(foreign)],
+  ]) {
+    const { code, stderr } = await resume(...wrong);
+    assert.equal(code, 2);
+    assert.match(stderr, /--over-version (takes the number that the rotation names|is of one secret)/);
+  }
+  const other = await resume("--over-version", String(foreign + 3));
+  assert.equal(other.code, 1, other.stdout);
+  const { code, stdout } = await resume("--over-version", String(foreign));
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /^shop\/session: done, version/);
+  assert.match(
+    stdout,
+    new RegExp(`note: version ${foreign} of source/shop/session, which somebody else wrote`),
+  );
+  assert.notEqual((await at.source("staging")).token, "written-by-hand");
+});
