@@ -63,3 +63,22 @@ for (const [what, open] of [
     });
   }
 }
+
+test("a NATS user (R33): killed before and after each step of writing the users file and telling the server; the file is whole at every moment, nothing is left beside it", async (t) => {
+  await using target = await natsTarget(platform);
+  const steps = /^(file \w+|SIGHUP)$/;
+  const seen = new Set<string>();
+  const { killed } = await killEverywhere(t, {
+    ...crashesAt(platform, target),
+    perState: 4,
+    only({ name, state }) {
+      if (steps.test(name) && (state === "stage" || state === "revoke")) seen.add(`${state} ${name}`);
+      return steps.test(name);
+    },
+  });
+  const each = ["open", "writeFile", "sync", "rename"].map((name) => `file ${name}`);
+  for (const name of [...each, "SIGHUP"]) {
+    for (const state of ["stage", "revoke"]) assert.ok(seen.has(`${state} ${name}`), `${state} ${name}`);
+  }
+  assert.ok(killed >= 6, `only ${killed} were killed`);
+});

@@ -3,6 +3,7 @@ import type { Model, Secret } from "../../../model/model.ts";
 import type { Sink } from "../../../operations/delivery/sink.ts";
 import type { Reach } from "../../../operations/rotation/rotator.ts";
 import { rotatorOf } from "../../../operations/rotation/rotators/index.ts";
+import { countNats } from "./counted-nats.ts";
 import type { Scenario } from "./crash.ts";
 
 export interface TargetData {
@@ -16,13 +17,10 @@ const scenario: Scenario<TargetData> = {
   async open({ vault: options, model, secret }, count) {
     const vault = new Vault(options);
     const rotator = await rotatorOf(secret);
-    // What else acts on the world: the signal.
-    const kill = process.kill.bind(process);
-    process.kill = (pid, signal) => {
-      if (signal !== "SIGHUP") return kill(pid, signal);
-      void count("SIGHUP", async () => kill(pid, signal));
-      return true;
-    };
+    // What else acts on the world: a server's configuration file, the signal that makes it read that, and logins.
+    using other = new DisposableStack();
+    if (secret.nats !== undefined) countNats(other, secret.nats, count);
+    const counted = other.move();
     const none = async (): Promise<never> => {
       throw new Error("there is no database");
     };
@@ -32,7 +30,7 @@ const scenario: Scenario<TargetData> = {
     return {
       subject,
       async close() {
-        process.kill = kill;
+        counted.dispose();
         await vault.close();
       },
     };

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { hashSync } from "bcryptjs";
 import type { Vault } from "../../../clients/vault.ts";
 import type { Model, Secret } from "../../../model/model.ts";
@@ -73,6 +75,8 @@ export async function natsTarget(platform: Platform): Promise<Target> {
         at,
       );
       assert.match(users, new RegExp(`${user}.*publish: \\["${name}\\.>"\\]`), at);
+      const staged = (await readdir(dirname(nats.target.usersFile))).filter((one) => one.endsWith(".tmp"));
+      assert.deepEqual(staged, [], `${at}: what was staged holds a password's hash`);
     },
     values: () => values,
     log: async () => `${await nats.log()}${await nats.users()}`,
