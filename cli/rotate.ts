@@ -135,9 +135,8 @@ async function rotate(
   wanted: Wanted,
   wait: boolean,
 ): Promise<Result> {
-  const [{ rotateMany }, { rotateKeys }, { withRunner }] = await Promise.all([
+  const [{ rotateMany }, { withRunner }] = await Promise.all([
     import("../operations/rotation/fleet-runner.ts"),
-    import("../operations/rotation/key-runner.ts"),
     import("./rotation-session.ts"),
   ]);
   return withRunner(invocation, { wait }, async (opened) => {
@@ -145,13 +144,12 @@ async function rotate(
     // What was learnt at run time, e.g. where the local stack is, stands in the runner's model alone.
     const ids = new Set(secrets.map(({ id }) => id));
     const here = runner.model.secrets.filter(({ id }) => ids.has(id));
-    const rows = await rotateMany(runner, here, wanted, { wait });
     const keyIds = new Set(keys.map(({ id }) => id));
     const keysHere = runner.model.encryptionKeys.filter(({ id }) => keyIds.has(id));
-    const keyRows = await rotateKeys(runner, keysHere, wanted);
+    const rows = await rotateMany(runner, here, wanted, { wait, keys: keysHere });
     const asked = wanted.what === "these";
     const isUrgent = wanted.what === "these" && wanted.reason !== "scheduled";
-    const results = [...rows, ...keyRows].map((row) => shown(row, asked, isUrgent));
+    const results = rows.map((row) => shown(row, asked, isUrgent));
     const told = results.filter(({ result }) => asked || result !== "unchanged");
     const text = told.flatMap(rowText);
     return {

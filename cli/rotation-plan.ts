@@ -7,13 +7,10 @@ import { lasting } from "./rotation-progress.ts";
 export function planText(row: PlannedRow): string[] {
   const { secret } = row;
   if (row.does !== "begins") return [notBegun(row)];
-  const { plan, evidence, blackout } = row;
+  const { plan } = row;
   const { overlap, watch, earliestEnd } = plan.times;
   const lines = [
-    ...(blackout === undefined ? [] : [`not before ${blackout.until}: ${blackout.reason}`]),
-    ...(evidence?.state === "refused" ? [`would be refused: ${evidence.why}`] : []),
-    ...(evidence?.state === "shown" ? [`shown by rotation ${evidence.rotation}`] : []),
-    ...(evidence?.state === "not needed" ? [evidence.why] : []),
+    ...gates(row),
     ...(plan.impact === undefined ? [] : [`impact: ${plan.impact}`]),
     ...(plan.meanwhile === undefined ? [] : [plan.meanwhile]),
     ...moments(plan.deliveries),
@@ -27,11 +24,24 @@ export function planText(row: PlannedRow): string[] {
   return [`${secret}: would rotate (${plan.reason}).`, ...lines.map((line) => `  ${line}`)];
 }
 
+/** What has to let it begin. */
+function gates({ blackout, evidence }: Extract<PlannedRow, { does: "begins" }> | Begun): string[] {
+  return [
+    ...(blackout === undefined ? [] : [`not before ${blackout.until}: ${blackout.reason}`]),
+    ...(evidence?.state === "refused" ? [`would be refused: ${evidence.why}`] : []),
+    ...(evidence?.state === "shown" ? [`shown by rotation ${evidence.rotation}`] : []),
+    ...(evidence?.state === "not needed" ? [evidence.why] : []),
+  ];
+}
+
+type Begun = Extract<PlannedKey, { does: "makes a version" }>;
+
 /** The plan of one encryption key's rotation, for people. */
 export function keyPlanText(row: PlannedKey): string[] {
   const { secret } = row;
   if (row.does !== "makes a version") return [notBegun(row)];
   const lines = [
+    ...gates(row),
     ...row.rewraps.map((column) => `rewraps ${column}; no plaintext leaves Vault`),
     row.rewraps.length === 0
       ? "the catalogue names no stored ciphertext: old versions stay, because something may need them"

@@ -1,5 +1,4 @@
 import type { Row } from "../operations/rotation/fleet-runner.ts";
-import type { KeyRow } from "../operations/rotation/key-runner.ts";
 import { inWords } from "../operations/rotation/words.ts";
 import { type ExitCode, exit, exitCode } from "./exit.ts";
 
@@ -18,7 +17,7 @@ export interface Shown {
  * a reason is not
  * @param isUrgent whether something has leaked: then it is not enough that another runner is at it
  */
-export function shown(row: Row | KeyRow, asked: boolean, isUrgent = false): Shown {
+export function shown(row: Row, asked: boolean, isUrgent = false): Shown {
   if ("left" in row) {
     return { secret: row.secret, result: "by hand", text: row.left, code: asked ? exit.finding : exit.clean };
   }
@@ -37,20 +36,6 @@ export function shown(row: Row | KeyRow, asked: boolean, isUrgent = false): Show
       return { secret: row.secret, result: "refused", text, code: exit.finding, error: name };
     }
     return { secret: row.secret, result: "failed", text, code: exitCode(error), error: name };
-  }
-  if ("key" in row) {
-    const { state, unchanged, waiting, skipped, notes, from, to } = row.key;
-    const more = { state, from, ...(to !== undefined && { to }), skipped, notes };
-    const done = unchanged ? "nothing to do" : `version ${to ?? from} encrypts`;
-    return waiting === undefined
-      ? {
-          secret: row.secret,
-          result: unchanged ? "unchanged" : "done",
-          text: done,
-          code: exit.clean,
-          ...more,
-        }
-      : { secret: row.secret, result: "drains", text: waiting, code: exit.clean, ...more };
   }
   return ofOutcome(row.secret, row.outcome, isUrgent);
 }

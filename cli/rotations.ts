@@ -170,7 +170,7 @@ function resume(): Command {
       const [
         { planMany },
         { resumeConfirmed, resumeOver, rotateMany },
-        { planKeys, rotateKeys },
+        { planKeys },
         { keyPlanText, planText },
         { withRunner },
       ] = await Promise.all([
@@ -182,7 +182,7 @@ function resume(): Command {
       ]);
       return withRunner(invocation, { wait }, async (runner) => {
         const { secrets, keys } = named(runner.model, invocation.arguments);
-        const wanted = { what: "under way" } as const;
+        const wanted = { what: "under way", isNamed } as const;
         if (invocation.dryRun) {
           const plans = await planMany(runner, secrets, wanted);
           const keyPlans = await planKeys(runner, keys, wanted);
@@ -203,8 +203,7 @@ function resume(): Command {
         const confirmedBy = confirmer(invocation, runner, byHand);
         const rows = [
           ...(await resumeConfirmed(runner, byHand, { wait, confirmedBy })),
-          ...(await rotateMany(runner, others, wanted, { wait })),
-          ...(await rotateKeys(runner, keys, wanted)),
+          ...(await rotateMany(runner, others, wanted, { wait, keys })),
         ].map((row) => shown(row, true));
         return {
           json: { environment: invocation.environment, rotations: rows },

@@ -1,10 +1,8 @@
-import type { Secret } from "../../model/model.ts";
 import { DeliveryError } from "../../operations/delivery/sink.ts";
 import type { Row } from "../../operations/rotation/fleet-runner.ts";
 import { isUnderWay } from "../../operations/rotation/journal.ts";
-import type { KeyRow } from "../../operations/rotation/key-runner.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
-import type { Status } from "../../operations/rotation/status.ts";
+import type { Standing } from "../../operations/rotation/schedule.ts";
 import { inWords } from "../../operations/rotation/words.ts";
 
 /** What a run came to, for the log and for whoever invoked the function by hand. No value. */
@@ -24,6 +22,12 @@ export interface Told {
   why: string;
 }
 
+/** A secret or an encryption key, and where it stands after the run. */
+interface Stands {
+  secret: { id: string };
+  standing: Standing;
+}
+
 /**
  * Sorts what became of everything. What only another runner can do is left to it, until it is overdue; what was rolled
  * back, is stuck or met an error fails the run, each time, until it is mended.
@@ -32,18 +36,15 @@ export interface Told {
  */
 export function resultOf(
   environment: string,
-  rows: readonly (Row | KeyRow)[],
-  { unreached, states, stopped }: { unreached: readonly Told[]; states: readonly Status[]; stopped: boolean },
+  rows: readonly Row[],
+  { unreached, states, stopped }: { unreached: readonly Told[]; states: readonly Stands[]; stopped: boolean },
 ): Result {
   const result: Result = { environment, rotated: [], underWay: [], left: [...unreached], failed: [] };
   for (const row of rows) {
     const { secret } = row;
     if ("left" in row) result.left.push({ secret, why: row.left });
     else if ("held" in row) result.underWay.push({ secret, why: row.held.why });
-    else if ("key" in row) {
-      if (row.key.waiting !== undefined) result.underWay.push({ secret, why: row.key.waiting });
-      else if (!row.key.unchanged) result.rotated.push(secret);
-    } else if ("error" in row) {
+    else if ("error" in row) {
       const why = inWords(row.error);
       const list = isLeft(row.error) ? result.left : stopped ? result.underWay : result.failed;
       list.push({ secret, why });
@@ -68,7 +69,7 @@ export function resultOf(
   return result;
 }
 
-function whyLeft({ id }: Pick<Secret, "id">, { left }: Result): string | undefined {
+function whyLeft({ id }: Stands["secret"], { left }: Result): string | undefined {
   return left.find(({ secret }) => secret === id)?.why;
 }
 

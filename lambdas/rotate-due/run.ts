@@ -5,7 +5,7 @@ import type { RotationModel, Secret } from "../../model/model.ts";
 import type { Shipping } from "../../model/shipping.ts";
 import { vaultClock } from "../../operations/rotation/clock.ts";
 import { rotateMany } from "../../operations/rotation/fleet-runner.ts";
-import { rotateKeys } from "../../operations/rotation/key-runner.ts";
+import { keyStatusOf } from "../../operations/rotation/key-status.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
 import { type Runner, subjectOf } from "../../operations/rotation/runner.ts";
 import { statusOf } from "../../operations/rotation/status.ts";
@@ -43,11 +43,12 @@ export async function run(
   const elsewhere = new Set(unreached.map(({ secret }) => secret));
   const here = asked.filter(({ id }) => !elsewhere.has(id));
   const keys = model.encryptionKeys.filter(({ retired }) => retired === undefined);
-  const rows = [
-    ...(await rotateMany(runner, here, { what: "due" }, { wait: false })),
-    ...(await rotateKeys(runner, keys, { what: "due" })),
+  const rows = await rotateMany(runner, here, { what: "due" }, { wait: false, keys });
+  const now = (await vaultClock(vault)).now();
+  const states = [
+    ...(await statusOf(runner, asked, now)),
+    ...(await keyStatusOf(runner, keys, now)).map(({ key, standing }) => ({ secret: key, standing })),
   ];
-  const states = await statusOf(runner, asked, (await vaultClock(vault)).now());
   return resultOf(model.environment, rows, { unreached, states, stopped: signal.aborted });
 }
 

@@ -64,6 +64,7 @@ export function promotionPolicies({ vault }: Parts): Policy[] {
         rule(`${kv}/data/evidence/*`, "read"),
         // Which version is in force now: the evidence may speak of one before.
         rule(`${kv}/metadata/source/*`, "read"),
+        rule(`${transit}/keys/+`, "read"),
         rule(`${transit}/verify/${vault.evidenceKey}`, "update"),
       ]),
     },

@@ -361,7 +361,8 @@ async function seen({ options, manner, id }: Following): Promise<Outcome> {
   return { ...outcomeOf(secret.id, journal), ...(isUnderWay(journal) && { busy }) };
 }
 
-function outcomeOf(secret: string, journal: Journal): Outcome {
+/** What the command says of a rotation as its journal has it. */
+export function outcomeOf(secret: string, journal: Journal): Outcome {
   const { id, reason, state, from, to, waiting, notBefore, skipped, notes = [], failure } = journal;
   return {
     secret,

@@ -1,9 +1,9 @@
 import type { Secret } from "../../model/model.ts";
-import { vaultClock } from "./clock.ts";
+import { askingOf } from "./fleet-runner.ts";
 import { type Evidenced, evidenceFor } from "./gates.ts";
 import { isUnderWay, owed, type State } from "./journal.ts";
 import { planRotation, type RotationPlan } from "./plan.ts";
-import { type Runner, subjectOf } from "./runner.ts";
+import { clockOf, type Runner, subjectOf } from "./runner.ts";
 import { blackoutAt } from "./schedule.ts";
 import { candidatesOf, type Status, statusOf, type Wanted } from "./status.ts";
 
@@ -29,7 +29,7 @@ export async function planMany(
   secrets: readonly Secret[],
   wanted: Wanted,
 ): Promise<PlannedRow[]> {
-  const now = (await vaultClock(runner.vault)).now();
+  const now = (await clockOf(runner)).now();
   const states = await statusOf(runner, secrets, now);
   const { candidates, left } = candidatesOf(states, wanted, runner.model.rotation.jitter, now);
   const reasons = new Map(left.map(({ secret, why }) => [secret, why]));
@@ -56,7 +56,7 @@ async function planned(runner: Runner, status: Status, wanted: Wanted, now: Date
   const { sinks, probes } = await subjectOf(runner, secret);
   const plan = await planRotation(runner.model, secret, { reason, now, sinks, probes });
   const blackout = isHastened ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
-  const evidence = await evidenceFor(runner, status, reason);
+  const evidence = await evidenceFor(runner, askingOf(status), reason);
   return {
     secret: secret.id,
     does: "begins",

@@ -1,21 +1,23 @@
-import type { Model, Secret } from "../../model/model.ts";
+import type { EncryptionKey, Model, Secret } from "../../model/model.ts";
 import type { Fields } from "../values/shape.ts";
 import { resumeByHand, rotateToGiven } from "./by-hand.ts";
-import { vaultClock } from "./clock.ts";
-import { abortRotation, type Outcome, resumeRotation } from "./engine.ts";
+import { abortRotation, type Outcome, resumeRotation, rotate } from "./engine.ts";
 import { type Bounds, type Held, runFleet } from "./fleet.ts";
-import { takeTurn } from "./fleet-turn.ts";
-import { completeEvidence, keepEvidence, mayBegin, refuseUnreached } from "./gates.ts";
+import { type Rotatable, type Turn, takeTurn } from "./fleet-turn.ts";
+import { type Asking, completeEvidence, keepEvidence, mayBegin, refuseUnreached } from "./gates.ts";
 import { isUnderWay } from "./journal.ts";
+import { keyCandidatesOf, keyInTurn } from "./key-runner.ts";
+import { keyStatusOf } from "./key-status.ts";
 import { othersOf } from "./others.ts";
 import { destroyExpired } from "./retention.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
-import { mannerOf, type Runner, subjectOf } from "./runner.ts";
+import { clockOf, mannerOf, type Runner, subjectOf } from "./runner.ts";
 import { blackoutAt } from "./schedule.ts";
-import { candidatesOf, type Left, statusOf, type Wanted } from "./status.ts";
+import { candidatesOf, type Left, type Status, statusOf, type Wanted } from "./status.ts";
+import { keyJournal } from "./transit.ts";
 
-/** What became of one secret in a run. */
+/** What became of one secret or encryption key in a run. */
 export type Row = { secret: string } & (
   | { outcome: Outcome }
   | { held: Held }
@@ -24,31 +26,46 @@ export type Row = { secret: string } & (
 );
 
 /**
- * Rotates what is wanted, as many at once as the bounds allow, and takes each as far as it goes: to its end, or to where
- * only time has to pass. With `wait` it stays for that as well.
+ * Rotates what is wanted, secrets and encryption keys, as many at once as the bounds allow, and takes each as far as it
+ * goes: to its end, or to where only time has to pass. With `wait` it stays for that as well.
  */
 export async function rotateMany(
   runner: Runner,
   secrets: readonly Secret[],
   wanted: Wanted,
-  { wait }: { wait: boolean },
+  { wait, keys = [] }: { wait: boolean; keys?: readonly EncryptionKey[] },
 ): Promise<Row[]> {
-  const clock = await vaultClock(runner.vault);
-  const states = await statusOf(runner, secrets, clock.now());
-  const chosen = candidatesOf(states, wanted, runner.model.rotation.jitter, clock.now());
-  const byId = new Map(states.map((status) => [status.secret.id, status]));
+  const clock = await clockOf(runner);
+  const [states, keyStates] = await Promise.all([
+    statusOf(runner, secrets, clock.now()),
+    keyStatusOf(runner, keys, clock.now()),
+  ]);
+  const { jitter } = runner.model.rotation;
+  const chosen = candidatesOf(states, wanted, jitter, clock.now());
   for (const { secret, why } of chosen.left)
     runner.report({ subject: secret, state: "unchanged", text: why });
+  const turn = { runner, clock, wanted, wait };
+  const rotatables = new Map(
+    [
+      ...states.map((status) => secretInTurn(turn, status)),
+      ...keyStates.map((status) => keyInTurn(turn, status)),
+    ].map((one) => [one.id, one]),
+  );
   const others = othersOf(runner, clock);
   const { ended, held } = await runFleet({
-    candidates: chosen.candidates,
+    candidates: [...chosen.candidates, ...keyCandidatesOf(keyStates, wanted, jitter, clock.now())],
     elsewhere: others.places,
     bounds: boundsOf(runner.model, secrets),
+    // Whoever is stopped while it sleeps looks at the signal itself.
+    clock: {
+      now: () => clock.now(),
+      sleep: (time, signal = runner.signal) => clock.sleep(time, signal).catch(() => {}),
+    },
     signal: runner.signal,
-    run: async ({ secret }) => {
-      const seen = byId.get(secret);
-      if (seen === undefined) throw new Error(`${secret} is not among what was read`);
-      const outcome = await takeTurn({ runner, clock, wanted, wait }, seen);
+    run: async ({ secret: id }) => {
+      const one = rotatables.get(id);
+      if (one === undefined) throw new Error(`${id} is not among what was read`);
+      const outcome = await takeTurn(turn, one);
       if (outcome.busy !== undefined) others.forget();
       return outcome;
     },
@@ -59,8 +76,45 @@ export async function rotateMany(
     const text = `${count} old key(s) destroyed: their retention has ended`;
     if (count > 0) runner.report({ subject: secret.id, state: "progress", text });
   }
-  if (wanted.what !== "these") await completeEvidence(runner, states);
-  return rowsOf(secrets, ended, held, chosen.left);
+  if (wanted.what !== "these") {
+    await completeEvidence(runner, [
+      ...states.map(({ secret, journal }) => ({ subject: secret, ...(journal && { journal }) })),
+      ...keyStates.map(({ key, journal }) => ({
+        subject: { id: key.id, ...keyJournal(key) },
+        ...(journal && { journal }),
+      })),
+    ]);
+  }
+  return rowsOf([...secrets, ...keys], ended, held, chosen.left);
+}
+
+function secretInTurn({ runner, wanted, wait }: Turn, { secret, journal: seen }: Status): Rotatable {
+  const options = async () => ({ ...(await subjectOf(runner, secret)), ...mannerOf(runner), wait });
+  return {
+    id: secret.id,
+    seen,
+    async look(now) {
+      const [status] = await statusOf(runner, [secret], now);
+      if (status === undefined) throw new Error(`${secret.id} is retired meanwhile`);
+      const { candidates } = candidatesOf([status], wanted, runner.model.rotation.jitter, now);
+      return {
+        journal: status.journal,
+        isChosen: candidates.length > 0,
+        async mayBegin(reason) {
+          await refuseUnreached(runner, secret);
+          await mayBegin(runner, askingOf(status), reason);
+        },
+      };
+    },
+    rotate: async (begins) => rotate({ ...(await options()), ...begins }),
+    resume: async () => resumeRotation(await options()),
+    keep: (outcome) => keepEvidence(runner, secret, outcome),
+  };
+}
+
+/** A secret before the gates. */
+export function askingOf({ secret, version, standing: { last } }: Status): Asking {
+  return { subject: secret, version, ...(last !== undefined && { last }) };
 }
 
 /** Rolls rotations back. @returns a row for each */
@@ -91,7 +145,7 @@ export async function rotateGiven(
   reason: Exclude<Reason, "first">,
 ): Promise<Row> {
   await refuseUnreached(runner, secret);
-  const now = (await vaultClock(runner.vault)).now();
+  const now = (await clockOf(runner)).now();
   const [status] = await statusOf(runner, [secret], now);
   if (status !== undefined && !isUnderWay(status.journal)) {
     const blackout = isShort(reason) ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
@@ -99,7 +153,7 @@ export async function rotateGiven(
       const { reason: why, until } = blackout;
       return { secret: secret.id, held: { secret: secret.id, why, until } };
     }
-    await mayBegin(runner, status, reason);
+    await mayBegin(runner, askingOf(status), reason);
   }
   const subject = await subjectOf(runner, secret);
   const manner = { ...mannerOf(runner), reason, wait: false };
@@ -165,7 +219,7 @@ export function boundsOf({ rotation }: Pick<Model, "rotation">, secrets: readonl
 const callsPerRotation = 11;
 
 function rowsOf(
-  secrets: readonly Secret[],
+  all: readonly { id: string }[],
   ended: Awaited<ReturnType<typeof runFleet<Outcome>>>["ended"],
   held: readonly Held[],
   left: readonly Left[],
@@ -176,5 +230,5 @@ function rowsOf(
   for (const { secret, outcome, error } of ended) {
     rows.set(secret, outcome === undefined ? { secret, error } : { secret, outcome });
   }
-  return secrets.flatMap(({ id }) => rows.get(id) ?? []);
+  return all.flatMap(({ id }) => rows.get(id) ?? []);
 }

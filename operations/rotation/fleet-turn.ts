@@ -1,12 +1,10 @@
-import type { Secret } from "../../model/model.ts";
 import type { Clock } from "./clock.ts";
-import { type Outcome, resumeRotation, rotate, untouched } from "./engine.ts";
-import { keepEvidence, mayBegin, refuseUnreached } from "./gates.ts";
-import { isUnderWay, owed } from "./journal.ts";
+import { type Outcome, untouched } from "./engine.ts";
+import { isUnderWay, type Journal, owed } from "./journal.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
-import { mannerOf, type Runner, subjectOf } from "./runner.ts";
-import { candidatesOf, type Status, statusOf, type Wanted } from "./status.ts";
+import type { Runner } from "./runner.ts";
+import type { Wanted } from "./status.ts";
 
 /** Milliseconds for which a run stays with a rotation that waits for others, beside the time that it watches. */
 const stays = 2 * 60_000;
@@ -15,39 +13,54 @@ const shortly = 2 * 60_000;
 /** Milliseconds between two looks at a rotation that another runner holds. */
 const looks = 1000;
 
-interface Turn {
+export interface Turn {
   runner: Runner;
   clock: Clock;
   wanted: Wanted;
   wait: boolean;
 }
 
+/** What takes turns in a run: a secret or an encryption key. */
+export interface Rotatable {
+  id: string;
+  /** Its journal when it was chosen. */
+  seen: Journal | undefined;
+  /** How it stands now, and whether it would still be chosen. @throws when it is retired meanwhile */
+  look(now: Date): Promise<Looked>;
+  rotate(begins: { reason: Reason; after?: string }): Promise<Outcome>;
+  /** Goes on with what is under way, and begins nothing. */
+  resume(): Promise<Outcome>;
+  /** Shows to the environment after this one what has ended. */
+  keep(outcome: Outcome): Promise<void>;
+}
+
+export interface Looked {
+  journal: Journal | undefined;
+  isChosen: boolean;
+  /** @throws EvidenceError, DeliveryError before anything is made */
+  mayBegin(reason: Reason): Promise<void>;
+}
+
 /**
- * One secret's turn in a run. Time has passed since it was chosen, and another runner may have rotated it meanwhile: it
- * is looked at anew, and nothing begins after a rotation that this run has not seen.
+ * One turn in a run. Time has passed since the choice, and another runner may have rotated it meanwhile: it is looked at
+ * anew, and nothing begins after a rotation that this run has not seen.
  */
-export async function takeTurn(turn: Turn, seen: Status): Promise<Outcome> {
-  const { runner, clock, wanted } = turn;
+export async function takeTurn(turn: Turn, one: Rotatable): Promise<Outcome> {
+  const { clock, wanted } = turn;
   const reason = wanted.what === "these" ? wanted.reason : "scheduled";
-  const [now] = await statusOf(runner, [seen.secret], clock.now());
-  if (now === undefined) throw new Error(`${seen.secret.id} is retired meanwhile`);
-  const { journal } = now;
+  const { journal, isChosen, mayBegin } = await one.look(clock.now());
   if (isUnderWay(journal)) {
     // Haste is asked for whoever began it; without, nothing is begun where it has ended in between.
-    return isShort(reason) ? take(turn, now, { reason }) : take(turn, now);
+    return isShort(reason) ? take(turn, one, { reason }) : take(turn, one);
   }
   if (owed(journal) === undefined && !isShort(reason)) {
-    const isAnothers = journal?.id !== seen.journal?.id || isUnderWay(seen.journal);
-    if (
-      isAnothers ||
-      candidatesOf([now], wanted, runner.model.rotation.jitter, clock.now()).candidates.length === 0
-    ) {
-      return untouched(now.secret, journal, clock.now(), isAnothers ? journal?.owner : undefined);
+    const isAnothers = journal?.id !== one.seen?.id || isUnderWay(one.seen);
+    if (isAnothers || !isChosen) {
+      return untouched(one, journal, clock.now(), isAnothers ? journal?.owner : undefined);
     }
   }
-  await refuseUnreached(runner, now.secret);
-  await mayBegin(runner, now, owed(journal) ?? reason);
-  return take(turn, now, { reason, ...(!isShort(reason) && { after: journal?.id ?? "" }) });
+  await mayBegin(owed(journal) ?? reason);
+  return take(turn, one, { reason, ...(!isShort(reason) && { after: journal?.id ?? "" }) });
 }
 
 /**
@@ -56,24 +69,22 @@ export async function takeTurn(turn: Turn, seen: Status): Promise<Outcome> {
  */
 async function take(
   { runner, clock, wait }: Turn,
-  { secret }: { secret: Secret },
+  one: Rotatable,
   begins?: { reason: Reason; after?: string },
 ): Promise<Outcome> {
-  const options = { ...(await subjectOf(runner, secret)), ...mannerOf(runner), wait };
   const until = clock.now().getTime() + runner.model.rotation.watch * 1000 + stays;
   const isUrgent = begins !== undefined && isShort(begins.reason);
-  let outcome =
-    begins === undefined ? await resumeRotation(options) : await rotate({ ...options, ...begins });
-  while (!wait && isUnderWay(outcome) && !outcome.isStuck && (outcome.busy === undefined || isUrgent)) {
+  let outcome = begins === undefined ? await one.resume() : await one.rotate(begins);
+  while (isUnderWay(outcome) && !outcome.isStuck && (outcome.busy === undefined || isUrgent || wait)) {
     const now = clock.now().getTime();
     const at = outcome.busy ? now + looks : Date.parse(outcome.notBefore ?? clock.now().toISOString());
-    if (at > until || now > until || (!outcome.busy && outcome.state === "drain" && at > now + shortly))
-      break;
+    const isOverlap = !outcome.busy && outcome.state === "drain" && at > now + shortly;
+    if (!wait && (at > until || now > until || isOverlap)) break;
     await clock.sleep(Math.max(at - now, 200), runner.signal);
-    const next = await resumeRotation(options);
+    const next = await one.resume();
     // The other one has ended it.
     outcome = outcome.busy && next.unchanged ? { ...next, unchanged: false } : next;
   }
-  await keepEvidence(runner, secret, outcome);
+  await one.keep(outcome);
   return outcome;
 }

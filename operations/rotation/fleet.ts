@@ -43,7 +43,7 @@ export interface Held {
 }
 
 /** What is under way, as far as bounds ask. */
-export type Place = Pick<Candidate, "services" | "provider">;
+export type Place = Pick<Candidate, "secret" | "services" | "provider">;
 
 /** Part of a provider's rate that starts take, so that a call more than expected fits as well. */
 const startShare = 0.8;
@@ -117,6 +117,9 @@ export function choose(
   const blackout = blackoutAt(bounds.blackouts, now);
   const touched = new Map<string, number>();
   for (const { services } of running) for (const service of services) count(touched, service, 1);
+  // Asked for haste, or waited for, what another runner is at takes the place that it has.
+  const places = new Map(running.map((place) => [place.secret, place]));
+  let taken = running.length;
   const promised = new Set<string>();
   const next: Turns = { next: turns.next, providers: { ...turns.providers } };
   const throttled = new Map<string, Omit<Held, "secret">>();
@@ -127,7 +130,7 @@ export function choose(
   const held: Held[] = [];
 
   for (const candidate of queue.list) {
-    const full = running.length + start.length >= total;
+    const full = taken >= total && !places.has(candidate.secret);
     const why = full ? { why: `${total} rotations are under way` } : heldBecause(candidate);
     if (why === undefined) {
       begin(candidate);
@@ -146,15 +149,17 @@ export function choose(
   return { start, held, turns: next };
 
   function heldBecause(candidate: Candidate): Omit<Held, "secret"> | undefined {
-    const { services, provider = "", urgent } = candidate;
+    const { secret, services, provider = "", urgent } = candidate;
     if (beginsAnew(candidate)) {
       if (blackout !== undefined) return { why: blackout.reason, until: blackout.until };
       if (next.next > now) return { why: "spread over the time that there is", until: next.next };
     }
     const turn = urgent ? undefined : throttled.get(provider);
     if (turn !== undefined) return turn;
+    const own = places.get(secret);
     for (const service of services) {
-      if ((touched.get(service) ?? 0) >= perService) return { why: `another rotation touches ${service}` };
+      const others = (touched.get(service) ?? 0) - (own?.services.includes(service) === true ? 1 : 0);
+      if (others >= perService) return { why: `another rotation touches ${service}` };
       if (promised.has(service)) return { why: `an older rotation waits for ${service}` };
     }
     return undefined;
@@ -162,7 +167,10 @@ export function choose(
 
   function begin(candidate: Candidate): void {
     start.push(candidate);
-    for (const service of candidate.services) count(touched, service, 1);
+    if (!places.has(candidate.secret)) {
+      taken++;
+      for (const service of candidate.services) count(touched, service, 1);
+    }
     if (beginsAnew(candidate)) next.next = plus(latest(next.next, now), 1 / pace);
     const { provider = "" } = candidate;
     const rate = bounds.providers[provider];

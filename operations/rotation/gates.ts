@@ -5,10 +5,9 @@ import type { Outcome } from "./engine.ts";
 import { asksForEvidence, evidenceOf, type RefusalCase } from "./evidence.ts";
 import { isUnderWay, type Journal } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
-import { EvidenceError, requireEvidence, writeEvidence } from "./promotion.ts";
+import { EvidenceError, type Promotable, requireEvidence, writeEvidence } from "./promotion.ts";
 import type { Reason } from "./rotator.ts";
 import { type Runner, subjectOf } from "./runner.ts";
-import type { Status } from "./status.ts";
 
 /** Whether the environment before lets a rotation begin here (R25). */
 export type Evidenced =
@@ -16,13 +15,24 @@ export type Evidenced =
   | { state: "not needed"; why: string }
   | { state: "refused"; case: RefusalCase | undefined; why: string };
 
+/** What asks to begin: a secret or an encryption key with the version that it has; 0 where it has none. */
+export interface Asking {
+  subject: Promotable;
+  version: number;
+  /** When its last rotation here began: evidence of before is used up. */
+  last?: Date;
+}
+
+/** A secret or an encryption key whose rotations are evidence. */
+export type Evidential = Pick<Secret, "id" | "journal" | "evidence">;
+
 /**
- * What the environment before says of a secret; undefined where none comes before this one.
+ * What the environment before says of a secret or an encryption key; undefined where none comes before this one.
  * @throws LoginError, VaultError, VaultUnreachableError
  */
 export async function evidenceFor(
   { model, commit, previous }: Runner,
-  { secret, version, standing }: Status,
+  { subject, version, last }: Asking,
   reason: Reason,
 ): Promise<Evidenced | undefined> {
   const { promotion } = model;
@@ -32,13 +42,13 @@ export async function evidenceFor(
     return { state: "not needed", why: `${reason}: evidence of ${promotion.environment} is not waited for` };
   }
   if (previous === undefined) throw new Error(`nothing leads to the Vault of ${promotion.environment}`);
-  const last = standing.last === undefined ? {} : { last: standing.last };
   try {
     const vault = await previous();
     // The times of evidence are of that Vault's clock.
     const now = (await vaultClock(vault)).now();
-    const expected = { commit: commit ?? "none", healthyFor: model.rotation.watch, now, ...last };
-    const { rotation } = await requireEvidence({ vault, promotion, secret }, expected);
+    const healthyFor = model.rotation.watch;
+    const expected = { commit: commit ?? "none", healthyFor, now, ...(last && { last }) };
+    const { rotation } = await requireEvidence({ vault, promotion, subject }, expected);
     return { state: "shown", rotation };
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error;
@@ -60,37 +70,44 @@ export async function refuseUnreached(runner: Runner, secret: Secret): Promise<v
 }
 
 /** @throws EvidenceError where the environment before has to show it first */
-export async function mayBegin(runner: Runner, status: Status, reason: Reason): Promise<void> {
-  const found = await evidenceFor(runner, status, reason);
+export async function mayBegin(runner: Runner, asking: Asking, reason: Reason): Promise<void> {
+  const found = await evidenceFor(runner, asking, reason);
   if (found?.state === "refused") throw new EvidenceError(found.why, found.case);
   if (found?.state === "not needed") {
-    runner.report({ subject: status.secret.id, state: "progress", text: found.why });
+    runner.report({ subject: asking.subject.id, state: "progress", text: found.why });
   }
 }
 
 /** What a rotation that ended here shows to the environment after this one. */
-export async function keepEvidence(runner: Runner, secret: Secret, { state }: Outcome): Promise<void> {
+export async function keepEvidence(runner: Runner, subject: Evidential, { state }: Outcome): Promise<void> {
   if (runner.model.vault.evidenceKey === undefined || isUnderWay({ state })) return;
-  const { journal } = await readJournal(runner, secret);
-  if (journal !== undefined) await showEvidence(runner, secret, journal);
+  const { journal } = await readJournal(runner, subject);
+  if (journal !== undefined) await showEvidence(runner, subject, journal);
 }
 
 /** Evidence that a runner was killed before it could write. */
-export async function completeEvidence(runner: Runner, states: readonly Status[]): Promise<void> {
+export async function completeEvidence(
+  runner: Runner,
+  states: readonly { subject: Evidential; journal?: Journal }[],
+): Promise<void> {
   if (runner.model.vault.evidenceKey === undefined) return;
-  for (const { secret, journal } of states) {
+  for (const { subject, journal } of states) {
     runner.signal.throwIfAborted();
-    if (journal !== undefined) await showEvidence(runner, secret, journal);
+    if (journal !== undefined) await showEvidence(runner, subject, journal);
   }
 }
 
-async function showEvidence({ vault, model, by }: Runner, secret: Secret, journal: Journal): Promise<void> {
+async function showEvidence(
+  { vault, model, by }: Runner,
+  subject: Evidential,
+  journal: Journal,
+): Promise<void> {
   // Without a commit nobody could follow it; a first value shows nothing of a rotation.
   if (journal.commit === undefined || journal.reason === "first") return;
   const lasts = model.rotation.evidence;
   const { environment } = model;
-  const evidence = evidenceOf(journal, { environment, secret, commit: journal.commit, lasts, by });
+  const evidence = evidenceOf(journal, { environment, secret: subject, commit: journal.commit, lasts, by });
   if (evidence === undefined || Date.parse(evidence.expires) < (await vaultClock(vault)).now().getTime())
     return;
-  await writeEvidence({ vault, model }, secret, evidence);
+  await writeEvidence({ vault, model }, subject, evidence);
 }

@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { EncryptionKey } from "../../model/model.ts";
-import { vaultClock } from "./clock.ts";
-import { isUnderWay, owed, type State } from "./journal.ts";
-import { type KeyStatus, keyStatusOf } from "./key-status.ts";
+import type { Candidate } from "./fleet.ts";
+import type { Rotatable, Turn } from "./fleet-turn.ts";
+import { type Asking, type Evidenced, evidenceFor, keepEvidence, mayBegin } from "./gates.ts";
+import { isUnderWay, type Journal, owed, type State } from "./journal.ts";
+import { isOnlyKept, type KeyStatus, keyStatusOf } from "./key-status.ts";
 import { nameOf } from "./re-encryption/column.ts";
-import { type Runner, reachOf } from "./runner.ts";
-import { after } from "./schedule.ts";
-import type { Wanted } from "./status.ts";
-import { type KeyOutcome, rotateEncryptionKey } from "./transit.ts";
-
-/** What became of one encryption key in a run. */
-export type KeyRow = { secret: string } & ({ key: KeyOutcome } | { error: unknown });
+import type { Reason } from "./rotator.ts";
+import { clockOf, type Runner, reachOf } from "./runner.ts";
+import { after, blackoutAt } from "./schedule.ts";
+import { isByName, type Wanted } from "./status.ts";
+import { keyJournal, rotateEncryptionKey } from "./transit.ts";
 
 /** What a run would do with one encryption key. */
 export type PlannedKey = { secret: string } & (
@@ -24,74 +24,133 @@ export type PlannedKey = { secret: string } & (
       /** Until when versions before decrypt at least, and what a short path leaves out. */
       keptUntil?: string;
       skipped: string[];
+      evidence?: Evidenced;
+      /** Nothing begins before this time. */
+      blackout?: { reason: string; until: string };
     }
   | { does: "goes on"; at: State; waiting?: string }
   | { does: "nothing"; why: string }
 );
 
-/** Takes encryption keys as far as they go, one after another: where nothing is due, nothing is done. */
-export async function rotateKeys(
-  runner: Runner,
-  keys: readonly EncryptionKey[],
+/**
+ * The encryption keys that can begin or go on now, for the fleet: what rewraps what a service stored touches it. Pure.
+ * @param jitter what is due at once is spread over so many seconds
+ */
+export function keyCandidatesOf(
+  states: readonly KeyStatus[],
   wanted: Wanted,
-): Promise<KeyRow[]> {
-  const { vault, model, by, report, signal } = runner;
-  const reason = wanted.what === "these" ? wanted.reason : "scheduled";
-  const anew = wanted.what === "these";
-  const owner = `${by} on ${hostname()}, process ${process.pid}, ${randomUUID().slice(0, 8)}`;
-  const reach = runner.reach ?? reachOf(runner);
-  const rows: KeyRow[] = [];
-  for (const key of await wantedOf(runner, keys, wanted)) {
-    if (signal.aborted) break;
-    try {
-      const destroys = runner.destroysOld === true ? { destroysOld: true } : {};
-      const given = { vault, model, key, reach, reason, anew, ...destroys, owner, report, signal };
-      rows.push({ secret: key.id, key: await rotateEncryptionKey(given) });
-    } catch (error) {
-      rows.push({ secret: key.id, error });
-    }
-  }
-  return rows;
+  jitter: number,
+  now: Date,
+): Candidate[] {
+  return states.flatMap(({ key, standing, journal }): Candidate[] => {
+    const { last, due, bound, until, lateness } = standing;
+    const follows = owed(journal);
+    const isOpen = journal !== undefined && (isUnderWay(journal) || follows !== undefined);
+    const isAsked = wanted.what === "these";
+    const isDue = wanted.what === "due" && ["due", "overdue", "no value"].includes(standing.state);
+    if (!isOpen && !isAsked && !isDue) return [];
+    // Its versions are kept until then, and a run now would only say so again.
+    if (isOpen && !isByName(wanted) && until !== undefined && until > now) return [];
+    // A version that Vault made by itself is due since then.
+    const from = lateness === "on time" ? last : due;
+    const since = isOpen ? (until ?? new Date(journal.since)) : (from ?? now);
+    const spread = from && after(from, jitter);
+    return [
+      {
+        secret: key.id,
+        services: key.consumers.map(({ id }) => id),
+        since: since < now ? since : now,
+        ...(spread && { latest: bound !== undefined && bound < spread ? bound : spread }),
+        urgent: follows !== undefined || (isAsked && wanted.reason !== "scheduled"),
+        underWay: isOpen,
+      },
+    ];
+  });
 }
 
-/** The dry run of `rotateKeys`: nothing is done, no key is read. */
+/** An encryption key as it takes its turn. */
+export function keyInTurn({ runner, wanted }: Turn, { key, journal: seen }: KeyStatus): Rotatable {
+  const { vault, model, by, report, signal, commit, destroysOld, clock } = runner;
+  const subject = { id: key.id, key: key.key, ...keyJournal(key) };
+  const options = {
+    ...{ vault, model, key, report, signal },
+    reach: runner.reach ?? reachOf(runner),
+    owner: `${by} on ${hostname()}, process ${process.pid}, ${randomUUID().slice(0, 8)}`,
+    ...(commit !== undefined && { commit }),
+    ...(destroysOld === true && { destroysOld }),
+    ...(clock !== undefined && { clock }),
+  };
+  return {
+    id: key.id,
+    seen,
+    async look(now) {
+      const [status] = await keyStatusOf(runner, [key], now);
+      if (status === undefined) throw new Error(`${key.id} is retired meanwhile`);
+      return {
+        journal: status.journal,
+        isChosen: keyCandidatesOf([status], wanted, 0, now).length > 0,
+        mayBegin: (reason) => mayBegin(runner, askingOf(status, wanted), reason),
+      };
+    },
+    rotate: (begins) => rotateEncryptionKey({ ...options, ...begins, anew: wanted.what === "these" }),
+    resume: () => rotateEncryptionKey({ ...options, reason: "scheduled", onlyResumes: true }),
+    keep: (outcome) => keepEvidence(runner, subject, outcome),
+  };
+}
+
+/**
+ * An encryption key before the gates. Where only versions are left to go that an earlier rotation has replaced, nothing
+ * is asked for: that one was shown.
+ */
+function askingOf({ key, versions, journal, standing }: KeyStatus, wanted: Wanted): Asking {
+  const isLate = standing.lateness !== "on time";
+  const isNew = wanted.what === "these" || isLate || !isOnlyKept({ versions, journal });
+  const last = lastBegun(journal);
+  return {
+    subject: { id: key.id, key: key.key, ...keyJournal(key) },
+    version: isNew ? (versions?.latest ?? 0) : 0,
+    ...(last !== undefined && { last }),
+  };
+}
+
+/** Versions that Vault makes by itself are no rotation that was shown by evidence. */
+function lastBegun(journal: Journal | undefined): Date | undefined {
+  const at = journal?.state === "done" ? journal.startedAt : journal?.history.find(isDone)?.startedAt;
+  return at === undefined ? undefined : new Date(at);
+}
+
+function isDone({ outcome }: Journal["history"][number]): boolean {
+  return outcome === "done";
+}
+
+/** The dry run of `rotateMany` for encryption keys: nothing is done, no key is read. */
 export async function planKeys(
   runner: Runner,
   keys: readonly EncryptionKey[],
   wanted: Wanted,
 ): Promise<PlannedKey[]> {
-  const now = (await vaultClock(runner.vault)).now();
-  const states = await keyStatusOf(runner, await wantedOf(runner, keys, wanted), now);
-  return states.flatMap((status) => planned(runner, status, wanted, now) ?? []);
+  const now = (await clockOf(runner)).now();
+  const states = await keyStatusOf(runner, keys, now);
+  const chosen = new Set(keyCandidatesOf(states, wanted, 0, now).map(({ secret }) => secret));
+  const plans: PlannedKey[] = [];
+  for (const status of states) {
+    if (chosen.has(status.key.id)) plans.push(await planned(runner, status, wanted, now));
+  }
+  return plans;
 }
 
-async function wantedOf(
-  runner: Runner,
-  keys: readonly EncryptionKey[],
-  wanted: Wanted,
-): Promise<readonly EncryptionKey[]> {
-  if (wanted.what !== "under way") return keys;
-  const states = await keyStatusOf(runner, keys, new Date());
-  return states.flatMap(({ key, journal }) =>
-    isUnderWay(journal) || owed(journal) !== undefined ? [key] : [],
-  );
-}
-
-function planned(
-  runner: Pick<Runner, "destroysOld">,
-  { key, standing, versions, journal }: KeyStatus,
-  wanted: Wanted,
-  now: Date,
-): PlannedKey | undefined {
-  const asked = owed(journal) ?? (wanted.what === "these" ? wanted.reason : "scheduled");
+async function planned(runner: Runner, status: KeyStatus, wanted: Wanted, now: Date): Promise<PlannedKey> {
+  const { key, standing, versions, journal } = status;
+  const asked: Reason = owed(journal) ?? (wanted.what === "these" ? wanted.reason : "scheduled");
   if (journal !== undefined && isUnderWay(journal) && asked === "scheduled") {
     const { state, waiting } = journal;
     return { secret: key.id, does: "goes on", at: state, ...(waiting !== undefined && { waiting }) };
   }
   if (versions === undefined) return { secret: key.id, does: "nothing", why: standing.why };
-  if (wanted.what === "due" && standing.state === "on time") return undefined;
   const short = asked !== "scheduled";
   const stays = key.stored.length === 0;
+  const evidence = await evidenceFor(runner, askingOf(status, wanted), asked);
+  const blackout = short ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
   return {
     secret: key.id,
     does: "makes a version",
@@ -105,5 +164,9 @@ function planned(
         : [
             `the ${key.retain} s for which old versions ${runner.destroysOld === true ? "are kept: what backups hold under them is lost" : "decrypt"}`,
           ],
+    ...(evidence !== undefined && { evidence }),
+    ...(blackout !== undefined && {
+      blackout: { reason: blackout.reason, until: blackout.until.toISOString() },
+    }),
   };
 }

@@ -45,6 +45,21 @@ export async function keyStatusOf(
   );
 }
 
+/**
+ * Whether all that is left of versions before the latest is that they are kept: what was stored under them is rewrapped,
+ * and Vault refuses them, as after a compromise.
+ */
+export function isOnlyKept({
+  versions,
+  journal,
+}: {
+  versions: KeyVersions | undefined;
+  journal: Journal | undefined;
+}): boolean {
+  if (versions === undefined || journal?.state !== "done") return false;
+  return journal.to === versions.latest && versions.decrypts === versions.latest;
+}
+
 /** Where an encryption key stands at a moment. Pure. */
 export function keyStandingOf(
   key: Pick<EncryptionKey, "id" | "autoRotate" | "retain" | "stored">,
@@ -78,6 +93,14 @@ export function keyStandingOf(
     return standing(why === undefined ? "under way" : "stuck", why ?? journal.waiting ?? "", more);
   }
   if (versions.latest > versions.available && key.stored.length > 0) {
+    if (last !== undefined && isOnlyKept({ versions, journal })) {
+      const until = after(last, key.retain);
+      if (now < until) {
+        const why = `versions before ${versions.latest} are refused, and kept until ${until.toISOString()}`;
+        return standing(lateness, why);
+      }
+      return standing("due", `versions before ${versions.latest} may go: nothing keeps them any more`);
+    }
     return standing(
       "due",
       `Vault made version ${versions.latest}: what is stored under older ones is to be rewrapped`,

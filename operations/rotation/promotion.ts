@@ -80,41 +80,54 @@ function sealed(evidence: Evidence): string {
   return Buffer.from(`keyplane evidence\n${JSON.stringify(order(evidence))}`).toString("base64");
 }
 
+/** A secret, whose versions are its source's, or an encryption key, whose versions transit has under a name. */
+export type Promotable = Pick<Secret, "id" | "evidence"> & ({ source: string } | { key: string });
+
 export interface Reading {
   /** Of the environment before, logged in as the role of `promotion`. */
   vault: Vault;
   promotion: Promotion;
-  secret: Pick<Secret, "id" | "source" | "evidence">;
+  subject: Promotable;
 }
 
 /**
- * The evidence of the environment before this one, when it lets a secret be rotated here.
+ * The evidence of the environment before this one, when it lets a secret or an encryption key be rotated here.
  * @throws EvidenceError that names what is wrong; VaultError, VaultUnreachableError
  */
 export async function requireEvidence(
-  { vault, promotion, secret }: Reading,
+  { vault, promotion, subject }: Reading,
   expected: Omit<Expected, "secret" | "environment" | "version">,
 ): Promise<Evidence> {
   const { kv, transit } = promotion.mounts;
-  const found = await vault.read<{ data: unknown }>(`${kv}/data/${secret.evidence}`);
+  const found = await vault.read<{ data: unknown }>(`${kv}/data/${subject.evidence}`);
   const parsed = SealedEvidence.safeParse(found?.data ?? undefined).data;
   // What is no evidence at all was not written by the rotation role either.
   const isSealed =
     parsed !== undefined && (await verify(vault, `${transit}/verify/${promotion.evidenceKey}`, parsed));
-  const source = await stateOf(vault, kv, secret.source);
   const absent = found === undefined || found.data === null;
   const evidence = parsed?.evidence ?? (absent ? undefined : unreadable);
   const wrong = refusal(evidence, isSealed, {
     ...expected,
-    secret: secret.id,
+    secret: subject.id,
     environment: promotion.environment,
-    version: source.gone ? 0 : source.version,
+    version: await versionThere({ vault, promotion, subject }),
   });
   if (wrong !== undefined || evidence === undefined) {
     const { case: name, why } = wrong ?? { case: "absent" as const, why: "there is no evidence" };
-    throw new EvidenceError(`${secret.id} is not rotated here yet: ${why}`, name);
+    throw new EvidenceError(`${subject.id} is not rotated here yet: ${why}`, name);
   }
   return evidence;
+}
+
+/** Which version is in force there; 0 for none. */
+async function versionThere({ vault, promotion, subject }: Reading): Promise<number> {
+  const { kv, transit } = promotion.mounts;
+  if ("source" in subject) {
+    const { gone, version } = await stateOf(vault, kv, subject.source);
+    return gone ? 0 : version;
+  }
+  const found = await vault.read<{ latest_version: number }>(`${transit}/keys/${subject.key}`);
+  return found?.latest_version ?? 0;
 }
 
 /** Stands for what lies at the path and is no evidence; it is never sealed. */

@@ -2,6 +2,7 @@ import type { Vault } from "../../clients/vault.ts";
 import type { Consumer, RotationModel, Secret } from "../../model/model.ts";
 import { type SinkOptions, sinksOf } from "../delivery/sinks.ts";
 import type { Report } from "../progress.ts";
+import { type Clock, vaultClock } from "./clock.ts";
 import { databaseReach } from "./connect.ts";
 import { errorSourcesOf } from "./error-sources.ts";
 import { probesOf } from "./probes.ts";
@@ -31,13 +32,21 @@ export interface Runner {
   previous?: () => Promise<Vault>;
   /** In place of the real ways out, for tests. */
   reach?: Reach;
+  /** In place of Vault's, for tests. */
+  clock?: Clock;
 }
 
-export function mannerOf({ by, report, signal, commit, destroysOld }: Runner) {
+/** What time it is, for a whole run. @throws TargetUnavailableError while Vault is sealed; VaultUnreachableError */
+export async function clockOf({ vault, clock }: Pick<Runner, "vault" | "clock">): Promise<Clock> {
+  return clock ?? vaultClock(vault);
+}
+
+export function mannerOf({ by, report, signal, commit, destroysOld, clock }: Runner) {
   return {
     ...{ by, report, signal },
     ...(commit !== undefined && { commit }),
     ...(destroysOld === true && { destroysOld }),
+    ...(clock !== undefined && { clock }),
   };
 }
 

@@ -33,20 +33,20 @@ export async function statusOf(reading: Reading, secrets: readonly Secret[], now
   return eachOf(asked, (secret) => one(reading, secret, now));
 }
 
-/** Reads something of each secret, in their order, some at once. */
-export async function eachOf<T>(
-  secrets: readonly Secret[],
-  read: (secret: Secret) => Promise<T>,
+/** Reads something of each of them, in their order, some at once. */
+export async function eachOf<Item, T>(
+  items: readonly Item[],
+  read: (item: Item) => Promise<T>,
 ): Promise<T[]> {
   const found: T[] = [];
   let next = 0;
   const worker = async () => {
-    for (let index = next++; index < secrets.length; index = next++) {
-      const secret = secrets[index];
-      if (secret !== undefined) found[index] = await read(secret);
+    for (let index = next++; index < items.length; index = next++) {
+      const item = items[index];
+      if (item !== undefined) found[index] = await read(item);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(atOnce, secrets.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
   return found;
 }
 
@@ -90,8 +90,13 @@ export type Wanted =
   | { what: "due" }
   /** By name or all of them, whether due or not. */
   | { what: "these"; reason: Exclude<Reason, "first"> }
-  /** What is under way, and nothing else. */
-  | { what: "under way" };
+  /** What is under way, and nothing else; by name also what waits for a time that has not come. */
+  | { what: "under way"; isNamed?: boolean };
+
+/** Whether something was asked for by its name, and is looked at whatever it waits for. */
+export function isByName(wanted: Wanted): boolean {
+  return wanted.what === "these" || (wanted.what === "under way" && wanted.isNamed === true);
+}
 
 /** A secret that a machine does not rotate now, and what a person can do. */
 export interface Left {
@@ -125,7 +130,7 @@ export function candidatesOf(
     // Time has to pass, and a run now would only say so again; a compromise waits for nothing.
     const urgent = follows !== undefined || (wanted.what === "these" && wanted.reason !== "scheduled");
     const until = standing.until;
-    if (isOpen && wanted.what !== "these" && until !== undefined && until > now) continue;
+    if (isOpen && !isByName(wanted) && until !== undefined && until > now) continue;
     if (wanted.what === "under way" && !isOpen) continue;
     const since = isOpen ? (until ?? new Date(journal.since)) : (standing.due ?? now);
     candidates.push({

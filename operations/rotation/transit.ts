@@ -4,7 +4,7 @@ import type { EncryptionKey, RotationModel } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, vaultClock } from "./clock.ts";
-import { atIt, hasten, RotationError } from "./engine.ts";
+import { atIt, hasten, type Outcome, outcomeOf, RotationError, untouched } from "./engine.ts";
 import { isUnderWay, type Journal, owed, pastOf, type State, wasAsked } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import {
@@ -16,7 +16,15 @@ import {
   refuseBefore,
   verifyRetired,
 } from "./key-versions.ts";
-import { askHolder, type Changes, isHeld, Lease, type LeaseTimes, usualLease } from "./lease.ts";
+import {
+  askHolder,
+  type Changes,
+  isHeld,
+  Lease,
+  LeaseLostError,
+  type LeaseTimes,
+  usualLease,
+} from "./lease.ts";
 import { told } from "./re-encryption/census.ts";
 import { migratePiece } from "./re-encryption/columns.ts";
 import { rewrapping, rowsBefore, transitCensus } from "./re-encryption/transit-ciphertext.ts";
@@ -34,8 +42,17 @@ export interface EncryptionKeyOptions {
   reason: Reason;
   /** Makes a version even where none is due; a compromise and a leaver always do. */
   anew?: boolean;
+  /** Goes on with what is under way or owed, and begins nothing else. */
+  onlyResumes?: boolean;
   /** With a compromise or a leaver: the old versions are not kept for `retain` but deleted at once. */
   destroysOld?: boolean;
+  /**
+   * Id of the last rotation that whoever asks has seen, "" where there was none: after another one nothing begins, which
+   * the outcome says (`doneBy`).
+   */
+  after?: string;
+  /** Git commit of the catalogue, for the evidence that a later environment asks for. */
+  commit?: string;
   /** Unique to this run. */
   owner: string;
   report: Report;
@@ -44,28 +61,13 @@ export interface EncryptionKeyOptions {
   lease?: LeaseTimes;
 }
 
-/** How far the rotation of an encryption key has come. */
-export interface KeyOutcome {
-  key: string;
-  state: State;
-  /** There was nothing to do. */
-  unchanged: boolean;
-  from: number;
-  to?: number;
-  /** Why it does not go on, in words, and when it may (ISO 8601). */
-  waiting?: string;
-  notBefore?: string;
-  skipped: string[];
-  notes: string[];
-}
-
 /** Milliseconds after which what was not so is looked at again. */
 const again = 60_000;
 const maximumHistory = 20;
 
-/** Where the journal of a transit key lies: its name has a "." and no secret's has. */
-export function keyJournal({ key }: Pick<EncryptionKey, "key">): { journal: string } {
-  return { journal: `rotation/${key}` };
+/** Where a transit key's journal and evidence lie: its name has a "." and no secret's has. */
+export function keyJournal({ key }: Pick<EncryptionKey, "key">): { journal: string; evidence: string } {
+  return { journal: `rotation/${key}`, evidence: `evidence/${key}` };
 }
 
 /**
@@ -74,7 +76,7 @@ export function keyJournal({ key }: Pick<EncryptionKey, "key">): { journal: stri
  * them (R17, R22–R24). May be killed anywhere and run again anywhere; two runners never both act.
  * @throws JournalError, VaultError, VaultUnreachableError; the signal's reason
  */
-export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promise<KeyOutcome> {
+export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promise<Outcome> {
   const { vault, model, key, owner, report } = options;
   const where = { id: key.id, ...keyJournal(key) };
   const clock = options.clock ?? (await vaultClock(vault));
@@ -89,12 +91,27 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
     const asked = await askHolder({ vault, model }, where, { ...kept, journal }, wish);
     return asked === undefined
       ? rotateEncryptionKey(options)
-      : { ...outcomeOf(key, asked), waiting: atIt(journal) };
+      : {
+          ...outcomeOf(key.id, asked),
+          busy: { owner: journal.owner, until: journal.leaseUntil },
+          waiting: atIt(journal),
+        };
+  }
+  const isOpen = isUnderWay(journal) || owed(journal) !== undefined;
+  if (options.onlyResumes === true && !isOpen) return untouched(key, journal, now);
+  const isAnothers = options.after !== undefined && options.after !== (journal?.id ?? "");
+  if (isAnothers && !isOpen) {
+    return untouched(key, journal, now, journal?.owner);
   }
   const begun = await begin(options, journal, now);
-  if (begun === undefined) return unchanged(key, journal);
+  if (begun === undefined) return untouched(key, journal, now);
   const times = options.lease ?? usualLease;
-  const lease = await Lease.take({ vault, model, secret: where, clock, owner, times }, begun, kept);
+  const taken = Lease.take({ vault, model, secret: where, clock, owner, times }, begun, kept);
+  const lease = await taken.catch((error: unknown) => {
+    if (error instanceof LeaseLostError) return undefined;
+    throw error;
+  });
+  if (lease === undefined) return seen(options, now);
   report({ subject: key.id, state: "started", text: `${begun.state} (${begun.reason})` });
   const run: Run = { ...options, clock, lease, signal: AbortSignal.any([options.signal, lease.signal]) };
   try {
@@ -106,12 +123,21 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
     // Ours is told: told again, it would be taken for another's.
     const told = { ...options, reason: "scheduled", anew: false } as const;
     if (isHastened || owed(lease.journal) !== undefined) return await rotateEncryptionKey(told);
-    return outcomeOf(key, { ...lease.journal, ...waits });
+    return outcomeOf(key.id, { ...lease.journal, ...waits });
   } catch (error) {
+    if (error instanceof LeaseLostError) return seen(options, clock.now());
     const waiting = options.signal.aborted ? lease.journal.waiting : inWords(error);
     await lease.release({ waiting }).catch(() => {});
     throw error;
   }
+}
+
+/** Another runner was quicker, or has taken over: what it is at, or has done. */
+async function seen({ vault, model, key }: EncryptionKeyOptions, now: Date): Promise<Outcome> {
+  const { journal } = await readJournal({ vault, model }, keyJournal(key));
+  if (journal === undefined || !isUnderWay(journal)) return untouched(key, journal, now, journal?.owner);
+  const busy = { owner: journal.owner, until: journal.leaseUntil };
+  return { ...outcomeOf(key.id, journal), busy, waiting: atIt(journal) };
 }
 
 interface Run extends Omit<EncryptionKeyOptions, "lease"> {
@@ -151,6 +177,7 @@ async function begin(
     // Vault has made a version by itself: what is left is to leave the ones before.
     ...(!isAsked && { to: versions.latest }),
     startedAt: at,
+    ...(options.commit !== undefined && { commit: options.commit }),
     since: at,
     ...destroys,
     skipped: [],
@@ -347,24 +374,4 @@ async function madeAt(run: Run, version: number): Promise<Date> {
 
 function later({ clock }: Run, milliseconds: number): Date {
   return new Date(clock.now().getTime() + milliseconds);
-}
-
-function outcomeOf({ id }: EncryptionKey, journal: Journal): KeyOutcome {
-  const { state, from, to, waiting, notBefore, skipped, notes = [] } = journal;
-  return {
-    key: id,
-    state,
-    unchanged: false,
-    from,
-    ...(to !== undefined && { to }),
-    ...(waiting !== undefined && { waiting }),
-    ...(notBefore !== undefined && { notBefore }),
-    skipped,
-    notes,
-  };
-}
-
-function unchanged(key: EncryptionKey, journal: Journal | undefined): KeyOutcome {
-  if (journal !== undefined) return { ...outcomeOf(key, journal), unchanged: true };
-  return { key: key.id, state: "done", unchanged: true, from: 0, skipped: [], notes: [] };
 }

@@ -119,7 +119,7 @@ const enrol: readonly Work[] = [
 
 /** To learn, from the environment after this one, what stayed healthy here. */
 const promote: readonly Work[] = [
-  work(["read"], ["kv/data/evidence/*", "kv/metadata/source/*"]),
+  work(["read"], ["kv/data/evidence/*", "kv/metadata/source/*", "transit/keys/+"]),
   work(["update"], ["transit/verify/keyplane.evidence"]),
 ];
 

@@ -129,7 +129,11 @@ test("encryption keys are listed, planned and rotated beside secrets; an abort i
     [["shop/documents", 1, []]],
   );
   const rotated = await run("staging", "rotate", "shop/documents");
-  assert.deepEqual([rotated.code, /version 2 encrypts/.test(rotated.stdout)], [0, true], rotated.stderr);
+  assert.deepEqual(
+    [rotated.code, /^shop\/documents: done, version 2\.$/m.test(rotated.stdout)],
+    [0, true],
+    rotated.stderr,
+  );
   const { stdout } = await run("staging", "rotations", "shop/documents");
   assert.match(
     stdout,
@@ -140,6 +144,39 @@ test("encryption keys are listed, planned and rotated beside secrets; an abort i
   assert.match(abort.stderr, /shop\/documents is an encryption key: its versions only go forward/);
   const resumed = await run("staging", "rotations", "resume", "shop/documents");
   assert.deepEqual([resumed.code, resumed.stdout], [0, "Nothing is under way.\n"]);
+});
+
+test("R25: an encryption key of production waits for staging's evidence, which names version and commit, and uses it up", async () => {
+  const keyOf = async (environment: "staging" | "production") =>
+    (await at[environment].root.read<{ latest_version: number }>("transit/keys/shop.documents"))
+      ?.latest_version;
+  const evidence = "kv/data/evidence/shop.documents";
+  const shown = await at.staging.root.read<{ data: { evidence: Record<string, unknown> } }>(evidence);
+  const { secret, version, commit, outcome } = shown?.data.evidence ?? {};
+  assert.deepEqual(
+    { secret, version, commit, outcome },
+    { secret: "shop/documents", version: 2, commit: await at.head(), outcome: "done" },
+  );
+
+  // Vault makes a version there by itself: the evidence is not of that one.
+  await at.staging.root.write("transit/keys/shop.documents/rotate");
+  const other = await json("production", "rotate", "shop/documents");
+  assert.deepEqual([other.code, other.rotations[0]?.result], [1, "refused"]);
+  assert.match(
+    other.rotations[0]?.text ?? "",
+    /the evidence is of version 2, and staging has version 3 now; rotate it there: keyplane rotate shop\/documents/,
+  );
+  const plan = await run("production", "rotate", "shop/documents", "--dry-run");
+  assert.match(plan.stdout, /would be refused: .*staging has version 3 now/);
+  assert.equal(await keyOf("production"), 1);
+
+  await run("staging", "rotate", "shop/documents");
+  const follows = await json("production", "rotate", "shop/documents");
+  assert.deepEqual([follows.code, follows.rotations[0]?.result], [0, "done"], follows.rotations[0]?.text);
+  assert.deepEqual([await keyOf("staging"), await keyOf("production")], [4, 2]);
+  const again = await json("production", "rotate", "shop/documents");
+  assert.equal(again.code, 1);
+  assert.match(again.rotations[0]?.text ?? "", /the evidence is older than the last rotation here/);
 });
 
 test("whoever says that an old value is revoked is named: somebody of the catalogue, or the run's actor", async () => {
@@ -264,7 +301,7 @@ test("R21: after a compromise production replaces everything that a machine make
   // What a person has still to make is a finding.
   assert.equal(code, 1, stderr);
   assert.match(stderr, /= shop\/openai: ada makes it: keyplane set shop\/openai$/m);
-  assert.match(stderr, /✓ shop\/documents: version 2 encrypts/);
+  assert.match(stderr, /✓ shop\/documents: version 3 encrypts/);
   assert.match(stderr, /compromise: evidence of staging is not waited for/);
   assert.match(stdout, /^shop\/session: done/m);
   assert.match(stdout, /left out: the overlap of 3600 s was cut short/);

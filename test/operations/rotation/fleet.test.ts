@@ -77,7 +77,7 @@ suite("which rotations run at once", () => {
     assert.deepEqual([...began.keys()], ["shop/leaked", "shop/resumed", "shop/due"]);
   });
   test("what another runner has under way counts", () => {
-    const elsewhere = [{ services: ["shop/api"] }];
+    const elsewhere = [{ secret: "shop/b", services: ["shop/api"] }];
     const turns = { next: start, providers: {} };
     const { start: chosen, held } = choose(
       new Queue([candidate("shop/a")]),

@@ -221,7 +221,7 @@ const asked = { commit: "c0ffee", healthyFor: 300, now };
 
 function ask(id: string, change: Partial<typeof asked> & { last?: Date } = {}): Promise<Evidence> {
   const secret = secretOf(production.model, id);
-  return requireEvidence({ vault: reader, promotion, secret }, { ...asked, ...change });
+  return requireEvidence({ vault: reader, promotion, subject: secret }, { ...asked, ...change });
 }
 
 async function refusedCase(answer: Promise<unknown>): Promise<string> {
@@ -340,6 +340,18 @@ suite("R25: what production may do in staging", () => {
     await denied(reader.write(`kv/metadata/${evidence}`, { cas_required: false }));
     await denied(reader.delete(`kv/data/${evidence}`));
     await denied(reader.write("transit/hmac/keyplane.evidence", { input: "" }));
+  });
+  test("of an encryption key it reads which versions there are, and makes none", async () => {
+    const { key } = must(staging.model.encryptionKeys.find(({ id }) => id === "titan/documents"));
+    await staging.vault.root.write(`transit/keys/${key}`, { type: "aes256-gcm96" });
+    assert.equal(
+      must(await reader.read<{ latest_version: number }>(`transit/keys/${key}`)).latest_version,
+      1,
+    );
+    await denied(reader.write(`transit/keys/${key}/rotate`));
+    await denied(reader.write(`transit/keys/${key}/config`, { min_decryption_version: 1 }));
+    await denied(reader.write(`transit/decrypt/${key}`, { ciphertext: "vault:v1:AAAA" }));
+    await denied(reader.write(`transit/rewrap/${key}`, { ciphertext: "vault:v1:AAAA" }));
   });
   test("it reads no value, no journal and no consumer's path, and cannot rotate there", async () => {
     await denied(reader.read(`kv/data/${source}`));

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { type Vault, VaultError, VaultUnreachableError } from "../../../clients/vault.ts";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
+import type { Outcome } from "../../../operations/rotation/engine.ts";
 import { verifyRetired } from "../../../operations/rotation/key-versions.ts";
 import { StillAcceptedError } from "../../../operations/rotation/rotator.ts";
-import type { KeyOutcome } from "../../../operations/rotation/transit.ts";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import type { Call, CrashPoint } from "./counted.ts";
 import { pointsOf, startRunner } from "./crash.ts";
@@ -144,7 +144,7 @@ for (const [when, path] of [
 ] as const) {
   test(`a compromise told while another runner ${when} is found by that one, which makes the version that follows (R21)`, async () => {
     const documents = await made({ rows: 20 });
-    let told: KeyOutcome | undefined;
+    let told: Outcome | undefined;
     const vault = server.rotator.with(server.rotator.token);
     const request: Vault["request"] = async (method, at, options) => {
       if (told === undefined && path.test(`${at} ${JSON.stringify(options?.body)}`)) {

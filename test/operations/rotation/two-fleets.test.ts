@@ -4,7 +4,7 @@ import type { Vault } from "../../../clients/vault.ts";
 import { type Row, rotateMany } from "../../../operations/rotation/fleet-runner.ts";
 import type { Wanted } from "../../../operations/rotation/status.ts";
 import { openBench, type RotationBench } from "./bench.ts";
-import { Tokens } from "./runner-bench.ts";
+import { hasty, Tokens } from "./runner-bench.ts";
 
 // A CronJob and a workflow run at the same time, and a person rotates by hand beside them.
 
@@ -133,4 +133,22 @@ test("a service that another run has begun to touch is left alone, whatever was 
     held: { secret: tokens.get("ours").id, why: "another rotation touches demo/x" },
   });
   assert.equal(await tokens.count("ours"), 0);
+});
+
+test("what has leaked is asked to be hastened of whoever is at it: that one is not in its own way (R21)", async () => {
+  const tokens = await Tokens.make(bench, { only: ["demo/a"] });
+  await rotateMany(tokens.runner(), tokens.secrets, these, now);
+  const leaseUntil = new Date(Date.now() + 3_600_000).toISOString();
+  await tokens.alter("only", { state: "stage", owner: "another", leaseUntil });
+  const { rotation } = tokens.model;
+  const concurrent = { perService: 1, total: 1 };
+  const runner = tokens.runner({
+    model: { ...tokens.model, rotation: { ...rotation, concurrent } },
+    clock: hasty(),
+  });
+  const compromise: Wanted = { what: "these", reason: "compromise" };
+  const [row] = await rotateMany(runner, tokens.secrets, compromise, now);
+  assert.deepEqual(outcomeOf(row).busy?.owner, "another");
+  const { reason, followedBy } = (await tokens.journal("only")) ?? {};
+  assert.deepEqual([reason, followedBy], ["compromise", "compromise"]);
 });
