@@ -8,7 +8,7 @@ export function planText(row: PlannedRow): string[] {
   const { secret } = row;
   if (row.does !== "begins") return [notBegun(row)];
   const { plan } = row;
-  const { overlap, watch, earliestEnd } = plan.times;
+  const { overlap, watch, settles, earliestEnd } = plan.times;
   const lines = [
     ...gates(row),
     ...(plan.impact === undefined ? [] : [`impact: ${plan.impact}`]),
@@ -16,6 +16,7 @@ export function planText(row: PlannedRow): string[] {
     ...moments(plan.deliveries),
     plan.restarts.length === 0 ? "restarts nothing" : `restarts, in this order: ${plan.restarts.join(", ")}`,
     `watches error rates for ${lasting(watch)}; both values are accepted for ${lasting(overlap)}`,
+    ...(settles === 0 ? [] : [`gives ${lasting(settles)} to who cannot be seen to take up a new value`]),
     `ends not before ${earliestEnd.toISOString()}`,
     idle(plan.idle),
     ...plan.unobservable.map((what) => `cannot be seen: ${what}`),

@@ -160,6 +160,8 @@ export interface Service {
   /** Numeric uid or user name on the host; owner of the rendered files (R45). */
   user?: number | string;
   reload: "restart" | "watch" | { signal: string };
+  /** How long it takes at most to run what it was brought, where nobody can see what it runs. */
+  settles: Seconds;
   /** Kubernetes only: exact names for the auth role. */
   kubernetes?: { namespace: string; serviceAccount: string };
   policy: string;

@@ -1,8 +1,12 @@
+import { seconds } from "../duration.ts";
 import type { Path } from "../load/node.ts";
 import { quote } from "../load/quote.ts";
 import type { DeliveryEntry } from "../schema/delivery.ts";
 import type { ServiceEntry } from "../schema/system.ts";
 import type { Subject } from "./subject.ts";
+
+/** A rotation that observes its consumers for an hour is called stuck. */
+const longestSettling = seconds("30m");
 
 type RunsOn = ServiceEntry["runs-on"];
 
@@ -45,6 +49,9 @@ export function checkServices({ file, system }: Subject): void {
     }
     if (hosts.includes(runsOn) && entry.user === undefined) {
       file.report([...place, "user"], "is missing: write the uid or user name that owns its files (R45)");
+    }
+    if (entry.settles !== undefined && seconds(entry.settles) > longestSettling) {
+      file.reportValue([...place, "settles"], "write at most 30m");
     }
     for (const [index, { to }] of (entry.deliver ?? []).entries()) {
       checkPlace({ file }, [...place, "deliver", index, "to"], to, runsOn);

@@ -1,3 +1,4 @@
+import { seconds } from "../duration.ts";
 import type { CiJob, Delivery, Service } from "../model.ts";
 import { fit, limits } from "../names.ts";
 import type { DeliveryEntry } from "../schema/delivery.ts";
@@ -29,6 +30,7 @@ export function deriveServices(context: Context): Service[] {
         runsOn: entry["runs-on"],
         ...given("user", entry.user),
         reload: entry.reload,
+        settles: seconds(entry.settles ?? "6m"),
         ...given("kubernetes", kubernetesOf(entry)),
         policy: serviceName(system, name, entry),
         deliver: deliveriesOf(system, name, entry),

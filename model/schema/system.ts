@@ -45,6 +45,10 @@ const serviceShape = {
       { error: "write restart, watch or { signal: SIGHUP }" },
     )
     .meta({ description: "How it takes a new value (R35)." }),
+  settles: Duration.optional().meta({
+    description:
+      "How long it takes at most to run a new value, where nobody can see which one it runs: at most 30m; by default 6m, since Vault Agent looks at a KV value every 5.",
+  }),
   kubernetes: z.strictObject({ namespace: KubernetesName, "service-account": KubernetesName }).optional(),
   cidrs: some(Cidr, "name at least one range")
     .optional()

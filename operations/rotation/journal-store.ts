@@ -49,7 +49,7 @@ const shape = z.looseObject({
   waiting: z.optional(z.string()),
   skipped: z.array(z.string()),
   notes: z.optional(z.array(z.string())),
-  reloaded: z.optional(z.array(z.string())),
+  unseen: z.optional(z.record(z.string(), z.iso.datetime())),
   abort: z.optional(z.string()),
   followedBy: z.optional(z.enum(["compromise", "leaver"])),
   confirmedBy: z.optional(z.string()),

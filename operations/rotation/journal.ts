@@ -56,8 +56,11 @@ export interface Journal {
   skipped: string[];
   /** What was accepted although it could not be seen, in words: sinks that cannot be read back, idle source none. */
   notes?: string[];
-  /** Consumer, sink and version that were reloaded where nobody can see what runs: not again by a later run. */
-  reloaded?: string[];
+  /**
+   * Consumer, sink and version that were brought where nobody can see what runs → when it is taken to run it (ISO 8601).
+   * A later run does not reload it again.
+   */
+  unseen?: Record<string, string>;
   /** Someone wants it rolled back: why. Whoever holds the lease does it. */
   abort?: string;
   /**

@@ -40,11 +40,13 @@ export interface RotationPlan {
     overlap: Seconds;
     /** Error rates are watched so long. */
     watch: Seconds;
+    /** Whoever cannot be seen is given so long in all to run what it is brought. */
+    settles: Seconds;
     earliestEnd: Date;
   };
   /** How the old value is seen to be unused; undefined where the catalogue names nothing, which stops before revoking. */
   idle: Secret["idle"] | { source: "census" };
-  /** Consumer and place of which nobody can say what they run, and why. */
+  /** Consumer and place of which nobody can say what they run, why, and how long each is given to run something new. */
   unobservable: string[];
   /** What the short path leaves out. */
   skipped: string[];
@@ -81,6 +83,8 @@ export async function planRotation(
   );
   const overlap = short || reason === "first" ? 0 : secret.rotate.overlap;
   const watch = short || reason === "first" ? 0 : model.rotation.watch;
+  const unseen = await unseenBy(model, secret, sinks);
+  const settles = reason === "first" ? 0 : settlingOf(deliveries, unseen);
   return {
     secret: secret.id,
     kind: secret.kind,
@@ -90,9 +94,14 @@ export async function planRotation(
       reason !== "first" && { meanwhile: atDatabase(secret.databaseUser, short) }),
     deliveries,
     restarts: deliveries.flatMap(({ consumer, reload }) => (reload === "restart" ? [consumer] : [])),
-    times: { overlap, watch, earliestEnd: new Date(now.getTime() + Math.max(overlap, watch) * 1000) },
+    times: {
+      ...{ overlap, watch, settles },
+      earliestEnd: new Date(now.getTime() + (settles + Math.max(overlap, watch)) * 1000),
+    },
     idle: secret.idle ?? ownSource(secret),
-    unobservable: await unobservable(secret, sinks),
+    unobservable: unseen.map(
+      ({ place, why, settles }) => `${place}: ${why}; it has ${settles} s to take up a new one`,
+    ),
     skipped: short ? skipped(secret, model.rotation.watch) : [],
   };
 }
@@ -152,17 +161,41 @@ function holdsOneBefore(secret: Secret, consumer: Consumer): boolean {
   return parts.some((field) => field === pair.before || field === "jwks");
 }
 
-async function unobservable(secret: Secret, sinks: (consumer: Consumer) => Sink[]): Promise<string[]> {
-  const found: string[] = [];
+interface Unseen {
+  consumer: string;
+  place: string;
+  why: string;
+  settles: Seconds;
+}
+
+async function unseenBy(
+  { services }: Pick<Model, "services">,
+  secret: Secret,
+  sinks: (consumer: Consumer) => Sink[],
+): Promise<Unseen[]> {
+  const found: Unseen[] = [];
   for (const consumer of secret.consumers) {
+    const { settles = 0 } = services.find(({ id }) => id === consumer.id) ?? {};
     const places = sinks(consumer);
-    if (places.length === 0) found.push(`${consumer.id}: reads Vault itself`);
+    const own = { consumer: consumer.id, settles };
+    if (places.length === 0) found.push({ ...own, place: consumer.id, why: "reads Vault itself" });
     for (const sink of places) {
       const seen = await sink.running(secret.id, 0);
-      if (seen.state === "unobservable") found.push(`${consumer.id}, ${sink.name}: ${seen.why}`);
+      if (seen.state !== "unobservable") continue;
+      found.push({ ...own, place: `${consumer.id}, ${sink.name}`, why: seen.why });
     }
   }
   return found;
+}
+
+/** All that a moment reaches settle at once, the moments one after the other. */
+function settlingOf(deliveries: PlannedDelivery[], unseen: Unseen[]): Seconds {
+  const at = (moment: Moment) => {
+    const reached = deliveries.filter((delivery) => delivery.moment === moment);
+    const slow = unseen.filter(({ consumer }) => reached.some((delivery) => delivery.consumer === consumer));
+    return Math.max(0, ...slow.map(({ settles }) => settles));
+  };
+  return at("listeners") + at("signers");
 }
 
 function skipped(secret: Secret, watch: Seconds): string[] {

@@ -29,7 +29,7 @@ after(() => bench.close());
 async function solo(t: { after(end: () => Promise<void>): void }, iam: IamServer) {
   const services = names.map(
     (name): Service => ({
-      ...{ id: `solo/${name}`, system: "solo", name, runsOn: "compose", policy: `solo.${name}` },
+      ...{ id: `solo/${name}`, system: "solo", name, runsOn: "compose", settles: 0, policy: `solo.${name}` },
       reload: name === "api" ? "watch" : "restart",
       deliver: [{ to: "files", folder: "/secrets" }],
     }),

@@ -93,6 +93,7 @@ async function twoClients(
       ({ kubernetes: _, ...service }): Service => ({
         ...service,
         runsOn: "compose",
+        settles: 0,
         reload: service.name === "bot" ? "watch" : "restart",
         deliver: [{ to: "compose-secrets", ...place, folder: "./secrets", mount: "/run/secrets" }],
       }),

@@ -65,7 +65,7 @@ function modelOf(model: Model): Model {
       .flatMap(({ consumers }) => consumers.map(({ id }) => id)),
   );
   const services = model.services.map((service) =>
-    reads.has(service.id) ? { ...service, deliver: [], observe: { instances: [] } } : service,
+    reads.has(service.id) ? { ...service, deliver: [], settles: 0, observe: { instances: [] } } : service,
   );
   return { ...model, secrets, services, encryptionKeys: [], rotation: { ...model.rotation, watch: 0 } };
 }

@@ -108,7 +108,13 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
   }
   const isNew = version !== before.version;
   const sinks = run.sinks(consumer);
-  if (sinks.length === 0) run.note(`${consumer.id} reads Vault itself: which version it runs is not seen`);
+  // A crash may have fallen between a sink's new values and its reload, which nothing tells of an unseen consumer.
+  const unsure = isNew || run.journal.attempt > 1;
+  if (sinks.length === 0) {
+    const once = `${consumer.id} ${version}`;
+    if (unsure && !isBrought(run, once)) takeUnseen(run, consumer, once);
+    run.note(`${consumer.id} reads Vault itself: which version it runs is not seen`);
+  }
   if (isNew) run.say(`${consumer.id} gets ${words[wanted.phase]}`);
   if (isNew && sinks.length > 1) {
     // Everything is there before the first reload: a service that starts again does so once.
@@ -116,8 +122,6 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
     for (const sink of sinks) await run.act(() => sink.write(bundle));
   }
   for (const sink of sinks) {
-    // A crash may have fallen between a sink's new values and its reload, which nothing tells of an unseen consumer.
-    const unsure = isNew || run.journal.attempt > 1;
     const lags = await settle(run, consumer, sink, { version, unsure });
     if (lags !== undefined) return `${sink.name}: ${lags}`;
   }
@@ -152,9 +156,7 @@ async function settle(
       if (changed || mayHaveMissed(run, seen, once, unsure)) {
         await run.act(() => sink.reload());
         reloaded.add(once);
-        if (seen.state === "unobservable") {
-          run.change({ reloaded: [...(run.journal.reloaded ?? []), once] });
-        }
+        if (seen.state === "unobservable") takeUnseen(run, consumer, once);
       }
     }
     end = Math.min(end, clock.now().getTime() + patience.pickUp);
@@ -187,7 +189,35 @@ async function write(run: Run, consumer: Consumer, sink: Sink): Promise<boolean>
  */
 function mayHaveMissed(run: Run, seen: Running, once: string, unsure: boolean): boolean {
   if (seen.state === "behind") return !run.reloaded.has(once);
-  return unsure && run.journal.reloaded?.includes(once) !== true;
+  return unsure && !isBrought(run, once);
+}
+
+function isBrought({ journal }: Run, once: string): boolean {
+  return journal.unseen?.[once] !== undefined;
+}
+
+/** Nobody can see what it runs: it is taken to run it once its service has had the time that the catalogue gives it. */
+function takeUnseen(run: Run, { id }: Consumer, once: string): void {
+  const settles = run.model.services.find((service) => service.id === id)?.settles ?? 0;
+  const end = new Date(run.clock.now().getTime() + settles * 1000).toISOString();
+  run.change({ unseen: { ...run.journal.unseen, [once]: end } });
+}
+
+/** Whoever was brought something new where nobody can see what it runs has had its time to take it up. */
+export async function settled(run: Run): Promise<Turn | undefined> {
+  const ends = Object.entries(run.journal.unseen ?? {}).sort(([, a], [, b]) => (a < b ? 1 : -1));
+  const last = ends[0];
+  if (last === undefined || run.isFirst) return undefined;
+  const [what, end] = last;
+  return passes(run, new Date(end), `nobody sees what ${what.split(" ")[0]} runs: it has until ${end}`);
+}
+
+/** What passes in a moment is waited for by everybody; what takes longer is left to whoever waits. */
+export async function passes(run: Run, end: Date, wait: string): Promise<Turn | undefined> {
+  const left = end.getTime() - run.clock.now().getTime();
+  if (left > (run.waits ? 0 : run.patience.pickUp)) return { wait, until: end };
+  await run.clock.sleep(Math.max(left, 0), run.signal);
+  return undefined;
 }
 
 /**

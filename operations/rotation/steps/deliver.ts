@@ -1,7 +1,7 @@
 import type { Watch } from "../observer.ts";
 import { TargetUnavailableError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
-import { bringAll, confirmAll, probeAll, reachedAt } from "./consumer.ts";
+import { bringAll, confirmAll, probeAll, reachedAt, settled } from "./consumer.ts";
 import { raisedErrors } from "./watch.ts";
 
 /** The target accepts the new value, and it works there, before any consumer sees it. */
@@ -62,7 +62,7 @@ export async function confirmSwitched(run: Run): Promise<Turn | undefined> {
 
 async function observe(run: Run, moment: "listeners" | "signers"): Promise<Turn | undefined> {
   const consumers = reached(run, moment);
-  const waits = await confirmAll(run, consumers);
+  const waits = (await confirmAll(run, consumers)) ?? (await settled(run));
   if (waits !== undefined) return waits;
   const probed = consumers.map(({ consumer }) => consumer);
   await probeAll(run, probed);

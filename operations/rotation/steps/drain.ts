@@ -1,6 +1,6 @@
 import type { Idleness } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
-import { again } from "./consumer.ts";
+import { again, passes } from "./consumer.ts";
 import { confirmSwitched } from "./deliver.ts";
 import { sinksIdle } from "./sinks-idle.ts";
 
@@ -38,13 +38,9 @@ export async function drain(run: Run): Promise<Turn> {
     run.skip("the old value was not waited for to be unused: whoever still uses it is refused now");
     return { to: "revoke", text: "the short path does not wait until the old value is unused" };
   }
-  const left = end.getTime() - clock.now().getTime();
-  if (left > (run.waits ? 0 : run.patience.pickUp)) {
-    return { wait: `both values are accepted until ${end.toISOString()}`, until: end };
-  }
-  // What passes in a moment is waited for by everybody.
-  await clock.sleep(left, run.signal);
-  const lags = await confirmSwitched(run);
+  const lags =
+    (await passes(run, end, `both values are accepted until ${end.toISOString()}`)) ??
+    (await confirmSwitched(run));
   if (lags !== undefined) return lags;
   const { current, next } = await run.versions();
   if (current === undefined) return { to: "done", text: "there is no old value" };

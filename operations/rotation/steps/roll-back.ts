@@ -3,7 +3,7 @@ import { ConflictError, destroyBefore } from "../../values/kv.ts";
 import { type Fields, pairNames } from "../../values/shape.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
-import { again, bringAll, reachedAt } from "./consumer.ts";
+import { again, bringAll, reachedAt, settled } from "./consumer.ts";
 import { finalVersion, versionOfOurs } from "./generate.ts";
 import { leftInUse } from "./left-in-use.ts";
 import { destroyOld, stillAccepted } from "./revoke.ts";
@@ -63,13 +63,14 @@ async function giveBack(run: Run, current: Fields, next: Fields): Promise<Turn |
   const signers = reachedAt(run, "signers-back", source).filter(({ consumer }) =>
     touched.includes(consumer.id),
   );
-  const waits = (await bringAll(run, signers)) ?? (await migrateBack(run, current, next));
+  const waits =
+    (await bringAll(run, signers)) ?? (await settled(run)) ?? (await migrateBack(run, current, next));
   if (waits !== undefined) return waits;
   const unused = () => (touched.length === 0 ? undefined : leftInUse(run, next, current));
   // Our own services refuse a value by dropping it, others' targets when they are told to.
   const isPair = pairNames(run.secret) !== undefined;
   // Whoever got nothing new keeps what it runs: only the record of its path follows.
-  const all = () => bringAll(run, reachedAt(run, "all-back", source));
+  const all = async () => (await bringAll(run, reachedAt(run, "all-back", source))) ?? settled(run);
   return isPair ? ((await unused()) ?? all()) : ((await all()) ?? unused());
 }
 

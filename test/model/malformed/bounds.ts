@@ -79,6 +79,11 @@ export const bounds: Malformed[] = [
     ],
   },
   {
+    name: "a service that is given longer to take up a value than a rotation may observe it",
+    files: change("systems/shop.yaml", "reload: restart }", "reload: restart, settles: 31m }"),
+    expected: ['systems/shop.yaml:7:66: services.api.settles is "31m": write at most 30m'],
+  },
+  {
     name: "a CI token over an hour",
     files: change("systems/shop.yaml", "workflow: deploy.yml", "workflow: deploy.yml, ttl: 2h"),
     expected: ['systems/shop.yaml:5:40: ci.deploy.ttl is "2h": write at most 1h (R13)'],

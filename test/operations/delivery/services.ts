@@ -25,6 +25,7 @@ export function serviceOf(name: string, deliver: Delivery[], more: Partial<Servi
     system: "shop",
     name,
     runsOn: "supervisor",
+    settles: 0,
     reload: "watch",
     policy: `shop.${name}`,
     deliver,

@@ -43,11 +43,12 @@ const secret: Secret = {
   ],
 };
 
-const service = (name: string, reload: Service["reload"]): Service => ({
+const service = (name: string, reload: Service["reload"], settles = 0): Service => ({
   id: `titan/${name}`,
   system: "titan",
   name,
   runsOn: "compose",
+  settles,
   reload,
   policy: name,
   deliver: [],
@@ -55,8 +56,8 @@ const service = (name: string, reload: Service["reload"]): Service => ({
 
 const model: Pick<Model, "services" | "rotation"> = {
   services: [
-    service("brain", "restart"),
-    service("gateway", "restart"),
+    service("brain", "restart", 90),
+    service("gateway", "restart", 60),
     service("sentinel", "watch"),
     service("other", "restart"),
   ],
@@ -102,18 +103,24 @@ test("the plan tells who gets what in which order, and exactly who restarts how 
   assert.deepEqual(plan.times, {
     overlap: 86_400,
     watch: 300,
-    earliestEnd: new Date("2026-11-23T12:00:00Z"),
+    settles: 150,
+    earliestEnd: new Date("2026-11-23T12:02:30Z"),
   });
   assert.deepEqual(plan.unobservable, [
-    "titan/brain: reads Vault itself",
-    "titan/gateway, .env of gateway: it is write-only",
+    "titan/brain: reads Vault itself; it has 90 s to take up a new one",
+    "titan/gateway, .env of gateway: it is write-only; it has 60 s to take up a new one",
   ]);
   assert.deepEqual(plan.skipped, []);
 });
 
 test("the plan of a compromise has no overlap and says what it leaves out (R21)", async () => {
   const plan = await planRotation(model, secret, { reason: "compromise", now });
-  assert.deepEqual(plan.times, { overlap: 0, watch: 0, earliestEnd: now });
+  assert.deepEqual(plan.times, {
+    overlap: 0,
+    watch: 0,
+    settles: 150,
+    earliestEnd: new Date(now.getTime() + 150_000),
+  });
   assert.equal(plan.deliveries.length, 6);
   assert.deepEqual(plan.skipped, [
     "error rates are not watched (300 s)",

@@ -21,7 +21,7 @@ export class Tokens {
     const ids = new Set(secrets.flatMap(({ consumers }) => consumers.map(({ id }) => id)));
     const services = [...ids].map((id): Service => {
       const [system = "", name = ""] = id.split("/");
-      return { id, system, name, runsOn: "compose", reload: "restart", policy: id, deliver: [] };
+      return { id, system, name, runsOn: "compose", reload: "restart", settles: 0, policy: id, deliver: [] };
     });
     const rotation = { ...bench.model.rotation, watch: 0, jitter: 0, blackouts: [] };
     this.model = { ...bench.model, services, secrets, settings: [], encryptionKeys: [], rotation, ...change };

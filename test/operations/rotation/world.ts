@@ -254,6 +254,7 @@ export function modelWith(model: Model, secret: Secret): Model {
       system: "demo",
       name,
       runsOn: "compose",
+      settles: 0,
       reload: "restart",
       policy: id,
       deliver: [],
