@@ -129,7 +129,12 @@ export async function localModel({ address, auditFile }: TestVault): Promise<Mod
     },
     github: { issuer: "https://127.0.0.1:1" },
   };
-  return derive(await loadCatalogue("catalogue"), "local", overrides);
+  return settlesAtOnce(derive(await loadCatalogue("catalogue"), "local", overrides));
+}
+
+/** Whom nobody can see takes a new value up at once: for tests whose consumers read Vault themselves. */
+export function settlesAtOnce(model: Model): Model {
+  return { ...model, services: model.services.map((service) => ({ ...service, settles: 0 })) };
 }
 
 /** Signs what GitHub would sign for a workflow of the platform's repository; `changed` claims are others. */

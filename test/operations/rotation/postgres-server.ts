@@ -17,6 +17,7 @@ import { databaseReach } from "../../../operations/rotation/connect.ts";
 import type { Reach, Reason, RotatorContext } from "../../../operations/rotation/rotator.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
 import { type TestServices, testServices } from "../../integration/running-services.ts";
+import { settlesAtOnce } from "../vault.ts";
 
 /**
  * Postgres and Vault as rotation meets them: the catalogue's databases and an empty store of values, and nothing else
@@ -64,7 +65,8 @@ export async function startDatabaseServer(
 ): Promise<DatabaseServer> {
   const test = await testServices(t, { ...usual, ...more });
   const services = await test.start();
-  const model = derive(catalogue ?? (await loadCatalogue("catalogue")), "local", environmentOf(services));
+  const declared = catalogue ?? (await loadCatalogue("catalogue"));
+  const model = settlesAtOnce(derive(declared, "local", environmentOf(services)));
   const root = new Vault({
     address: services.vault.address,
     ca: services.vault.ca,
