@@ -11,8 +11,8 @@ import { TwoEnvironments } from "./two-environments.ts";
 const shop = `system: shop
 owner: ada
 services:
-  api: { runs-on: compose, user: 1000, reload: restart }
-  worker: { runs-on: compose, user: 1000, reload: watch }
+  api: { runs-on: compose, user: 1000, reload: restart, settles: 1s }
+  worker: { runs-on: compose, user: 1000, reload: watch, settles: 1s }
 secrets:
   session:
     class: critical
