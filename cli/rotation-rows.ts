@@ -1,4 +1,5 @@
 import type { Row } from "../operations/rotation/fleet-runner.ts";
+import { type State, type Step, steps } from "../operations/rotation/journal.ts";
 import { inWords } from "../operations/rotation/words.ts";
 import { type ExitCode, exit, exitCode } from "./exit.ts";
 
@@ -66,10 +67,21 @@ function ofOutcome(
     return common("rolled-back", `rolled back: ${failure ?? "as was asked"}`, exit.finding);
   }
   const why = waiting ?? "it goes on with the next run";
+  if (isUrgent && !isStuck && isBefore(state, "drain")) {
+    return common(
+      "waits",
+      `not revoked yet, at ${state}: ${why}; run the same command again`,
+      exit.resumable,
+    );
+  }
   // What nobody can say the end of waits for somebody; the overlap waits for its time.
   const soon = notBefore === undefined || Date.parse(notBefore) - Date.now() < 60_000;
   if (isStuck || soon) return common("stuck", `stuck at ${state}: ${why}`, exit.finding);
   return common("drains", `${state}: ${why}; a later \`keyplane rotate --due\` goes on`, exit.clean);
+}
+
+function isBefore(state: State, step: Step): boolean {
+  return steps.some((each) => each === state) && steps.indexOf(state as Step) < steps.indexOf(step);
 }
 
 /** A scheduled rotation goes on with whoever is at it; of what has leaked nothing is revoked yet. */

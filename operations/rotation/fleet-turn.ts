@@ -72,8 +72,11 @@ async function take(
   one: Rotatable,
   begins?: { reason: Reason; after?: string },
 ): Promise<Outcome> {
-  const until = clock.now().getTime() + runner.model.rotation.watch * 1000 + stays;
   const isUrgent = begins !== undefined && isShort(begins.reason);
+  const { rotation, services } = runner.model;
+  // What has leaked is not left to a later run while those whom nobody sees take up the new value, signers after listeners.
+  const settles = isUrgent ? 2 * Math.max(0, ...services.map((service) => service.settles)) : 0;
+  const until = clock.now().getTime() + (rotation.watch + settles) * 1000 + stays;
   let outcome = begins === undefined ? await one.resume() : await one.rotate(begins);
   while (isUnderWay(outcome) && !outcome.isStuck && (outcome.busy === undefined || isUrgent || wait)) {
     const now = clock.now().getTime();

@@ -35,6 +35,21 @@ suite("another runner is at it", () => {
   });
 });
 
+test("after a compromise what waits before anything is revoked ends with 4, an old encryption key that is kept with 0 (R21, R22)", () => {
+  const notBefore = new Date(Date.now() + 3_600_000).toISOString();
+  const ended = (state: Outcome["state"], isUrgent: boolean) => {
+    const waits = { ...outcome, state, notBefore, waiting: "nobody sees what titan/brain runs" };
+    return shown({ secret: "titan/hmac", outcome: waits }, true, isUrgent);
+  };
+  const { code, text } = ended("observe-listeners", true);
+  assert.equal(code, 4);
+  assert.equal(
+    text,
+    "not revoked yet, at observe-listeners: nobody sees what titan/brain runs; run the same command again",
+  );
+  assert.deepEqual([ended("observe-listeners", false).code, ended("drain", true).code], [0, 0]);
+});
+
 test("no error of a driver is printed, which may quote a statement with a value; our own are (R54)", () => {
   const value = randomBytes(16).toString("hex");
   class DatabaseError extends Error {
