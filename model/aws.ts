@@ -16,6 +16,8 @@ export interface AwsModel {
   /** Where the account has IAM users: members have nothing without a second factor. */
   people: { group: string; policy: PolicyDocument };
   trail: AwsTrail;
+  /** The bucket of Pulumi's state, which the program does not make: it is kept there. */
+  stateBucket?: string;
   alarms: AwsAlarm[];
   topic: { name: string; policy: PolicyDocument; emails: string[] };
   deadLetters: string;
@@ -45,7 +47,7 @@ export interface PolicyStatement {
   Condition?: Record<string, Record<string, string | string[]>>;
 }
 
-export type KeyName = "audit" | "data" | "sops" | "unseal";
+export type KeyName = "audit" | "data" | "sops" | "state" | "unseal";
 
 export interface AwsKey {
   name: KeyName;

@@ -24,6 +24,7 @@ export function declareAws(aws: AwsModel, code: Record<LambdaName, string>): Map
     trail,
     key: keys.audit,
     logRole: role(trail.logRole),
+    stateBucket: aws.stateBucket,
     functions,
     region,
     account,

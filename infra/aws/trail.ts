@@ -16,14 +16,15 @@ export interface AuditTrailArgs {
   trail: AwsTrail;
   key: Key;
   logRole: DeclaredRole;
+  stateBucket: string | undefined;
   functions: AwsFunction[];
   region: string;
   account: string;
 }
 
 /**
- * CloudTrail over all regions, with every read and write of keys and secrets, the objects of its own bucket and the
- * calls of the functions; its files in a bucket of their own, its events in a log that alarms look at.
+ * CloudTrail over all regions, with every read and write of keys and secrets, the objects of its own bucket and of the
+ * state's, and the calls of the functions; its files in a bucket of their own, its events in a log that alarms look at.
  */
 export class AuditTrail extends ComponentResource {
   /** What alarms look at. */
@@ -31,7 +32,7 @@ export class AuditTrail extends ComponentResource {
 
   constructor(name: string, args: AuditTrailArgs) {
     super("keyplane:aws:AuditTrail", name);
-    const { trail, key, logRole, functions, region, account } = args;
+    const { trail, key, logRole, stateBucket, functions, region, account } = args;
     const opts = { parent: this };
     const bucket = new Bucket(
       `${name}-bucket`,
@@ -103,7 +104,12 @@ export class AuditTrail extends ComponentResource {
             readWriteType: "All",
             includeManagementEvents: true,
             dataResources: [
-              { type: "AWS::S3::Object", values: [`arn:aws:s3:::${trail.bucket}/`] },
+              {
+                type: "AWS::S3::Object",
+                values: [trail.bucket, ...(stateBucket === undefined ? [] : [stateBucket])].map(
+                  (name) => `arn:aws:s3:::${name}/`,
+                ),
+              },
               {
                 type: "AWS::Lambda::Function",
                 values: functions.map(({ name }) => `arn:aws:lambda:${region}:${account}:function:${name}`),

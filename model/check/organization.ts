@@ -25,6 +25,7 @@ export function checkOrganization(organization: Checked<Organization>, systems: 
     checkRotation(organization, name, block);
   }
   checkAccounts(organization, data);
+  checkStates(organization, data);
   checkExceptions(organization, data.exceptions, organization.names("people"));
 }
 
@@ -107,6 +108,30 @@ function checkAws(organization: Checked<Organization>, name: string, { aws, vaul
   }
   if (!local && aws.emulator !== undefined) {
     organization.report([...place, "emulator"], "is of the environment local alone: remove it", "key");
+  }
+  if (local && aws.state !== undefined) {
+    organization.report(
+      [...place, "state"],
+      "is of real environments alone, the local stack keeps its own: remove it",
+      "key",
+    );
+  }
+}
+
+/** Who may read the state of one environment reads no other's. */
+function checkStates(organization: Checked<Organization>, { environments }: Organization): void {
+  const taken = new Map<string, string>();
+  for (const [name, block] of Object.entries(environments)) {
+    const bucket = block?.aws?.state?.bucket;
+    if (bucket === undefined) continue;
+    const before = taken.get(bucket);
+    if (before === undefined) taken.set(bucket, name);
+    else {
+      organization.report(
+        ["environments", name, "aws", "state", "bucket"],
+        `holds the state of ${quote(before)} as well: give each environment a bucket of its own`,
+      );
+    }
   }
 }
 

@@ -240,6 +240,19 @@ export const Environment = z
         trail: z.strictObject({ "object-lock": Duration.optional() }).optional().meta({
           description: "For how long nobody, not even the root user, can delete a file of the trail.",
         }),
+        state: z
+          .strictObject({
+            bucket: text(
+              /^[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]$/,
+              "write the name of a bucket, such as acme-keyplane-state-staging",
+            ),
+          })
+          .optional()
+          .meta({
+            description:
+              "The bucket that Pulumi keeps the environment's state in, which is there before its first update: " +
+              "deploy writes there, drift reads.",
+          }),
         emulator: BaseUrl.optional().meta({
           description: "Only of the environment local: its stack fills in where the emulator is.",
         }),

@@ -1,5 +1,5 @@
 import { ofType } from "../resource.ts";
-import type { ResourceRule, StackRule } from "../rule.ts";
+import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { number, record, records, text, texts } from "../value.ts";
 import { covers, demanded, type Statement } from "./document.ts";
 import { statements } from "./documents.ts";
@@ -94,9 +94,10 @@ function areRecords(list: unknown): boolean {
 
 export const trailSeesData: StackRule = {
   name: "aws-trail-sees-data",
-  sentence: "CloudTrail records who reads its own files and who calls each function, by name.",
+  sentence:
+    "CloudTrail records who reads its own files and Pulumi's state, and who calls each function, by name.",
   severity: "high",
-  fix: "Select data events of the trail's bucket, whole, and of every function that is declared.",
+  fix: "Select data events of the trail's bucket and of the state's, whole, and of every function that is declared.",
   controls: ["CIS-AWS-4.0.1/3.8", "CIS-AWS-4.0.1/3.9", "NIST-800-53r5/AU-12", "R51"],
   *judgeStack(resources) {
     const functions = ofType(resources, aws.function);
@@ -111,6 +112,10 @@ export const trailSeesData: StackRule = {
       const files = values("AWS::S3::Object");
       if (!files.some((value) => value === whole || value === "arn:aws:s3"))
         yield { urn, message: "who reads its files is left out" };
+      for (const bucket of stateBuckets(resources)) {
+        if (!files.some((value) => value === `arn:aws:s3:::${bucket}/` || value === "arn:aws:s3"))
+          yield { urn, message: `who reads the state in ${bucket} is left out` };
+      }
       const calls = values("AWS::Lambda::Function");
       for (const each of functions) {
         const name = nameOf(each);
@@ -124,6 +129,20 @@ export const trailSeesData: StackRule = {
     }
   },
 };
+
+/** Where Pulumi's state is, as far as roles may read it. */
+function stateBuckets(resources: readonly Resource[]): Set<string> {
+  const found = new Set<string>();
+  for (const { type, props } of ofType(resources, aws.rolePolicy)) {
+    for (const { allow, resources: named } of statements(type, props)) {
+      for (const name of allow ? named : []) {
+        const [, bucket] = /^arn:aws:s3:::([^/]+)\/\.pulumi\//.exec(name) ?? [];
+        if (bucket !== undefined) found.add(bucket);
+      }
+    }
+  }
+  return found;
+}
 
 /** Days that CloudWatch keeps a log for, a year and more; 0 is for ever. */
 const retentions: readonly number[] = [0, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];

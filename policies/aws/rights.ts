@@ -161,6 +161,8 @@ function isNamed(resource: string, environment: string): boolean {
   if (!isPattern(whole)) return true;
   // Log streams of a trail begin so, and end with a number.
   if (/:log-stream:\d{12}_CloudTrail_[\w-]+\*$/.test(whole)) return true;
+  // Pulumi's state: one bucket by its whole name, and in it what Pulumi keeps there.
+  if (/^arn:aws:s3:::[a-z0-9.-]+\/\.pulumi\/([a-z]+\/)?\*$/.test(resource)) return true;
   if (!/^[^*?]+[-/:]\*$/.test(whole)) return false;
   return (
     whole.replaceAll("/", "-").includes(`keyplane-${environment}-`) || /^network-interface\/\*$/.test(whole)

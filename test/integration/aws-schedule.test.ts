@@ -63,6 +63,31 @@ async function messageOf(QueueUrl: string | undefined, text: string): Promise<st
   });
 }
 
+async function stateOf(alarm: string): Promise<string | undefined> {
+  const { MetricAlarms = [] } = await aws.metrics.send(new DescribeAlarmsCommand({ AlarmNames: [alarm] }));
+  return MetricAlarms[0]?.StateValue;
+}
+
+const asked = "ApproximateNumberOfMessages";
+
+/**
+ * Tells CloudWatch how many messages lie in the queue for dead letters, as SQS does every minute and the emulator's never
+ * does; the alarm that is declared is then looked at by the emulator. @returns how many
+ */
+async function countDeadLetters(QueueUrl: string | undefined): Promise<number> {
+  const { Attributes } = await aws.sqs.send(
+    new GetQueueAttributesCommand({ QueueUrl, AttributeNames: [asked] }),
+  );
+  const Value = Number(Attributes?.[asked]);
+  // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+  const MetricName = "ApproximateNumberOfMessagesVisible";
+  const Dimensions = [{ Name: "QueueName", Value: account.deadLetters }];
+  await aws.metrics.send(
+    new PutMetricDataCommand({ Namespace: "AWS/SQS", MetricData: [{ MetricName, Dimensions, Value }] }),
+  );
+  return Value;
+}
+
 /** Takes the value of a secret away, lets something happen, and waits until the runner has made another one. */
 async function madeAgain(happen: () => Promise<unknown>): Promise<void> {
   const { model, services } = stack.first;
@@ -125,7 +150,7 @@ async function invoke() {
   return { failed: FunctionError !== undefined, answer };
 }
 
-test("a run that fails sets the declared alarm, which tells the topic; tried three times, it lies in the dead-letter queue", async () => {
+test("a run that fails sets the declared alarm, which tells the topic; tried three times, it lies in the dead-letter queue, whose alarm tells it as well", async () => {
   const { root, end } = await asRoot(stack.running);
   const role = "auth/aws/role/keyplane.rotate";
   const arn = `arn:aws:iam::${account.account}:role/${runner}`;
@@ -149,7 +174,12 @@ test("a run that fails sets the declared alarm, which tells the topic; tried thr
   const topic = Topics.find(({ TopicArn }) => TopicArn?.endsWith(`:${account.topic.name}`));
   assert.ok(topic);
   await aws.sns.send(new SubscribeCommand({ TopicArn: topic.TopicArn, Protocol: "sqs", Endpoint: QueueArn }));
+  const queue = new GetQueueUrlCommand({ QueueName: account.deadLetters });
+  const { QueueUrl: letters } = await aws.sqs.send(queue);
+  const aside = "keyplane-local-put-aside";
   try {
+    assert.equal(await countDeadLetters(letters), 0);
+    await until("the alarm's first look", async () => ((await stateOf(aside)) === "OK" ? true : undefined));
     // Vault lets the function in no longer.
     await root.write(role, { bound_iam_principal_arn: [`${arn}-of-somebody-else`] });
     assert.equal((await invoke()).failed, true);
@@ -158,12 +188,7 @@ test("a run that fails sets the declared alarm, which tells the topic; tried thr
       new PutMetricDataCommand({ Namespace: "any", MetricData: [{ MetricName: "any", Value: 1 }] }),
     );
     const alarm = `${runner}-failed`;
-    await until("the alarm", async () => {
-      const { MetricAlarms = [] } = await aws.metrics.send(
-        new DescribeAlarmsCommand({ AlarmNames: [alarm] }),
-      );
-      return MetricAlarms[0]?.StateValue === "ALARM" ? true : undefined;
-    });
+    await until("the alarm", async () => ((await stateOf(alarm)) === "ALARM" ? true : undefined));
     // The emulator looks at no dimension of a metric: the other function's alarm rings as well.
     const told = JSON.parse(await messageOf(heard, alarm)) as { Message: string };
     const { AlarmName, NewStateValue } = JSON.parse(told.Message) as Record<string, string>;
@@ -174,8 +199,14 @@ test("a run that fails sets the declared alarm, which tells the topic; tried thr
     await aws.lambda.send(
       new InvokeCommand({ FunctionName: runner, InvocationType: "Event", Payload: "{}" }),
     );
-    const queue = new GetQueueUrlCommand({ QueueName: account.deadLetters });
-    const { QueueUrl: letters } = await aws.sqs.send(queue);
+    assert.equal(await stateOf(aside), "OK");
+    // Counted before anybody takes it out.
+    const count = async () => ((await countDeadLetters(letters)) > 0 ? true : undefined);
+    await until("a dead letter", count);
+    await until("the alarm of dead letters", async () =>
+      (await stateOf(aside)) === "ALARM" ? true : undefined,
+    );
+    await messageOf(heard, aside);
     const letter = JSON.parse(await messageOf(letters, "RetriesExhausted")) as {
       requestContext: { functionArn: string; condition: string };
       responsePayload: { errorMessage: string };
@@ -186,7 +217,8 @@ test("a run that fails sets the declared alarm, which tells the topic; tried thr
 
     const status = await accountStatus(stack.home, stack.first.services.aws.endpoint);
     const ringing = status.find(({ what }) => what === "alarms");
-    assert.deepEqual([ringing?.isWell, ringing?.detail.split(", ").includes(alarm)], [false, true]);
+    const rung = ringing?.detail.split(", ") ?? [];
+    assert.deepEqual([ringing?.isWell, rung.includes(alarm), rung.includes(aside)], [false, true, true]);
   } finally {
     await root.write(role, { bound_iam_principal_arn: [arn] });
     await end();

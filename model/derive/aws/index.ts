@@ -37,6 +37,7 @@ export function deriveAws(
   const schedules = deriveSchedules(place, functions);
   const peopleAccount = block.aws.people?.account ?? account;
   const lock = block.aws.trail?.["object-lock"];
+  const stateBucket = block.aws.state?.bucket;
   const secretNames = secrets.map(({ name }) => name);
   const rotators = functions
     .filter(({ calledBy }) => calledBy === "secrets-manager")
@@ -77,12 +78,21 @@ export function deriveAws(
       functions,
       secrets,
       trail,
+      hasState: stateBucket !== undefined,
       isAudited: people.some(({ name }) => name === names.auditor),
     }),
     github: { url: `https://${issuer}`, audience },
     roles: [
-      workflow("deploy", "Builds the platform from the reviewed branch.", deployRights(place, rotators)),
-      workflow("drift", "Sees the configuration; changes nothing and reads no value.", driftRights(place)),
+      workflow(
+        "deploy",
+        "Builds the platform from the reviewed branch.",
+        deployRights(place, rotators, stateBucket),
+      ),
+      workflow(
+        "drift",
+        "Sees the configuration; changes nothing and reads no value.",
+        driftRights(place, stateBucket),
+      ),
       workflow(
         "rotate",
         "Lets Secrets Manager rotate what it keeps.",
@@ -116,6 +126,7 @@ export function deriveAws(
       ...given("lock", lock === undefined ? undefined : seconds(lock)),
       retention,
     },
+    ...given("stateBucket", stateBucket),
     alarms: deriveAlarms(place, functions, deadLetters),
     topic: {
       name: topic,

@@ -41,8 +41,15 @@ export function deriveKeys(
     functions,
     secrets,
     trail,
+    hasState,
     isAudited,
-  }: { functions: AwsFunction[]; secrets: AwsSecret[]; trail: string; isAudited: boolean },
+  }: {
+    functions: AwsFunction[];
+    secrets: AwsSecret[];
+    trail: string;
+    hasState: boolean;
+    isAudited: boolean;
+  },
 ): AwsKey[] {
   const key = (name: KeyName, purpose: string, ...uses: PolicyStatement[]): AwsKey => ({
     name,
@@ -88,6 +95,7 @@ export function deriveKeys(
       "Encrypts the Git bootstrap beside the people's age keys.",
       use(place, "DeploymentReadsBootstrap", [roleNames(place).deploy], ["kms:Decrypt", "kms:Encrypt"]),
     ),
+    ...(hasState ? [key("state", "Encrypts what Pulumi keeps secret in its state.", ...state(place))] : []),
     key(
       "unseal",
       "Unseals Vault: without it nobody opens Vault's storage.",
@@ -130,6 +138,22 @@ function audit(place: Place, trail: string, isAudited: boolean): PolicyStatement
     }),
     // AWS takes no policy that names a role which is not there.
     ...(isAudited ? [use(place, "AuditorsRead", [roleNames(place).auditor], ["kms:Decrypt"])] : []),
+  ];
+}
+
+/**
+ * Pulumi's secrets provider makes a stack's own key, has it encrypted once, and decrypted at the beginning of every run; it
+ * says which state it is of: `awskms://alias/keyplane-<environment>-state?context_keyplane=<environment>.state`.
+ * https://www.pulumi.com/docs/iac/concepts/secrets/#changing-the-secrets-provider-for-a-stack
+ */
+function state(place: Place): PolicyStatement[] {
+  const ofTheState = {
+    StringEquals: { "kms:EncryptionContext:keyplane": `${place.environment}.state` },
+  };
+  const { deploy, drift } = roleNames(place);
+  return [
+    use(place, "DeploymentKeepsState", [deploy], ["kms:Decrypt", "kms:Encrypt"], ofTheState),
+    use(place, "DriftReadsState", [drift], ["kms:Decrypt"], ofTheState),
   ];
 }
 

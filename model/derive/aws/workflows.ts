@@ -124,9 +124,29 @@ function seeing(place: Place): PolicyStatement[] {
   ];
 }
 
+/**
+ * Pulumi's state, which is read as a whole: what there is, and each file. https://www.pulumi.com/docs/iac/concepts/state-and-backends
+ * `refresh --preview-only` takes no lock (pkg/backend/diy/backend.go), so who only looks writes nothing.
+ */
+function readState(bucket: string): PolicyStatement[] {
+  return [
+    allow("FindState", { Action: "s3:ListBucket", Resource: `arn:aws:s3:::${bucket}` }),
+    allow("ReadState", { Action: "s3:GetObject", Resource: `arn:aws:s3:::${bucket}/.pulumi/*` }),
+  ];
+}
+
+/** An update writes the state, what it was before, and its history; of all that it deletes its lock alone. */
+function writeState(bucket: string): PolicyStatement[] {
+  return [
+    ...readState(bucket),
+    allow("WriteState", { Action: "s3:PutObject", Resource: `arn:aws:s3:::${bucket}/.pulumi/*` }),
+    allow("UnlockState", { Action: "s3:DeleteObject", Resource: `arn:aws:s3:::${bucket}/.pulumi/locks/*` }),
+  ];
+}
+
 /** What the drift workflow may: see. */
-export function driftRights(place: Place): PolicyDocument {
-  return document(...seeing(place));
+export function driftRights(place: Place, stateBucket?: string): PolicyDocument {
+  return document(...seeing(place), ...(stateBucket === undefined ? [] : readState(stateBucket)));
 }
 
 /** What the rotate workflow may: let Secrets Manager rotate, and see whether it did. */
@@ -146,11 +166,12 @@ export function rotateRights(place: Place, secrets: string[], rotators: string[]
  * tells the two apart; a version that no function made is in the trail. Who writes roles can take any right: the reviewers
  * of its GitHub environment decide.
  */
-export function deployRights(place: Place, rotators: string[]): PolicyDocument {
+export function deployRights(place: Place, rotators: string[], stateBucket?: string): PolicyDocument {
   const own = ours(place);
   const { scheduler, trailLogs } = roleNames(place);
   return document(
     ...seeing(place),
+    ...(stateBucket === undefined ? [] : writeState(stateBucket)),
     allow("MakeIdentities", {
       Action: [
         "iam:AddClientIDToOpenIDConnectProvider",

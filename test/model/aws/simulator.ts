@@ -20,6 +20,7 @@ const renamed: [string, string][] = [
   ["token.actions.githubusercontent.com:aud", "accounts.google.com:aud"],
   ["kms:EncryptionContext:aws:lambda:FunctionArn", "kms:RequestAlias"],
   ["kms:EncryptionContext:aws:logs:arn", "kms:EncryptionAlgorithm"],
+  ["kms:EncryptionContext:keyplane", "kms:EncryptionAlgorithm"],
 ];
 
 function known<T>(value: T): T {

@@ -19,6 +19,8 @@ export interface Thing {
 const asked = {
   bucket:
     "s3: GetBucketAcl GetBucketPolicy ListBucket PutBucketPolicy DeleteBucketPolicy PutBucketVersioning",
+  state: "s3: ListBucket GetBucketPolicy PutBucketPolicy DeleteBucket",
+  "state file": "s3: GetObject PutObject DeleteObject DeleteObjectVersion",
   object: "s3: GetObject PutObject DeleteObject DeleteObjectVersion",
   topic: "sns: GetTopicAttributes Publish Subscribe SetTopicAttributes AddPermission DeleteTopic",
   queue: "sqs: GetQueueAttributes SendMessage ReceiveMessage DeleteMessage PurgeQueue SetQueueAttributes",
@@ -34,7 +36,7 @@ function requests(kind: keyof typeof asked, resource: string): Thing["requests"]
 }
 
 /** Everything declared that is not a key and has, or could have, a policy of its own. */
-export function thingsOf({ account, region }: AwsModel, declared: readonly Declared[]): Thing[] {
+export function thingsOf({ account, region, stateBucket }: AwsModel, declared: readonly Declared[]): Thing[] {
   const of = (type: string) => declared.filter((each) => each.type === type).map(({ inputs }) => inputs);
   const document = (inputs: Declared["inputs"] | undefined) =>
     inputs === undefined ? {} : { policy: JSON.parse(String(inputs.policy)) as PolicyDocument };
@@ -49,6 +51,21 @@ export function thingsOf({ account, region }: AwsModel, declared: readonly Decla
         ...requests("object", `arn:aws:s3:::${String(bucket)}/AWSLogs/${account}/CloudTrail/a.json.gz`),
       ],
     })),
+    // Who made it gives it a policy; what the program's roles may there stands in their own.
+    ...(stateBucket === undefined
+      ? []
+      : [
+          ["", requests("state", `arn:aws:s3:::${stateBucket}`)] as const,
+          ...["stacks/keyplane/production.json", "history/keyplane/production/a.json", "locks/a.json"].map(
+            (path) =>
+              [` ${path}`, requests("state file", `arn:aws:s3:::${stateBucket}/.pulumi/${path}`)] as const,
+          ),
+        ].map(([file, requests]) => ({
+          what: `bucket ${stateBucket}${file}`,
+          service: "s3",
+          type: types.bucketPolicy,
+          requests,
+        }))),
     ...of(types.topic).map(({ name }) => ({
       what: `topic ${String(name)}`,
       service: "sns",

@@ -83,6 +83,50 @@ export const aws: Malformed[] = [
     ],
   },
   {
+    name: "Pulumi's state of two environments in one bucket, and of one that keeps its own",
+    files: (right) =>
+      change(
+        "organization.yaml",
+        "  production:\n",
+        `  staging:
+    vault: { address: "https://vault.staging.acme.example", cidrs: [10.0.0.0/16], audit: { one: { type: file, path: /a }, two: { type: syslog, facility: AUTH } } }
+    postgres: { host: db.acme.example }
+    aws: { account: "222222222222", region: eu-west-1, state: { bucket: state }, network: { subnets: [subnet-0a1b2c3d], security-groups: [sg-0a1b2c3d] } }
+  beside:
+    aws: { account: "333333333333", region: eu-west-1, state: { bucket: mine } }
+  production:
+`,
+      )(
+        change(
+          "organization.yaml",
+          "    postgres: {",
+          account.replace(
+            " }\n",
+            ", state: { bucket: state }, network: { subnets: [subnet-0a1b2c3d], security-groups: [sg-0a1b2c3d] } }\n",
+          ),
+        )(right),
+      ),
+    expected: [
+      "organization.yaml:19:3: environments.beside.vault.address is missing: write https://…, only the environment local goes without",
+      "organization.yaml:20:56: environments.beside.aws.state is of real environments alone, the local stack keeps its own: remove it",
+      'organization.yaml:28:73: environments.production.aws.state.bucket holds the state of "staging" as well: give each environment a bucket of its own',
+    ],
+  },
+  {
+    name: "a state in what is no name of a bucket",
+    files: change(
+      "organization.yaml",
+      "    postgres: {",
+      account.replace(
+        " }\n",
+        ', state: { bucket: "s3://state" }, network: { subnets: [subnet-0a1b2c3d], security-groups: [sg-0a1b2c3d] } }\n',
+      ),
+    ),
+    expected: [
+      'organization.yaml:22:73: environments.production.aws.state.bucket is "s3://state": write the name of a bucket, such as acme-keyplane-state-staging',
+    ],
+  },
+  {
     name: "a certificate of Vault that leaves no room in a function's variables",
     files: inAccount(
       `      certificate: "-----BEGIN CERTIFICATE-----${"A".repeat(4000)}-----END CERTIFICATE-----"\n`,

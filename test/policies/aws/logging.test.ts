@@ -93,6 +93,7 @@ test("aws-trail-sees-data: refuses a trail that leaves out its own files, or a f
   assert.deepEqual(of(everything()), []);
   assert.deepEqual(of(everythingBut(aws.trail, { eventSelectors: undefined })), [
     "who reads its files is left out",
+    "who reads the state in acme-keyplane-state-production is left out",
     `who calls ${name("rotate-postgres-titan-ledger")} is left out`,
     `who calls ${name("rotate-due")} is left out`,
   ]);
@@ -104,6 +105,7 @@ test("aws-trail-sees-data: refuses a trail that leaves out its own files, or a f
   assert.deepEqual(of(everythingBut(aws.trail, objects("arn:aws:s3"))), []);
   assert.deepEqual(of(everythingBut(aws.trail, objects("*"))), [
     "who reads its files is left out",
+    "who reads the state in acme-keyplane-state-production is left out",
     "it selects *, which there is not",
   ]);
 });

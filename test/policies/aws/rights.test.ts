@@ -116,6 +116,14 @@ ruleSuite(rights.resourcesNamed, deploy, {
     }),
     ['"MakeFunctions" is for arn:aws:lambda:eu-west-1:222222222222:function:keyplane-production*'],
   ],
+  "more of the state's bucket than the state": [
+    reworded(deploy, "WriteState", { Resource: "arn:aws:s3:::acme-keyplane-state-production/*" }),
+    ['"WriteState" is for arn:aws:s3:::acme-keyplane-state-production/*'],
+  ],
+  "the state in whichever bucket": [
+    reworded(deploy, "WriteState", { Resource: "arn:aws:s3:::acme-*/.pulumi/*" }),
+    ['"WriteState" is for arn:aws:s3:::acme-*/.pulumi/*'],
+  ],
   "no ARN": [
     reworded(deploy, "MakeFunctions", { Resource: "functions" }),
     ['"MakeFunctions" is for functions'],
