@@ -266,6 +266,38 @@ test("two runners at once make one version", async () => {
   assert.equal((await documents.texts()).length, 200);
 });
 
+test("nothing begins after a rotation of the key that whoever asks has not seen", async () => {
+  const documents = await made();
+  const key = { ...documents.key, stored: [] };
+  const first = await documents.rotate({ key, anew: true, owner: "the first" });
+  const second = await documents.rotate({ key, anew: true, after: "" });
+  assert.deepEqual([second.id, second.unchanged, second.doneBy], [first.id, true, "the first"]);
+  assert.equal((await documents.versions()).latest, 2);
+  assert.equal((await documents.rotate({ key, anew: true, after: first.id })).unchanged, false);
+  assert.equal((await documents.versions()).latest, 3);
+});
+
+test("a compromise told while a compromise's version is on its way is followed by another one (R21)", async () => {
+  const documents = await made({ rows: 20 });
+  let told: Outcome | undefined;
+  const vault = server.rotator.with(server.rotator.token);
+  const request: Vault["request"] = async (method, path, options) => {
+    if (told === undefined && path.includes("/rewrap/"))
+      told = await documents.rotate({ owner: "the second", reason: "compromise" });
+    return server.rotator.request<never>(method, path, options);
+  };
+  vault.request = request;
+  const end = await documents.rotate({ vault, owner: "the first", reason: "compromise" });
+  assert.equal(told?.busy?.owner, "the first");
+  assert.deepEqual([end.state, end.from, end.to], ["done", 2, 3]);
+  const { history, followedBy } = await documents.journal();
+  assert.deepEqual(
+    [history.map(({ reason, to }) => [reason, to]), followedBy],
+    [[["compromise", 2]], undefined],
+  );
+  assert.deepEqual(await documents.prefixes(), ["vault:v3"]);
+});
+
 test("a version that still decrypts is not taken for retired", async () => {
   const documents = await made();
   await server.root.write(`transit/keys/${documents.key.key}/rotate`);
