@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Secret, Service } from "../../model/model.ts";
 import { type Outcome, rotate } from "../../operations/rotation/engine.ts";
 import type { Reason } from "../../operations/rotation/rotator.ts";
+import type { Subject } from "../../operations/rotation/run.ts";
 import type { Fields } from "../../operations/values/shape.ts";
 import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
 import type { Program } from "./services/compose.ts";
@@ -76,9 +77,16 @@ async function systems(t: { after(end: () => Promise<void>): void }) {
   });
   await mkdir(join(deployment.folder, "rec-io/opt/rec_io/env_files"), { recursive: true });
   await mkdir(join(deployment.folder, "solo"), { recursive: true });
-  const go = async (secret: Secret, reason: Reason, isRunning: boolean): Promise<Outcome> =>
-    rotate({
-      ...(await deployment.subject(secret)),
+  const go = async (
+    secret: Secret,
+    reason: Reason,
+    isRunning: boolean,
+    change: (subject: Subject) => Partial<Subject> = () => ({}),
+  ): Promise<Outcome> => {
+    const subject = await deployment.subject(secret);
+    return rotate({
+      ...subject,
+      ...change(subject),
       ...(!isRunning && { sinks: () => [] }),
       patience: { pickUp: 60_000, probe: 1000, poll: { first: 20, longest: 100 }, again: 200 },
       backoff: { first: 50, longest: 1000, tries: 6 },
@@ -87,6 +95,7 @@ async function systems(t: { after(end: () => Promise<void>): void }) {
       report: () => {},
       wait: true,
     });
+  };
   return { ...deployment, secrets, loads, go };
 }
 
@@ -164,6 +173,106 @@ test("titan's, solo's and rec-io's database users: no request of over 200 a seco
   }
   assert.deepEqual(await Promise.all(secrets.map(holdings)), before, "owners, rights and memberships");
   await onlyTheLast(folder, await Promise.all(secrets.map(source)));
+});
+
+/** What is wrong with a new login, and whether a service has run it before that was seen. */
+const bad: {
+  what: string;
+  isDelivered: boolean;
+  spoil(secret: Secret, subject: Subject): Partial<Subject>;
+}[] = [
+  {
+    what: "is refused: its password is another one at the database",
+    isDelivered: false,
+    spoil: (secret, subject) =>
+      staged(subject, ({ user }) => server.query(secret, `ALTER ROLE "${user}" PASSWORD 'another'`)),
+  },
+  {
+    what: "lacks rights: it is no member of its group",
+    isDelivered: false,
+    spoil: (secret, subject) =>
+      staged(subject, async ({ user }) => {
+        const groups = await server.query<{ group: string; grantor: string }>(
+          secret,
+          `select roleid::regrole::text as "group", grantor::regrole::text from pg_auth_members
+            where member = (select oid from pg_roles where rolname = $1)`,
+          [user],
+        );
+        assert.ok(groups.length > 0);
+        for (const { group, grantor } of groups)
+          await server.query(secret, `REVOKE ${group} FROM "${user}" GRANTED BY ${grantor}`);
+      }),
+  },
+  {
+    what: "raises error rates once everybody runs it",
+    isDelivered: true,
+    spoil: () => ({
+      watch: {
+        baseline: async () => ({ errors: 0 }),
+        unanswered: () => [],
+        judge: async () => ({ state: "raised", names: ["errors 0 → 9"] }),
+      },
+    }),
+  },
+];
+
+/** The same subject, whose new login somebody changes right after it was staged. */
+function staged({ rotator }: Subject, change: (next: Fields) => Promise<unknown>): Partial<Subject> {
+  const stage: typeof rotator.stage = async (...given) => {
+    await rotator.stage(...given);
+    await change(given[1]);
+  };
+  return { rotator: { ...rotator, stage } };
+}
+
+test("a bad new login of titan's and solo's is rolled back, and no request of over 200 a second to each fails meanwhile (R27, R46–R48)", async (t) => {
+  const { secrets: all, compose, loads, go, start } = await systems(t);
+  const secrets = all.filter(({ rotate: { method } }) => method === "alternating");
+  assert.equal(secrets.length, 2);
+  for (const secret of secrets) {
+    for (let turn = 0; turn < 2; turn++) assert.equal((await go(secret, "scheduled", false)).state, "done");
+    await start(secret);
+  }
+  const loaded = secrets.map(({ id }) => loads.get(id) ?? assert.fail());
+  const quiet = await Promise.all(loaded.map((load) => load.idle()));
+  const before = await Promise.all(secrets.map(holdings));
+  const olds = await Promise.all(secrets.map(source));
+  let count = 0;
+  for (const { what, isDelivered, spoil } of bad) {
+    compose.restarts.length = 0;
+    const outcomes = await Promise.all(
+      secrets.map((secret) => go(secret, "scheduled", true, (subject) => spoil(secret, subject))),
+    );
+    count++;
+    for (const { secret, state, failure } of outcomes)
+      assert.equal(state, "rolled-back", `${secret}, which ${what}: ${failure}`);
+    // titan-brain starts again with the new login and then with the old one; what no service saw restarts nobody.
+    assert.deepEqual(compose.restarts, isDelivered ? ["titan-brain", "titan-brain"] : [], what);
+    for (const [index, secret] of secrets.entries()) {
+      const { user, password } = await source(secret);
+      assert.deepEqual(
+        { user, password },
+        { user: olds[index]?.user, password: olds[index]?.password },
+        what,
+      );
+      const [next = assert.fail()] = (secret.databaseUser?.logins ?? []).filter((login) => login !== user);
+      const sessions = await server.query(secret, "select pid from pg_stat_activity where usename = $1", [
+        next,
+      ]);
+      assert.deepEqual(sessions, [], `${what}: sessions of ${next}`);
+    }
+  }
+  // A good one follows, over whatever the bad ones have left.
+  for (const secret of secrets) assert.equal((await go(secret, "scheduled", true)).state, "done");
+  await compose.end();
+  for (const [index, load] of loaded.entries()) {
+    const during = noneFailed(load.take());
+    assert.ok(during.accepted > count * 100, `${during.accepted} requests`);
+    t.diagnostic(
+      `${secrets[index]?.id}: ${inWords(count, during, quiet[index] ?? assert.fail())}, rolled back`,
+    );
+  }
+  assert.deepEqual(await Promise.all(secrets.map(holdings)), before, "owners, rights and memberships");
 });
 
 /** No password that was replaced lies on a host, and none at all in Postgres' log (R54). */
