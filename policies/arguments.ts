@@ -1,5 +1,5 @@
 import { knownProperties } from "./properties.ts";
-import type { ResourceRule } from "./rule.ts";
+import type { Props, ResourceRule } from "./rule.ts";
 import { texts } from "./value.ts";
 
 /** What providers by themselves say of every resource in AWS: where it is, and the account's own tags. */
@@ -8,18 +8,28 @@ const ofAws = ["tags.*", "tagsAll.*", "region"];
 /** On where nothing is said: off is a choice. */
 const onByItself = new Set(["actionsEnabled", "namespaceInState", "enabled", "enableLogging", "isEnabled"]);
 
-/** By type, each path and what is above it. */
+/** What is known below an argument, by name; nothing where any value may stand, "*" where any name may. */
+interface Known extends Map<string, Known> {}
+
 const known = new Map(
-  Object.entries(knownProperties).map(([type, paths]): [string, ReadonlySet<string>] => {
-    const all = type.startsWith("aws:") ? [...paths, ...ofAws] : paths;
-    return [
-      type,
-      new Set(
-        all.flatMap((path) => path.split(".").map((_, end, steps) => steps.slice(0, end + 1).join("."))),
-      ),
-    ];
-  }),
+  Object.entries(knownProperties).map(([type, paths]): [string, Known] => [
+    type,
+    below(type.startsWith("aws:") ? [...paths, ...ofAws] : paths),
+  ]),
 );
+
+function below(paths: readonly string[]): Known {
+  const root: Known = new Map();
+  for (const path of paths) {
+    let at = root;
+    for (const step of path.split(".")) {
+      const next: Known = at.get(step) ?? new Map();
+      at.set(step, next);
+      at = next;
+    }
+  }
+  return root;
+}
 
 export const argumentsKnown: ResourceRule = {
   name: "arguments-known",
@@ -29,26 +39,24 @@ export const argumentsKnown: ResourceRule = {
   fix: "Leave the argument out, or write it into policies/properties.ts with the rule that judges it.",
   controls: ["NIST-800-53r5/CM-4", "NIST-800-53r5/CM-7", "R7"],
   types: Object.keys(knownProperties),
-  *judge({ type, props }) {
-    yield* unknownOf(props, "", known.get(type) ?? new Set());
+  judge({ type, props }) {
+    return unknownOf(props, "", known.get(type) ?? new Map());
   },
 };
 
-function* unknownOf(value: object, above: string, paths: ReadonlySet<string>): Iterable<string> {
+function* unknownOf(found: Props, above: string, names: Known): Iterable<string> {
   // What the official provider has filled in by itself, as it says.
-  const filled = texts((value as { __defaults?: unknown }).__defaults);
-  for (const name of Object.keys(value)) {
+  const filled = found.__defaults === undefined ? [] : texts(found.__defaults);
+  for (const name in found) {
     if (name.startsWith("__") || filled.includes(name)) continue;
-    const path = above === "" ? name : `${above}.${name}`;
-    const inner: unknown = paths.has(path) ? undefined : (value as Record<string, unknown>)[name];
-    if (!paths.has(path)) {
-      if (!isOff(inner, name)) yield `${path} is set, which nobody has thought of here`;
-      continue;
-    }
-    if (paths.has(`${path}.*`) || !hasInner(path, paths)) continue;
-    const found: unknown = (value as Record<string, unknown>)[name];
-    for (const each of Array.isArray(found) ? found : [found]) {
-      if (typeof each === "object" && each !== null) yield* unknownOf(each, path, paths);
+    const inner = names.get(name);
+    if (inner === undefined) {
+      if (!isOff(found[name], name)) yield `${above}${name} is set, which nobody has thought of here`;
+    } else if (inner.size > 0 && !inner.has("*")) {
+      const value = found[name];
+      for (const each of Array.isArray(value) ? value : [value]) {
+        if (typeof each === "object" && each !== null) yield* unknownOf(each, `${above}${name}.`, inner);
+      }
     }
   }
 }
@@ -58,18 +66,4 @@ function isOff(value: unknown, name: string): boolean {
   if (value === false) return !onByItself.has(name);
   if (value === undefined || value === null || value === "") return true;
   return typeof value === "object" && Object.keys(value).length === 0;
-}
-
-/** By path: whether any is below it. */
-const inners = new WeakMap<ReadonlySet<string>, Set<string>>();
-
-function hasInner(path: string, paths: ReadonlySet<string>): boolean {
-  let above = inners.get(paths);
-  if (above === undefined) {
-    above = new Set(
-      [...paths].filter((each) => each.includes(".")).map((each) => each.slice(0, each.lastIndexOf("."))),
-    );
-    inners.set(paths, above);
-  }
-  return above.has(path);
 }

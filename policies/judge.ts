@@ -1,3 +1,4 @@
+import { byType } from "./resource.ts";
 import { isStackRule, type Resource, type ResourceRule, type Rule, type StackRule } from "./rule.ts";
 import { unknownProperty } from "./unknown.ts";
 
@@ -17,7 +18,7 @@ export class RuleError extends Error {
 
 /** Rules, looked up by the type of a resource. */
 interface Index {
-  ofType: Map<string, ResourceRule[]>;
+  ofType: Map<string, readonly ResourceRule[]>;
   resource: ResourceRule[];
   stack: StackRule[];
 }
@@ -38,28 +39,34 @@ function indexOf(rules: readonly Rule[]): Index {
   return index;
 }
 
+/** Those that judge resources of a type one by one, in their order. */
+function rulesOf(rules: readonly Rule[], type: string): readonly ResourceRule[] {
+  const { ofType, resource } = indexOf(rules);
+  const before = ofType.get(type);
+  if (before !== undefined) return before;
+  const found = resource.filter(({ types }) => types.length === 0 || types.includes(type));
+  ofType.set(type, found);
+  return found;
+}
+
 /**
  * What the rules of single resources say of one, in their order.
  * @throws RuleError when a rule throws
  */
 export function judgeOne(rules: readonly Rule[], resource: Resource): Finding[] {
-  const { ofType, resource: all } = indexOf(rules);
-  let ours = ofType.get(resource.type);
-  if (ours === undefined) {
-    ours = all.filter(({ types }) => types.length === 0 || types.includes(resource.type));
-    ofType.set(resource.type, ours);
-  }
   const findings: Finding[] = [];
-  for (const rule of ours) {
-    try {
-      for (const message of rule.judge(resource)) {
-        findings.push({ rule, verdict: "violated", message, urn: resource.urn });
-      }
-    } catch (error) {
-      findings.push(pending(rule, error, resource.urn));
-    }
-  }
+  for (const rule of rulesOf(rules, resource.type)) judgeBy(rule, resource, findings);
   return findings;
+}
+
+function judgeBy(rule: ResourceRule, resource: Resource, findings: Finding[]): void {
+  try {
+    for (const message of rule.judge(resource)) {
+      findings.push({ rule, verdict: "violated", message, urn: resource.urn });
+    }
+  } catch (error) {
+    findings.push(pending(rule, error, resource.urn));
+  }
 }
 
 /**
@@ -85,15 +92,17 @@ export function judgeTogether(rules: readonly Rule[], resources: readonly Resour
  * @throws RuleError when a rule throws
  */
 export function judge(rules: readonly Rule[], resources: readonly Resource[]): Finding[] {
-  const found: { place: number; finding: Finding }[] = [];
-  // Type by type: the same few rules one after the other run nearly twice as fast as all of them in turn.
-  for (const same of Map.groupBy(resources.entries(), ([, { type }]) => type).values()) {
-    for (const [place, resource] of same) {
-      for (const finding of judgeOne(rules, resource)) found.push({ place, finding });
-    }
+  const alone: Finding[] = [];
+  // Type by type and rule by rule: the same code over and over runs twice as fast as all of it at each resource.
+  for (const [type, same] of byType(resources)) {
+    for (const rule of rulesOf(rules, type)) for (const resource of same) judgeBy(rule, resource, alone);
   }
-  found.sort((one, other) => one.place - other.place);
-  return [...found.map(({ finding }) => finding), ...judgeTogether(rules, resources)];
+  if (alone.length > 1) {
+    const places = new Map(resources.map(({ urn }, place) => [urn, place]));
+    const place = ({ urn = "" }: Finding) => places.get(urn) ?? 0;
+    alone.sort((one, other) => place(one) - place(other));
+  }
+  return [...alone, ...judgeTogether(rules, resources)];
 }
 
 /** What a rule threw: a value that is not known yet is no verdict, anything else is the rule's own mistake. */

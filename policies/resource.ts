@@ -15,15 +15,20 @@ export function seen({ urn, type, name, inputs, protect }: Declared): Resource {
   return { urn, type, name, protect, props: guarded(inputs) };
 }
 
-/** By type, once for all the rules that look at the same resources. */
-const byType = new WeakMap<readonly Resource[], Map<string, Resource[]>>();
+/** Once for all the rules that look at the same resources. */
+const grouped = new WeakMap<readonly Resource[], ReadonlyMap<string, Resource[]>>();
+
+/** Resources by their type, in their order. */
+export function byType(resources: readonly Resource[]): ReadonlyMap<string, readonly Resource[]> {
+  let types = grouped.get(resources);
+  if (types === undefined) {
+    types = Map.groupBy(resources, ({ type }) => type);
+    grouped.set(resources, types);
+  }
+  return types;
+}
 
 /** Those of a type, in their order. */
 export function ofType(resources: readonly Resource[], type: string): readonly Resource[] {
-  let types = byType.get(resources);
-  if (types === undefined) {
-    types = Map.groupBy(resources, (resource) => resource.type);
-    byType.set(resources, types);
-  }
-  return types.get(type) ?? [];
+  return byType(resources).get(type) ?? [];
 }

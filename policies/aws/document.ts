@@ -16,6 +16,8 @@ export interface Comparison {
 export interface Statement {
   allow: boolean;
   actions: string[];
+  /** Those of the actions that stand for others: `kms:*`. */
+  patterns: string[];
   /** `NotAction` stands in it: it is about everything but those. */
   notActions: boolean;
   resources: string[];
@@ -24,7 +26,7 @@ export interface Statement {
   principals: string[];
   notPrincipals: boolean;
   /** Operator in lower case without ifexists → key in lower case → values. */
-  conditions: Map<string, Map<string, string[]>>;
+  conditions: ReadonlyMap<string, ReadonlyMap<string, string[]>>;
   /** A `Condition` stands in it, even an empty one. */
   hasCondition: boolean;
   /** A condition also holds where the request does not say: `…IfExists`, `ForAllValues:…`. */
@@ -64,9 +66,11 @@ function read(statement: { readonly [key: string]: unknown }): Statement {
   const { Effect } = statement;
   if (Effect !== "Allow" && Effect !== "Deny")
     throw new DocumentError("a statement neither allows nor denies");
+  const actions = textsOf(statement.Action ?? statement.NotAction).map((action) => action.toLowerCase());
   return {
     allow: Effect === "Allow",
-    actions: textsOf(statement.Action ?? statement.NotAction).map((action) => action.toLowerCase()),
+    actions,
+    patterns: actions.filter(isPattern),
     notActions: statement.NotAction !== undefined,
     resources: textsOf(statement.Resource ?? statement.NotResource),
     notResources: statement.NotResource !== undefined,
@@ -108,13 +112,15 @@ function principals(value: unknown): string[] {
   );
 }
 
-function conditions(value: unknown): Map<string, Map<string, string[]>> {
-  return new Map(
-    Object.entries(record(value)).map(([operator, keys]) => [
-      operator.toLowerCase().replace(/ifexists$/, ""),
-      new Map(Object.entries(record(keys)).map(([key, values]) => [key.toLowerCase(), textsOf(values)])),
-    ]),
-  );
+function conditions(value: unknown): Statement["conditions"] {
+  const found = new Map<string, Map<string, string[]>>();
+  for (const [operator, keys] of Object.entries(record(value))) {
+    const compared = new Map<string, string[]>();
+    for (const [key, values] of Object.entries(record(keys)))
+      compared.set(key.toLowerCase(), textsOf(values));
+    found.set(operator.toLowerCase().replace(/ifexists$/, ""), compared);
+  }
+  return found;
 }
 
 function comparisons(value: unknown): Comparison[] {
@@ -135,30 +141,32 @@ function comparisons(value: unknown): Comparison[] {
 }
 
 /** Whether a statement's action, which may be a pattern, covers an action (service:Name). */
-export function covers({ actions, notActions }: Statement, action: string): boolean {
-  const hit = actions.some((pattern) => matches(pattern, action.toLowerCase()));
-  return notActions ? !hit : hit;
+export function covers({ actions, patterns, notActions }: Statement, action: string): boolean {
+  const asked = action.toLowerCase();
+  const hit = actions.includes(asked) || patterns.some((pattern) => matches(pattern, asked));
+  return hit !== notActions;
 }
 
-/** Whether text matches AWS' pattern of * and ?. */
+/** Whether text matches AWS' pattern: `*` is any letters, `?` is one. */
 export function matches(pattern: string, text: string): boolean {
-  return isPattern(pattern) ? compiled(pattern).test(text) : pattern === text;
-}
-
-/** Patterns come again with every role. */
-const patterns = new Map<string, RegExp>();
-
-function compiled(pattern: string): RegExp {
-  const before = patterns.get(pattern);
-  if (before !== undefined) return before;
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-    .replaceAll("*", ".*")
-    .replaceAll("?", ".");
-  const form = new RegExp(`^${source}$`, "s");
-  if (patterns.size >= 10_000) patterns.clear();
-  patterns.set(pattern, form);
-  return form;
+  let [at, place] = [0, 0];
+  // Where the last `*` stands, and where what follows it is looked for.
+  let [star, from] = [-1, 0];
+  while (place < text.length) {
+    const sign = pattern[at];
+    if (sign === "*") {
+      star = at++;
+      from = place;
+    } else if (sign === "?" || sign === text[place]) {
+      at++;
+      place++;
+    } else if (star >= 0) {
+      at = star + 1;
+      place = ++from;
+    } else return false;
+  }
+  while (pattern[at] === "*") at++;
+  return at === pattern.length;
 }
 
 /** Whether a text of AWS stands for more than itself. */

@@ -1,4 +1,5 @@
 import { type AclPath, aclPath } from "./acl-path.ts";
+import { AclTextError, aclTokens } from "./acl-tokens.ts";
 
 /** A rule of an ACL policy, as its text says. */
 export interface AclRule {
@@ -13,12 +14,7 @@ export interface AclRule {
   parameters?: string[];
 }
 
-/** A policy text that cannot be read: what it allows is not known. */
-export class AclTextError extends Error {
-  override name = "AclTextError";
-}
-
-type Value = string | Value[] | { [key: string]: Value };
+type Value = string | Value[] | Map<string, Value>;
 
 /**
  * Reads the part of HCL that Vault's policies are written in: `path "…" { name = value … }`, comments, texts, lists
@@ -26,7 +22,7 @@ type Value = string | Value[] | { [key: string]: Value };
  * @throws AclTextError for everything else; Vault may understand more
  */
 export function readAcl(policy: string): AclRule[] {
-  const tokens = tokensOf(policy);
+  const tokens = aclTokens(policy);
   let at = 0;
   const next = () => tokens[at++] ?? "";
   const expect = (wanted: string) => {
@@ -51,15 +47,15 @@ export function readAcl(policy: string): AclRule[] {
     if (token === "{") return body();
     throw new AclTextError(`${token === "" ? "the end" : token} is no value`);
   };
-  const body = (): { [key: string]: Value } => {
-    const entries: { [key: string]: Value } = Object.create(null);
+  const body = (): Map<string, Value> => {
+    const entries = new Map<string, Value>();
     while (tokens[at] !== "}") {
       const key = next();
       if (key === "" || !/^("|[a-z_])/i.test(key)) throw new AclTextError(`${key || "the end"} is no name`);
       const name = key.startsWith('"') ? unquoted(key) : key;
-      if (name in entries) throw new AclTextError(`${name} stands twice`);
+      if (entries.has(name)) throw new AclTextError(`${name} stands twice`);
       expect("=");
-      entries[name] = value();
+      entries.set(name, value());
       if (tokens[at] === ",") at++;
     }
     at++;
@@ -83,25 +79,26 @@ export function readAcl(policy: string): AclRule[] {
  */
 const judged = ["min_wrapping_ttl", "max_wrapping_ttl", "allowed_parameters"];
 
-function ruleOf(path: string, { capabilities, ...settings }: { [key: string]: Value }): AclRule {
+function ruleOf(path: string, said: Map<string, Value>): AclRule {
+  const capabilities = said.get("capabilities");
   if (!Array.isArray(capabilities) || !capabilities.every((capability) => typeof capability === "string")) {
     throw new AclTextError(`the path "${path}" has no list of capabilities`);
   }
-  const odd = Object.keys(settings).filter((name) => !judged.includes(name));
+  const settings = said.size === 1 ? [] : [...said.keys()].filter((name) => name !== "capabilities");
+  const odd = settings.filter((name) => !judged.includes(name));
   if (odd.length > 0)
     throw new AclTextError(`the path "${path}" has ${odd.join(", ")}, which no rule judges`);
-  const segments = path.split("/");
   // Vault drops a slash that a path begins with; a list is asked for with one at the end.
-  if (segments.some((each, place) => /^\.\.?$/.test(each) || (each === "" && place < segments.length - 1))) {
+  if (/^\/|\/\/|(^|\/)\.\.?(\/|$)/.test(path)) {
     throw new AclTextError(`the path "${path}" has a segment that is empty or dots`);
   }
-  const parameters = parametersOf(path, settings.allowed_parameters);
+  const parameters = parametersOf(path, said.get("allowed_parameters"));
   return {
     path,
     requests: aclPath(path),
-    capabilities: capabilities as string[],
-    settings: Object.keys(settings),
-    wrapped: settings.min_wrapping_ttl !== undefined,
+    capabilities,
+    settings,
+    wrapped: said.has("min_wrapping_ttl"),
     ...(parameters !== undefined && { parameters }),
   };
 }
@@ -109,30 +106,15 @@ function ruleOf(path: string, { capabilities, ...settings }: { [key: string]: Va
 /** Their names; nothing where any is admitted: none is named then, or "*". */
 function parametersOf(path: string, allowed: Value | undefined): string[] | undefined {
   if (allowed === undefined) return undefined;
-  if (typeof allowed !== "object" || Array.isArray(allowed) || !Object.values(allowed).every(Array.isArray)) {
+  if (!(allowed instanceof Map) || ![...allowed.values()].every(Array.isArray)) {
     throw new AclTextError(`the path "${path}" has allowed_parameters, which are no map of lists`);
   }
-  const names = Object.keys(allowed);
+  const names = [...allowed.keys()];
   return names.length === 0 || names.includes("*") ? undefined : names;
 }
 
-function tokensOf(policy: string): string[] {
-  const pattern =
-    /\s+|#[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\/|("(?:[^"\\\n]|\\.)*"|[A-Za-z_][\w-]*|\d+|[={}[\],])/gy;
-  const tokens: string[] = [];
-  let end = 0;
-  for (const match of policy.matchAll(pattern)) {
-    if (match[1] !== undefined) tokens.push(match[1]);
-    end = match.index + match[0].length;
-  }
-  if (end !== policy.length) {
-    const line = policy.slice(0, end).split("\n").length;
-    throw new AclTextError(`line ${line} cannot be read`);
-  }
-  return tokens;
-}
-
 function unquoted(token: string): string {
+  if (!token.includes("\\")) return token.slice(1, -1);
   try {
     const text: unknown = JSON.parse(token);
     if (typeof text === "string") return text;

@@ -1,63 +1,22 @@
 import { ofType } from "../resource.ts";
-import type { Props, ResourceRule, StackRule } from "../rule.ts";
+import type { ResourceRule, StackRule } from "../rule.ts";
 import { text } from "../value.ts";
-import { type AclPath, aclPath, meets, within } from "./acl-path.ts";
-import { type AclRule, AclTextError, readAcl } from "./acl-text.ts";
+import { aclPath, meets, within } from "./acl-path.ts";
+import { AclPlaces } from "./acl-places.ts";
+import { aclIn, aclOf } from "./acl-policy.ts";
+import type { AclRule } from "./acl-text.ts";
+import { AclTextError } from "./acl-tokens.ts";
 import { beyond, dutiesOf } from "./duties.ts";
 import { mounts, vault } from "./types.ts";
 
-/**
- * Whose a policy is, by its name, as the model gives it: the platform's own and its groups' begin with `keyplane.`,
- * `default` is Vault's, and everything else is a service's or a CI job's.
- */
-type Holder = "platform" | "group" | "default" | "consumer";
-
-function holderOf(name: string): Holder {
-  if (name === "default") return "default";
-  if (name.startsWith("keyplane.group.")) return "group";
-  return name.startsWith("keyplane.") ? "platform" : "consumer";
-}
-
-interface Acl {
-  name: string;
-  holder: Holder;
-  rules: AclRule[];
-}
-
-/** By text: several rules look at the same policy. */
-const read = new Map<string, AclRule[]>();
-const remembered = 10_000;
-
-/** @throws AclTextError for a text that cannot be read */
-function rulesOf(source: string): AclRule[] {
-  const before = read.get(source);
-  if (before !== undefined) return before;
-  const rules = readAcl(source);
-  if (read.size >= remembered) read.clear();
-  read.set(source, rules);
-  return rules;
-}
-
-/** The policy, or nothing where it cannot be read: `policy-readable` says so. */
-function aclOf(props: Props): Acl | undefined {
-  const name = text(props.name) ?? "";
-  const source = text(props.policy) ?? "";
-  try {
-    return { name, holder: holderOf(name), rules: rulesOf(source) };
-  } catch (error) {
-    if (error instanceof AclTextError) return undefined;
-    throw error;
-  }
-}
-
 const isPattern = (path: string) => /[*+]/.test(path);
 
-/** Whether a path, exact or a pattern, may be for something in one of the places. */
-function liesIn({ requests }: AclRule, places: readonly AclPath[]): boolean {
-  return places.some((place) => meets(requests, place));
-}
+const placesOf = (...paths: string[]) => new AclPlaces(paths.map((path) => ({ at: aclPath(path) })));
 
-const placesOf = (...paths: string[]): readonly AclPath[] => paths.map(aclPath);
+/** Whether a path, exact or a pattern, may be for something in one of the places. */
+function liesIn({ requests }: AclRule, places: ReturnType<typeof placesOf>): boolean {
+  return places.near(requests).some(({ at }) => meets(requests, at));
+}
 
 export const policyReadable: ResourceRule = {
   name: "policy-readable",
@@ -69,17 +28,12 @@ export const policyReadable: ResourceRule = {
   types: [vault.policy],
   *judge({ props }) {
     if (text(props.name) === undefined) yield "the policy has no name";
-    const source = text(props.policy);
-    if (source === undefined) {
+    if (text(props.policy) === undefined) {
       yield "the policy has no text";
       return;
     }
-    try {
-      rulesOf(source);
-    } catch (error) {
-      if (!(error instanceof AclTextError)) throw error;
-      yield `the policy cannot be read: ${error.message}`;
-    }
+    const acl = aclIn(props);
+    if (acl instanceof AclTextError) yield `the policy cannot be read: ${acl.message}`;
   },
 };
 
@@ -149,7 +103,9 @@ export const consumerOwnPaths: ResourceRule = {
     if (acl?.holder !== "consumer") return;
     const own = ownPaths(acl.name);
     for (const { path, capabilities: has } of acl.rules) {
-      const place = own.find(({ of }) => of.test(path));
+      const place = own.find(
+        ({ below, form }) => path.startsWith(below) && form.test(path.slice(below.length)),
+      );
       if (place === undefined) yield `"${path}" is not the consumer's own`;
       else {
         const more = has.filter((capability) => capability !== place.may);
@@ -159,26 +115,37 @@ export const consumerOwnPaths: ResourceRule = {
   },
 };
 
+/** Where something of a consumer's lies: what its path begins with, and the form of the rest. */
+interface OwnPath {
+  below: string;
+  form: RegExp;
+  may: string;
+}
+
+const [nothing, oneName, twoNames, oneSegment] = [/^$/, /^[\w-]+$/, /^[\w-]+\.[\w-]+$/, /^[\w.-]+$/];
+
 /**
  * Where what belongs to `system.service` or `system.ci.job` lies, and what may be done there. The function that rotates
  * a database's users in Secrets Manager has a policy of the database's name, and its login alone.
  */
-function ownPaths(name: string): { of: RegExp; may: string }[] {
+function ownPaths(name: string): OwnPath[] {
   const database = /^([\w-]+\.[\w-]+)\.keyplane\.rotate-postgres$/.exec(name)?.[1];
   if (database !== undefined) {
-    return [
-      { of: new RegExp(`^database/creds/${database.replace(".", "\\.")}\\.keyplane\\.rotate$`), may: "read" },
-    ];
+    return [{ below: `database/creds/${database}.keyplane.rotate`, form: nothing, may: "read" }];
   }
   const named = /^([\w-]+)\.(?:ci\.([\w-]+)|([\w-]+))$/.exec(name);
   if (named === null) return [];
   const [, system, job, service] = named;
   const values = job === undefined ? `services/${system}/${service}` : `ci/${system}/${job}`;
   return [
-    { of: new RegExp(`^kv/data/${values}/[\\w.-]+$`), may: "read" },
+    { below: `kv/data/${values}/`, form: oneSegment, may: "read" },
     // A database's rotation login has a longer name and is nobody's own.
-    { of: new RegExp(`^database/creds/${system}\\.[\\w-]+\\.[\\w-]+$`), may: "read" },
-    { of: new RegExp(`^transit/(encrypt|decrypt|rewrap)/${system}\\.[\\w-]+$`), may: "update" },
+    { below: `database/creds/${system}.`, form: twoNames, may: "read" },
+    ...["encrypt", "decrypt", "rewrap"].map((use) => ({
+      below: `transit/${use}/${system}.`,
+      form: oneName,
+      may: "update",
+    })),
   ];
 }
 
@@ -228,17 +195,18 @@ export const valuesReadByFew: ResourceRule = {
   },
 };
 
-const values = placesOf(
+const whereValuesAre = [
   "kv/data/*",
   ...["database/creds/*", "database/static-creds/*"],
   ...["transit/decrypt/*", "transit/datakey/*", "transit/export/*", "transit/backup/*"],
-);
+];
+const values = placesOf(...whereValuesAre);
 
 const journals = placesOf("kv/data/rotation/*", "kv/data/evidence/*");
 
 /** Journals and evidence of rotations: names, versions and times. */
 function holdsNoValue({ requests }: AclRule): boolean {
-  return journals.some((journal) => within(requests, journal));
+  return journals.near(requests).some(({ at }) => within(requests, at));
 }
 
 export const noPatternAcrossSystems: ResourceRule = {
@@ -259,7 +227,7 @@ export const noPatternAcrossSystems: ResourceRule = {
   },
 };
 
-const ofSystems: readonly AclPath[] = [...values, ...placesOf("transit/encrypt/*", "transit/rewrap/*")];
+const ofSystems = placesOf(...whereValuesAre, "transit/encrypt/*", "transit/rewrap/*");
 
 export const policyOfItsDuty: ResourceRule = {
   name: "policy-of-its-duty",
@@ -297,7 +265,7 @@ export const policiesWrittenByDeploy: ResourceRule = {
       const { path, capabilities: has, parameters } = rule;
       if (!has.some((capability) => ["create", "update", "patch", "delete"].includes(capability))) continue;
       const named = parameters?.every((parameter) => !/polic|role|member|token|ttl/i.test(parameter));
-      if (liesIn(rule, rights) && named !== true) yield `"${path}" can be written`;
+      if (named !== true && liesIn(rule, rights)) yield `"${path}" can be written`;
     }
   },
 };

@@ -1,5 +1,6 @@
 import type { Capability } from "../../model/vault.ts";
 import { type AclPath, aclPath, within } from "./acl-path.ts";
+import { AclPlaces } from "./acl-places.ts";
 import type { AclRule } from "./acl-text.ts";
 
 /** Something that has to be done in Vault: where, and what may be done there. */
@@ -8,6 +9,13 @@ interface Work {
   may: readonly Capability[];
   /** The only parameters that a request for it may carry. */
   parameters?: readonly string[];
+}
+
+/** All that somebody has to do. */
+export interface Duty {
+  places: AclPlaces<{ at: AclPath; work: Work }>;
+  /** For paths without a pattern. */
+  forms: readonly { form: RegExp; work: Work }[];
 }
 
 /** Places are paths as policies write them; an expression is for paths without a pattern. */
@@ -20,6 +28,16 @@ function work(
     places: places.map((place) => (typeof place === "string" ? aclPath(place) : place)),
     may,
     ...(parameters !== undefined && { parameters }),
+  };
+}
+
+function duty(...works: readonly Work[]): Duty {
+  const all = works.flatMap((work) => work.places.map((place) => ({ place, work })));
+  return {
+    places: new AclPlaces(
+      all.flatMap(({ place, work }) => (place instanceof RegExp ? [] : [{ at: place, work }])),
+    ),
+    forms: all.flatMap(({ place, work }) => (place instanceof RegExp ? [{ form: place, work }] : [])),
   };
 }
 
@@ -139,40 +157,41 @@ const operate: readonly Work[] = [
   work(["read"], [/^kv\/metadata\/source\/[\w.-]+\/[\w.-]+$/, /^kv\/data\/rotation\/[\w.-]+\/[\w.-]+$/]),
 ];
 
-const administer: readonly Work[] = [...look, ...handOver, ...stop];
+const administrator = duty(...look, ...handOver, ...stop);
+const member = [duty(...look), duty(...operate)];
 
-const roles: Readonly<Record<string, readonly Work[]>> = {
-  "keyplane.deploy": build,
-  "keyplane.rotate": rotate,
-  "keyplane.drift": look,
-  "keyplane.enrol": enrol,
-  "keyplane.promotion": promote,
+const roles: Readonly<Record<string, Duty>> = {
+  "keyplane.deploy": duty(...build),
+  "keyplane.rotate": duty(...rotate),
+  "keyplane.drift": duty(...look),
+  "keyplane.enrol": duty(...enrol),
+  "keyplane.promotion": duty(...promote),
 };
 
 /**
  * What the holder of a policy has to do, by the policy's name: one of these duties and not two, since who sees everything
  * changes nothing. None where the platform has no such role; undefined for a service, a CI job and `default`.
  */
-export function dutiesOf(name: string): readonly (readonly Work[])[] | undefined {
-  if (name === "keyplane.group.administrators") return [administer];
-  if (name.startsWith("keyplane.group.")) return [look, operate];
+export function dutiesOf(name: string): readonly Duty[] | undefined {
+  if (name === "keyplane.group.administrators") return [administrator];
+  if (name.startsWith("keyplane.group.")) return member;
   if (!name.startsWith("keyplane.")) return undefined;
   const duty = roles[name];
   return duty === undefined ? [] : [duty];
 }
 
 /** The capabilities that a path has and a duty does not need there. */
-export function beyond(
-  duty: readonly Work[],
-  { path, requests, capabilities, parameters }: AclRule,
-): string[] {
-  const here = duty.filter(
-    (each) =>
-      each.places.some((place) => (place instanceof RegExp ? place.test(path) : within(requests, place))) &&
-      (each.parameters === undefined ||
-        parameters?.every((name) => each.parameters?.includes(name)) === true),
-  );
+export function beyond(duty: Duty, { path, requests, capabilities, parameters }: AclRule): string[] {
+  const here: Work[] = [];
+  for (const { at, work } of duty.places.near(requests)) if (within(requests, at)) here.push(work);
+  for (const { form, work } of duty.forms) if (form.test(path)) here.push(work);
   return capabilities.filter(
-    (capability) => capability !== "deny" && !here.some(({ may }) => may.some((each) => each === capability)),
+    (capability) => capability !== "deny" && !here.some((work) => needs(work, capability, parameters)),
   );
+}
+
+function needs(work: Work, capability: string, parameters: readonly string[] | undefined): boolean {
+  if (!work.may.some((may) => may === capability)) return false;
+  if (work.parameters === undefined) return true;
+  return parameters?.every((name) => work.parameters?.includes(name)) === true;
 }

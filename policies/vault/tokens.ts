@@ -1,7 +1,7 @@
 import { ofType } from "../resource.ts";
 import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
 import { bounded, record, seconds, text, texts } from "../value.ts";
-import { readAcl } from "./acl-text.ts";
+import { aclOf } from "./acl-policy.ts";
 import { mounts, vault } from "./types.ts";
 
 const logins: readonly string[] = [vault.jwtRole, vault.appRole, vault.kubernetesRole, vault.awsRole];
@@ -110,21 +110,17 @@ export const batchRevokesNothing: StackRule = {
     }
     for (const { urn, props } of batch) {
       for (const policy of texts(props.tokenPolicies)) {
-        const source = text(byName.get(policy)?.policy) ?? "";
-        if (leases(source))
+        const declared = byName.get(policy);
+        if (declared !== undefined && leases(declared))
           yield { urn, message: `the policy ${policy} makes database users, which a batch token cannot end` };
       }
     }
   },
 };
 
-function leases(policy: string): boolean {
-  try {
-    return readAcl(policy).some(({ path }) => path.startsWith("database/creds/"));
-  } catch {
-    // `policy-readable` refuses it; here it counts as the worst.
-    return true;
-  }
+/** A policy that cannot be read, which `policy-readable` refuses, counts as the worst. */
+function leases(policy: Props): boolean {
+  return aclOf(policy)?.rules.some(({ path }) => path.startsWith("database/creds/")) ?? true;
 }
 
 export const mountBounded: ResourceRule = {
