@@ -35,24 +35,44 @@ export async function policies(scale: Scale): Promise<Row[]> {
   }
 }
 
-/** Microseconds of processor per resource of the five systems, as a check judges them after it has recorded them. */
+/**
+ * Microseconds of processor per resource of the five systems, as a check judges them after it has recorded them. Each time
+ * they are other objects, of systems of other names: what was read of one program is not there already for the next.
+ */
 async function inProcess({ full }: Scale): Promise<Row> {
-  const shipped = await recorded(await loadCatalogue("catalogue"), "production");
-  const many: RecordedResource[] = [];
-  for (let copy = 0; many.length < 10_000; copy++) {
-    many.push(...shipped.map((resource) => ({ ...resource, urn: `${resource.urn}-${copy}` })));
-  }
+  const catalogue = await loadCatalogue("catalogue");
+  const shipped = await recorded(catalogue, "production");
+  const systems = (catalogue.systems.get("production") ?? []).map(({ system }) => system);
+  const names = new RegExp(systems.join("|"), "g");
   const times: number[] = [];
+  let copy = 0;
   for (let round = 0; round < (full ? 25 : 11); round++) {
-    const before = process.cpuUsage();
-    judge(rules, many.map(seen));
-    times.push(process.cpuUsage(before).user / many.length);
+    let [spent, judged] = [0, 0];
+    while (judged < 10_000) {
+      copy++;
+      const other = renamed(shipped, names, String(copy)) as RecordedResource[];
+      const before = process.cpuUsage();
+      const findings = judge(rules, other.map(seen));
+      const { user, system } = process.cpuUsage(before);
+      if (findings.length > 0) throw new Error(`the shipped program is refused: ${findings[0]?.message}`);
+      spent += user + system;
+      judged += other.length;
+    }
+    times.push(spent / judged);
   }
   return {
     what: `Judging in process, per resource of the five systems, by ${rules.length} rules`,
     measured: `${median(times.slice(1)).toFixed(1)} µs`,
     goal: "≤ 10 µs",
   };
+}
+
+/** The same data, in which every name has an end of its own. */
+function renamed(value: unknown, names: RegExp, end: string): unknown {
+  if (typeof value === "string") return value.replace(names, (name) => name + end);
+  if (Array.isArray(value)) return value.map((item) => renamed(item, names, end));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, renamed(item, names, end)]));
 }
 
 async function throughEngine({ full, say }: Scale, home: string): Promise<Row[]> {
