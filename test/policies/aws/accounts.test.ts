@@ -34,3 +34,72 @@ test("aws-one-account: refuses a key or a secret that another account is let in 
   // Where no right says which account it is, that of the first.
   assert.deepEqual(findings(oneAccount, [readers(own, other)]), [`"Read${other}" lets account ${other} in`]);
 });
+
+/** What is wrong of a topic's policy with one statement for somebody. */
+const published = (more: Record<string, unknown>) =>
+  findings(oneAccount, [
+    reader,
+    {
+      type: aws.topicPolicy,
+      props: policy(
+        allow({
+          Sid: "Publish",
+          Action: "sns:Publish",
+          Resource: "arn:aws:sns:eu-west-1:111111111111:x",
+          ...more,
+        }),
+      ),
+    },
+  ]);
+
+test("aws-one-account: refuses a service that acts on behalf of whichever account, or of one of them, or leaves open which", () => {
+  const Principal = { Service: "cloudwatch.amazonaws.com" };
+  const refused = ['"Publish" lets cloudwatch.amazonaws.com act for another account'];
+  const arn = (account: string) => ({
+    ArnLike: { "aws:SourceArn": `arn:aws:cloudwatch:eu-west-1:${account}:alarm:*` },
+  });
+  for (const Condition of [
+    undefined,
+    { StringEquals: { "aws:SourceAccount": ["111111111111", "999999999999"] } },
+    { StringEqualsIfExists: { "aws:SourceAccount": "111111111111" } },
+    { StringNotEquals: { "aws:SourceAccount": "111111111111" } },
+    arn("*"),
+    { StringLike: { "aws:SourceArn": "arn:aws:cloudwatch:*:alarm:*" } },
+    { ArnLike: { "aws:SourceArn": "arn:aws:s3:::a-bucket" } },
+  ])
+    assert.deepEqual(published({ Principal, Condition }), refused, JSON.stringify(Condition));
+  for (const Condition of [{ StringEquals: { "aws:SourceAccount": "111111111111" } }, arn("111111111111")])
+    assert.deepEqual(published({ Principal, Condition }), [], JSON.stringify(Condition));
+});
+
+test("aws-one-account: everybody is everybody, unless a condition that nobody else can meet says who", () => {
+  const refused = ['"Publish" lets every account in', '"Publish" lets services act for another account'];
+  assert.deepEqual(published({ Principal: "*" }), refused);
+  assert.deepEqual(published({ NotPrincipal: { AWS: "arn:aws:iam::111111111111:root" } }), refused);
+  assert.deepEqual(
+    published({ Principal: "*", Condition: { StringEquals: { "aws:PrincipalOrgID": "o-a1b2c3d4e5" } } }),
+    refused,
+  );
+  assert.deepEqual(
+    published({ Principal: "*", Condition: { StringEquals: { "aws:PrincipalAccount": "111111111111" } } }),
+    [],
+  );
+});
+
+test("aws-one-account: refuses a permission of a function, and a queue's own policy, that is not for this account alone", () => {
+  const call = {
+    action: "lambda:InvokeFunction",
+    principal: "secretsmanager.amazonaws.com",
+    statementId: "call",
+  };
+  const of = (type: string, props: Example["props"]) => findings(oneAccount, [reader, { type, props }]);
+  assert.deepEqual(of(aws.functionPermission, { ...call, sourceAccount: "111111111111" }), []);
+  assert.deepEqual(of(aws.functionPermission, call), [
+    '"call" lets secretsmanager.amazonaws.com act for another account',
+  ]);
+  assert.deepEqual(of(aws.queue, {}), []);
+  const send = { Sid: "Send", Action: "sqs:SendMessage", Resource: "*" };
+  assert.deepEqual(of(aws.queue, policy(allow({ ...send, Principal: { AWS: "999999999999" } }))), [
+    '"Send" lets account 999999999999 in',
+  ]);
+});

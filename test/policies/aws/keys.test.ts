@@ -37,7 +37,32 @@ ruleSuite(keys.keyNotLockedOut, key, {
     policy({ ...own, Condition: { Bool: { "aws:MultiFactorAuthPresent": "true" } } }),
     ["nobody in the account could change the key's policy again"],
   ],
+  "a denial for everybody": [
+    policy(own, { ...own, Effect: "Deny", Action: "kms:Put*", Principal: "*" }),
+    ["nobody in the account could change the key's policy again"],
+  ],
+  "a denial for everybody but a role": [
+    policy(own, { ...own, Effect: "Deny", Principal: undefined, NotPrincipal: role("app") }),
+    ["nobody in the account could change the key's policy again"],
+  ],
+  "a denial where the session does not say that there was a second factor": [
+    policy(own, {
+      ...{ ...own, Effect: "Deny", Principal: "*" },
+      Condition: { BoolIfExists: { "aws:MultiFactorAuthPresent": "false" } },
+    }),
+    ["nobody in the account could change the key's policy again"],
+  ],
   "no check": [{ bypassPolicyLockoutSafetyCheck: true }, ["the check against a lockout is off"]],
+});
+test("aws-kms-no-lockout: lets a denial be that is for somebody else, or for what no administrator does", () => {
+  const everybody = { ...own, Effect: "Deny", Principal: "*" };
+  for (const denial of [
+    { ...own, Effect: "Deny", Principal: role("app") },
+    { ...everybody, Action: "kms:Decrypt" },
+    { ...everybody, Condition: { StringNotEquals: { "aws:PrincipalAccount": "111111111111" } } },
+    { ...everybody, Condition: { Bool: { "aws:SecureTransport": "false" } } },
+  ])
+    assert.deepEqual(findings(keys.keyNotLockedOut, [{ ...key, props: policy(own, denial) }]), []);
 });
 ruleSuite(keys.keyDeletionSlow, key, {
   "a week": [{ deletionWindowInDays: 7 }, ["deletionWindowInDays is not 30"]],
