@@ -171,8 +171,12 @@ function rotate(parts: Parts): PolicyRule[] {
     rule(`${transit}/verify/${vault.fingerprintKey}/sha2-256`, "update"),
     rule(`${transit}/keys/+`, "read"),
     rule(`${transit}/keys/+/rotate`, "update"),
-    rule(`${transit}/keys/+/config`, "create", "update"),
-    rule(`${transit}/keys/+/trim`, "update"),
+    // Not whether a key may be exported, backed up in clear or deleted, nor how often it rotates.
+    {
+      ...rule(`${transit}/keys/+/config`, "create", "update"),
+      parameters: ["min_decryption_version", "min_encryption_version"],
+    },
+    { ...rule(`${transit}/keys/+/trim`, "update"), parameters: ["min_available_version"] },
     rule(`${transit}/rewrap/+`, "update"),
     ...sealing(parts),
     ...databases.flatMap((each) => [

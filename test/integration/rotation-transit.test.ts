@@ -22,6 +22,31 @@ before(async () => {
   server = await startDatabaseServer(shared);
 });
 
+test("rotation says from which version on a key is accepted, and nothing else of it: neither that it may leave Vault nor that it may be deleted (R24)", async () => {
+  await server.root.write("transit/keys/bounded", {});
+  const config = (data: object) =>
+    server.rotator.write("transit/keys/bounded/config", data).then(
+      () => "let in",
+      ({ status }: { status: number }) => status,
+    );
+  const before = (await server.root.read("transit/keys/bounded")) as object;
+  for (const data of [
+    { deletion_allowed: true },
+    { exportable: true },
+    { allow_plaintext_backup: true },
+    { auto_rotate_period: "0" },
+    { min_decryption_version: 1, deletion_allowed: true },
+  ]) {
+    assert.equal(await config(data), 403, Object.keys(data).join());
+  }
+  assert.equal(await server.rotator.delete("transit/keys/bounded").catch(({ status }) => status), 403);
+  assert.deepEqual(await server.root.read("transit/keys/bounded"), before);
+  await server.rotator.write("transit/keys/bounded/rotate");
+  assert.equal(await config({ min_decryption_version: 2, min_encryption_version: 2 }), "let in");
+  assert.equal(await config({ min_decryption_version: 2 }), "let in");
+  await server.rotator.write("transit/keys/bounded/trim", { min_available_version: 2 });
+});
+
 /** titan's documents under a transit key, and two services that may encrypt and decrypt with it, and nothing else. */
 async function titan(t: { after(end: () => Promise<void>): void }) {
   const declared = server.model.encryptionKeys.find(({ id }) => id === "titan/documents");

@@ -203,6 +203,21 @@ suite("the platform's own policies", () => {
       ],
     );
   });
+  test("rotation says of an encryption key which versions are accepted and kept, and nothing else (R24)", () => {
+    assert.deepEqual(
+      named(local, "keyplane.rotate").rules.filter(({ path }) =>
+        /^transit\/keys\/\+\/(config|trim)$/.test(path),
+      ),
+      [
+        {
+          path: "transit/keys/+/config",
+          capabilities: ["create", "update"],
+          parameters: ["min_decryption_version", "min_encryption_version"],
+        },
+        { path: "transit/keys/+/trim", capabilities: ["update"], parameters: ["min_available_version"] },
+      ],
+    );
+  });
   test("sudo stands only where Vault demands it, and at exact paths but for audit devices' names", () => {
     for (const policy of local.policies) {
       for (const { path, capabilities } of policy.rules.filter((rule) =>

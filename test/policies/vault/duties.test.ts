@@ -84,6 +84,14 @@ ruleSuite(acl.policyOfItsDuty, of("keyplane.rotate", ["kv/data/source/*", "creat
     policy("keyplane.rotate", ["transit/hmac/titan.documents", "update"]),
     ['"transit/hmac/titan.documents" may update'],
   ],
+  "it says whatever it likes of a key": [
+    policy(
+      "keyplane.rotate",
+      ["transit/keys/+/config", "create", "update"],
+      ["transit/keys/+/trim", "update"],
+    ),
+    ['"transit/keys/+/config" may create, update', '"transit/keys/+/trim" may update'],
+  ],
   "it makes the users of services": [
     policy("keyplane.rotate", ["database/creds/titan.ledger.titan-ai-quant", "read"]),
     ['"database/creds/titan.ledger.titan-ai-quant" may read'],
@@ -111,6 +119,23 @@ ruleSuite(
       },
       ['"auth/userpass/users/+" may update'],
     ],
+  },
+);
+const keyConfig = (...parameters: string[]) => ({
+  policy: `path "transit/keys/+/config" {\n  capabilities = ["update"]\n  allowed_parameters = {\n${parameters.map((name) => `    "${name}" = []\n`).join("")}  }\n}\n`,
+});
+ruleSuite(
+  acl.policyOfItsDuty,
+  {
+    type: vault.policy,
+    props: { name: "keyplane.rotate", ...keyConfig("min_decryption_version", "min_encryption_version") },
+  },
+  {
+    "it lets a key be deleted": [
+      keyConfig("min_decryption_version", "deletion_allowed"),
+      ['"transit/keys/+/config" may update'],
+    ],
+    "it lets a key leave Vault": [keyConfig("exportable"), ['"transit/keys/+/config" may update']],
   },
 );
 suite(`policy-of-its-duty: ${acl.policyOfItsDuty.sentence}`, () => {
