@@ -1,4 +1,4 @@
-import { judgeOne, judgeTogether } from "../../policies/judge.ts";
+import { type Finding, judgeOne, judgeTogether } from "../../policies/judge.ts";
 import { type Declared, seen } from "../../policies/resource.ts";
 import { rules } from "../../policies/rules.ts";
 import { vault } from "../../policies/vault/types.ts";
@@ -8,20 +8,30 @@ import { environments, realState } from "./real.ts";
 
 /** What became of one kind of mutation, over every resource of the shipped program that has the property. */
 export interface Outcome {
-  /** Names of the rules that report it, somewhere. */
+  /** Names of the rules that report it as a violation, somewhere. */
   rules: Set<string>;
-  /** Resources at which none does, as `environment name`. */
+  /** Names of those that cannot say it before the update, somewhere, beside the one that looks at every value. */
+  pending: Set<string>;
+  /** Resources at which none of those does, as `environment name`. */
   survivors: string[];
+  /** Those of them at which not even the one that looks at every value says anything. */
+  passed: string[];
 }
+
+/** It looks for live values in every property there is, so whatever is unknown is pending by it. */
+export const general = "state-no-live-value";
 
 /** `type.property kind` → what became of it. */
 export async function mutateProgram(): Promise<Map<string, Outcome>> {
   const outcomes = new Map<string, Outcome>();
-  const note = (what: string, names: string[], of: string) => {
-    const outcome = outcomes.get(what) ?? { rules: new Set(), survivors: [] };
+  const note = (what: string, findings: readonly Finding[], of: string) => {
+    const outcome = outcomes.get(what) ?? { rules: new Set(), pending: new Set(), survivors: [], passed: [] };
     outcomes.set(what, outcome);
-    for (const name of names) outcome.rules.add(name);
-    if (names.length === 0) outcome.survivors.push(of);
+    const said = findings.filter(({ rule, verdict }) => verdict === "violated" || rule.name !== general);
+    for (const { rule, verdict } of said)
+      outcome[verdict === "violated" ? "rules" : "pending"].add(rule.name);
+    if (said.length === 0) outcome.survivors.push(of);
+    if (findings.length === 0) outcome.passed.push(of);
   };
   for (const environment of environments) {
     const state = await realState(environment);
@@ -42,12 +52,17 @@ export async function mutateProgram(): Promise<Map<string, Outcome>> {
 }
 
 /** The unmutated program is reported by no rule, so only what is about the mutant can be. */
-function reporting(resources: ReturnType<typeof seen>[], mutant?: Declared): string[] {
+function reporting(resources: ReturnType<typeof seen>[], mutant?: Declared): Finding[] {
   const alone = mutant === undefined ? [] : judgeOne(rules, seen(mutant));
-  return [...alone, ...judgeTogether(rules, resources)].map(({ rule }) => rule.name);
+  return [...alone, ...judgeTogether(rules, resources)];
 }
 
-/** The reason why a mutation that nobody reports harms nobody; undefined where there is none. */
+/**
+ * The reason why a mutation that nobody reports harms nobody; undefined where there is none. What is not known before the
+ * update is harmless where every value that it may become is: no other mutation of it is reported there.
+ */
 export function reasonFor(what: string): string | undefined {
+  const property = what.replace(/ unknown$/, "");
+  if (property !== what) return reasonFor(`${property} dropped`);
   return harmless.find(([pattern]) => pattern.test(what))?.[1];
 }

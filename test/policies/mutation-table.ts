@@ -1,5 +1,4 @@
-import type { Outcome } from "./mutated.ts";
-import { reasonFor } from "./mutated.ts";
+import { general, type Outcome, reasonFor } from "./mutated.ts";
 
 /** Property × mutation × the rules that report it, and the reason where none does, as Markdown. */
 export function mutationTable(outcomes: ReadonlyMap<string, Outcome>): string {
@@ -10,6 +9,10 @@ export function mutationTable(outcomes: ReadonlyMap<string, Outcome>): string {
     "zero, made another of the same form and made unknown, at every depth; some are added. Written by `node test/policies/write-mutations.ts`; a test",
     "compares it with the program. Where no rule reports a mutation, the reason why it harms nobody stands there",
     "(`test/policies/harmless.ts`); a test refuses one without either.",
+    "",
+    `What is unknown is pending before the update: by \`${general}\`, which looks at every value there is, and by the`,
+    "rules that are named, which judge it once it is known. Where none is named, no rule judges that property whatever it",
+    "becomes: its other rows say so, and why that harms nobody.",
   ];
   const byType = Map.groupBy([...outcomes.keys()].sort(), (what) => /^[^. ]+/.exec(what)?.[0] ?? "");
   for (const [type, whats] of byType) {
@@ -29,8 +32,9 @@ export function mutationTable(outcomes: ReadonlyMap<string, Outcome>): string {
 }
 
 function met(what: string, outcome: Outcome | undefined): string {
-  const { rules, survivors } = outcome ?? { rules: new Set<string>(), survivors: [] };
-  const names = [...rules].sort().join(", ");
+  const { rules = new Set(), pending = new Set(), survivors = [] } = outcome ?? {};
+  const later = [...pending].sort().join(", ");
+  const names = [...[...rules].sort(), ...(later === "" ? [] : [`pending: ${later}`])].join(", ");
   if (survivors.length === 0) return names;
   const reason = `harmless: ${reasonFor(what) ?? "**nobody has said why**"}`;
   return names === "" ? reason : `${names}; elsewhere ${reason}`;
