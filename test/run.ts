@@ -10,6 +10,7 @@ import { spec } from "node:test/reporters";
 import { startProgress } from "../cli/progress.ts";
 import { keepCompiledCode } from "../local/compile-cache.ts";
 import { ensureTools, ToolchainError } from "../local/toolchain/index.ts";
+import { findShellcheck } from "../local/toolchain/shellcheck.ts";
 import { findZizmor } from "../local/toolchain/zizmor.ts";
 
 const only = process.argv.slice(2);
@@ -35,6 +36,7 @@ try {
   if (files.some((file) => file.includes("workflows"))) {
     await ensureTools(["actionlint"], progress.report);
     await findZizmor(progress.report);
+    await findShellcheck(progress.report);
   }
   if (files.some((file) => file.includes("nats"))) await ensureTools(["nats-server"], progress.report);
 } catch (error) {

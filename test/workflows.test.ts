@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { suite, test } from "node:test";
 import { promisify } from "node:util";
 import { parse } from "yaml";
 import { findTool } from "../local/toolchain/index.ts";
 import { pins } from "../local/toolchain/pins.ts";
+import { findShellcheck } from "../local/toolchain/shellcheck.ts";
 import { findZizmor } from "../local/toolchain/zizmor.ts";
 import { loadCatalogue } from "../model/catalogue.ts";
 import { platformRoles } from "../model/derive/platform.ts";
@@ -64,10 +67,34 @@ function roleVariable(job: Job): string | undefined {
   return value === undefined ? undefined : /^\$\{\{ vars\.(\w+) \}\}$/.exec(value)?.[1];
 }
 
-test("actionlint finds nothing in the workflows", async () => {
-  const actionlint = await findTool("actionlint", () => {});
-  const { stdout } = await promisify(execFile)(actionlint, ["-no-color", "-shellcheck=", "-pyflakes="]);
-  assert.equal(stdout, "");
+suite("actionlint, and in it shellcheck of every script", () => {
+  const lint = async (...files: string[]) => {
+    const actionlint = await findTool("actionlint", () => {});
+    const shellcheck = await findShellcheck(() => {});
+    const words = ["-no-color", `-shellcheck=${shellcheck}`, "-pyflakes=", ...files];
+    return promisify(execFile)(actionlint, words).then(
+      ({ stdout }) => stdout,
+      ({ stdout }: { stdout: string }) => stdout,
+    );
+  };
+  test("find nothing in the workflows", async () => assert.equal(await lint(), ""));
+  test("would find a variable that is not quoted", async () => {
+    const text = readFileSync(join(folder, "drift.yml"), "utf8");
+    const wrong = text.replace('--stack "$stack"', "--stack $stack");
+    assert.notEqual(wrong, text);
+    const file = join(await mkdtemp(join(tmpdir(), "keyplane-lint-")), "drift.yml");
+    await writeFile(file, wrong);
+    assert.match(await lint(file), /SC2086/);
+    await rm(dirname(file), { recursive: true });
+  });
+});
+
+test("shellcheck finds nothing in the scripts of the repository", async () => {
+  const { stdout } = await promisify(execFile)("git", ["grep", "-lE", "^#!/bin/(ba)?sh"]);
+  // In others such a line is a text.
+  const scripts = stdout.split("\n").filter((file) => file !== "" && !/\.(ts|md|py)$/.test(file));
+  assert.ok(scripts.includes(".github/install-pulumi") && scripts.includes("policies/analyzer"));
+  await promisify(execFile)(await findShellcheck(() => {}), scripts);
 });
 
 test("zizmor finds nothing in the workflows, and would exit with its findings", async () => {
