@@ -1,10 +1,25 @@
+import { isRandom, wordiness } from "./randomness.ts";
+
 /** Words that say that a value is none. Not shorter ones: random text has them by chance. */
 const words =
   /example|sample|placeholder|change[_-]?me|replace[_-]?(?:me|with|this)|redacted|masked|dummy|fake|invalid|your[_-]|[_-]here\b|insert[_-]|not[_-]?a[_-]?real|todo|fixme|x{6}|\*{3}|\.{3}|…|-{6}|0{8}|123456789|abcdefgh|deadbeef/i;
 
 /** Whether a value says of itself that it is none: documentation, templates, masks (`[REDACTED]`, `****`). */
 export function isPlaceholder(value: string): boolean {
-  return words.test(value);
+  const found = words.exec(value);
+  return found !== null && !isByChance(value, found.index, found[0]);
+}
+
+/**
+ * Whether a word stands in the middle of random text, which then says nothing of itself: nobody who writes `example` writes
+ * it between letters and digits that are none. Capitals do stand so: AWS' own `…bPxRfiCYEXAMPLEKEY`.
+ */
+function isByChance(value: string, at: number, word: string): boolean {
+  const [before, after] = [value.slice(0, at), value.slice(at + word.length)];
+  if (!/^[a-z]+$/i.test(word) || !/[a-z]/.test(word)) return false;
+  if (!/[A-Za-z0-9]$/.test(before) || !/^[A-Za-z0-9]/.test(after)) return false;
+  const rest = before + after;
+  return isRandom(rest, 16) && wordiness(rest) < 0 && !isPlaceholder(rest);
 }
 
 /** Where the value comes from something else: variables, templates, calls, references, paths, types. */

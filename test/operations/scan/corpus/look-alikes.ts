@@ -342,6 +342,36 @@ export const lookAlikes: readonly LookAlike[] = [
     (r) =>
       `The ${r.pick(words)} of the ${r.pick(words)} shall keep the secret token of the ${r.pick(words)}.`,
   ),
+  of(
+    "key of a map",
+    "regions.yaml",
+    (r) => `${r.pick(words)}:\n  key: ${r.pick(words)}/${r.text(lowerAlnum, 24)}`,
+  ),
+  of(
+    "map below a secret's name",
+    "compose.yaml",
+    (r) => `secrets:\n  ${name(r)}:\n    file: ./secrets/${r.pick(words)}`,
+  ),
+  of("list below a secret's name", "roles.yaml", (r) => `tokens:\n  - ${name(r)}-${r.pick(words)}`),
+  of("sentence about a password", "messages.yaml", (r) =>
+    r.pick([
+      `password: "Enter the ${r.pick(words)} password of at least 12 characters"`,
+      `passphrase: "the passphrase of your ${r.pick(words)} key"`,
+      `token: see the ${r.pick(words)} page for Version2Tokens`,
+      `secret: rotate ${r.pick(words)} every 30d after release 2026.11`,
+    ]),
+  ),
+  of("name of a store's entry", "values.yaml", (r) => `password:\n    value: ${name(r)}-${r.pick(words)}`),
+  of(
+    "documentation's key",
+    "README.md",
+    (r) => `API_KEY=${r.text(alnum, 20)}${r.pick(["EXAMPLE", "EXAMPLEKEY"])}`,
+  ),
+  of(
+    "documentation's key",
+    "README.md",
+    (r) => `API_KEY=${r.pick(["example", "fake", "dummy"])}${r.text(alnum, 20)}`,
+  ),
 ];
 
 function letters(): string {

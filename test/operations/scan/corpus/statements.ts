@@ -264,4 +264,52 @@ export const statements: readonly Statement[] = [
     (r) => r.text(base64, 44),
     (v) => `cipher = AES.new(b64decode("${v}"), AES.MODE_GCM)`,
   ),
+  of(
+    "key below its service",
+    "settings.yaml",
+    generated(28),
+    (v, r) => `${r.pick(["stripe", "api", "jwt", "sendgrid"])}:\n  region: ${r.pick(words)}\n  key: ${v}`,
+  ),
+  of(
+    "key in its section",
+    "settings.toml",
+    generated(28),
+    (v, r) => `[${r.pick(["stripe", "api", "jwt"])}]\nkey = "${v}"`,
+  ),
+  of(
+    "value on the next line",
+    "values.yaml",
+    generated(24),
+    (v, r) => `  ${r.pick(["password", "apiToken", "client_secret"])}: ${r.pick([">-", "|", ""])}\n    ${v}`,
+  ),
+  of(
+    "value in a map of its own",
+    "values.yaml",
+    generated(24),
+    (v, r) => `  ${r.pick(["password", "token"])}:\n    value: ${v}`,
+  ),
+  of(
+    "application password in groups",
+    "mail.env",
+    (r) => [4, 4, 4, 4].map((length) => r.text("bcdfghjkmnpqrstvwxz", length)).join(" "),
+    (v) => `SMTP_PASSWORD="${v}"`,
+  ),
+  of(
+    "passphrase of words",
+    "backup.yaml",
+    (r) => [0, 0, 0, 0, 0].map(() => r.pick(words)).join(" "),
+    (v, r) => r.pick([`passphrase: "${v}"`, `backup_passphrase: ${v}`]),
+  ),
+  of(
+    "password with an ampersand",
+    "mail.env",
+    (r) => `${r.text(alnum, 5)}7&${r.text(alnum, 9)}`,
+    (v) => `MAIL_PASSWORD=${v}`,
+  ),
+  of(
+    "a placeholder's word by chance",
+    "app.env",
+    (r) => `${r.text(alnum, 9)}7${r.pick(["example", "todo", "fake", "dummy"])}4${r.text(alnum, 14)}`,
+    (v) => `API_KEY=${v}`,
+  ),
 ];
