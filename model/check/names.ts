@@ -30,12 +30,19 @@ export function checkNames({ file, system }: Subject): void {
         }),
       ),
   );
-  const groups = [
-    named("services"),
-    [...named("secrets"), ...passwords],
-    named("databases"),
-    named("encryption-keys"),
-  ];
+  const secrets = [...named("secrets"), ...passwords];
+  const keys = named("encryption-keys");
+  const groups = [named("services"), secrets, named("databases"), keys];
+  const names = new Set(secrets.map(({ name }) => name));
+  for (const { path, name } of keys) {
+    if (names.has(name)) {
+      file.report(
+        path,
+        "has the name of a secret, and `keyplane rotate` takes both: take another name",
+        "key",
+      );
+    }
+  }
   for (const group of groups)
     reportCollisions(group, (entry, message) => file.report(entry.path, message, "key"));
   for (const entry of groups.flat()) {

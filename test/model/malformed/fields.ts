@@ -103,6 +103,17 @@ export const fields: Malformed[] = [
     ],
   },
   {
+    name: "an encryption key with the name of a secret: commands take both",
+    files: change(
+      "systems/shop.yaml",
+      "encryption-keys:\n",
+      "encryption-keys:\n  openai: { rotate: { every: 1d }, retain: 30d }\n",
+    ),
+    expected: [
+      "systems/shop.yaml:42:3: encryption-keys.openai has the name of a secret, and `keyplane rotate` takes both: take another name",
+    ],
+  },
+  {
     name: "an unknown field near a known one",
     files: change("systems/shop.yaml", "    consumers:\n      api: { as", "    consumer:\n      api: { as"),
     expected: ['systems/shop.yaml:27:5: secrets.openai.consumer is not a field: did you mean "consumers"?'],
