@@ -168,7 +168,7 @@ async function keepsAccessTimes(folder: string): Promise<boolean> {
 const staging = 60_000;
 
 /** What a killed run had staged: it was never in use, and holds values. Other runs may be staging at the same time. */
-async function removeLeftovers(folder: string): Promise<void> {
+export async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const found = temporary.exec(name);
     if (found === null) continue;

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { NatsTarget } from "../../../model/model.ts";
 import { holdPlace } from "../../delivery/hold.ts";
-import { lookAt, placeFiles } from "../../delivery/owned-file.ts";
+import { lookAt, placeFiles, removeLeftovers } from "../../delivery/owned-file.ts";
 import { TargetUnavailableError } from "../rotator.ts";
 import { UsersFileError } from "./users-file.ts";
 
@@ -42,6 +42,11 @@ export class NatsServer {
   /** The users file as it is. */
   async users(): Promise<string> {
     return (await this.#look()).content;
+  }
+
+  /** Removes what a killed run had staged beside the users file; the next change would as well. */
+  async tidy(): Promise<void> {
+    await removeLeftovers(dirname(await this.#path()));
   }
 
   /**

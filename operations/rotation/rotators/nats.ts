@@ -88,7 +88,8 @@ export const nats: Rotator = {
     const { server, target } = open(context);
     const { user } = login(old);
     const there = usersIn(await server.users()).some(({ name }) => name === user);
-    if (!there && !(await anyServer(target, old))) return;
+    // Killed while the file with it was staged, and taken back: nobody would write there again.
+    if (!there && !(await anyServer(target, old))) return server.tidy();
     if (user === login(kept).user || !(await everyServer(target, kept))) {
       throw new UsersFileError(
         `${context.secret.id}: the user that would be kept is refused by nats-server, so the other one is not removed: look at ${target.usersFile}`,

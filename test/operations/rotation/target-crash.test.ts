@@ -64,6 +64,16 @@ for (const [what, open] of [
   }
 }
 
+test("a NATS user (R33): killed while the users file is staged and then taken back, nothing of it stays (R54)", async (t) => {
+  await using target = await natsTarget(platform);
+  await killEverywhere(t, {
+    ...crashesAt(platform, target),
+    isTakenBack: true,
+    perState: 2,
+    only: ({ name, state }) => state === "stage" && /^file (writeFile|sync)$/.test(name),
+  });
+});
+
 test("a NATS user (R33): killed before and after each step of writing the users file and telling the server; the file is whole at every moment, nothing is left beside it", async (t) => {
   await using target = await natsTarget(platform);
   const steps = /^(file \w+|SIGHUP)$/;
