@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { suite, test } from "node:test";
 import { loadCatalogue } from "../../../model/catalogue.ts";
 import { derive } from "../../../model/derive.ts";
@@ -9,6 +10,7 @@ import { realState } from "../../policies/real.ts";
 import { type Example, findings } from "../../policies/suite.ts";
 import { admitted, stranger } from "./outsiders.ts";
 import { reach } from "./reach.ts";
+import { page, reachSection, rightsPage } from "./rights.ts";
 import { RefusedDocument } from "./simulator.ts";
 import { type StatementMutant, statementMutants } from "./statement-mutants.ts";
 import { permitting, type Thing, thingsOf } from "./things.ts";
@@ -21,16 +23,18 @@ const { account, region } = aws;
 const declared = await realState("production");
 const things = thingsOf(aws, declared);
 
-test("nobody of another account, and no service on behalf of one, reaches a bucket, topic, queue, secret or function (R7)", async () => {
-  const table = await reach(aws, things);
+const table = await reach(aws, things);
+
+test(`${page} says who reaches what, as the simulator decides it (\`node test/model/aws/write-rights.ts\` writes it)`, async () => {
+  assert.equal((await readFile(page, "utf8")).slice(rightsPage(aws).length + 1), reachSection(table));
+});
+
+test("nobody of another account, and no service on behalf of one, reaches a bucket, topic, queue, secret or function (R7)", () => {
   assert.equal(table.size, things.length);
   for (const [what, rows] of table) {
     assert.ok(rows.has("an administrator of the account, with every right in IAM"), what);
-    assert.deepEqual(
-      [...rows.keys()].filter((who) => /another (account|trail)/.test(who)),
-      [],
-      what,
-    );
+    const others = [...rows.keys()].filter((who) => /another (account|trail)/.test(who));
+    assert.deepEqual(others, [], what);
   }
 });
 
@@ -42,7 +46,11 @@ const refused = (type: string, props: Example["props"]) =>
 
 suite("every statement of what else has a policy of its own, in each way that those of keys are: who is let in", () => {
   const random = seeded(6);
-  for (const thing of things.filter(({ type }) => type !== types.functionPermission)) {
+  // What a policy is declared for, and the queue, which could have one.
+  const mutated = things.filter(
+    ({ type, policy }) => type !== types.functionPermission && (policy ?? type === types.queue),
+  );
+  for (const thing of mutated) {
     test(`${thing.what}: the check refuses exactly what opens it`, async (t) => {
       const [wrong, counts] = [[] as string[], { opened: 0, closed: 0, notTaken: 0 }];
       for (const { what, policy, changed } of mutantsOf(thing)) {
@@ -74,7 +82,7 @@ function mutantsOf({ service, policy, requests }: Thing): StatementMutant[] {
           Sid: "Account",
           Effect: "Allow",
           Principal: { AWS: `arn:aws:iam::${account}:root` },
-          Action: `${service}:SendMessage`,
+          Action: requests[0]?.[0] ?? "",
           Resource: resource,
         },
       ],

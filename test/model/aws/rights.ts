@@ -14,14 +14,8 @@ export interface Right {
 /** Where the page is, from the root of the repository. */
 export const page = "infra/aws/rights.md";
 
-/**
- * The page that says of each role of an environment who takes it and what it may.
- * @param reached thing → who → what they may, by the simulator
- */
-export function rightsPage(
-  aws: AwsModel,
-  reached: ReadonlyMap<string, ReadonlyMap<string, string[]>>,
-): string {
+/** The page that says of each role of an environment who takes it and what it may, but for its last section. */
+export function rightsPage(aws: AwsModel): string {
   return [
     "# What each role may in AWS",
     "",
@@ -53,6 +47,15 @@ export function rightsPage(
     "",
     ...table("who", others(aws)),
     "",
+  ].join("\n");
+}
+
+/**
+ * Its last section.
+ * @param reached thing → who → what they may, by the simulator
+ */
+export function reachSection(reached: ReadonlyMap<string, ReadonlyMap<string, string[]>>): string {
+  return [
     "## Who reaches what is no key",
     "",
     "As the simulator decides by the policies of both sides, of these askers: each role of this page, whoever reads a secret,",
