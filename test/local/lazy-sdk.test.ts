@@ -16,7 +16,7 @@ async function serialized(lazily: boolean): Promise<{ atStart: string[]; text: s
     const { runtime } = await import("@pulumi/pulumi");
     const atStart = Object.values(createRequire(import.meta.url).cache)
       .filter(({ exports }) => !types.isProxy(exports))
-      .map(({ filename }) => /[/](typescript[/]lib[/]typescript|arborist[/]lib[/]index|normalize-package-data[/]lib[/]normalize)[.]js$/.exec(filename)?.[1].split("/")[0])
+      .map(({ filename }) => /[/](typescript[/]lib[/]typescript|arborist[/]lib[/]index|normalize-package-data[/]lib[/]normalize|automation[/]index|semver[/]index)[.]js$/.exec(filename)?.[1].split("/")[0])
       .filter((name) => name !== undefined)
       .sort();
     const three = 3;
@@ -30,9 +30,27 @@ async function serialized(lazily: boolean): Promise<{ atStart: string[]; text: s
 
 test("the SDK starts without the compiler that it does not need here, and has it where it does", async () => {
   const [usual, lazy] = await Promise.all([serialized(false), serialized(true)]);
-  assert.deepEqual(usual.atStart, ["arborist", "normalize-package-data", "typescript"]);
+  assert.deepEqual(usual.atStart, [
+    "arborist",
+    "automation",
+    "normalize-package-data",
+    "semver",
+    "typescript",
+  ]);
   assert.deepEqual(lazy, { ...usual, atStart: [] });
   assert.match(lazy.text, /by \* three/);
+});
+
+test("what drives an engine is there for who imports it", async () => {
+  const program = `
+    import { loadSdkLazily } from "./local/lazy-sdk.ts";
+    loadSdkLazily();
+    const { automation } = await import("@pulumi/pulumi");
+    const { LocalWorkspace } = await import("@pulumi/pulumi/automation/index.js");
+    console.log(typeof LocalWorkspace.createOrSelectStack, automation.LocalWorkspace === LocalWorkspace);
+  `;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program]);
+  assert.equal(stdout, "function true\n");
 });
 
 test("where TypeScript is not installed, as by npm ci --omit=dev, the SDK is started all the same", async (t) => {
