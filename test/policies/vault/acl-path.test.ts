@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { aclPath, meets, within } from "../../../policies/vault/acl-path.ts";
+import { AclPlaces } from "../../../policies/vault/acl-places.ts";
 
 /** What Vault does with a request's path: hashicorp/vault v1.21.1 vault/acl.go, one pattern at a time. */
 function admits(pattern: string, path: string): boolean {
@@ -51,4 +52,18 @@ test("what depends on who logs in may be anything from there on", () => {
   assert.equal(meets(own, aclPath("kv/data/source/titan")), true);
   assert.equal(within(own, aclPath("kv/data/+/x")), false);
   assert.equal(within(own, aclPath("kv/data/*")), true);
+});
+
+test("of many places none that a path has to do with is left out", () => {
+  const beginningWithWord = pattern.filter((place) => /^[ab]+(\/|$)/.test(place));
+  fc.assert(
+    fc.property(pattern, fc.array(beginningWithWord, { maxLength: 12 }), (path, many) => {
+      const requests = aclPath(path);
+      const all = many.map((place) => ({ at: aclPath(place) }));
+      const near = new AclPlaces(all).near(requests);
+      const related = ({ at }: { at: readonly string[] }) => meets(requests, at) || within(requests, at);
+      assert.deepEqual(near.filter(related), all.filter(related));
+    }),
+    { numRuns: 1000 },
+  );
 });
