@@ -56,7 +56,11 @@ suite("every statement of what else has a policy of its own, in each way that th
       for (const { what, policy, changed } of mutantsOf(thing)) {
         if (!isWhole && random() > 0.04) continue;
         try {
-          const entered = await admitted(changed, { account, requests: thing.requests });
+          // What the rest of the document allows lets nobody in; what it denies may hold somebody back.
+          const denials = policy.Statement.filter(
+            (each) => each.Effect === "Deny" && !changed.includes(each),
+          );
+          const entered = await admitted([...changed, ...denials], { account, requests: thing.requests });
           counts[entered.length > 0 ? "opened" : "closed"]++;
           if (refused(thing.type, { policy: JSON.stringify(policy) }) !== entered.length > 0)
             wrong.push(`${what}: lets in ${entered.join(", ") || "nobody"}`);
