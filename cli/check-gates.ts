@@ -92,7 +92,7 @@ export async function stateGate(invocation: Invocation, model: Model): Promise<G
 export async function liveTest(
   invocation: Invocation,
   role: PlatformRole,
-  auditFiles: readonly string[],
+  audit: { files: readonly string[]; commands: readonly string[] },
 ): Promise<{ gate: Gate; lines: string[] }> {
   const [{ liveGate, probe }, { withSession, withVault }] = await Promise.all([
     import("../operations/gates/live.ts"),
@@ -115,8 +115,13 @@ export async function liveTest(
       told((await probeLocal(services, model, vault, { thorough: true })).probes),
     );
   }
-  const { AuditTrail } = await import("../operations/audit/trail.ts");
-  const trail = auditFiles.length > 0 ? await AuditTrail.follow(auditFiles) : undefined;
+  const [{ AuditTrail }, { AuditCommand }] = await Promise.all([
+    import("../operations/audit/trail.ts"),
+    import("../operations/audit/command.ts"),
+  ]);
+  const collected = audit.commands.map((command) => new AuditCommand(command));
+  const trail =
+    audit.files.length + collected.length > 0 ? await AuditTrail.follow(audit.files, collected) : undefined;
   return withSession(invocation, role, async (session, model) =>
     withVault(invocation, async (vault) =>
       told(

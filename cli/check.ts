@@ -38,6 +38,10 @@ export function command(): Command {
         .option("--previewed <folder>", "what `keyplane judge --record` counted of every stack's preview")
         .option("--audit-log <file...>", "audit files that can be read from here, for --live")
         .option(
+          "--audit-command <command...>",
+          "commands of the shell that print an audit device's lines from where they are collected, for --live",
+        )
+        .option(
           "--evidence <file>",
           "also write the verdict of the gates, for the environment that comes after",
         )
@@ -76,7 +80,7 @@ interface Gated {
 
 /** The gates that were asked for beside the first, with what the probes saw. */
 async function otherGates(invocation: Invocation, model: Model, checked: Check): Promise<Gated> {
-  const { state, live, previewed, evidence, auditLog } = invocation.options;
+  const { state, live, previewed, evidence } = invocation.options;
   if (evidence !== undefined && typeof previewed !== "string") {
     throw new UsageError(
       "--evidence needs --previewed: the first gate is what the engine's own preview counted, by `keyplane judge --record`",
@@ -100,7 +104,10 @@ async function otherGates(invocation: Invocation, model: Model, checked: Check):
   if (state === true) gates.push(await stateGate(invocation, model));
   if (live === true) {
     const role = invocation.options.as as PlatformRole;
-    const tried = await liveTest(invocation, role, Array.isArray(auditLog) ? auditLog.map(String) : []);
+    const tried = await liveTest(invocation, role, {
+      files: list(invocation.options.auditLog),
+      commands: list(invocation.options.auditCommand),
+    });
     gates.push(tried.gate);
     lines.push(...tried.lines);
   }
@@ -113,6 +120,10 @@ async function otherGates(invocation: Invocation, model: Model, checked: Check):
   return { gates, lines };
 }
 
+function list(option: unknown): string[] {
+  return Array.isArray(option) ? option.map(String) : [];
+}
+
 async function requireEvidence(invocation: Invocation, model: Model, file: string): Promise<void> {
   if (model.after === undefined) {
     throw new UsageError(
@@ -120,11 +131,10 @@ async function requireEvidence(invocation: Invocation, model: Model, file: strin
     );
   }
   const { requireGateEvidence } = await import("../operations/gates/evidence.ts");
-  const { acceptRead } = invocation.options;
   const expected = {
     environment: model.after,
     commit: await commit(invocation),
-    acceptRead: Array.isArray(acceptRead) ? acceptRead.map(String) : [],
+    acceptRead: list(invocation.options.acceptRead),
   };
   requireGateEvidence(await readFile(file, "utf8"), expected);
 }

@@ -79,7 +79,8 @@ export class AuditFile {
   }
 }
 
-function has(entry: AuditEntry, wanted: Partial<AuditEntry>): boolean {
+/** Whether an entry has all that is wanted of it. */
+export function has(entry: AuditEntry, wanted: Partial<AuditEntry>): boolean {
   return Object.entries(wanted).every(([field, value]) => entry[field as keyof AuditEntry] === value);
 }
 

@@ -2,20 +2,28 @@ import { VaultError, type VaultResponse } from "../../clients/vault.ts";
 import type { AuditEntry } from "./normalise.ts";
 import { AuditFile } from "./reader.ts";
 
-/** What the audit devices write from now on, in files that can be read from here. */
-export class AuditTrail {
-  readonly #files: AuditFile[];
+/** Where an audit device's lines can be looked up. */
+interface Source {
+  find(wanted: Partial<AuditEntry>): Promise<AuditEntry | undefined>;
+}
 
-  private constructor(files: AuditFile[]) {
-    this.#files = files;
+/** What the audit devices write from now on: in files that can be read from here, or where they are collected. */
+export class AuditTrail {
+  readonly #sources: readonly Source[];
+
+  private constructor(sources: readonly Source[]) {
+    this.#sources = sources;
   }
 
-  static async follow(paths: readonly string[]): Promise<AuditTrail> {
-    return new AuditTrail(await Promise.all(paths.map((path) => AuditFile.fromEnd(path))));
+  /** @param collected further devices, whose lines lie elsewhere */
+  static async follow(paths: readonly string[], collected: readonly Source[] = []): Promise<AuditTrail> {
+    const files = await Promise.all(paths.map((path) => AuditFile.fromEnd(path)));
+    return new AuditTrail([...files, ...collected]);
   }
 
   /**
-   * The entry of a request that was answered a moment ago; undefined when not every device has it within two seconds.
+   * The entry of a request that was answered a moment ago; undefined when not every device has it within two seconds,
+   * or a minute where it is collected.
    * A device that was unusable when Vault started stays silent until Vault starts again, and nothing else tells.
    * @param who asked: Vault's refusals carry no request id, so theirs is found by path and role
    */
@@ -28,8 +36,8 @@ export class AuditTrail {
   /** The first entry since the trail is followed that has all that is wanted of it, of a request that somebody else made. */
   async find(wanted: Partial<AuditEntry>): Promise<AuditEntry | undefined> {
     const [found, ...others] = await Promise.all(
-      // A file that cannot be read has no entry: that is what is found out here.
-      this.#files.map((file) => file.find(wanted).catch(() => undefined)),
+      // What cannot be read has no entry: that is what is found out here.
+      this.#sources.map((source) => source.find(wanted).catch(() => undefined)),
     );
     return others.every((other) => other?.requestId === found?.requestId) ? found : undefined;
   }
