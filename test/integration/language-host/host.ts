@@ -31,6 +31,10 @@ server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port
   console.log(port);
 });
 
+// An engine that is killed ends nothing of what it started.
+const parent = process.ppid;
+setInterval(() => process.ppid === parent || process.exit(), 1000);
+
 function run(request: messages.RunRequest): Promise<messages.RunResponse> {
   const config = Object.fromEntries(request.getConfigMap().toObject());
   const child = spawn(
