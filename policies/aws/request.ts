@@ -165,7 +165,7 @@ export function letting(
     if (!statement.allow) return false;
     for (const act of action === undefined ? actionsOf(statement, service) : [action]) {
       if (!covers(statement, act)) continue;
-      for (const on of resource === undefined ? resourcesOf(statement) : [resource]) {
+      for (const on of resource === undefined ? resourcesOf(statement, statements) : [resource]) {
         if (!isOn(statement, on)) continue;
         const against = denials.filter((denial) => covers(denial, act) && isOn(denial, on));
         const all = [statement, ...against].flatMap(({ comparisons }) => comparisons);
@@ -186,8 +186,16 @@ function actionsOf({ actions, notActions }: Statement, service: string): string[
     .filter((action) => action.startsWith(`${service}:`));
 }
 
-function resourcesOf({ resources, notResources }: Statement): string[] {
-  return notResources ? ["any"] : resources.map(filled);
+/** What a statement may be about: where it does not say, whatever the document names, and a bucket with what is in it. */
+function resourcesOf({ resources, notResources }: Statement, all: readonly Statement[]): string[] {
+  const named = all.flatMap((each) => each.resources.filter((one) => one !== "*")).map(filled);
+  const whole = named.flatMap((one) => {
+    const [bucket] = /^arn:[\w-]+:s3:::[^/]+/.exec(one) ?? [];
+    return bucket === undefined ? [one] : [one, bucket, `${bucket}/any`];
+  });
+  const anything = whole.length === 0 ? ["any"] : [...new Set(whole)];
+  if (notResources) return anything;
+  return resources.flatMap((one) => (one === "*" ? anything : [filled(one)]));
 }
 
 function isOn({ resources, notResources }: Statement, resource: string): boolean {
