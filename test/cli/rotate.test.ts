@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../local/services/ports.ts";
 import { entry, keyplane } from "./command.ts";
 import { TwoEnvironments } from "./two-environments.ts";
@@ -171,6 +172,8 @@ test("R25: an encryption key of production waits for staging's evidence, which n
   assert.equal(await keyOf("production"), 1);
 
   await run("staging", "rotate", "shop/documents");
+  // It has to be in force there for as long as rotations are watched: a second.
+  await sleep(1_500);
   const follows = await json("production", "rotate", "shop/documents");
   assert.deepEqual([follows.code, follows.rotations[0]?.result], [0, "done"], follows.rotations[0]?.text);
   assert.deepEqual([await keyOf("staging"), await keyOf("production")], [4, 2]);

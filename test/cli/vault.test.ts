@@ -135,7 +135,7 @@ test("set --rotate brings the next value of what a person makes as a rotation, a
   assert.equal(run.code, 0, run.stderr);
   assert.match(
     run.stdout,
-    /^trading-bot\/wallet: (watch|drain): .*; a later `keyplane rotate --due` goes on\.$/m,
+    /^trading-bot\/wallet: observe-signers: nobody sees what trading-bot\/bot runs: it has until .*; a later `keyplane rotate --due` goes on\.$/m,
   );
   assertSilent(run, ...Object.values(first), ...Object.values(next));
   assert.deepEqual(await stored("services/trading-bot/bot/wallet"), next);
