@@ -65,7 +65,7 @@ test("logs in with its role's identity alone, makes what has no value, and names
 
 test("rotates what is due to its end: the old database login is refused, the new one is let in (R31, R47)", async () => {
   const before = await Promise.all(here.map(source));
-  await sleep(1_500);
+  await sleep(2_500);
   const { result } = await run();
   assert.deepEqual(result.rotated.toSorted(), [...here].sort());
   const after = await Promise.all(here.map(source));
@@ -119,7 +119,7 @@ test("is refused anything else: other roles of Vault, to other IAM roles, and wh
 });
 
 test("stops by itself before its time is over, fails nobody by that, and the next run goes on", async () => {
-  await sleep(1_500);
+  await sleep(2_500);
   const { address, ca } = stack.server.services.vault;
   const credentials = await stack.aws.session(stack.runner.role);
   const handler = makeHandler(() => ({
@@ -166,7 +166,7 @@ test("fails visibly, with a message that says what and where, when Vault is away
 });
 
 test("its log is JSON and holds no value; nor does the emulator's (R54)", async () => {
-  await sleep(1_500);
+  await sleep(2_500);
   const { result, log } = await run();
   for (const id of here) await source(id);
   const lines = log.split("\n").filter((line) => line.startsWith("{"));
