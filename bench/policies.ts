@@ -40,33 +40,41 @@ export async function policies(scale: Scale): Promise<Row[]> {
  * are other objects, of systems of other names: what was read of one program is not there already for the next.
  */
 async function inProcess({ full }: Scale): Promise<Row[]> {
-  const catalogue = await loadCatalogue("catalogue");
-  const five = await recorded(catalogue, "production");
-  const sizes = [1_000, 10_000].map((size) => recorded(loadCatalogueFrom(organizationOf(size)), "local"));
-  const systems = (catalogue.systems.get("production") ?? []).map(({ system }) => system);
-  const names = new RegExp(systems.join("|"), "g");
-  return [five, ...(await Promise.all(sizes))].map((resources): Row => {
-    const times: number[] = [];
-    let copy = 0;
-    for (let round = 0; round < (full ? 25 : 11); round++) {
-      let [spent, judged] = [0, 0];
-      while (judged < 9_000) {
-        const other = renamed(resources, names, String(++copy)) as RecordedResource[];
-        const before = process.threadCpuUsage();
-        const findings = judge(rules, other.map(seen));
-        const { user, system } = process.threadCpuUsage(before);
-        if (findings.length > 0) throw new Error(`the program is refused: ${findings[0]?.message}`);
-        spent += user + system;
-        judged += other.length;
-      }
-      times.push(spent / judged);
-    }
-    const which = resources === five ? ", the five systems with AWS" : ", a generated organization";
-    return {
-      what: `Judging in process, per resource of ${resources.length}${which}, by ${rules.length} rules`,
+  const five = { which: "the five systems with AWS", of: await loadCatalogue("catalogue"), in: "production" };
+  const generated = [1_000, 10_000].map((size) => ({
+    which: "a generated organization",
+    of: loadCatalogueFrom(organizationOf(size)),
+    in: "local",
+  }));
+  const rows: Row[] = [];
+  for (const { which, of, in: environment } of [five, ...generated]) {
+    const resources = await recorded(of, environment);
+    const systems = (of.systems.get(environment) ?? []).map(({ system }) => system);
+    const times = timesOf(resources, new RegExp(systems.join("|"), "g"), full ? 25 : 11);
+    rows.push({
+      what: `Judging in process, per resource of ${resources.length} (${which}), by ${rules.length} rules`,
       measured: `${median(times.slice(2)).toFixed(1)} µs`,
       goal: "≤ 10 µs",
-    };
+    });
+  }
+  return rows;
+}
+
+/** Of so many rounds, each of some 10,000 resources. */
+function timesOf(resources: RecordedResource[], names: RegExp, rounds: number): number[] {
+  let copy = 0;
+  return Array.from({ length: rounds }, () => {
+    let [spent, judged] = [0, 0];
+    while (judged < 9_000) {
+      const other = renamed(resources, names, String(++copy)) as RecordedResource[];
+      const before = process.threadCpuUsage();
+      const findings = judge(rules, other.map(seen));
+      const { user, system } = process.threadCpuUsage(before);
+      if (findings.length > 0) throw new Error(`the program is refused: ${findings[0]?.message}`);
+      spent += user + system;
+      judged += other.length;
+    }
+    return spent / judged;
   });
 }
 
