@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
@@ -19,6 +20,8 @@ import { PulumiProject } from "./support/pulumi-project.ts";
 let folder: string;
 let providers: { port: number; close(): Promise<void> }[];
 let connected: string;
+/** A program of a few policies. */
+let small: PulumiProject;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "keyplane-judge-"));
@@ -32,6 +35,9 @@ before(async () => {
     }),
   ];
   connected = `vault:${providers[0]?.port},aws:${providers[1]?.port}`;
+  small = await PulumiProject.make(join(folder, "small"), connected);
+  await small.declarePolicies();
+  await small.run("stack", "init", "local");
 });
 after(async () => {
   for (const each of providers ?? []) await each.close();
@@ -112,14 +118,21 @@ async function clone(project: PulumiProject): Promise<{ commit: string }> {
   return { commit: await git("rev-parse", "HEAD") };
 }
 
-suite("a preview that was not judged is refused:", () => {
-  let small: PulumiProject;
-  before(async () => {
-    small = await PulumiProject.make(join(folder, "small"), connected);
-    await small.declarePolicies();
-    await small.run("stack", "init", "local");
-  });
+test("what is secret in a preview that passes is in no file and no output afterwards (R54)", async () => {
+  const canary = randomBytes(16).toString("hex");
+  const { code, stdout, stderr } = await small.judge("local", preview, { env: { CANARY: canary } });
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, /^preview: 6 of 6 resources judged: passed$/m);
+  assert.ok(!`${stdout}${stderr}`.includes(canary));
+  const places = [
+    folder,
+    ...(await readdir("/dev/shm").catch(() => [])).map((name) => join("/dev/shm", name)),
+  ];
+  const found = await promisify(execFile)("grep", ["-rlsF", canary, ...places]).catch((error) => error);
+  assert.deepEqual([found.code, found.stdout], [1, ""]);
+});
 
+suite("a preview that was not judged is refused:", () => {
   /** Another `pulumi` first on PATH: a script, in which `$pulumi` is the real one. */
   async function instead(script: string): Promise<Record<string, string>> {
     const bin = await mkdtemp(join(folder, "instead-"));

@@ -50,7 +50,10 @@ export class PulumiProject {
     for (const name of names) await symlink(join(repository, name), join(this.root, name));
   }
 
-  /** A program of three policies of Vault; `BEYOND` makes the last break a rule, at once or by the update alone. */
+  /**
+   * A program of three policies of Vault; `BEYOND` makes the last break a rule, at once or by the update alone; `CANARY`
+   * stands in a fourth, which is secret.
+   */
   async declarePolicies(): Promise<void> {
     await this.link("node_modules", "package.json", "catalogue", "policies");
     await mkdir(join(this.root, "program"));
@@ -60,12 +63,14 @@ export class PulumiProject {
     );
     await writeFile(
       join(this.root, "program", "main.ts"),
-      `import { Policy } from "@pulumi/vault/policy.js";
+      `import { secret } from "@pulumi/pulumi";
+import { Policy } from "@pulumi/vault/policy.js";
 const text = (path) => \`path "\${path}" {\\n  capabilities = ["read"]\\n}\\n\`;
 const declare = (name, policy) => new Policy("titan." + name, { name: "titan." + name, policy });
 const first = declare("a", text("kv/data/services/titan/a/x"));
 declare("b", text("kv/data/services/titan/b/x"));
-const { BEYOND } = process.env;
+const { BEYOND, CANARY } = process.env;
+if (CANARY) declare("d", secret(text("kv/data/services/titan/d/" + CANARY)));
 if (BEYOND === "late") declare("c", first.id.apply((id) => text("kv/data/services/soma/" + id)));
 else declare("c", text(BEYOND ? "kv/data/services/soma/x" : "kv/data/services/titan/c/x"));
 `,
