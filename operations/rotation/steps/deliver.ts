@@ -2,6 +2,7 @@ import type { Watch } from "../observer.ts";
 import { TargetUnavailableError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { bringAll, confirmAll, probeAll, reachedAt, settled } from "./consumer.ts";
+import { destroyOld } from "./destroy.ts";
 import { raisedErrors } from "./watch.ts";
 
 /** The target accepts the new value, and it works there, before any consumer sees it. */
@@ -52,7 +53,10 @@ export async function observeSigners(run: Run): Promise<Turn> {
   if (waits !== undefined) return waits;
   const changes = { switchedAt: run.journal.switchedAt ?? run.clock.now().toISOString() };
   const text = "every consumer runs the new value";
-  return run.isFirst ? { to: "done", changes, text } : { to: "watch", changes, text };
+  if (!run.isFirst) return { to: "watch", changes, text };
+  // A crash between a path's value and its record has left the value there twice.
+  await destroyOld(run, run.journal.to ?? 0);
+  return { to: "done", changes, text };
 }
 
 /** Everybody has the new version and runs it: looked at again before anything that cannot be taken back. */

@@ -1,12 +1,11 @@
-import { destroyBefore } from "../../values/kv.ts";
 import { fieldsAt, orderAt } from "../../values/phases.ts";
 import { withoutBefore } from "../../values/shape.ts";
-import { keptAt } from "../retention.ts";
 import { StillAcceptedError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
 import { again, bringAll } from "./consumer.ts";
 import { confirmSwitched } from "./deliver.ts";
+import { destroyOld } from "./destroy.ts";
 import { finalVersion } from "./generate.ts";
 
 /** How often what was revoked and is still accepted is revoked again, before a person has to look. */
@@ -100,17 +99,4 @@ export async function stillAccepted(
       await run.act(() => rotator.revoke(run.context, old, kept));
     }
   }
-}
-
-/**
- * Destroys every version before the latest, of the source and of each consumer's path, but for old encryption keys in
- * the source whose retention has not ended (R22).
- */
-export async function destroyOld(
-  { vault, model, secret, journal, clock }: Run,
-  latest: number,
-): Promise<void> {
-  const { kv } = model.vault.mounts;
-  await destroyBefore(vault, kv, secret.source, latest, keptAt(journal, clock.now()));
-  for (const { path } of secret.consumers) await destroyBefore(vault, kv, path);
 }

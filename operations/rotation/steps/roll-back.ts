@@ -4,9 +4,10 @@ import { type Fields, pairNames } from "../../values/shape.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { again, bringAll, reachedAt, settled } from "./consumer.ts";
+import { destroyOld } from "./destroy.ts";
 import { finalVersion, versionOfOurs } from "./generate.ts";
 import { leftInUse } from "./left-in-use.ts";
-import { destroyOld, stillAccepted } from "./revoke.ts";
+import { stillAccepted } from "./revoke.ts";
 
 /**
  * Everybody gets the old value back, signers first; then, once nobody is seen to use it, the new one is revoked and seen to

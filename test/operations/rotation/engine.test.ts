@@ -190,6 +190,32 @@ test("an idleness that nobody knows blocks, unless the catalogue says that there
   assert.match(passed.notes.join(), /idle: none/);
 });
 
+test("a first value whose runner ended between a path's value and its record stands there once", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const [reader] = demo.secret.consumers;
+  assert.ok(reader);
+  const at = (path: string) => `${path}-again`;
+  const secret = {
+    ...demo.secret,
+    ...{ source: at(demo.secret.source), journal: at(demo.secret.journal) },
+    consumers: [{ ...reader, path: at(reader.path) }],
+  };
+  const model = { ...demo.model, secrets: [secret] };
+  const vault = bench.vault.with(bench.vault.token);
+  vault.request = async (method, path, options) => {
+    if (method !== "GET" && path === `kv/metadata/${at(reader.path)}`)
+      throw new Error("the runner ends here");
+    return bench.vault.request<never>(method, path, options);
+  };
+  await assert.rejects(demo.rotate({ reason: "first", secret, model, vault }), /the runner ends here/);
+  assert.equal((await demo.rotate({ reason: "first", secret, model })).state, "done");
+  const metadata = await bench.server.root.read<{ versions: Record<string, { destroyed: boolean }> }>(
+    `kv/metadata/${at(reader.path)}`,
+  );
+  const destroyed = Object.values(metadata?.versions ?? {}).map((version) => version.destroyed);
+  assert.deepEqual(destroyed, [true, false]);
+});
+
 test("a consumer that cannot be seen is accepted, and said so", async (t) => {
   const { rotate, world } = await bench.demo(t, "hmac", ["signer", "listener"]);
   const hidden = world.actors.get("demo/listener-2");
