@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { cacheHome } from "../../local/cache-home.ts";
 import { platformOf } from "../../local/toolchain/package.ts";
-import { installPython } from "../../local/toolchain/python-package.ts";
+import { installPython, pinnedIn } from "../../local/toolchain/python-package.ts";
 import { Toolchain } from "../../local/toolchain/toolchain.ts";
 import type { Report } from "../../operations/progress.ts";
 
@@ -17,12 +17,7 @@ const platform = platformOf(process.platform, process.arch);
 export function findDetectSecrets(report: Report): Promise<string> {
   return installPython(
     { name: "detect-secrets", what: "The secret scanner of the hooks", module: "detect_secrets" },
-    {
-      cache: cache(),
-      platform,
-      environment: process.env,
-      requirements: join(here, "detect-secrets", "requirements.txt"),
-    },
+    pinnedIn(join(here, "detect-secrets")),
     report,
   );
 }

@@ -1,8 +1,6 @@
 import { join } from "node:path";
-import { cacheHome } from "../cache-home.ts";
 import type { Report } from "../progress.ts";
-import { platformOf } from "./package.ts";
-import { installPython, type PythonSettings } from "./python-package.ts";
+import { installPython, type PythonSettings, pinnedIn } from "./python-package.ts";
 
 export type EmulatorSettings = PythonSettings;
 
@@ -15,15 +13,7 @@ let ofProcess: Promise<string> | undefined;
  * @throws ToolchainError with what is missing
  */
 export function findEmulator(report: Report): Promise<string> {
-  ofProcess ??= installEmulator(
-    {
-      cache: join(cacheHome(process.env), "toolchain"),
-      platform: platformOf(process.platform, process.arch),
-      environment: process.env,
-      requirements: join(import.meta.dirname, "ministack", "requirements.txt"),
-    },
-    report,
-  );
+  ofProcess ??= installEmulator(pinnedIn(join(import.meta.dirname, "ministack")), report);
   ofProcess.catch(() => {
     ofProcess = undefined;
   });

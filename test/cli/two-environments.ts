@@ -17,6 +17,32 @@ export interface Answer {
   rotations: { secret: string; result: string; text: string; state?: string; skipped?: string[] }[];
 }
 
+/** What a token's services, a person's key and an encryption key need. */
+export const shop = `system: shop
+owner: ada
+services:
+  api: { runs-on: compose, user: 1000, reload: restart, settles: 1s }
+  worker: { runs-on: compose, user: 1000, reload: watch, settles: 1s }
+secrets:
+  session:
+    class: critical
+    kind: token
+    rotate: { every: 30d, overlap: 1h }
+    idle: none
+    impact: People are asked to log in again
+    per-environment: { staging: { rotate: { every: 30d, overlap: 1s } } }
+    consumers:
+      worker: { role: listener, as: { SESSION_TOKEN_FILE: token, SESSION_PREVIOUS_FILE: previous } }
+      api: { role: signer, as: { SESSION_TOKEN_FILE: token } }
+  openai:
+    class: critical
+    kind: api-key
+    rotate: { by: hand, every: 90d, overlap: 1s }
+    consumers: { api: { as: { OPENAI_API_KEY: key } } }
+encryption-keys:
+  documents: { rotate: { every: 90d }, retain: 30d, consumers: { api: [encrypt, decrypt] } }
+`;
+
 /**
  * Staging, and production after it, as a workflow finds them: two real Vaults, GitHub's token service played by a local
  * server, a catalogue of one system in a Git repository.
@@ -47,14 +73,14 @@ export class TwoEnvironments implements AsyncDisposable {
     });
   }
 
-  /** @param system the catalogue's `systems/shop.yaml` */
-  static async start(system: string): Promise<TwoEnvironments> {
+  /** With `shop` as its catalogue's `systems/shop.yaml`. */
+  static async start(): Promise<TwoEnvironments> {
     const folder = await mkdtemp(join(tmpdir(), "keyplane-rotate-"));
     const [staging, production] = await Promise.all([startTestVault(), startTestVault()]);
     const made = new TwoEnvironments(folder, staging, production);
     await mkdir(join(made.catalogue, "systems"), { recursive: true });
     await writeFile(join(made.catalogue, "organization.yaml"), made.organization());
-    await writeFile(join(made.catalogue, "systems/shop.yaml"), system);
+    await writeFile(join(made.catalogue, "systems/shop.yaml"), shop);
     await made.#git("init", "-q");
     // What runs here is no part of the repository; evidence is of one in which all is committed.
     await writeFile(join(made.folder, ".git", "info", "exclude"), "/*\n!/catalogue/\n");

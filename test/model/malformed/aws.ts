@@ -21,6 +21,13 @@ const inAccount = (vault = "") =>
       ),
   );
 
+/** Another real environment, with an account. */
+const staging = (place: string) => `  staging:
+    vault: { address: "https://vault.staging.acme.example", cidrs: [10.0.0.0/16], audit: { one: { type: file, path: /a }, two: { type: syslog, facility: AUTH } } }
+    postgres: { host: db.acme.example }
+    aws: { ${place}, network: { subnets: [subnet-0a1b2c3d], security-groups: [sg-0a1b2c3d] } }
+`;
+
 const needsAccount =
   "databases.orders.users.api.secrets-manager needs aws: { account: …, region: … } in environments.production";
 
@@ -46,11 +53,7 @@ export const aws: Malformed[] = [
       change(
         "organization.yaml",
         "  production:\n",
-        `  staging:
-    vault: { address: "https://vault.staging.acme.example", cidrs: [10.0.0.0/16], audit: { one: { type: file, path: /a }, two: { type: syslog, facility: AUTH } } }
-    postgres: { host: db.acme.example }
-    aws: { account: "111111111111", region: eu-west-1, network: { subnets: [subnet-0a1b2c3d], security-groups: [sg-0a1b2c3d] } }
-  production:
+        `${staging('account: "111111111111", region: eu-west-1')}  production:
 `,
       )(inAccount()(right)),
     expected: [
@@ -88,11 +91,7 @@ export const aws: Malformed[] = [
       change(
         "organization.yaml",
         "  production:\n",
-        `  staging:
-    vault: { address: "https://vault.staging.acme.example", cidrs: [10.0.0.0/16], audit: { one: { type: file, path: /a }, two: { type: syslog, facility: AUTH } } }
-    postgres: { host: db.acme.example }
-    aws: { account: "222222222222", region: eu-west-1, state: { bucket: state }, network: { subnets: [subnet-0a1b2c3d], security-groups: [sg-0a1b2c3d] } }
-  beside:
+        `${staging('account: "222222222222", region: eu-west-1, state: { bucket: state }')}  beside:
     aws: { account: "333333333333", region: eu-west-1, state: { bucket: mine } }
   production:
 `,

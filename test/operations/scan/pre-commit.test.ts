@@ -6,9 +6,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { parse } from "yaml";
 import { findDetectSecrets } from "../../../bench/scanners/install.ts";
-import { cacheHome } from "../../../local/cache-home.ts";
-import { platformOf } from "../../../local/toolchain/package.ts";
-import { installPython } from "../../../local/toolchain/python-package.ts";
+import { installPython, pinnedIn } from "../../../local/toolchain/python-package.ts";
 import { keyplane } from "../../cli/command.ts";
 import { realFiles } from "../../model/real.ts";
 import { sample } from "./plant.ts";
@@ -101,15 +99,9 @@ test("what detect-secrets' baseline knows is known to keyplane scan, unless its 
 
 /** A repository with our configuration, in which pre-commit runs. */
 async function hooked() {
-  const platform = platformOf(process.platform, process.arch);
   const runner = await installPython(
     { name: "pre-commit", what: "The runner of the hooks", module: "pre_commit" },
-    {
-      cache: join(cacheHome(process.env), "toolchain"),
-      platform,
-      environment: process.env,
-      requirements: join(import.meta.dirname, "pre-commit", "requirements.txt"),
-    },
+    pinnedIn(join(import.meta.dirname, "pre-commit")),
     () => {},
   );
   // GitHub is not reached from here: a repository with the same hook, which runs the package that PyPI has.
