@@ -24,7 +24,10 @@ export async function destroyExpired(
   const ended = journal.kept.filter((one) => !stays.has(one.version));
   if (ended.length === 0) return 0;
   const versions = ended.map((one) => one.version);
-  await vault.write(`${model.vault.mounts.kv}/destroy/${secret.source}`, { versions });
+  const { kv } = model.vault.mounts;
+  await vault.write(`${kv}/destroy/${secret.source}`, { versions });
+  // Nothing is kept any more: as many versions as the mount says.
+  if (stays.size === 0) await vault.write(`${kv}/metadata/${secret.source}`, { max_versions: 0 });
   const kept = journal.kept.filter((one) => stays.has(one.version));
   try {
     await writeJournal({ vault, model }, secret, { ...journal, kept }, version);

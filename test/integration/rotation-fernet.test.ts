@@ -138,12 +138,16 @@ for (const id of ["soma/crypto-fernet", "solo/encryption-key"]) {
       await destroyExpired({ vault: server.rotator, model: server.model }, it.subject.secret, it.clock.now()),
       0,
     );
+    const room = async () =>
+      (await server.root.read<{ max_versions: number }>(`${kv}/metadata/${path}`))?.max_versions;
+    assert.equal(await room(), 1000, "no later rotation pushes it out");
     const later = new Date(it.clock.now().getTime() + 31 * day);
     assert.equal(
       await destroyExpired({ vault: server.rotator, model: server.model }, it.subject.secret, later),
       1,
     );
     assert.equal(await readFields(server.rotator, kv, path, kept.version), undefined);
+    assert.equal(await room(), 0);
     await it.compose.end();
     const during = noneFailed(it.load.take());
     assert.ok(during.accepted > rotations * 200, `${during.accepted} requests`);
