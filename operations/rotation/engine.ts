@@ -8,6 +8,7 @@ import { drive, type Waits } from "./drive.ts";
 import { isPastReturn, isUnderWay, type Journal, owed, pastOf, type State, wasAsked } from "./journal.ts";
 import { type Kept, readJournal } from "./journal-store.ts";
 import { askHolder, isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease } from "./lease.ts";
+import { destroysNext } from "./retention.ts";
 import { type Backoff, isPassing, usualBackoff, withBackoff } from "./retry.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort, type Manner, type Patience, runOf, type Subject, usualPatience } from "./run.ts";
@@ -295,9 +296,7 @@ async function begin(
     startedAt: at,
     ...(options.commit !== undefined && { commit: options.commit }),
     since: at,
-    ...((options.destroysOld === true || (journal?.destroysOld === true && owed(journal) !== undefined)) && {
-      destroysOld: true,
-    }),
+    ...destroysNext(journal, options.destroysOld),
     ...(journal?.kept !== undefined && { kept: journal.kept }),
     skipped: [],
     history: journal === undefined ? [] : [pastOf(journal), ...journal.history].slice(0, maximumHistory),

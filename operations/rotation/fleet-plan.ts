@@ -54,7 +54,8 @@ async function planned(runner: Runner, status: Status, wanted: Wanted, now: Date
   }
   const reason = version === 0 ? "first" : asked;
   const { sinks, probes } = await subjectOf(runner, secret);
-  const plan = await planRotation(runner.model, secret, { reason, now, sinks, probes });
+  const destroys = runner.destroysOld === true && { destroysOld: true };
+  const plan = await planRotation(runner.model, secret, { reason, now, sinks, probes, ...destroys });
   const blackout = isHastened ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
   const evidence = await evidenceFor(runner, askingOf(status), reason);
   return {

@@ -14,6 +14,7 @@ import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
 import { clockOf, mannerOf, type Runner, subjectOf } from "./runner.ts";
 import { blackoutAt } from "./schedule.ts";
+import { settlesOf } from "./settles.ts";
 import { candidatesOf, type Left, type Status, statusOf, type Wanted } from "./status.ts";
 import { keyJournal } from "./transit.ts";
 
@@ -70,11 +71,17 @@ export async function rotateMany(
       return outcome;
     },
   });
+  const failed: Failed[] = [];
   for (const { secret, journal } of states) {
-    if (journal?.kept === undefined || runner.signal.aborted) continue;
-    const count = await destroyExpired(runner, secret, clock.now());
-    const text = `${count} old key(s) destroyed: their retention has ended`;
-    if (count > 0) runner.report({ subject: secret.id, state: "progress", text });
+    if (journal?.kept === undefined || journal.kept.length === 0 || runner.signal.aborted) continue;
+    try {
+      const count = await destroyExpired(runner, secret, clock.now());
+      const text = `${count} old key(s) destroyed: their retention has ended`;
+      if (count > 0) runner.report({ subject: secret.id, state: "progress", text });
+    } catch (error) {
+      // What has become of the others is told all the same.
+      failed.push({ secret: secret.id, error });
+    }
   }
   if (wanted.what !== "these") {
     await completeEvidence(runner, [
@@ -85,13 +92,14 @@ export async function rotateMany(
       })),
     ]);
   }
-  return rowsOf([...secrets, ...keys], ended, held, chosen.left);
+  return rowsOf([...secrets, ...keys], [...failed, ...ended], held, chosen.left);
 }
 
 function secretInTurn({ runner, wanted, wait }: Turn, { secret, journal: seen }: Status): Rotatable {
   const options = async () => ({ ...(await subjectOf(runner, secret)), ...mannerOf(runner), wait });
   return {
     id: secret.id,
+    settles: Math.max(0, ...secret.consumers.map((consumer) => settlesOf(runner.model, consumer))),
     seen,
     async look(now) {
       const [status] = await statusOf(runner, [secret], now);
@@ -218,9 +226,15 @@ export function boundsOf({ rotation }: Pick<Model, "rotation">, secrets: readonl
  */
 const callsPerRotation = 11;
 
+interface Failed {
+  secret: string;
+  outcome?: undefined;
+  error: unknown;
+}
+
 function rowsOf(
   all: readonly { id: string }[],
-  ended: Awaited<ReturnType<typeof runFleet<Outcome>>>["ended"],
+  ended: readonly (Failed | Awaited<ReturnType<typeof runFleet<Outcome>>>["ended"][number])[],
   held: readonly Held[],
   left: readonly Left[],
 ): Row[] {

@@ -1,3 +1,4 @@
+import type { Seconds } from "../../model/duration.ts";
 import type { Clock } from "./clock.ts";
 import { type Outcome, untouched } from "./engine.ts";
 import { isUnderWay, type Journal, owed } from "./journal.ts";
@@ -23,6 +24,8 @@ export interface Turn {
 /** What takes turns in a run: a secret or an encryption key. */
 export interface Rotatable {
   id: string;
+  /** The most that one of its consumers has to take up a new value where nobody sees it. */
+  settles: Seconds;
   /** Its journal when it was chosen. */
   seen: Journal | undefined;
   /** How it stands now, and whether it would still be chosen. @throws when it is retired meanwhile */
@@ -73,10 +76,9 @@ async function take(
   begins?: { reason: Reason; after?: string },
 ): Promise<Outcome> {
   const isUrgent = begins !== undefined && isShort(begins.reason);
-  const { rotation, services } = runner.model;
   // What has leaked is not left to a later run while those whom nobody sees take up the new value, signers after listeners.
-  const settles = isUrgent ? 2 * Math.max(0, ...services.map((service) => service.settles)) : 0;
-  const until = clock.now().getTime() + (rotation.watch + settles) * 1000 + stays;
+  const settles = isUrgent ? 2 * one.settles : 0;
+  const until = clock.now().getTime() + (runner.model.rotation.watch + settles) * 1000 + stays;
   let outcome = begins === undefined ? await one.resume() : await one.rotate(begins);
   while (isUnderWay(outcome) && !outcome.isStuck && (outcome.busy === undefined || isUrgent || wait)) {
     const now = clock.now().getTime();

@@ -6,6 +6,7 @@ import { pairNames } from "../values/shape.ts";
 import type { ConsumerProbe } from "./observer.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
+import { settlesOf } from "./settles.ts";
 
 /** What one consumer gets at one moment. */
 export interface PlannedDelivery {
@@ -54,6 +55,8 @@ export interface RotationPlan {
 
 export interface PlanOptions {
   reason: Reason;
+  /** Old encryption keys are destroyed at once. */
+  destroysOld?: boolean;
   now: Date;
   /** Looked at, never written. */
   sinks?(consumer: Consumer): Sink[];
@@ -64,7 +67,7 @@ export interface PlanOptions {
 export async function planRotation(
   model: Pick<Model, "services" | "rotation">,
   secret: Secret,
-  { reason, now, sinks = () => [], probes = () => [] }: PlanOptions,
+  { reason, destroysOld = false, now, sinks = () => [], probes = () => [] }: PlanOptions,
 ): Promise<RotationPlan> {
   const short = isShort(reason);
   const deliveries = (["listeners", "signers", "revocation"] as const).flatMap((moment) =>
@@ -102,7 +105,7 @@ export async function planRotation(
     unobservable: unseen.map(
       ({ place, why, settles }) => `${place}: ${why}; it has ${settles} s to take up a new one`,
     ),
-    skipped: short ? skipped(secret, model.rotation.watch) : [],
+    skipped: short ? skipped(secret, model.rotation.watch, destroysOld) : [],
   };
 }
 
@@ -169,13 +172,13 @@ interface Unseen {
 }
 
 async function unseenBy(
-  { services }: Pick<Model, "services">,
+  model: Pick<Model, "services">,
   secret: Secret,
   sinks: (consumer: Consumer) => Sink[],
 ): Promise<Unseen[]> {
   const found: Unseen[] = [];
   for (const consumer of secret.consumers) {
-    const { settles = 0 } = services.find(({ id }) => id === consumer.id) ?? {};
+    const settles = settlesOf(model, consumer);
     const places = sinks(consumer);
     const own = { consumer: consumer.id, settles };
     if (places.length === 0) found.push({ ...own, place: consumer.id, why: "reads Vault itself" });
@@ -198,14 +201,16 @@ function settlingOf(deliveries: PlannedDelivery[], unseen: Unseen[]): Seconds {
   return at("listeners") + at("signers");
 }
 
-function skipped(secret: Secret, watch: Seconds): string[] {
+function skipped(secret: Secret, watch: Seconds, destroysOld: boolean): string[] {
   return [
     `error rates are not watched (${watch} s)`,
     `the overlap of ${secret.rotate.overlap} s is cut short`,
     "the old value is not waited for to be unused",
     ...(secret.kind === "fernet"
       ? [
-          "the old key is taken from everybody, and stays in the source until its retention ends (--destroy-old-keys: not)",
+          destroysOld
+            ? "old keys are destroyed at once: what backups hold under them is lost"
+            : "the old key is taken from everybody, and stays in the source until its retention ends (--destroy-old-keys: not)",
         ]
       : []),
   ];

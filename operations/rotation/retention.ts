@@ -1,12 +1,21 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import { ConflictError } from "../values/kv.ts";
-import { isUnderWay, type Journal } from "./journal.ts";
+import { isUnderWay, type Journal, owed } from "./journal.ts";
 import { readJournal, writeJournal } from "./journal-store.ts";
 
 /** Source versions that stay for now. */
 export function keptAt({ kept = [] }: Pick<Journal, "kept">, now: Date): number[] {
   return kept.filter(({ until }) => Date.parse(until) > now.getTime()).map(({ version }) => version);
+}
+
+/** Whether a rotation that begins destroys old keys at once: asked now, or of the one that a journal still owes. */
+export function destroysNext(
+  journal: Journal | undefined,
+  asked: boolean | undefined,
+): Pick<Journal, "destroysOld"> {
+  const isOwed = journal?.destroysOld === true && owed(journal) !== undefined;
+  return asked === true || isOwed ? { destroysOld: true } : {};
 }
 
 /**
@@ -19,7 +28,7 @@ export async function destroyExpired(
   now: Date,
 ): Promise<number> {
   const { journal, version } = await readJournal({ vault, model }, secret);
-  if (journal?.kept === undefined || isUnderWay(journal)) return 0;
+  if (journal?.kept === undefined || journal.kept.length === 0 || isUnderWay(journal)) return 0;
   const stays = new Set(keptAt(journal, now));
   const ended = journal.kept.filter((one) => !stays.has(one.version));
   if (ended.length === 0) return 0;

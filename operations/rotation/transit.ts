@@ -28,6 +28,7 @@ import {
 import { told } from "./re-encryption/census.ts";
 import { migratePiece } from "./re-encryption/columns.ts";
 import { rewrapping, rowsBefore, transitCensus } from "./re-encryption/transit-ciphertext.ts";
+import { destroysNext } from "./retention.ts";
 import { isPassing, retryAfter } from "./retry.ts";
 import type { Reach, Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
@@ -179,7 +180,7 @@ async function begin(
     startedAt: at,
     ...(options.commit !== undefined && { commit: options.commit }),
     since: at,
-    ...destroys,
+    ...destroysNext(journal, options.destroysOld),
     skipped: [],
     history: journal === undefined ? [] : [pastOf(journal), ...journal.history].slice(0, maximumHistory),
   };

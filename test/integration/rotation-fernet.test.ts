@@ -83,7 +83,9 @@ async function services(t: { after(end: () => Promise<void>): void }, id: string
   const subject = await deployment.subject(declared);
   const said: string[] = [];
   const clock = await MovedClock.of(server.rotator);
-  const go = (given: Partial<Subject> & { reason?: "first" | "scheduled" | "compromise" } = {}) =>
+  const go = (
+    given: Partial<Subject> & { reason?: "first" | "scheduled" | "compromise"; destroysOld?: boolean } = {},
+  ) =>
     rotate({
       ...subject,
       reason: "scheduled",
@@ -148,6 +150,14 @@ for (const id of ["soma/crypto-fernet", "solo/encryption-key"]) {
     );
     assert.equal(await readFields(server.rotator, kv, path, kept.version), undefined);
     assert.equal(await room(), 0);
+    // Asked to, a compromise destroys what the one before it kept as well.
+    await it.go({ reason: "compromise" });
+    await it.go({ reason: "compromise", destroysOld: true });
+    const metadata = await server.root.read<{ versions: Record<string, { destroyed: boolean }> }>(
+      `${kv}/metadata/${path}`,
+    );
+    const left = Object.values(metadata?.versions ?? {}).filter(({ destroyed }) => !destroyed);
+    assert.deepEqual([left.length, await room()], [1, 0]);
     await it.compose.end();
     const during = noneFailed(it.load.take());
     assert.ok(during.accepted > rotations * 200, `${during.accepted} requests`);

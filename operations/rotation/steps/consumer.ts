@@ -6,6 +6,8 @@ import { ConflictError } from "../../values/kv.ts";
 import { fieldsAt, type Moment, orderAt, type Phase, phaseAt } from "../../values/phases.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
+import { after } from "../schedule.ts";
+import { settlesOf } from "../settles.ts";
 
 /** What a consumer is to hold: a source version in one of its phases. */
 export interface Wanted {
@@ -197,9 +199,8 @@ function isBrought({ journal }: Run, once: string): boolean {
 }
 
 /** Nobody can see what it runs: it is taken to run it once its service has had the time that the catalogue gives it. */
-function takeUnseen(run: Run, { id }: Consumer, once: string): void {
-  const settles = run.model.services.find((service) => service.id === id)?.settles ?? 0;
-  const end = new Date(run.clock.now().getTime() + settles * 1000).toISOString();
+function takeUnseen(run: Run, consumer: Consumer, once: string): void {
+  const end = after(run.clock.now(), settlesOf(run.model, consumer)).toISOString();
   run.change({ unseen: { ...run.journal.unseen, [once]: end } });
 }
 

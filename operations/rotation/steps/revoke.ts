@@ -63,7 +63,14 @@ async function keepOld(run: Run): Promise<void> {
   const { secret, journal, clock } = run;
   const { switchedAt, since, from, kept = [], destroysOld } = journal;
   const until = after(new Date(switchedAt ?? since), secret.rotate.overlap);
-  if (secret.kind !== "fernet" || !run.isShort || until <= clock.now()) return;
+  if (secret.kind !== "fernet" || !run.isShort) return;
+  const metadata = `${run.model.vault.mounts.kv}/metadata/${secret.source}`;
+  if (destroysOld === true && kept.length > 0) {
+    // What earlier ones kept goes as well.
+    await run.act(() => run.vault.write(metadata, { max_versions: 0 }));
+    run.change({ kept: [] });
+  }
+  if (until <= clock.now()) return;
   if (destroysOld === true) {
     run.skip(
       `the old key was not kept for ${secret.rotate.overlap} s: it is destroyed, and what backups hold under it is lost`,
@@ -71,8 +78,7 @@ async function keepOld(run: Run): Promise<void> {
     return;
   }
   if (kept.some(({ version }) => version === from)) return;
-  const { kv } = run.model.vault.mounts;
-  await run.act(() => run.vault.write(`${kv}/metadata/${secret.source}`, { max_versions: whileKept }));
+  await run.act(() => run.vault.write(metadata, { max_versions: whileKept }));
   run.change({ kept: [...kept, { version: from, until: until.toISOString() }] });
   run.note(
     `the old key is kept as version ${from} of ${secret.source} until ${until.toISOString()}, and given to nobody: backups may ` +

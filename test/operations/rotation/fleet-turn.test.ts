@@ -24,13 +24,13 @@ for (const [reason, ends, seconds] of [
     });
     const next = [() => waits("observe-signers"), (): Outcome => ({ ...outcome, state: "done" })];
     const one: Rotatable = {
-      ...{ id: "titan/hmac", seen: undefined },
+      ...{ id: "titan/hmac", seen: undefined, settles: 360 },
       look: async () => ({ journal: undefined, isChosen: true, mayBegin: async () => {} }),
       rotate: async () => waits("observe-listeners"),
       resume: async () => next.shift()?.() ?? assert.fail("it had ended"),
       keep: async () => {},
     };
-    const model = { rotation: { watch: 0 }, services: [{ settles: 360 }] };
+    const model = { rotation: { watch: 0 } };
     const runner = { model, signal: new AbortController().signal } as unknown as Runner;
     const wanted = { what: "these", reason: reason as Exclude<Reason, "first"> } as const;
     const ended = await clock.run(takeTurn({ runner, clock, wanted, wait: false }, one));
