@@ -6,6 +6,7 @@ import type { WidenedToken } from "../operations/gates/live.ts";
 import type { PlatformRole } from "../operations/login.ts";
 import type { Check } from "../policies/check.ts";
 import type { Invocation } from "./command.ts";
+import { UsageError } from "./exit.ts";
 
 /**
  * The first gate, as the engine's own previews of every stack counted it.
@@ -25,7 +26,10 @@ export async function previewedGate(
     .map(({ stack }) => stack);
   const { environment } = model;
   return recordedPreview({ environment, commit, stacks, declared }, (stack) =>
-    readFile(join(folder, `${stack}.json`), "utf8").catch(() => undefined),
+    readFile(join(folder, `${stack}.json`), "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+      return undefined;
+    }),
   );
 }
 
@@ -94,7 +98,7 @@ export async function liveTest(
   role: PlatformRole,
   audit: { files: readonly string[]; commands: readonly string[] },
 ): Promise<{ gate: Gate; lines: string[] }> {
-  const [{ liveGate, probe }, { withSession, withVault }] = await Promise.all([
+  const [{ liveGate, probe }, { modelOf, withSession, withVault }] = await Promise.all([
     import("../operations/gates/live.ts"),
     import("./session.ts"),
   ]);
@@ -119,6 +123,14 @@ export async function liveTest(
     import("../operations/audit/trail.ts"),
     import("../operations/audit/command.ts"),
   ]);
+  const given = audit.files.length + audit.commands.length;
+  const { audit: devices } = (await modelOf(invocation)).vault;
+  if (given > 0 && given !== devices.length) {
+    const names = devices.map(({ name }) => name).join(", ");
+    throw new UsageError(
+      `${invocation.environment} has ${devices.length} audit devices (${names}), and lines of ${given} are given: write --audit-log or --audit-command once for each`,
+    );
+  }
   const collected = audit.commands.map((command) => new AuditCommand(command));
   const trail =
     audit.files.length + collected.length > 0 ? await AuditTrail.follow(audit.files, collected) : undefined;
@@ -140,10 +152,9 @@ export async function liveTest(
   async function jobTokens(own: PlatformRole): Promise<WidenedToken[]> {
     const { ACTIONS_ID_TOKEN_REQUEST_URL: url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: bearer } = process.env;
     if (!url || !bearer) return [];
-    const [{ gitHubToken }, { platformRoles }, { modelOf }] = await Promise.all([
+    const [{ gitHubToken }, { platformRoles }] = await Promise.all([
       import("../operations/login.ts"),
       import("../model/derive/platform.ts"),
-      import("./session.ts"),
     ]);
     const { github } = await modelOf(invocation);
     const others = platformRoles.filter((each) => each !== own);

@@ -80,16 +80,21 @@ interface Gated {
 
 /** The gates that were asked for beside the first, with what the probes saw. */
 async function otherGates(invocation: Invocation, model: Model, checked: Check): Promise<Gated> {
-  const { state, live, previewed, evidence } = invocation.options;
+  const { state, live, previewed, evidence, auditLog, auditCommand } = invocation.options;
   if (evidence !== undefined && typeof previewed !== "string") {
     throw new UsageError(
       "--evidence needs --previewed: the first gate is what the engine's own preview counted, by `keyplane judge --record`",
     );
   }
-  if (state !== true && live !== true) {
-    if (evidence !== undefined) throw new UsageError("--evidence is of all three gates: add --state --live");
-    return { gates: [], lines: [] };
+  if (evidence !== undefined && (state !== true || live !== true))
+    throw new UsageError("--evidence is of all three gates: add --state --live");
+  const reads = auditLog !== undefined || auditCommand !== undefined;
+  if (reads && (live !== true || model.environment === "local")) {
+    throw new UsageError(
+      "--audit-log and --audit-command are for --live, of an environment whose devices this machine does not know: leave them out",
+    );
   }
+  if (state !== true && live !== true && previewed === undefined) return { gates: [], lines: [] };
   const { liveTest, previewGate, previewedGate, stateGate } = await import("./check-gates.ts");
   const { lineOf } = await import("../operations/gates/gate.ts");
   const gates = [

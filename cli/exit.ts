@@ -35,6 +35,7 @@ export const codes: Record<string, ExitCode> = {
   RotationError: exit.input,
   SecretsManagerError: exit.input,
   ValueError: exit.input,
+  AuditCommandError: exit.finding,
   CiphertextRemainsError: exit.finding,
   EvidenceError: exit.finding,
   GateError: exit.finding,

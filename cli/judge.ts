@@ -55,10 +55,13 @@ export function command(): Command {
       if (invocation.dryRun) {
         return { json: undefined, text: `Would run the ${asked.kind} of ${asked.stack} and count.` };
       }
+      const kept = typeof record === "string" ? join(record, `${asked.stack}.json`) : undefined;
+      // What an earlier run recorded is no word on this one, however it ends.
+      if (kept !== undefined) await rm(kept, { force: true });
       const { log, code } = await run(asked.words);
       const result = await resultOf(asked, log, code);
-      if (typeof record === "string" && result.code === exit.clean) {
-        await keep(record, { environment: invocation.environment, stack: asked.stack, commit }, log);
+      if (kept !== undefined && result.code === exit.clean) {
+        await keep(kept, { environment: invocation.environment, stack: asked.stack, commit }, log);
       }
       return result;
     },
@@ -77,8 +80,8 @@ async function run(words: string[]): Promise<{ log: RunLog; code: number }> {
     import("../operations/delivery/memory-folder.ts"),
     import("../operations/gates/run-log.ts"),
   ]);
-  const { path: folder } = await memory.makePrivateFolder(process.env);
   const home = await homeWithoutLogs(process.cwd(), process.env);
+  const { path: folder } = await memory.makePrivateFolder(process.env);
   try {
     const file = join(folder, "events");
     // The flag is one of those for other programs; the SDK's Automation API reads the engine's events by it as well.
@@ -116,7 +119,7 @@ async function resultOf(
 }
 
 async function keep(
-  folder: string,
+  file: string,
   of: { environment: string; stack: string; commit: string },
   log: RunLog,
 ): Promise<void> {
@@ -125,5 +128,5 @@ async function keep(
     import("./report-file.ts"),
   ]);
   const text = JSON.stringify(previewRecord(of, log.gate("preview")));
-  await writeReport(join(folder, `${of.stack}.json`), `${text}\n`);
+  await writeReport(file, `${text}\n`);
 }

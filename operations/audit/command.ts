@@ -21,24 +21,45 @@ export class AuditCommand {
     this.#patience = times;
   }
 
-  /** Asks again until an entry has all that is wanted of it; undefined when the time is over. */
+  /**
+   * Asks again until an entry has all that is wanted of it; undefined when the time is over.
+   * @throws AuditCommandError where the last answer was none
+   */
   async find(wanted: Partial<AuditEntry>): Promise<AuditEntry | undefined> {
     const { within, every } = this.#patience;
     const end = Date.now() + within;
     for (;;) {
-      const found = (await this.#entries(wanted)).find((entry) => has(entry, wanted));
-      if (found !== undefined || Date.now() >= end) return found;
+      const left = Math.max(end - Date.now(), every);
+      const found = await this.#entries(wanted, left).catch((error: unknown) => failure(error));
+      if (Array.isArray(found)) {
+        const entry = found.find((each) => has(each, wanted));
+        if (entry !== undefined || Date.now() >= end) return entry;
+      } else if (Date.now() >= end) throw found;
       await wait(every);
     }
   }
 
-  async #entries({ requestId = "" }: Partial<AuditEntry>): Promise<AuditEntry[]> {
+  async #entries({ requestId = "" }: Partial<AuditEntry>, timeout: number): Promise<AuditEntry[]> {
     const { VAULT_TOKEN: _, ...environment } = process.env;
     const { stdout } = await promisify(execFile)("sh", ["-c", this.#command], {
       env: { ...environment, KEYPLANE_REQUEST_ID: requestId },
       maxBuffer: 256 * 1024 ** 2,
-      timeout: patience.within,
+      timeout,
     });
     return stdout.split("\n").flatMap((line) => normalise(line) ?? []);
   }
+}
+
+/** A command that was to print audit lines ended otherwise. */
+export class AuditCommandError extends Error {
+  override name = "AuditCommandError";
+}
+
+/** What it says may quote what it reads: only how it ended is told. */
+function failure(cause: unknown): AuditCommandError {
+  const { code, signal } = cause as { code?: number | string; signal?: string };
+  const how = signal ? `was ended by ${signal}` : `ended with ${code ?? "an error"}`;
+  return new AuditCommandError(`a command of --audit-command ${how}: run it in a shell to see why`, {
+    cause,
+  });
 }

@@ -18,7 +18,11 @@ export class AuditTrail {
   /** @param collected further devices, whose lines lie elsewhere */
   static async follow(paths: readonly string[], collected: readonly Source[] = []): Promise<AuditTrail> {
     const files = await Promise.all(paths.map((path) => AuditFile.fromEnd(path)));
-    return new AuditTrail([...files, ...collected]);
+    // A file that cannot be read has no entry: that is what is found out here.
+    const read = files.map((file) => ({
+      find: (wanted: Partial<AuditEntry>) => file.find(wanted).catch(() => undefined),
+    }));
+    return new AuditTrail([...read, ...collected]);
   }
 
   /**
@@ -33,12 +37,12 @@ export class AuditTrail {
     return this.find(wanted);
   }
 
-  /** The first entry since the trail is followed that has all that is wanted of it, of a request that somebody else made. */
+  /**
+   * The first entry that has all that is wanted of it, of a request that somebody else made: in files, since the trail is
+   * followed.
+   */
   async find(wanted: Partial<AuditEntry>): Promise<AuditEntry | undefined> {
-    const [found, ...others] = await Promise.all(
-      // What cannot be read has no entry: that is what is found out here.
-      this.#sources.map((source) => source.find(wanted).catch(() => undefined)),
-    );
+    const [found, ...others] = await Promise.all(this.#sources.map((source) => source.find(wanted)));
     return others.every((other) => other?.requestId === found?.requestId) ? found : undefined;
   }
 }

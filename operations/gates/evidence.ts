@@ -69,7 +69,7 @@ export function requireGateEvidence(
   const untried = found.gates.flatMap(({ read = [] }) => read).filter((name) => !acceptRead.includes(name));
   if (untried.length > 0) {
     throw refuse(
-      `${environment} only read, and did not try: ${untried.join(", ")} (give its check an audit log, --audit-log, ` +
+      `${environment} only read, and did not try: ${untried.join(", ")} (give its check its audit lines, --audit-log or --audit-command, ` +
         "or accept it by name with --accept-read)",
     );
   }

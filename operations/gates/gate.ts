@@ -85,14 +85,17 @@ export function lineOf(gate: Gate): string {
 
 /** Why a gate lets nothing pass, and what was made before it. */
 export function stopped(stack: string, gate: Gate, made: readonly string[]): GateError {
-  const violated = gate.findings.filter(({ verdict }) => verdict === "violated");
+  const of = (wanted: GateFinding["verdict"]) => gate.findings.filter(({ verdict }) => verdict === wanted);
+  const violated = of("violated");
+  // All was judged, and what is left open stands in the way.
+  const open = gate.judged >= gate.of ? of("pending") : [];
   const before =
     gate.gate === "preview" || made.length === 0
       ? "nothing was changed"
       : `this run had made ${made.length} change(s): ${made.join(", ")}; correct the catalogue and run it again`;
   const what =
-    violated.length > 0
-      ? violated.map(findingLine).join("\n")
+    violated.length + open.length > 0
+      ? [...violated.map(findingLine), ...open.map((one) => `pending: ${findingLine(one)}`)].join("\n")
       : `the policy pack judged ${gate.judged} of ${gate.of} resources: what was not judged has not passed`;
   return new GateError(`the policies stop ${stack} (${before}):\n${what}`, gate);
 }

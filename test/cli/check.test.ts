@@ -3,6 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { TestRepository } from "../operations/scan/repositories.ts";
 import { wide } from "../policies/organization.ts";
 import { keyplane } from "./command.ts";
 
@@ -73,4 +74,32 @@ test("`check --evidence` is refused without what the engine's own preview counte
   const { code, stderr } = await keyplane(words, { env });
   assert.equal(code, 2);
   assert.match(stderr, /--evidence needs --previewed: .*`keyplane judge --record`/);
+});
+
+for (const [what, words, code, why] of [
+  ["--audit-log without --live", ["--audit-log", "/a"], 2, /--audit-log and --audit-command are for --live/],
+  [
+    "lines of one device where there are two",
+    ["--live", "--audit-command", "true"],
+    2,
+    /staging has 2 audit devices \(\S+, \S+\), and lines of 1 are given: write --audit-log or --audit-command once for each/,
+  ],
+] as const) {
+  test(`\`check\` looks at what it is given: ${what}`, async () => {
+    const run = await keyplane(["check", "--environment", "staging", ...words], { env });
+    assert.equal(run.code, code, run.stderr);
+    assert.match(run.stderr, why);
+  });
+}
+
+test("`check --previewed` by itself refuses a stack of which no preview was judged", async () => {
+  const repository = await TestRepository.make();
+  const catalogue = join(repository.root, "catalogue");
+  await cp("catalogue", catalogue, { recursive: true });
+  repository.git("add", "--all");
+  repository.git("commit", "--quiet", "--message", "The catalogue");
+  const words = ["check", "--environment", "staging", "--catalogue", catalogue, "--previewed", folder];
+  const { code, stderr } = await keyplane(words, { env: { PATH: process.env.PATH ?? "" } });
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /no preview of the stack staging was judged: preview it by `keyplane judge/);
 });

@@ -90,6 +90,16 @@ suite("the preview of staging", () => {
     assert.deepEqual([gate.gate, gate.judged, gate.of], ["preview", of.declared + 3, of.declared + 3]);
   });
 
+  test("is no longer recorded once another one is not judged", async () => {
+    const record = join(folder, "previewed");
+    const { code } = await project.judge("staging", preview, {
+      options: ["--record", record],
+      env: await instead("exit 0", project),
+    });
+    assert.equal(code, 1);
+    assert.deepEqual(await readdir(record), []);
+  });
+
   test("leaves none of Pulumi's own logs, in which secrets stand in clear (R54)", async () => {
     const logs = await readdir(join(folder, "staging", "home", "logs"));
     assert.deepEqual(
@@ -98,6 +108,13 @@ suite("the preview of staging", () => {
     );
   });
 });
+
+/** Another `pulumi` first on PATH: a script, in which `$pulumi` is the real one. */
+async function instead(script: string, { pulumi, env } = small): Promise<Record<string, string>> {
+  const bin = await mkdtemp(join(folder, "instead-"));
+  await writeFile(join(bin, "pulumi"), `#!/bin/sh\npulumi="${pulumi}"\n${script}\n`, { mode: 0o700 });
+  return { PATH: [bin, env.PATH].join(delimiter) };
+}
 
 /** The repository as a commit of its own: what is recorded is of one. */
 async function clone(project: PulumiProject): Promise<{ commit: string }> {
@@ -133,12 +150,6 @@ test("what is secret in a preview that passes is in no file and no output afterw
 });
 
 suite("a preview that was not judged is refused:", () => {
-  /** Another `pulumi` first on PATH: a script, in which `$pulumi` is the real one. */
-  async function instead(script: string): Promise<Record<string, string>> {
-    const bin = await mkdtemp(join(folder, "instead-"));
-    await writeFile(join(bin, "pulumi"), `#!/bin/sh\npulumi="${small.pulumi}"\n${script}\n`, { mode: 0o700 });
-    return { PATH: [bin, small.env.PATH].join(delimiter) };
-  }
   const withoutPack =
     'for word; do shift; case "$word" in --policy-pack) skip=1;; *) [ -n "$skip" ] || set -- "$@" "$word"; skip=;; esac; done\n' +
     'exec "$pulumi" "$@"';

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { type GateEvidence, gateEvidence, requireGateEvidence } from "../../../operations/gates/evidence.ts";
-import { type Gate, lineOf, outcomeOf, verdictOf } from "../../../operations/gates/gate.ts";
+import { type Gate, lineOf, outcomeOf, stopped, verdictOf } from "../../../operations/gates/gate.ts";
 import { liveGate } from "../../../operations/gates/live.ts";
 import { PolicyLog } from "../../../operations/gates/policy-events.ts";
 import { judgeState } from "../../../operations/gates/state.ts";
@@ -32,6 +32,15 @@ suite("one verdict of three gates", () => {
       );
     });
   }
+  test("where all was judged and something is left open, what that is is said, not that too little was judged", () => {
+    const { message } = stopped("staging", gate("state", { findings: [finding("pending")] }), [
+      "create Policy a",
+    ]);
+    assert.match(
+      message,
+      /^the policies stop staging \(this run had made 1 change.*\):\npending: a-rule: m$/,
+    );
+  });
   for (const [what, more] of Object.entries({
     "one violation": { findings: [finding("violated")] },
     "nothing judged": { judged: 0, of: 0 },
@@ -73,7 +82,7 @@ suite("what of the live system was only read", () => {
       requireGateEvidence(text, { environment: "staging", commit, acceptRead });
     assert.throws(
       () => held([]),
-      /staging only read, and did not try: mfa, audit \(give its check an audit log/,
+      /staging only read, and did not try: mfa, audit \(give its check its audit lines, --audit-log or --audit-command,/,
     );
     assert.throws(() => held(["mfa"]), /did not try: audit \(/);
     assert.doesNotThrow(() => held(["mfa", "audit"]));

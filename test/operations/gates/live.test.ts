@@ -60,7 +60,6 @@ suite("a read is looked for where the audit devices' lines are collected (R51)",
   for (const [what, command] of Object.entries({
     "has nothing": "true",
     "has other requests alone": 'grep -v "$KEYPLANE_REQUEST_ID" "$FIRST"',
-    "does not answer": "exit 3",
     "prints what is no line of Vault's": 'echo \'{"type":"response"}\'',
   })) {
     test(`fails where one device's collector ${what}`, async () => {
@@ -70,6 +69,15 @@ suite("a read is looked for where the audit devices' lines are collected (R51)",
       assert.equal(seen, "tried: its line is not in every device");
     });
   }
+  test("names a collector's command that does not answer, after it was asked again (R51)", async () => {
+    await assert.rejects(audited([`cat ${file("second")}`, "exit 3"]), {
+      name: "AuditCommandError",
+      message: "a command of --audit-command ended with 3: run it in a shell to see why",
+    });
+    const mark = join(server.folder, "failed");
+    const once = `[ -e ${mark} ] && cat ${file("first")} || { touch ${mark}; exit 3; }`;
+    assert.equal((await audited([once], { within: 60_000, every: 50 })).holds, true);
+  });
   test("is asked for again, for collectors have a line later", async () => {
     const mark = join(server.folder, "asked");
     const late = `[ -e ${mark} ] && cat ${file("first")} || touch ${mark}`;
