@@ -73,18 +73,20 @@ suite("actionlint, and in it shellcheck of every script", () => {
     const shellcheck = await findShellcheck(() => {});
     const words = ["-no-color", `-shellcheck=${shellcheck}`, "-pyflakes=", ...files];
     return promisify(execFile)(actionlint, words).then(
-      ({ stdout }) => stdout,
-      ({ stdout }: { stdout: string }) => stdout,
+      ({ stdout }) => ({ code: 0, stdout }),
+      ({ code, stdout }: { code: number; stdout: string }) => ({ code, stdout }),
     );
   };
-  test("find nothing in the workflows", async () => assert.equal(await lint(), ""));
+  test("find nothing in the workflows", async () => assert.deepEqual(await lint(), { code: 0, stdout: "" }));
   test("would find a variable that is not quoted", async () => {
     const text = readFileSync(join(folder, "drift.yml"), "utf8");
     const wrong = text.replace('--stack "$stack"', "--stack $stack");
     assert.notEqual(wrong, text);
     const file = join(await mkdtemp(join(tmpdir(), "keyplane-lint-")), "drift.yml");
     await writeFile(file, wrong);
-    assert.match(await lint(file), /SC2086/);
+    const { code, stdout } = await lint(file);
+    assert.equal(code, 1);
+    assert.match(stdout, /SC2086/);
     await rm(dirname(file), { recursive: true });
   });
 });
@@ -107,10 +109,12 @@ test("zizmor finds nothing in the workflows, and would exit with its findings", 
 
 test("no workflow runs the program but by the command that counts what the policies judged", () => {
   const runs = jobs.flatMap(({ job }) => job.steps.map(({ run = "" }) => run));
-  const lines = runs.flatMap((run) => run.split("\n")).filter((line) => /\bpulumi (preview|up) /.test(line));
+  const lines = runs
+    .flatMap((run) => run.split("\n"))
+    .filter((line) => /\bpulumi (preview|up|destroy)\b/.test(line));
   assert.equal(lines.length, 5);
   for (const line of lines)
-    assert.match(line, /npx keyplane judge --environment \S+ .*-- pulumi (preview|up) /);
+    assert.match(line, /npx keyplane judge --environment \S+ .*-- pulumi (preview|up)\b/);
 });
 
 test("whoever runs the program for an environment has made the code of its functions before", () => {
@@ -120,7 +124,7 @@ test("whoever runs the program for an environment has made the code of its funct
     for (const { run = "" } of job.steps) {
       const [, made] = /^npx keyplane bundle --environment (\S+)$/.exec(run) ?? [];
       if (made !== undefined) bundled.add(made);
-      if (!/\bpulumi (preview|up) /.test(run)) continue;
+      if (!/\bpulumi (preview|up|destroy)\b/.test(run)) continue;
       // Each stack of the environment, in order, and none by a name that parts do not have.
       const [, environment = ""] =
         /^stacks=\$\(npx keyplane stacks --environment (\S+)\)\nfor stack in \$stacks; do\n.* pulumi (?:preview|up) --stack "\$stack" .*\ndone\n$/.exec(

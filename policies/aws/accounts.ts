@@ -30,10 +30,13 @@ export const oneAccount: StackRule = {
       for (const resource of ofType(resources, type)) {
         const all = statementsOf(resource);
         own ??= accountNamed(all);
+        const said = new Set<string>();
         for (const [who, asker] of outsiders(all, own)) {
           const statement = letting(all, asker, { service });
-          if (statement !== undefined)
-            yield { urn: resource.urn, message: `${called(statement)} lets ${who}` };
+          const message = statement && `${called(statement)} lets ${who}`;
+          if (message === undefined || said.has(message)) continue;
+          said.add(message);
+          yield { urn: resource.urn, message };
         }
       }
     }
@@ -69,29 +72,42 @@ const anotherAccount = (own: string | undefined) =>
   own === "999999999999" ? "888888888888" : "999999999999";
 
 /** Everybody outside whom statements might let in, as a message calls them. */
-function outsiders(all: Statement[], own: string | undefined): Map<string, Asker> {
-  const found = new Map<string, Asker>();
+function* outsiders(all: Statement[], own: string | undefined): Iterable<[who: string, Asker]> {
   const other = anotherAccount(own);
-  const anybody = stranger(`arn:aws:iam::${other}:role/anybody`, other);
+  const compared = all.filter(({ allow }) => allow).flatMap(({ comparisons }) => comparisons);
+  const values = compared.flatMap((comparison) => comparison.values);
+  // An account that a condition alone names is let in by that.
+  const accounts = new Set([other, ...values.flatMap((value) => value.match(/\b\d{12}\b/g) ?? [])]);
+  if (own !== undefined) accounts.delete(own);
+  const roles = compared.flatMap(({ key, values }) => (key === "aws:principalarn" ? values : []));
   for (const { allow, principals, notPrincipals } of all) {
     if (!allow) continue;
-    if (notPrincipals || principals.includes("*")) {
-      found.set("every account in", anybody);
-      found.set("services act for another account", serviceFor("any.amazonaws.com", other));
+    const isOpen = notPrincipals || principals.includes("*");
+    for (const account of accounts) {
+      const whose = account === other ? "another account" : `account ${account}`;
+      if (isOpen) {
+        const arns = [
+          `arn:aws:iam::${account}:role/anybody`,
+          ...roles.filter((arn) => arn.includes(account)),
+        ];
+        for (const arn of arns)
+          yield [account === other ? "every account in" : `${whose} in`, stranger(arn, account)];
+        yield [`services act for ${whose}`, serviceFor("any.amazonaws.com", account)];
+      }
+      for (const principal of notPrincipals ? [] : principals) {
+        if (!principal.startsWith("Service ")) continue;
+        const service = principal.slice("Service ".length);
+        yield [`${service} act for ${whose}`, serviceFor(service, account)];
+      }
     }
     for (const principal of notPrincipals ? [] : principals) {
-      if (principal.startsWith("Service ")) {
-        const service = principal.slice("Service ".length);
-        found.set(`${service} act for another account`, serviceFor(service, other));
-      }
       const account = accountIn(principal);
       if (account === undefined || account === own) continue;
       const name = principal.slice("AWS ".length);
       const arn = /:(role|user|assumed-role)\//.test(name) ? name : `arn:aws:iam::${account}:role/anybody`;
-      found.set(`account ${account} in`, stranger(arn, account));
+      yield [`account ${account} in`, stranger(arn, account)];
     }
   }
-  return found;
 }
 
 /** The account of the first principal that is of one. */

@@ -1,4 +1,4 @@
-import { type Comparison, matches } from "./document.ts";
+import { type Comparison, isPattern, matches } from "./document.ts";
 
 /** What a request says of a key; undefined where it does not say. */
 export type Said = string | undefined;
@@ -15,10 +15,12 @@ export function holds({ operator, of, ifExists, values }: Comparison, said: Said
   if (values.some((value) => value.includes("${"))) return undefined;
   const compare = operators[operator.replace("not", "")];
   if (compare === undefined) return undefined;
-  return values.some((value) => compare(value, said)) !== isNegation;
+  const answers = values.map((value) => compare(value, said));
+  if (answers.includes(true)) return !isNegation;
+  return answers.includes(undefined) ? undefined : isNegation;
 }
 
-const operators: Record<string, (value: string, said: string) => boolean> = {
+const operators: Record<string, (value: string, said: string) => boolean | undefined> = {
   stringequals: (value, said) => value === said,
   stringequalsignorecase: (value, said) => value.toLowerCase() === said.toLowerCase(),
   stringlike: matches,
@@ -39,10 +41,14 @@ function ordered(kind: string, read: (text: string) => number): typeof operators
   };
 }
 
-/** Part by part: a pattern in one part of an ARN reaches into no other, but the last has colons of its own. */
-function likeArn(pattern: string, said: string): boolean {
+/**
+ * Part by part: a pattern in one part of an ARN reaches into no other, but the last has colons of its own. What a pattern
+ * of fewer parts is for cannot be told here.
+ */
+function likeArn(pattern: string, said: string): boolean | undefined {
   const [wanted, given] = [parts(pattern), parts(said)];
-  if (wanted.length < 6 || given.length < 6) return false;
+  if (wanted.length < 6) return isPattern(pattern) ? undefined : false;
+  if (given.length < 6) return false;
   return wanted.every((part, index) => matches(part, given[index] ?? ""));
 }
 

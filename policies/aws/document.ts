@@ -115,10 +115,13 @@ function principals(value: unknown): string[] {
 function conditions(value: unknown): Statement["conditions"] {
   const found = new Map<string, Map<string, string[]>>();
   for (const [operator, keys] of Object.entries(record(value))) {
-    const compared = new Map<string, string[]>();
-    for (const [key, values] of Object.entries(record(keys)))
-      compared.set(key.toLowerCase(), textsOf(values));
-    found.set(operator.toLowerCase().replace(/ifexists$/, ""), compared);
+    const name = operator.toLowerCase().replace(/ifexists$/, "");
+    const compared = found.get(name) ?? new Map<string, string[]>();
+    for (const [key, values] of Object.entries(record(keys))) {
+      const before = compared.get(key.toLowerCase()) ?? [];
+      compared.set(key.toLowerCase(), [...before, ...textsOf(values)]);
+    }
+    found.set(name, compared);
   }
   return found;
 }

@@ -102,7 +102,6 @@ export const trailSeesData: StackRule = {
   *judgeStack(resources) {
     const functions = ofType(resources, aws.function);
     for (const { urn, props } of ofType(resources, aws.trail)) {
-      if (props.advancedEventSelectors !== undefined) continue;
       const values = (wanted: string) =>
         records(props.eventSelectors)
           .flatMap(({ dataResources }) => records(dataResources))

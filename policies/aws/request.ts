@@ -181,9 +181,11 @@ export function letting(
 /** One action for each that a statement is for. */
 function actionsOf({ actions, notActions }: Statement, service: string): string[] {
   if (notActions) return [`${service}:any`];
-  return actions
-    .map((action) => (action === "*" ? `${service}:any` : filled(action)))
-    .filter((action) => action.startsWith(`${service}:`));
+  return actions.flatMap((action) => {
+    if (action === "*") return [`${service}:any`];
+    const [of = "", ...name] = action.split(":");
+    return matches(of, service) ? [`${service}:${filled(name.join(":"))}`] : [];
+  });
 }
 
 /** What a statement may be about: where it does not say, whatever the document names, and a bucket with what is in it. */

@@ -9,6 +9,7 @@ export interface AclRule {
   capabilities: string[];
   /** Names of its other settings, such as allowed_parameters. */
   settings: string[];
+  /** Its answers are wrapped, for some time. */
   wrapped: boolean;
   /** Names that allowed_parameters admits; absent where it admits any. */
   parameters?: string[];
@@ -98,9 +99,14 @@ function ruleOf(path: string, said: Map<string, Value>): AclRule {
     requests: aclPath(path),
     capabilities,
     settings,
-    wrapped: said.has("min_wrapping_ttl"),
+    wrapped: isSome(said.get("min_wrapping_ttl")),
     ...(parameters !== undefined && { parameters }),
   };
+}
+
+/** A duration that is not nothing: Vault takes 0 for none. */
+function isSome(duration: Value | undefined): boolean {
+  return typeof duration === "string" && /[1-9]/.test(duration);
 }
 
 /** Their names; nothing where any is admitted: none is named then, or "*". */

@@ -71,7 +71,7 @@ test("whatever a rule judges once it is known is pending by that rule before, an
 });
 
 test("every rule reports at least one mutation of the shipped program: none judges nothing", () => {
-  const reporting = new Set([...outcomes.values()].flatMap(({ rules, pending }) => [...rules, ...pending]));
+  const reporting = new Set([...outcomes.values()].flatMap(({ rules }) => [...rules]));
   const declared = new Set([...outcomes.keys()].map((what) => /^[^. ]+/.exec(what)?.[0] ?? ""));
   assert.deepEqual(
     rules

@@ -74,6 +74,8 @@ suite("every statement of every key's policy, each element of it dropped, widene
           wrong.push(`${mutant.what}: lets in ${entered.join(", ") || "nobody"}`);
       }
       assert.deepEqual(wrong, []);
+      const { lockedOut, opened, neither, notTaken } = counts;
+      assert.ok(opened > 0 && neither > 0 && notTaken < lockedOut + opened + neither, JSON.stringify(counts));
       for (const [what, count] of Object.entries(counts)) t.diagnostic(`${what}: ${count}`);
     });
   }

@@ -1,7 +1,8 @@
 import type { PolicyDocument, PolicyStatement } from "../../../model/aws.ts";
 import { allowed } from "./simulator.ts";
 
-export const stranger = "999999999999";
+/** No account that a rule thinks of by itself. */
+export const stranger = "876543210987";
 
 /** Every right that IAM can give; what is decided is then the resource's own policy. */
 const everything: PolicyDocument = {

@@ -70,6 +70,8 @@ suite("every statement of what else has a policy of its own, in each way that th
         }
       }
       assert.deepEqual(wrong, []);
+      const { opened, closed, notTaken } = counts;
+      assert.ok(opened > 0 && closed > 0 && notTaken < opened + closed, JSON.stringify(counts));
       for (const [what, count] of Object.entries(counts)) t.diagnostic(`${what}: ${count}`);
     });
   }

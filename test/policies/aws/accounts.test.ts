@@ -66,8 +66,15 @@ test("aws-one-account: refuses a service that acts on behalf of whichever accoun
     arn("*"),
     { StringLike: { "aws:SourceArn": "arn:aws:cloudwatch:*:alarm:*" } },
     { ArnLike: { "aws:SourceArn": "arn:aws:s3:::a-bucket" } },
+    { ArnLike: { "aws:SourceArn": "arn:aws:*" } },
   ])
     assert.deepEqual(published({ Principal, Condition }), refused, JSON.stringify(Condition));
+  for (const Condition of [{ StringEquals: { "aws:SourceAccount": "222222222222" } }, arn("222222222222")])
+    assert.deepEqual(
+      published({ Principal, Condition }),
+      ['"Publish" lets cloudwatch.amazonaws.com act for account 222222222222'],
+      JSON.stringify(Condition),
+    );
   for (const Condition of [{ StringEquals: { "aws:SourceAccount": "111111111111" } }, arn("111111111111")])
     assert.deepEqual(published({ Principal, Condition }), [], JSON.stringify(Condition));
 });
@@ -86,6 +93,20 @@ test("aws-one-account: everybody is everybody, unless a condition that nobody el
   );
 });
 
+test("aws-one-account: refuses an account that a condition alone names, by whichever key", () => {
+  for (const Condition of [
+    { StringEquals: { "aws:PrincipalAccount": "222222222222" } },
+    { ArnEquals: { "aws:PrincipalArn": "arn:aws:iam::222222222222:role/reader" } },
+  ])
+    assert.deepEqual(published({ Principal: "*", Condition }), ['"Publish" lets account 222222222222 in']);
+});
+
+test("aws-one-account: an action's pattern may reach over the service", () => {
+  assert.deepEqual(published({ Principal: { AWS: "222222222222" }, Action: "*:*" }), [
+    '"Publish" lets account 222222222222 in',
+  ]);
+});
+
 test("aws-one-account: refuses a permission of a function, and a queue's own policy, that is not for this account alone", () => {
   const call = {
     action: "lambda:InvokeFunction",
@@ -96,6 +117,9 @@ test("aws-one-account: refuses a permission of a function, and a queue's own pol
   assert.deepEqual(of(aws.functionPermission, { ...call, sourceAccount: "111111111111" }), []);
   assert.deepEqual(of(aws.functionPermission, call), [
     '"call" lets secretsmanager.amazonaws.com act for another account',
+  ]);
+  assert.deepEqual(of(aws.functionPermission, { ...call, sourceAccount: "222222222222" }), [
+    '"call" lets secretsmanager.amazonaws.com act for account 222222222222',
   ]);
   assert.deepEqual(of(aws.queue, {}), []);
   const send = { Sid: "Send", Action: "sqs:SendMessage", Resource: "*" };

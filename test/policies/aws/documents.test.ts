@@ -114,6 +114,18 @@ ruleSuite(documents.conditionsExact, data, {
     }),
     ['"ReadersDecrypt" holds where the request does not say'],
   ],
+  "beside the same where it is said": [
+    reworded(data, "ReadersDecrypt", {
+      Condition: {
+        StringLike: { "kms:ViaService": "s*r" },
+        StringLikeIfExists: { "kms:CallerAccount": "222222222222" },
+      },
+    }),
+    [
+      '"ReadersDecrypt" holds where the request does not say',
+      `"ReadersDecrypt" compares kms:viaservice with s*r, which is no name's beginning`,
+    ],
+  ],
   "any of none": [
     reworded(data, "ReadersDecrypt", { Condition: { "ForAllValues:StringEquals": { "aws:TagKeys": "a" } } }),
     ['"ReadersDecrypt" holds where the request does not say'],

@@ -252,6 +252,10 @@ ruleSuite(
       { policy: `${secretId}}\n` },
       ['"auth/approle/role/titan.brain/secret-id" answers in clear'],
     ],
+    "wrapped for no time": [
+      { policy: `${secretId}  min_wrapping_ttl = "0s"\n  max_wrapping_ttl = "900s"\n}\n` },
+      ['"auth/approle/role/titan.brain/secret-id" answers in clear'],
+    ],
     "wrapped for as long as one likes": [
       { policy: `${secretId}  min_wrapping_ttl = "60s"\n}\n` },
       ['"auth/approle/role/titan.brain/secret-id" answers in clear'],
