@@ -372,6 +372,10 @@ export interface EncryptionKey {
   consumers: { id: string; may: ("encrypt" | "decrypt" | "rewrap")[] }[];
   /** What is encrypted with it, rewrapped before an old version stops to decrypt (R23). */
   stored: StoredCiphertext[];
+  /** The rotation's journal, written with check-and-set. */
+  journal: string;
+  /** Where evidence of a rotation that stayed healthy is written for the next environment (R25). */
+  evidence: string;
   retired?: Retired;
 }
 

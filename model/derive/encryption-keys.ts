@@ -2,7 +2,7 @@ import { seconds } from "../duration.ts";
 import type { EncryptionKey, StoredCiphertext } from "../model.ts";
 import type { EncryptionKeyEntry, System } from "../schema/system.ts";
 import { type Context, compare, ordered, physical, retiredOf } from "./context.ts";
-import { joined } from "./paths.ts";
+import { joined, keyEvidencePath, keyJournalPath } from "./paths.ts";
 
 /** Where ciphertext lies, ordered as written: batches of one column come after those of another. */
 export function storedOf({ system }: System, entries: EncryptionKeyEntry["stored"]): StoredCiphertext[] {
@@ -21,11 +21,12 @@ export function deriveEncryptionKeys({ systems }: Context): EncryptionKey[] {
     .flatMap((system) =>
       ordered(system["encryption-keys"]).map(([name, entry]): EncryptionKey => {
         const retired = retiredOf(entry, system);
+        const key = joined(physical(system.system, system), physical(name, entry));
         return {
           id: `${system.system}/${name}`,
           system: system.system,
           name,
-          key: joined(physical(system.system, system), physical(name, entry)),
+          key,
           type: "aes256-gcm96",
           owner: entry.owner ?? system.owner,
           autoRotate: seconds(entry.rotate.every),
@@ -36,6 +37,8 @@ export function deriveEncryptionKeys({ systems }: Context): EncryptionKey[] {
                 .filter(([service]) => system.services?.[service]?.retired === undefined)
                 .map(([service, may]) => ({ id: `${system.system}/${service}`, may: [...may].sort() })),
           stored: storedOf(system, entry.stored),
+          journal: keyJournalPath(key),
+          evidence: keyEvidencePath(key),
           ...retired,
         };
       }),

@@ -18,6 +18,15 @@ export function evidencePath(system: System, secret: string): string {
   return `evidence/${physical(system.system, system)}/${secret}`;
 }
 
+/** Of an encryption key, under its transit name: that has a "." and no system's has, so that no secret is met. */
+export function keyJournalPath(key: string): string {
+  return `rotation/${key}`;
+}
+
+export function keyEvidencePath(key: string): string {
+  return `evidence/${key}`;
+}
+
 export function servicePath(
   system: System,
   service: string,

@@ -16,7 +16,6 @@ import { clockOf, mannerOf, type Runner, subjectOf } from "./runner.ts";
 import { blackoutAt } from "./schedule.ts";
 import { settlesOf } from "./settles.ts";
 import { candidatesOf, type Left, type Status, statusOf, type Wanted } from "./status.ts";
-import { keyJournal } from "./transit.ts";
 
 /** What became of one secret or encryption key in a run. */
 export type Row = { secret: string } & (
@@ -86,10 +85,7 @@ export async function rotateMany(
   if (wanted.what !== "these") {
     await completeEvidence(runner, [
       ...states.map(({ secret, journal }) => ({ subject: secret, ...(journal && { journal }) })),
-      ...keyStates.map(({ key, journal }) => ({
-        subject: { id: key.id, ...keyJournal(key) },
-        ...(journal && { journal }),
-      })),
+      ...keyStates.map(({ key, journal }) => ({ subject: key, ...(journal && { journal }) })),
     ]);
   }
   return rowsOf([...secrets, ...keys], [...failed, ...ended], held, chosen.left);

@@ -11,7 +11,7 @@ import type { Reason } from "./rotator.ts";
 import { clockOf, type Runner, reachOf } from "./runner.ts";
 import { after, blackoutAt } from "./schedule.ts";
 import { isByName, type Wanted } from "./status.ts";
-import { keyJournal, rotateEncryptionKey } from "./transit.ts";
+import { rotateEncryptionKey } from "./transit.ts";
 
 /** What a run would do with one encryption key. */
 export type PlannedKey = { secret: string } & (
@@ -71,7 +71,6 @@ export function keyCandidatesOf(
 /** An encryption key as it takes its turn. */
 export function keyInTurn({ runner, wanted }: Turn, { key, journal: seen }: KeyStatus): Rotatable {
   const { vault, model, by, report, signal, commit, destroysOld, clock } = runner;
-  const subject = { id: key.id, key: key.key, ...keyJournal(key) };
   const options = {
     ...{ vault, model, key, report, signal },
     reach: runner.reach ?? reachOf(runner),
@@ -96,7 +95,7 @@ export function keyInTurn({ runner, wanted }: Turn, { key, journal: seen }: KeyS
     },
     rotate: (begins) => rotateEncryptionKey({ ...options, ...begins, anew: wanted.what === "these" }),
     resume: () => rotateEncryptionKey({ ...options, reason: "scheduled", onlyResumes: true }),
-    keep: (outcome) => keepEvidence(runner, subject, outcome),
+    keep: (outcome) => keepEvidence(runner, key, outcome),
   };
 }
 
@@ -109,7 +108,7 @@ function askingOf({ key, versions, journal, standing }: KeyStatus, wanted: Wante
   const isNew = wanted.what === "these" || isLate || !isOnlyKept({ versions, journal });
   const last = lastBegun(journal);
   return {
-    subject: { id: key.id, key: key.key, ...keyJournal(key) },
+    subject: key,
     version: isNew ? (versions?.latest ?? 0) : 0,
     ...(last !== undefined && { last }),
   };

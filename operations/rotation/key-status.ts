@@ -4,7 +4,6 @@ import { isUnderWay, type Journal } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import { type KeyVersions, keyVersions } from "./key-versions.ts";
 import { after, type Standing, stuckBecause } from "./schedule.ts";
-import { keyJournal } from "./transit.ts";
 
 /** An encryption key, where it stands, and its journal. */
 export interface KeyStatus {
@@ -33,7 +32,7 @@ export async function keyStatusOf(
     asked.map(async (key) => {
       const [versions, { journal }] = await Promise.all([
         keyVersions(reading, key),
-        readJournal(reading, keyJournal(key)),
+        readJournal(reading, key),
       ]);
       return {
         key,

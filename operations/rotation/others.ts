@@ -4,7 +4,6 @@ import { isUnderWay, type Journal } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import type { Runner } from "./runner.ts";
 import { eachOf } from "./status.ts";
-import { keyJournal } from "./transit.ts";
 
 /** Milliseconds for which what was seen of other runners is believed, and ten times as long as it took to look. */
 const fresh = 1000;
@@ -18,10 +17,7 @@ export interface Others {
 }
 
 export function othersOf({ vault, model }: Pick<Runner, "vault" | "model">, clock: Clock): Others {
-  const all = [
-    ...model.secrets,
-    ...model.encryptionKeys.map((key) => ({ ...key, ...keyJournal(key) })),
-  ].filter(({ retired }) => retired === undefined);
+  const all = [...model.secrets, ...model.encryptionKeys].filter(({ retired }) => retired === undefined);
   let seen: { one: (typeof all)[number]; journal: Journal }[] = [];
   let until = Number.NEGATIVE_INFINITY;
   const look = async () => {

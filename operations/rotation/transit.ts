@@ -66,11 +66,6 @@ export interface EncryptionKeyOptions {
 const again = 60_000;
 const maximumHistory = 20;
 
-/** Where a transit key's journal and evidence lie: its name has a "." and no secret's has. */
-export function keyJournal({ key }: Pick<EncryptionKey, "key">): { journal: string; evidence: string } {
-  return { journal: `rotation/${key}`, evidence: `evidence/${key}` };
-}
-
 /**
  * Takes an encryption key as far as it can go now: a new version (Vault makes one by itself every `autoRotate`), stored
  * ciphertext rewrapped to it, the old versions kept for `retain`, then refused and deleted, and never while one row needs
@@ -79,9 +74,8 @@ export function keyJournal({ key }: Pick<EncryptionKey, "key">): { journal: stri
  */
 export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promise<Outcome> {
   const { vault, model, key, owner, report } = options;
-  const where = { id: key.id, ...keyJournal(key) };
   const clock = options.clock ?? (await vaultClock(vault));
-  const kept = await readJournal({ vault, model }, where);
+  const kept = await readJournal({ vault, model }, key);
   const now = clock.now();
   const { journal } = kept;
   if (journal !== undefined && isUnderWay(journal) && isHeld(journal, owner, now)) {
@@ -89,7 +83,7 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
       ...hasten(options.reason, journal),
       ...(options.destroysOld === true && { destroysOld: true }),
     };
-    const asked = await askHolder({ vault, model }, where, { ...kept, journal }, wish);
+    const asked = await askHolder({ vault, model }, key, { ...kept, journal }, wish);
     return asked === undefined
       ? rotateEncryptionKey(options)
       : {
@@ -107,7 +101,7 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
   const begun = await begin(options, journal, now);
   if (begun === undefined) return untouched(key, journal, now);
   const times = options.lease ?? usualLease;
-  const taken = Lease.take({ vault, model, secret: where, clock, owner, times }, begun, kept);
+  const taken = Lease.take({ vault, model, secret: key, clock, owner, times }, begun, kept);
   const lease = await taken.catch((error: unknown) => {
     if (error instanceof LeaseLostError) return undefined;
     throw error;
@@ -135,7 +129,7 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
 
 /** Another runner was quicker, or has taken over: what it is at, or has done. */
 async function seen({ vault, model, key }: EncryptionKeyOptions, now: Date): Promise<Outcome> {
-  const { journal } = await readJournal({ vault, model }, keyJournal(key));
+  const { journal } = await readJournal({ vault, model }, key);
   if (journal === undefined || !isUnderWay(journal)) return untouched(key, journal, now, journal?.owner);
   const busy = { owner: journal.owner, until: journal.leaseUntil };
   return { ...outcomeOf(key.id, journal), busy, waiting: atIt(journal) };
@@ -268,7 +262,7 @@ async function rewrapAll(run: Run): Promise<number> {
     await lease.ready();
     const left = await migratePiece(run, {
       subject: key.id,
-      ...keyJournal(key),
+      journal: key.journal,
       rotation: lease.journal.id,
       direction: `v${version}`,
       stored: key.stored,

@@ -74,6 +74,8 @@ export function smallModel(change: Partial<Model> = {}): Model {
         autoRotate: 7_776_000,
         retain: 2_592_000,
         stored: [],
+        journal: "rotation/titan.documents",
+        evidence: "evidence/titan.documents",
         consumers: [],
       },
     ],

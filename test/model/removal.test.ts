@@ -18,9 +18,9 @@ const retired = "retired: { since: 2026-11-01, reason: Not used any more }";
 /** Everything that data lives under. */
 function places({ secrets, databases, encryptionKeys }: Model): string[] {
   return [
-    ...secrets.flatMap(({ source, journal }) => [source, journal]),
+    ...secrets.flatMap(({ source, journal, evidence }) => [source, journal, evidence]),
     ...databases.flatMap(({ connection, database, manager }) => [connection, database, manager]),
-    ...encryptionKeys.map(({ key }) => key),
+    ...encryptionKeys.flatMap(({ key, journal, evidence }) => [key, journal, evidence]),
   ].sort();
 }
 

@@ -5,11 +5,7 @@ import type { Journal } from "../../../operations/rotation/journal.ts";
 import { readJournal } from "../../../operations/rotation/journal-store.ts";
 import { keyVersions } from "../../../operations/rotation/key-versions.ts";
 import type { Reason } from "../../../operations/rotation/rotator.ts";
-import {
-  type EncryptionKeyOptions,
-  keyJournal,
-  rotateEncryptionKey,
-} from "../../../operations/rotation/transit.ts";
+import { type EncryptionKeyOptions, rotateEncryptionKey } from "../../../operations/rotation/transit.ts";
 import type { DatabaseServer } from "./postgres-server.ts";
 import { inSoma } from "./re-encryption/api-keys.ts";
 
@@ -41,7 +37,11 @@ export class Documents {
     };
     const declared = server.model.encryptionKeys.find(({ id }) => id === "titan/documents");
     assert.ok(declared);
-    const documents = new Documents(server, { ...declared, key: `titan.${name}`, retain, stored: [place] });
+    const documents = new Documents(server, {
+      ...declared,
+      ...{ key: `titan.${name}`, journal: `rotation/titan.${name}`, evidence: `evidence/titan.${name}` },
+      ...{ retain, stored: [place] },
+    });
     await server.root.write(`transit/keys/titan.${name}`, { type: "aes256-gcm96" });
     await documents.query(
       `CREATE TABLE ${name} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text)`,
@@ -98,10 +98,7 @@ export class Documents {
   }
 
   async journal(): Promise<Journal> {
-    const { journal } = await readJournal(
-      { vault: this.#server.root, model: this.#server.model },
-      keyJournal(this.key),
-    );
+    const { journal } = await readJournal({ vault: this.#server.root, model: this.#server.model }, this.key);
     return journal ?? assert.fail("it was never rotated");
   }
 

@@ -10,7 +10,6 @@ import { readJournal, writeJournal } from "../../../operations/rotation/journal-
 import { keyVersions } from "../../../operations/rotation/key-versions.ts";
 import type { Runner } from "../../../operations/rotation/runner.ts";
 import type { Wanted } from "../../../operations/rotation/status.ts";
-import { keyJournal } from "../../../operations/rotation/transit.ts";
 import { openBench, type RotationBench } from "./bench.ts";
 import { hasty, Tokens } from "./runner-bench.ts";
 
@@ -56,6 +55,7 @@ class Keys {
           owner: "ada",
         },
         ...{ autoRotate: 90 * 86_400, retain: 30 * 86_400, stored: [] },
+        ...{ journal: `rotation/${own}.${name}`, evidence: `evidence/${own}.${name}` },
         consumers: services.map((id) => ({ id, may: ["encrypt"] })),
       }),
     );
@@ -91,12 +91,11 @@ class Keys {
       ...{ leaseUntil: new Date(Date.now() + left).toISOString(), attempt: 1, from: 1 },
       ...{ startedAt: at, since: at, skipped: [], history: [] },
     };
-    await writeJournal({ vault: bench.vault, model: bench.model }, keyJournal(this.get(name)), journal, 0);
+    await writeJournal({ vault: bench.vault, model: bench.model }, this.get(name), journal, 0);
   }
 
   async journal(name: string): Promise<Journal | undefined> {
-    return (await readJournal({ vault: bench.vault, model: bench.model }, keyJournal(this.get(name))))
-      .journal;
+    return (await readJournal({ vault: bench.vault, model: bench.model }, this.get(name))).journal;
   }
 }
 
@@ -175,7 +174,7 @@ suite("two runs at once", () => {
   test("make one version between them, and the second says who did", async () => {
     const keys = await Keys.make({ documents: ["demo/a"] });
     // Between the last look and the first write.
-    const vault = keys.tokens.before(keyJournal(keys.get("documents")).journal, () => keys.rotate(named));
+    const vault = keys.tokens.before(keys.get("documents").journal, () => keys.rotate(named));
     const [row] = await keys.rotate(named, { vault });
     assert.equal(await keys.latest("documents"), 2);
     assert.ok(row && "outcome" in row);

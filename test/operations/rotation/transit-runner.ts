@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { Vault } from "../../../clients/vault.ts";
 import type { EncryptionKey, Model } from "../../../model/model.ts";
 import { databaseReach } from "../../../operations/rotation/connect.ts";
-import { keyJournal, rotateEncryptionKey } from "../../../operations/rotation/transit.ts";
+import { rotateEncryptionKey } from "../../../operations/rotation/transit.ts";
 import { Calls, type CrashPoint, countedReach } from "./counted.ts";
 
 export interface KeyRun {
@@ -20,7 +20,7 @@ const calls = new Calls(at);
 const vault = new Vault(options);
 const reach = { ...databaseReach({ vault, model, ca }), fetch };
 const outcome = await rotateEncryptionKey({
-  vault: calls.vault(vault, keyJournal(key)),
+  vault: calls.vault(vault, key),
   model,
   key,
   reach: countedReach(reach, calls.count),
