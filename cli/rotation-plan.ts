@@ -1,5 +1,5 @@
 import type { PlannedRow } from "../operations/rotation/fleet-plan.ts";
-import type { PlannedKey } from "../operations/rotation/key-runner.ts";
+import type { PlannedBeginning, PlannedKey } from "../operations/rotation/key-runner.ts";
 import type { PlannedDelivery } from "../operations/rotation/plan.ts";
 import { lasting } from "./rotation-progress.ts";
 
@@ -26,7 +26,7 @@ export function planText(row: PlannedRow): string[] {
 }
 
 /** What has to let it begin. */
-function gates({ blackout, evidence }: Extract<PlannedRow, { does: "begins" }> | Begun): string[] {
+function gates({ blackout, evidence }: Extract<PlannedRow, { does: "begins" }> | PlannedBeginning): string[] {
   return [
     ...(blackout === undefined ? [] : [`not before ${blackout.until}: ${blackout.reason}`]),
     ...(evidence?.state === "refused" ? [`would be refused: ${evidence.why}`] : []),
@@ -35,12 +35,10 @@ function gates({ blackout, evidence }: Extract<PlannedRow, { does: "begins" }> |
   ];
 }
 
-type Begun = Extract<PlannedKey, { does: "makes a version" }>;
-
 /** The plan of one encryption key's rotation, for people. */
 export function keyPlanText(row: PlannedKey): string[] {
   const { secret } = row;
-  if (row.does !== "makes a version") return [notBegun(row)];
+  if (row.does === "goes on" || row.does === "nothing") return [notBegun(row)];
   const lines = [
     ...gates(row),
     ...row.rewraps.map((column) => `rewraps ${column}; no plaintext leaves Vault`),
@@ -49,11 +47,18 @@ export function keyPlanText(row: PlannedKey): string[] {
       : `refuses the versions before once no row needs them, and deletes them ${row.keptUntil === undefined ? "then" : `not before ${row.keptUntil}`}`,
     ...row.skipped.map((what) => `left out: ${what}`),
   ];
-  const title = `${secret}: would make a version after ${row.from} (${row.reason}).`;
+  const title = `${secret}: would ${row.after === undefined ? "" : `end what is at ${row.after}, then `}${made(row)}.`;
   return [title, ...lines.map((line) => `  ${line}`)];
 }
 
-function notBegun(row: Exclude<PlannedRow | PlannedKey, { does: "begins" | "makes a version" }>): string {
+function made(row: PlannedBeginning): string {
+  if (row.does === "makes a version") return `make a version after ${row.from} (${row.reason})`;
+  return row.isShown
+    ? `make no version: an earlier rotation has replaced those before ${row.to}`
+    : `make no version: Vault has made version ${row.to} by itself`;
+}
+
+function notBegun(row: Extract<PlannedRow | PlannedKey, { does: "goes on" | "nothing" }>): string {
   if (row.does === "nothing") return `${row.secret}: would do nothing: ${row.why}.`;
   return `${row.secret}: would go on at ${row.at}${row.waiting === undefined ? "" : ` (${row.waiting})`}.`;
 }

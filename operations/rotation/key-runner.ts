@@ -5,9 +5,11 @@ import type { Candidate } from "./fleet.ts";
 import type { Rotatable, Turn } from "./fleet-turn.ts";
 import { type Asking, type Evidenced, evidenceFor, keepEvidence, mayBegin } from "./gates.ts";
 import { isUnderWay, type Journal, owed, type State } from "./journal.ts";
-import { isOnlyKept, type KeyStatus, keyStatusOf } from "./key-status.ts";
+import { beginningOf, followingOf } from "./key-beginning.ts";
+import { type KeyStatus, keyStatusOf } from "./key-status.ts";
 import { nameOf } from "./re-encryption/column.ts";
 import type { Reason } from "./rotator.ts";
+import { isShort } from "./run.ts";
 import { clockOf, type Runner, reachOf } from "./runner.ts";
 import { after, blackoutAt } from "./schedule.ts";
 import { isByName, type Wanted } from "./status.ts";
@@ -15,22 +17,28 @@ import { rotateEncryptionKey } from "./transit.ts";
 
 /** What a run would do with one encryption key. */
 export type PlannedKey = { secret: string } & (
-  | {
-      does: "makes a version";
-      reason: string;
-      from: number;
-      /** Columns that are rewrapped, as "system/database schema.table.column". */
-      rewraps: string[];
-      /** Until when versions before decrypt at least, and what a short path leaves out. */
-      keptUntil?: string;
-      skipped: string[];
-      evidence?: Evidenced;
-      /** Nothing begins before this time. */
-      blackout?: { reason: string; until: string };
-    }
+  | PlannedBeginning
   | { does: "goes on"; at: State; waiting?: string }
   | { does: "nothing"; why: string }
 );
+
+export type PlannedBeginning = (
+  | { does: "makes a version"; from: number }
+  /** `to` is there and stays; `isShown`: an earlier rotation has replaced those before it, else Vault by itself. */
+  | { does: "makes no version"; to: number; isShown: boolean }
+) & {
+  /** What is under way is ended before, from where it is. */
+  after?: State;
+  reason: Reason;
+  /** Columns that are rewrapped, as "system/database schema.table.column". */
+  rewraps: string[];
+  /** Until when versions before are there at least, and what a short path leaves out. */
+  keptUntil?: string;
+  skipped: string[];
+  evidence?: Evidenced;
+  /** Nothing begins before this time. */
+  blackout?: { reason: string; until: string };
+};
 
 /**
  * The encryption keys that can begin or go on now, for the fleet: what rewraps what a service stored touches it. Pure.
@@ -90,7 +98,7 @@ export function keyInTurn({ runner, wanted }: Turn, { key, journal: seen }: KeyS
       return {
         journal: status.journal,
         isChosen: keyCandidatesOf([status], wanted, 0, now).length > 0,
-        mayBegin: (reason) => mayBegin(runner, askingOf(status, wanted), reason),
+        mayBegin: (reason) => mayBegin(runner, askingOf(status, wanted, now), reason),
       };
     },
     rotate: (begins) => rotateEncryptionKey({ ...options, ...begins, anew: wanted.what === "these" }),
@@ -103,15 +111,20 @@ export function keyInTurn({ runner, wanted }: Turn, { key, journal: seen }: KeyS
  * An encryption key before the gates. Where only versions are left to go that an earlier rotation has replaced, nothing
  * is asked for: that one was shown.
  */
-function askingOf({ key, versions, journal, standing }: KeyStatus, wanted: Wanted): Asking {
-  const isLate = standing.lateness !== "on time";
-  const isNew = wanted.what === "these" || isLate || !isOnlyKept({ versions, journal });
+function askingOf({ key, versions, journal }: KeyStatus, wanted: Wanted, now: Date): Asking {
+  const beginning = versions && beginningOf(key, { versions, journal }, askedBy(wanted), now);
   const last = lastBegun(journal);
   return {
     subject: key,
-    version: isNew ? (versions?.latest ?? 0) : 0,
+    version: beginning?.isShown === true ? 0 : (versions?.latest ?? 0),
     ...(last !== undefined && { last }),
   };
+}
+
+function askedBy(wanted: Wanted): { reason: Reason; anew: boolean } {
+  return wanted.what === "these"
+    ? { reason: wanted.reason, anew: true }
+    : { reason: "scheduled", anew: false };
 }
 
 /** Versions that Vault makes by itself are no rotation that was shown by evidence. */
@@ -142,25 +155,38 @@ export async function planKeys(
 
 async function planned(runner: Runner, status: KeyStatus, wanted: Wanted, now: Date): Promise<PlannedKey> {
   const { key, standing, versions, journal } = status;
-  const asked: Reason = owed(journal) ?? (wanted.what === "these" ? wanted.reason : "scheduled");
-  if (journal !== undefined && isUnderWay(journal) && asked === "scheduled") {
-    const { state, waiting } = journal;
+  const asked = askedBy(wanted);
+  const underWay = isUnderWay(journal) ? journal : undefined;
+  const beginning =
+    versions &&
+    (underWay === undefined
+      ? beginningOf(key, { versions, journal }, asked, now)
+      : followingOf(versions, underWay, asked.reason));
+  if (beginning === undefined && underWay !== undefined) {
+    const { state, waiting } = underWay;
     return { secret: key.id, does: "goes on", at: state, ...(waiting !== undefined && { waiting }) };
   }
-  if (versions === undefined) return { secret: key.id, does: "nothing", why: standing.why };
-  const short = asked !== "scheduled";
+  if (beginning === undefined || versions === undefined) {
+    return { secret: key.id, does: "nothing", why: standing.why };
+  }
+  const { reason, from, to } = beginning;
   const stays = key.stored.length === 0;
-  const evidence = await evidenceFor(runner, askingOf(status, wanted), asked);
-  const blackout = short ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
+  const superseded = to === undefined ? now : (versions.made.get(to) ?? now);
+  const end = after(superseded, key.retain);
+  const isKept = !stays && runner.destroysOld !== true && end > now;
+  const evidence = await evidenceFor(runner, askingOf(status, wanted, now), reason);
+  const blackout = isShort(reason) ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
   return {
     secret: key.id,
-    does: "makes a version",
-    reason: asked,
-    from: versions.latest,
+    ...(to === undefined
+      ? { does: "makes a version", from }
+      : { does: "makes no version", to, isShown: beginning.isShown }),
+    ...(underWay !== undefined && { after: underWay.state }),
+    reason,
     rewraps: key.stored.map(nameOf),
-    ...(!stays && runner.destroysOld !== true && { keptUntil: after(now, key.retain).toISOString() }),
+    ...(isKept && { keptUntil: end.toISOString() }),
     skipped:
-      stays || !short
+      stays || !isShort(reason)
         ? []
         : [
             `the ${key.retain} s for which old versions ${runner.destroysOld === true ? "are kept: what backups hold under them is lost" : "decrypt"}`,

@@ -44,6 +44,15 @@ export async function keyStatusOf(
   );
 }
 
+/** When the latest version falls due to be replaced; undefined where Vault does not say when it was made. */
+export function dueOf(
+  { autoRotate }: Pick<EncryptionKey, "autoRotate">,
+  { made, latest }: KeyVersions,
+): Date | undefined {
+  const last = made.get(latest);
+  return last && after(last, autoRotate);
+}
+
 /**
  * Whether all that is left of versions before the latest is that they are kept: what was stored under them is rewrapped,
  * and Vault refuses them, as after a compromise.
@@ -66,7 +75,7 @@ export function keyStandingOf(
   now: Date,
 ): Standing {
   const last = versions?.made.get(versions.latest);
-  const due = last && after(last, key.autoRotate);
+  const due = versions && dueOf(key, versions);
   const bound = due && after(due, grace);
   const isDue = due !== undefined && now >= due;
   const lateness = !isDue ? "on time" : bound !== undefined && now > bound ? "overdue" : "due";

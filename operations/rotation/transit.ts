@@ -7,6 +7,7 @@ import { type Clock, vaultClock } from "./clock.ts";
 import { atIt, hasten, type Outcome, outcomeOf, RotationError, untouched } from "./engine.ts";
 import { isUnderWay, type Journal, owed, pastOf, type State, wasAsked } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
+import { beginningOf } from "./key-beginning.ts";
 import {
   acceptFrom,
   addVersion,
@@ -142,35 +143,37 @@ interface Run extends Omit<EncryptionKeyOptions, "lease"> {
 
 type Turn = { to: State; changes?: Changes; text: string } | { wait: string; until: Date };
 
-/** What is under way, hastened where someone says so; else a new rotation, where one is due. */
+/** What is under way, hastened where someone says so; else what there is to begin. */
 async function begin(
   options: EncryptionKeyOptions,
   journal: Journal | undefined,
   now: Date,
 ): Promise<Journal | undefined> {
-  const { key, owner, reason, model } = options;
+  const { key, owner, model } = options;
   const destroys = options.destroysOld === true ? { destroysOld: true } : {};
   const lease = { owner, leaseUntil: now.toISOString() };
   if (journal !== undefined && isUnderWay(journal)) {
-    return { ...journal, ...lease, ...hasten(reason, journal), ...destroys, attempt: journal.attempt + 1 };
+    return {
+      ...journal,
+      ...lease,
+      ...hasten(options.reason, journal),
+      ...destroys,
+      attempt: journal.attempt + 1,
+    };
   }
-  const follows = owed(journal);
   const versions = await versionsOf({ vault: options.vault, model, key });
-  const made = versions.made.get(versions.latest) ?? now;
-  const isLate = now.getTime() - made.getTime() > key.autoRotate * 1000;
-  const isAsked = options.anew === true || isShort(follows ?? reason) || isLate;
-  const hasOld = versions.latest > versions.available && key.stored.length > 0;
-  if (!isAsked && !hasOld) return undefined;
+  const beginning = beginningOf(key, { versions, journal }, options, now);
+  if (beginning === undefined) return undefined;
+  const { reason, from, to } = beginning;
   const at = now.toISOString();
   return {
     ...lease,
     state: "generate",
     id: randomUUID(),
-    reason: follows ?? reason,
+    reason,
     attempt: 1,
-    from: isAsked ? versions.latest : versions.available,
-    // Vault has made a version by itself: what is left is to leave the ones before.
-    ...(!isAsked && { to: versions.latest }),
+    from,
+    ...(to !== undefined && { to }),
     startedAt: at,
     ...(options.commit !== undefined && { commit: options.commit }),
     since: at,

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import { keyPlanText } from "../../../cli/rotation-plan.ts";
 import { type Vault, VaultError, VaultUnreachableError } from "../../../clients/vault.ts";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
 import type { Outcome } from "../../../operations/rotation/engine.ts";
+import { planKeys } from "../../../operations/rotation/key-runner.ts";
 import { verifyRetired } from "../../../operations/rotation/key-versions.ts";
 import { StillAcceptedError } from "../../../operations/rotation/rotator.ts";
+import type { Wanted } from "../../../operations/rotation/status.ts";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import type { Call, CrashPoint } from "./counted.ts";
 import { pointsOf, startRunner } from "./crash.ts";
@@ -180,6 +183,60 @@ test("nothing is done where nothing is due; a version older than its period is r
   documents.ahead = 91 * day;
   const late = await documents.rotate();
   assert.deepEqual([late.unchanged, late.to], [false, 2]);
+});
+
+test("a dry run says whether a version is made and what is left behind, and the run does just that", async () => {
+  const documents = await made({ rows: 5 });
+  const { key } = documents;
+  const plan = async (wanted: Wanted) => {
+    const clock = { now: () => new Date(Date.now() + documents.ahead * 1000), sleep: async () => {} };
+    const { rotator: vault, model, reach } = server;
+    const signal = new AbortController().signal;
+    const runner = {
+      vault,
+      model,
+      reach,
+      clock,
+      signal,
+      by: "test",
+      report() {},
+      host: { runs: "/nonexistent" },
+    };
+    const [row] = await planKeys(runner, [key], wanted);
+    assert.ok(row);
+    return keyPlanText(row)[0];
+  };
+  const due: Wanted = { what: "due" };
+  const compromise: Wanted = { what: "these", reason: "compromise" };
+  const latest = async () => (await documents.versions()).latest;
+
+  await server.root.write(`transit/keys/${key.key}/rotate`);
+  assert.equal(
+    await plan(due),
+    "titan/documents: would make no version: Vault has made version 2 by itself.",
+  );
+  const own = await documents.rotate();
+  assert.deepEqual([own.state, own.to, await latest()], ["drain", 2, 2]);
+
+  assert.equal(
+    await plan(compromise),
+    "titan/documents: would end what is at drain, then make a version after 2 (compromise).",
+  );
+  await documents.rotate({ reason: "compromise" });
+  assert.deepEqual([(await documents.journal()).history.length, await latest()], [1, 3]);
+
+  documents.ahead = 31 * day;
+  assert.equal(
+    await plan(due),
+    "titan/documents: would make no version: an earlier rotation has replaced those before 3.",
+  );
+  assert.equal((await documents.rotate()).state, "done");
+  const { available } = await documents.versions();
+  assert.deepEqual([available, await latest()], [3, 3]);
+
+  documents.ahead = 91 * day;
+  assert.equal(await plan(due), "titan/documents: would make a version after 3 (scheduled).");
+  assert.deepEqual([(await documents.rotate()).to, await latest()], [4, 4]);
 });
 
 test("without a column in the catalogue the old versions stay, and the outcome says why", async () => {
