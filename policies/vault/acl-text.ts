@@ -1,18 +1,53 @@
 import { type AclPath, aclPath } from "./acl-path.ts";
-import { AclTextError, aclTokens } from "./acl-tokens.ts";
+import {
+  AclTextError,
+  AclTokens,
+  comma,
+  end,
+  equals,
+  listBegin,
+  listEnd,
+  mapBegin,
+  mapEnd,
+  number,
+  quoted,
+  word,
+} from "./acl-tokens.ts";
 
-/** A rule of an ACL policy, as its text says. */
-export interface AclRule {
+/** What a policy says of a path. */
+interface Said {
   path: string;
-  /** The same, as the set of requests that it is for. */
-  requests: AclPath;
   capabilities: string[];
   /** Names of its other settings, such as allowed_parameters. */
   settings: string[];
   /** Its answers are wrapped, for some time. */
   wrapped: boolean;
   /** Names that allowed_parameters admits; absent where it admits any. */
-  parameters?: string[];
+  parameters: string[] | undefined;
+}
+
+/** A rule of an ACL policy, as its text says. */
+export class AclRule implements Said {
+  readonly path: string;
+  readonly capabilities: string[];
+  readonly settings: string[];
+  readonly wrapped: boolean;
+  readonly parameters: string[] | undefined;
+  #requests: AclPath | undefined;
+
+  constructor({ path, capabilities, settings, wrapped, parameters }: Said) {
+    this.path = path;
+    this.capabilities = capabilities;
+    this.settings = settings;
+    this.wrapped = wrapped;
+    this.parameters = parameters;
+  }
+
+  /** The path as the set of requests that it is for; few rules ask for it. */
+  get requests(): AclPath {
+    this.#requests ??= aclPath(this.path);
+    return this.#requests;
+  }
 }
 
 type Value = string | Value[] | Map<string, Value>;
@@ -23,55 +58,80 @@ type Value = string | Value[] | Map<string, Value>;
  * @throws AclTextError for everything else; Vault may understand more
  */
 export function readAcl(policy: string): AclRule[] {
-  const tokens = aclTokens(policy);
-  let at = 0;
-  const next = () => tokens[at++] ?? "";
-  const expect = (wanted: string) => {
-    const found = next();
-    if (found !== wanted)
-      throw new AclTextError(`expected ${wanted}, found ${found === "" ? "the end" : found}`);
-  };
-  const value = (): Value => {
-    const token = next();
-    if (token.startsWith('"')) return unquoted(token);
-    if (/^\d+$/.test(token)) return token;
-    if (token === "[") {
-      const items: Value[] = [];
-      while (tokens[at] !== "]") {
-        items.push(value());
-        if (tokens[at] === ",") at++;
-        else if (tokens[at] !== "]") throw new AclTextError("a list does not end");
-      }
-      at++;
-      return items;
-    }
-    if (token === "{") return body();
-    throw new AclTextError(`${token === "" ? "the end" : token} is no value`);
-  };
-  const body = (): Map<string, Value> => {
-    const entries = new Map<string, Value>();
-    while (tokens[at] !== "}") {
-      const key = next();
-      if (key === "" || !/^("|[a-z_])/i.test(key)) throw new AclTextError(`${key || "the end"} is no name`);
-      const name = key.startsWith('"') ? unquoted(key) : key;
-      if (entries.has(name)) throw new AclTextError(`${name} stands twice`);
-      expect("=");
-      entries.set(name, value());
-      if (tokens[at] === ",") at++;
-    }
-    at++;
-    return entries;
-  };
+  const tokens = new AclTokens(policy);
   const rules: AclRule[] = [];
-  while (at < tokens.length) {
-    expect("path");
-    const path = next();
-    if (!path.startsWith('"')) throw new AclTextError("path is not followed by a text");
-    expect("{");
-    rules.push(ruleOf(unquoted(path), body()));
+  while (tokens.kind !== end) {
+    if (tokens.token !== "path") throw new AclTextError(`expected path, found ${found(tokens)}`);
+    tokens.advance();
+    if (tokens.kind !== quoted) throw new AclTextError("path is not followed by a text");
+    const path = unquoted(tokens);
+    take(tokens, mapBegin);
+    rules.push(ruleOf(path, entries(tokens)));
   }
   return rules;
 }
+
+/** The entries of a map whose beginning is read, with its end. */
+function entries(tokens: AclTokens): [name: string, Value][] {
+  const all: [string, Value][] = [];
+  while (tokens.kind !== mapEnd) {
+    const name = nameOf(tokens);
+    if (all.some(([before]) => before === name)) throw new AclTextError(`${name} stands twice`);
+    take(tokens, equals);
+    all.push([name, value(tokens)]);
+    if (tokens.kind === comma) tokens.advance();
+  }
+  tokens.advance();
+  return all;
+}
+
+function nameOf(tokens: AclTokens): string {
+  if (tokens.kind === quoted) return unquoted(tokens);
+  if (tokens.kind !== word) throw new AclTextError(`${found(tokens)} is no name`);
+  const { token } = tokens;
+  tokens.advance();
+  return token;
+}
+
+function value(tokens: AclTokens): Value {
+  switch (tokens.kind) {
+    case quoted:
+      return unquoted(tokens);
+    case listBegin:
+      tokens.advance();
+      return items(tokens);
+    case mapBegin:
+      tokens.advance();
+      return new Map(entries(tokens));
+    case number: {
+      const { token } = tokens;
+      tokens.advance();
+      return token;
+    }
+    default:
+      throw new AclTextError(`${found(tokens)} is no value`);
+  }
+}
+
+/** The items of a list whose beginning is read, with its end. */
+function items(tokens: AclTokens): Value[] {
+  const all: Value[] = [];
+  while (tokens.kind !== listEnd) {
+    all.push(value(tokens));
+    if (tokens.kind === comma) tokens.advance();
+    else if (tokens.kind !== listEnd) throw new AclTextError("a list does not end");
+  }
+  tokens.advance();
+  return all;
+}
+
+function take(tokens: AclTokens, sign: number): void {
+  if (tokens.kind !== sign)
+    throw new AclTextError(`expected ${String.fromCharCode(sign)}, found ${found(tokens)}`);
+  tokens.advance();
+}
+
+const found = (tokens: AclTokens) => (tokens.kind === end ? "the end" : tokens.token);
 
 /**
  * What a path may say beside its capabilities. Vault knows more, and the old word `policy` adds capabilities to those that
@@ -80,12 +140,14 @@ export function readAcl(policy: string): AclRule[] {
  */
 const judged = ["min_wrapping_ttl", "max_wrapping_ttl", "allowed_parameters"];
 
-function ruleOf(path: string, said: Map<string, Value>): AclRule {
-  const capabilities = said.get("capabilities");
+function ruleOf(path: string, said: readonly [name: string, Value][]): AclRule {
+  const named = (wanted: string) => said.find(([name]) => name === wanted)?.[1];
+  const capabilities = named("capabilities");
   if (!Array.isArray(capabilities) || !capabilities.every((capability) => typeof capability === "string")) {
     throw new AclTextError(`the path "${path}" has no list of capabilities`);
   }
-  const settings = said.size === 1 ? [] : [...said.keys()].filter((name) => name !== "capabilities");
+  const settings =
+    said.length === 1 ? [] : said.map(([name]) => name).filter((name) => name !== "capabilities");
   const odd = settings.filter((name) => !judged.includes(name));
   if (odd.length > 0)
     throw new AclTextError(`the path "${path}" has ${odd.join(", ")}, which no rule judges`);
@@ -93,15 +155,9 @@ function ruleOf(path: string, said: Map<string, Value>): AclRule {
   if (/^\/|\/\/|(^|\/)\.\.?(\/|$)/.test(path)) {
     throw new AclTextError(`the path "${path}" has a segment that is empty or dots`);
   }
-  const parameters = parametersOf(path, said.get("allowed_parameters"));
-  return {
-    path,
-    requests: aclPath(path),
-    capabilities,
-    settings,
-    wrapped: isSome(said.get("min_wrapping_ttl")),
-    ...(parameters !== undefined && { parameters }),
-  };
+  const parameters = parametersOf(path, named("allowed_parameters"));
+  const wrapped = isSome(named("min_wrapping_ttl"));
+  return new AclRule({ path, capabilities, settings, wrapped, parameters });
 }
 
 /** A duration that is not nothing: Vault takes 0 for none. */
@@ -119,7 +175,10 @@ function parametersOf(path: string, allowed: Value | undefined): string[] | unde
   return names.length === 0 || names.includes("*") ? undefined : names;
 }
 
-function unquoted(token: string): string {
+/** What the quoted text at hand stands for; goes on behind it. */
+function unquoted(tokens: AclTokens): string {
+  const { token } = tokens;
+  tokens.advance();
   if (!token.includes("\\")) return token.slice(1, -1);
   try {
     const text: unknown = JSON.parse(token);

@@ -3,26 +3,62 @@ export class AclTextError extends Error {
   override name = "AclTextError";
 }
 
+/** What a token is: a sign is its own character's code. */
+export const [end, quoted, word, number] = [0, 1, 2, 3] as const;
+export const [comma, equals, listBegin, listEnd, mapBegin, mapEnd] = [
+  0x2c, 0x3d, 0x5b, 0x5d, 0x7b, 0x7d,
+] as const;
+
 /**
- * Quoted texts, names, numbers and signs of a policy text, without blanks and comments. Read letter by letter, since every
- * policy passes here: an expression for a token takes three times as long.
- * @throws AclTextError for anything else
+ * Quoted texts, words (names and numbers) and signs of a policy text, one at a time, without blanks and comments. Read
+ * letter by letter and cut out only where somebody asks for the token, since every policy passes here.
  */
-export function aclTokens(policy: string): string[] {
-  const tokens: string[] = [];
-  let at = 0;
-  while (at < policy.length) {
-    const end = endOf(policy, at);
-    if (end === at) throw new AclTextError(`line ${policy.slice(0, at).split("\n").length} cannot be read`);
-    if ((kindOf(policy, at) & between) === 0) tokens.push(policy.slice(at, end));
-    at = end;
+export class AclTokens {
+  readonly #policy: string;
+  #from = 0;
+  #to = 0;
+  /** Of the token at hand. */
+  kind = 0;
+
+  /** @throws AclTextError as `advance` does */
+  constructor(policy: string) {
+    this.#policy = policy;
+    this.advance();
   }
-  return tokens;
+
+  /** The token at hand, as it stands there; "the end" has none. */
+  get token(): string {
+    return this.#policy.slice(this.#from, this.#to);
+  }
+
+  /**
+   * Goes to the next token.
+   * @throws AclTextError where nothing of the language stands
+   */
+  advance(): void {
+    const policy = this.#policy;
+    for (let at = this.#to; at < policy.length; ) {
+      const kind = kindOf(policy, at);
+      const to = endOf(kind, policy, at);
+      if (to === at) throw new AclTextError(`line ${policy.slice(0, at).split("\n").length} cannot be read`);
+      if ((kind & between) === 0) {
+        this.#from = at;
+        this.#to = to;
+        this.kind = kind === sign ? policy.charCodeAt(at) : (tokenOf[kind] ?? end);
+        return;
+      }
+      at = to;
+    }
+    this.#from = this.#to = policy.length;
+    this.kind = end;
+  }
 }
 
 /** Kinds of characters, by what begins with them; a name goes on with digits and hyphens. */
 const [blank, comment, quote, letter, digit, hyphen, sign] = [1, 2, 4, 8, 16, 32, 64] as const;
 const between = blank | comment;
+
+const tokenOf: Readonly<Record<number, number>> = { [quote]: quoted, [letter]: word, [digit]: number };
 
 const kinds = new Uint8Array(128);
 for (const [kind, characters] of [
@@ -43,8 +79,8 @@ function kindOf(policy: string, at: number): number {
 }
 
 /** Where what begins at a place ends; the place itself where nothing of the language does. */
-function endOf(policy: string, at: number): number {
-  switch (kindOf(policy, at)) {
+function endOf(kind: number, policy: string, at: number): number {
+  switch (kind) {
     case blank:
       return endOfAll(blank, policy, at);
     case letter:

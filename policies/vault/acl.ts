@@ -6,10 +6,10 @@ import { AclPlaces } from "./acl-places.ts";
 import { aclIn, aclOf } from "./acl-policy.ts";
 import type { AclRule } from "./acl-text.ts";
 import { AclTextError } from "./acl-tokens.ts";
-import { beyond, dutiesOf } from "./duties.ts";
+import { beyond, type Duty, dutiesOf } from "./duties.ts";
 import { mounts, vault } from "./types.ts";
 
-const isPattern = (path: string) => /[*+]/.test(path);
+const isPattern = (path: string) => path.includes("*") || path.includes("+");
 
 const placesOf = (...paths: string[]) => new AclPlaces(paths.map((path) => ({ at: aclPath(path) })));
 
@@ -48,8 +48,10 @@ export const policyCapabilitiesKnown: ResourceRule = {
   types: [vault.policy],
   *judge({ props }) {
     for (const { path, capabilities: has } of aclOf(props)?.rules ?? []) {
-      const odd = has.filter((capability) => !capabilities.has(capability));
-      if (odd.length > 0) yield `"${path}" has ${odd.join(", ")}, which Vault does not know`;
+      if (!has.every((capability) => capabilities.has(capability))) {
+        const odd = has.filter((capability) => !capabilities.has(capability));
+        yield `"${path}" has ${odd.join(", ")}, which Vault does not know`;
+      }
       if (has.length === 0) yield `"${path}" has no capability`;
       // A pattern that begins at the root or right below a mount of Vault itself takes in the whole of it.
       if (/^(\/|\*|\+|(sys|auth|identity|kv|transit|database|secret)\/?[*+]*$)/.test(path)) {
@@ -103,50 +105,46 @@ export const consumerOwnPaths: ResourceRule = {
     if (acl?.holder !== "consumer") return;
     const own = ownPaths(acl.name);
     for (const { path, capabilities: has } of acl.rules) {
-      const place = own.find(
-        ({ below, form }) => path.startsWith(below) && form.test(path.slice(below.length)),
-      );
-      if (place === undefined) yield `"${path}" is not the consumer's own`;
-      else {
-        const more = has.filter((capability) => capability !== place.may);
-        if (more.length > 0) yield `"${path}" may ${more.join(", ")} beside ${place.may}`;
+      const may = own(path);
+      if (may === undefined) yield `"${path}" is not the consumer's own`;
+      else if (has.some((capability) => capability !== may)) {
+        yield `"${path}" may ${has.filter((capability) => capability !== may).join(", ")} beside ${may}`;
       }
     }
   },
 };
 
-/** Where something of a consumer's lies: what its path begins with, and the form of the rest. */
-interface OwnPath {
-  below: string;
-  form: RegExp;
-  may: string;
-}
-
-const [nothing, oneName, twoNames, oneSegment] = [/^$/, /^[\w-]+$/, /^[\w-]+\.[\w-]+$/, /^[\w.-]+$/];
+/** Where consumers find what is their system's: what its path begins with before the system's name, and the form of the rest. */
+const ofTheirSystem = [
+  // A database's rotation login has a longer name and is nobody's own.
+  { below: "database/creds/", form: /^[\w-]+\.[\w-]+$/, may: "read" },
+  ...["encrypt", "decrypt", "rewrap"].map((use) => ({
+    below: `transit/${use}/`,
+    form: /^[\w-]+$/,
+    may: "update",
+  })),
+];
 
 /**
- * Where what belongs to `system.service` or `system.ci.job` lies, and what may be done there. The function that rotates
+ * What `system.service` or `system.ci.job` may do at a path of its own; nothing at another's. The function that rotates
  * a database's users in Secrets Manager has a policy of the database's name, and its login alone.
  */
-function ownPaths(name: string): OwnPath[] {
+function ownPaths(name: string): (path: string) => string | undefined {
   const database = /^([\w-]+\.[\w-]+)\.keyplane\.rotate-postgres$/.exec(name)?.[1];
   if (database !== undefined) {
-    return [{ below: `database/creds/${database}.keyplane.rotate`, form: nothing, may: "read" }];
+    const login = `database/creds/${database}.keyplane.rotate`;
+    return (path) => (path === login ? "read" : undefined);
   }
   const named = /^([\w-]+)\.(?:ci\.([\w-]+)|([\w-]+))$/.exec(name);
-  if (named === null) return [];
+  if (named === null) return () => undefined;
   const [, system, job, service] = named;
-  const values = job === undefined ? `services/${system}/${service}` : `ci/${system}/${job}`;
-  return [
-    { below: `kv/data/${values}/`, form: oneSegment, may: "read" },
-    // A database's rotation login has a longer name and is nobody's own.
-    { below: `database/creds/${system}.`, form: twoNames, may: "read" },
-    ...["encrypt", "decrypt", "rewrap"].map((use) => ({
-      below: `transit/${use}/${system}.`,
-      form: oneName,
-      may: "update",
-    })),
-  ];
+  const values = `kv/data/${job === undefined ? `services/${system}/${service}` : `ci/${system}/${job}`}/`;
+  return (path) => {
+    if (path.startsWith(values)) return /^[\w.-]+$/.test(path.slice(values.length)) ? "read" : undefined;
+    const place = ofTheirSystem.find(({ below }) => path.startsWith(below));
+    if (place === undefined || !path.startsWith(`${system}.`, place.below.length)) return undefined;
+    return place.form.test(path.slice(`${place.below}${system}.`.length)) ? place.may : undefined;
+  };
 }
 
 /** Where Vault itself demands sudo and the platform has a use for it. https://developer.hashicorp.com/vault/docs/concepts/policies#root-protected-api-endpoints */
@@ -244,12 +242,17 @@ export const policyOfItsDuty: ResourceRule = {
     if (duties.length === 0) yield "the platform has no role of this name";
     // Of several duties, that of which it leaves out least.
     const [least = []] = duties
-      .map((duty) => acl.rules.map((rule) => ({ rule, more: beyond(duty, rule) })))
-      .map((all) => all.filter(({ more }) => more.length > 0))
+      .map((duty) => acl.rules.flatMap((rule) => excess(duty, rule)))
       .sort((one, other) => one.length - other.length);
     for (const { rule, more } of least) yield `"${rule.path}" may ${more.join(", ")}`;
   },
 };
+
+function excess(duty: Duty, rule: AclRule): { rule: AclRule; more: string[] }[] {
+  const more = beyond(duty, rule);
+  return more.length === 0 ? nowhere : [{ rule, more }];
+}
+const nowhere: [] = [];
 
 export const policiesWrittenByDeploy: ResourceRule = {
   name: "policies-written-by-deploy",

@@ -5,40 +5,41 @@ import type { AclRule } from "./acl-text.ts";
 
 /** Something that has to be done in Vault: where, and what may be done there. */
 interface Work {
-  places: readonly (AclPath | RegExp)[];
+  places: readonly Place[];
   may: readonly Capability[];
   /** The only parameters that a request for it may carry. */
   parameters?: readonly string[];
 }
 
-/** All that somebody has to do. */
-export interface Duty {
-  places: AclPlaces<{ at: AclPath; work: Work }>;
-  /** For paths without a pattern. */
-  forms: readonly { form: RegExp; work: Work }[];
+interface Place {
+  at: AclPath;
+  /** For paths without a pattern: what they look like, all of them below `at`. */
+  form?: RegExp;
 }
 
-/** Places are paths as policies write them; an expression is for paths without a pattern. */
+/** All that somebody has to do. */
+export type Duty = AclPlaces<Place & { work: Work }>;
+
+/** Paths without a pattern, by what goes on below a place. */
+function exactly(below: string, rest: RegExp): Place {
+  return { at: aclPath(`${below}*`), form: new RegExp(`^${below}${rest.source}$`) };
+}
+
+/** Places are paths as policies write them, or exact ones of some form. */
 function work(
   may: readonly Capability[],
-  places: readonly (string | RegExp)[],
+  places: readonly (string | Place)[],
   parameters?: readonly string[],
 ): Work {
   return {
-    places: places.map((place) => (typeof place === "string" ? aclPath(place) : place)),
+    places: places.map((place) => (typeof place === "string" ? { at: aclPath(place) } : place)),
     may,
     ...(parameters !== undefined && { parameters }),
   };
 }
 
 function duty(...works: readonly Work[]): Duty {
-  const all = works.flatMap((work) => work.places.map((place) => ({ place, work })));
-  return {
-    places: new AclPlaces(
-      all.flatMap(({ place, work }) => (place instanceof RegExp ? [] : [{ at: place, work }])),
-    ),
-    forms: all.flatMap(({ place, work }) => (place instanceof RegExp ? [{ form: place, work }] : [])),
-  };
+  return new AclPlaces(works.flatMap((work) => work.places.map((place) => ({ ...place, work }))));
 }
 
 const change = ["create", "read", "update", "delete"] as const;
@@ -106,21 +107,24 @@ const rotate: readonly Work[] = [
     ["create", "update"],
     held.map((root) => `kv/destroy/${root}/*`),
   ),
-  work(["update"], [/^transit\/(hmac|verify)\/keyplane\.(fingerprint|evidence)(\/sha2-256)?$/]),
-  work(["read"], ["transit/keys/+", "database/config/+", /^database\/creds\/[\w.-]+\.keyplane\.rotate$/]),
+  work(["update"], [exactly("transit/", /(hmac|verify)\/keyplane\.(fingerprint|evidence)(\/sha2-256)?/)]),
+  work(
+    ["read"],
+    ["transit/keys/+", "database/config/+", exactly("database/creds/", /[\w.-]+\.keyplane\.rotate/)],
+  ),
   work(["create", "update"], ["transit/keys/+/config"], ["min_decryption_version", "min_encryption_version"]),
   work(["update"], ["transit/keys/+/trim"], ["min_available_version"]),
   work(["update"], ["transit/keys/+/rotate", "transit/rewrap/+"]),
   work(["update"], ["database/rotate-root/+", "sys/leases/lookup", "sys/leases/renew"]),
   work(["update"], ["sys/leases/revoke/database/creds/+/+"]),
-  work(["update", "sudo"], [/^sys\/leases\/revoke-prefix\/database\/creds\/[\w.-]+$/]),
-  work(["list", "sudo"], [/^sys\/leases\/lookup\/database\/creds\/[\w.-]+$/]),
+  work(["update", "sudo"], [exactly("sys/leases/revoke-prefix/database/creds/", /[\w.-]+/)]),
+  work(["list", "sudo"], [exactly("sys/leases/lookup/database/creds/", /[\w.-]+/)]),
 ];
 
 /** To hand a named host its next secret id; that it is wrapped, `secret-ids-wrapped` sees to. */
 const handOver: readonly Work[] = [
-  work(["read"], [/^auth\/approle\/role\/[\w.-]+\/role-id$/]),
-  work(["update"], [/^auth\/approle\/role\/[\w.-]+\/secret-id$/]),
+  work(["read"], [exactly("auth/approle/role/", /[\w.-]+\/role-id/)]),
+  work(["update"], [exactly("auth/approle/role/", /[\w.-]+\/secret-id/)]),
 ];
 
 /** To let a person or a host in. A password and nothing else: a policy given with it would be anybody's. */
@@ -145,17 +149,20 @@ const promote: readonly Work[] = [
 /** To stop at once what has leaked: a token, a person, a host, the users of a database. */
 const stop: readonly Work[] = [
   work(["update"], ["auth/token/revoke-accessor"]),
-  work(["update"], [/^identity\/entity\/name\/[\w.-]+$/], ["disabled"]),
-  work(["list"], [/^auth\/approle\/role\/[\w.-]+\/secret-id$/]),
-  work(["update"], [/^auth\/approle\/role\/[\w.-]+\/secret-id-accessor\/destroy$/]),
-  work(["update", "sudo"], [/^sys\/leases\/revoke-prefix\/database\/creds\/[\w.-]+$/]),
+  work(["update"], [exactly("identity/entity/name/", /[\w.-]+/)], ["disabled"]),
+  work(["list"], [exactly("auth/approle/role/", /[\w.-]+\/secret-id/)]),
+  work(["update"], [exactly("auth/approle/role/", /[\w.-]+\/secret-id-accessor\/destroy/)]),
+  work(["update", "sudo"], [exactly("sys/leases/revoke-prefix/database/creds/", /[\w.-]+/)]),
 ];
 
 /** To set the values of systems by hand, see how their rotation goes and, where the catalogue says so, read them. */
 const operate: readonly Work[] = [
   ...handOver,
-  work(settle, [/^kv\/data\/source\/[\w.-]+\/[\w.-]+$/]),
-  work(["read"], [/^kv\/metadata\/source\/[\w.-]+\/[\w.-]+$/, /^kv\/data\/rotation\/[\w.-]+\/[\w.-]+$/]),
+  work(settle, [exactly("kv/data/source/", /[\w.-]+\/[\w.-]+/)]),
+  work(
+    ["read"],
+    [exactly("kv/metadata/source/", /[\w.-]+\/[\w.-]+/), exactly("kv/data/rotation/", /[\w.-]+\/[\w.-]+/)],
+  ),
 ];
 
 const administrator = duty(...look, ...handOver, ...stop);
@@ -183,11 +190,11 @@ export function dutiesOf(name: string): readonly Duty[] | undefined {
 
 /** The capabilities that a path has and a duty does not need there. */
 export function beyond(duty: Duty, { path, requests, capabilities, parameters }: AclRule): string[] {
-  const here: Work[] = [];
-  for (const { at, work } of duty.places.near(requests)) if (within(requests, at)) here.push(work);
-  for (const { form, work } of duty.forms) if (form.test(path)) here.push(work);
+  const here = duty
+    .near(requests)
+    .filter(({ at, form }) => (form === undefined ? within(requests, at) : form.test(path)));
   return capabilities.filter(
-    (capability) => capability !== "deny" && !here.some((work) => needs(work, capability, parameters)),
+    (capability) => capability !== "deny" && !here.some(({ work }) => needs(work, capability, parameters)),
   );
 }
 
