@@ -1,7 +1,8 @@
+import { access, constants, stat } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Model, Service } from "../../model/model.ts";
-import { AuditFile } from "../audit/reader.ts";
-import { endOf } from "../delivery/log-mark.ts";
+import { normalise } from "../audit/normalise.ts";
+import { endOf, type LogMark } from "../delivery/log-mark.ts";
 import { linesSince } from "./log-lines.ts";
 import { type Sample, samplesIn } from "./prometheus.ts";
 import { TargetUnavailableError } from "./rotator.ts";
@@ -9,11 +10,11 @@ import type { ErrorSource } from "./watch.ts";
 
 export interface SourceOptions {
   fetch: typeof fetch;
-  /** What stands for the root of the services' host; without it their logs are not read here. */
+  /** What stands for the root of the services' host; without it their logs do not answer here. */
   root?: string;
   /** Folder of the Compose project, in which relative paths lie; the root where absent. */
   project?: string;
-  /** Vault's audit file, where this machine can read it. */
+  /** Vault's audit file: it answers where this machine can read it. */
   audit?: string;
 }
 
@@ -24,7 +25,7 @@ export function errorSourcesOf(
   options: SourceOptions,
 ): ErrorSource[] {
   return services.flatMap((service): ErrorSource[] => {
-    const { id, observe } = service;
+    const { id } = service;
     const roles = [...appRoles, ...kubernetesRoles]
       .filter((role) => role.service === id)
       .map(({ name }) => name);
@@ -34,11 +35,9 @@ export function errorSourcesOf(
           (counter) => new MetricSource(`${counter.name} of ${id} at ${url}`, url, counter, options.fetch),
         ),
       ),
-      ...(observe?.log !== undefined && options.root !== undefined
-        ? [new LogSource(`errors in the log of ${id}`, onHost(observe.log, options))]
-        : []),
+      ...logOf(service, options),
       ...(options.audit !== undefined && roles.length > 0
-        ? [new AuditSource(`requests of ${id} that Vault refused`, options.audit, roles)]
+        ? [new LinesSource(`requests of ${id} that Vault refused`, options.audit, refusedTo(roles))]
         : []),
     ];
   });
@@ -48,6 +47,13 @@ function metricsOf({ observe }: Service): string[] {
   const { metrics, instances = [] } = observe ?? {};
   if (metrics === undefined) return [];
   return instances.map((base) => `${base.replace(/\/+$/, "")}/${metrics.replace(/^\/+/, "")}`);
+}
+
+function logOf({ id, observe }: Service, options: SourceOptions): ErrorSource[] {
+  if (observe?.log === undefined) return [];
+  const name = `errors in the log of ${id}`;
+  if (options.root === undefined) return [elsewhere(name)];
+  return [new LinesSource(name, onHost(observe.log, options), (line) => speaksOfErrors.test(line))];
 }
 
 function onHost(path: string, { root = "/", project }: SourceOptions): string {
@@ -130,62 +136,70 @@ class MetricSource implements ErrorSource {
   }
 }
 
-/** Lines of a log that speak of a failed authentication or an error. */
-class LogSource implements ErrorSource {
+/**
+ * Lines of a file that speak of errors, of a log or of Vault's audit. A file that is not there or cannot be read here has not
+ * answered; one that was rotated away and is not made anew yet answers by what it was.
+ */
+class LinesSource implements ErrorSource {
   readonly name: string;
   readonly #path: string;
+  readonly #counts: (line: string) => boolean;
 
-  constructor(name: string, path: string) {
+  constructor(name: string, path: string, counts: (line: string) => boolean) {
     this.name = name;
     this.#path = path;
+    this.#counts = counts;
   }
 
   async mark(): Promise<Record<string, number>> {
-    return { ...(await endOf(this.#path)) };
+    return { ...(await readableEnd(this.#path)) };
   }
 
-  async since(before: Record<string, number>) {
+  async since({ inode = 0, position = 0 }: Record<string, number>) {
+    if ((await endOf(this.#path)).inode !== 0) await readableEnd(this.#path);
+    else if ((await readableEnd(`${this.#path}.1`)).inode !== inode) throw unread(this.#path, "ENOENT");
     let events = 0;
-    for await (const line of linesSince(this.#path, {
-      inode: before.inode ?? 0,
-      position: before.position ?? 0,
-    })) {
-      if (
-        /\b(error|fatal|critical|unauthori[sz]ed|forbidden|authentication failed|invalid signature)\b/i.test(
-          line,
-        )
-      )
-        events++;
-    }
+    for await (const line of linesSince(this.#path, { inode, position })) if (this.#counts(line)) events++;
     return { events };
   }
 }
 
-/** What Vault refused a service, by the roles that it logs in with. */
-class AuditSource implements ErrorSource {
-  readonly name: string;
-  readonly #path: string;
-  readonly #roles: string[];
-
-  constructor(name: string, path: string, roles: string[]) {
-    this.name = name;
-    this.#path = path;
-    this.#roles = roles;
+/** Where a file ends that can be read here. @throws TargetUnavailableError */
+async function readableEnd(path: string): Promise<LogMark> {
+  try {
+    const found = await stat(path);
+    // What is no file may never answer.
+    if (!found.isFile()) throw unread(path, "no file");
+    await access(path, constants.R_OK);
+    return { inode: found.ino, position: found.size };
+  } catch (cause) {
+    if (cause instanceof TargetUnavailableError) throw cause;
+    throw unread(path, (cause as NodeJS.ErrnoException).code ?? "", { cause });
   }
+}
 
-  async mark(): Promise<Record<string, number>> {
-    return { ...(await endOf(this.#path)) };
-  }
+function unread(path: string, why: string, options?: ErrorOptions): TargetUnavailableError {
+  return new TargetUnavailableError(`${path} cannot be read here (${why})`, options);
+}
 
-  async since(before: Record<string, number>) {
-    const now = await endOf(this.#path);
-    const file = new AuditFile(this.#path, now.inode === before.inode ? (before.position ?? 0) : 0);
-    const entries = await file.read();
-    const events = entries.filter(
-      ({ who, outcome }) => this.#roles.includes(who) && outcome !== "allowed" && outcome !== "pending",
-    );
-    return { events: events.length };
-  }
+/** A log that lies on its service's host, where this machine is none. */
+function elsewhere(name: string): ErrorSource {
+  const ask = () => Promise.reject(new TargetUnavailableError(`${name}: it is read on its host (--root /)`));
+  return { name, mark: ask, since: ask };
+}
+
+const speaksOfErrors =
+  /\b(error|fatal|critical|unauthori[sz]ed|forbidden|authentication failed|invalid signature)\b/i;
+
+/** Whether Vault refused a request of one of the roles. */
+function refusedTo(roles: string[]): (line: string) => boolean {
+  return (line) => {
+    // Parsing is what costs; most lines are about somebody else.
+    if (!roles.some((role) => line.includes(role))) return false;
+    const entry = normalise(line);
+    if (entry === undefined || !roles.includes(entry.who)) return false;
+    return entry.outcome !== "allowed" && entry.outcome !== "pending";
+  };
 }
 
 function sum(samples: Sample[]): number {

@@ -155,7 +155,7 @@ export function refusal(
     return refuse(
       "unhealthy",
       `${environment} did not watch its rotation ${evidence.rotation}: nothing that counts errors answered before it`,
-      `see that what observe: names answers, then ${again}`,
+      `see that what observe: names answers there, or rotate where Vault's audit file can be read, then ${again}`,
     );
   }
   if (isShort(evidence.reason)) {

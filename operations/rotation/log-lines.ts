@@ -12,11 +12,11 @@ const longest = 1024 * 1024;
  */
 export async function* linesSince(path: string, mark: LogMark): AsyncGenerator<string> {
   const now = await endOf(path);
-  if (now.inode === 0) return;
   const isSame = now.inode === mark.inode;
   if (!isSame && (await endOf(`${path}.1`)).inode === mark.inode) {
     yield* linesFrom(`${path}.1`, mark.position);
   }
+  if (now.inode === 0) return;
   yield* linesFrom(path, isSame && now.position >= mark.position ? mark.position : 0);
 }
 

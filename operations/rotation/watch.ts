@@ -119,7 +119,9 @@ export class ErrorWatch implements Watch {
       spans.push(countOf(await source.since(from.mark, signal), (now - from.at) / 1000));
     }
     if (now >= since.getTime()) {
-      this.#marks.set(name, [...marks, { mark: await source.mark(signal), at: now }]);
+      // It has answered: a file that was rotated away and is not made anew yet has no mark to go on from.
+      const mark = await source.mark(signal).catch(() => undefined);
+      if (mark !== undefined) this.#marks.set(name, [...marks, { mark, at: now }]);
     }
     const raised = spans.find((span) => isRaised(before, span));
     const unit = all.requests === undefined ? "s" : "requests";

@@ -105,7 +105,7 @@ export class TwoEnvironments implements AsyncDisposable {
     rotation: { watch: 1s, jitter: 1m }
     vault:
       address: ${this.#vault(name).address}
-      audit: { one: { type: file, path: /var/log/one }, two: { type: file, path: /var/log/two } }
+      audit: { one: { type: file, path: ${this.#vault(name).auditFile} }, two: { type: file, path: /var/log/two } }
       cidrs: [127.0.0.0/8]
 `;
     return `organization: acme

@@ -5,6 +5,7 @@ import { abortRotation, NoWayBackError, type Outcome } from "../../../operations
 import type { Watch } from "../../../operations/rotation/observer.ts";
 import { type Rotator, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { usualPatience } from "../../../operations/rotation/run.ts";
+import { subjectOf } from "../../../operations/rotation/runner.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { later } from "./crash.ts";
 import { quick } from "./quick.ts";
@@ -101,6 +102,38 @@ test("where nothing that counts errors answers before, it is waited for, then to
   assert.equal((await demo.journal()).notWatched, true);
   const said = demo.steps.map(({ text }) => text);
   assert.ok(said.includes("error rates were not watched: nothing that counts errors answered before"));
+});
+
+test("on a machine without Vault's audit file nothing that has only that passes for watched (R48, R25)", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const [reader] = demo.secret.consumers;
+  assert.ok(reader);
+  const role = { name: "demo.reader", service: reader.id, deliveredBy: "ada", policies: [], cidrs: [] };
+  const times = { secretIdTtl: 1, secretIdUses: 1, ttl: 1, maxTtl: 1 };
+  const audited = (file_path: string) => ({
+    ...{
+      vault: bench.vault,
+      by: "test",
+      report: () => {},
+      host: { runs: "/nowhere/run" },
+      signal: new AbortController().signal,
+    },
+    model: {
+      ...demo.model,
+      appRoles: [{ ...role, ...times }],
+      vault: {
+        ...demo.model.vault,
+        audit: [{ name: "file", type: "file" as const, options: { file_path } }],
+      },
+    },
+  });
+  const { watch: blind } = await subjectOf(audited("/nowhere/vault/audit.log"), demo.secret);
+  const { watch: seeing } = await subjectOf(audited(bench.server.auditFile), demo.secret);
+  assert.ok(blind && seeing);
+  assert.equal((await demo.rotate({ watch: blind, ...quick })).state, "done");
+  assert.equal((await demo.journal()).notWatched, true);
+  assert.equal((await demo.rotate({ watch: seeing, ...quick })).state, "done");
+  assert.equal((await demo.journal()).notWatched, undefined);
 });
 
 test("error rates that rise while listeners get the new value roll back before any signer sees it (R48)", async (t) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -79,6 +79,20 @@ function watchOf(service: Service, clock: Clock, options: Partial<SourceOptions>
 
 const observed = (instances: Instance[]): Service =>
   serviceOf("api", [], { observe: { instances: instances.map(({ url }) => url), metrics: "/metrics" } });
+
+/** A folder for logs, with a line of an audit file in which Vault refuses the service. */
+async function files(t: TestContext): Promise<{ folder: string; audit: string; refused: string }> {
+  const folder = await mkdtemp(join(tmpdir(), "keyplane-watch-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const refused = `${JSON.stringify({
+    time: "2026-01-01T00:00:00Z",
+    type: "response",
+    error: "permission denied",
+    auth: { metadata: { role_name: "shop.api" } },
+    request: { id: "x", operation: "read", path: "kv/data/x" },
+  })}\n`;
+  return { folder, audit: join(folder, "audit.log"), refused };
+}
 
 describe("watching a rotation (R48)", () => {
   test("authentication failures that rise after the switch are found, and named with their instance", async (t) => {
@@ -275,6 +289,54 @@ describe("watching a rotation (R48)", () => {
     await appendFile(audit, line("shop.api", "permission denied").repeat(30));
     clock.pass(1);
     assert.equal((await watch.judge(baseline, new Date(clock.time), signal)).state, "raised");
+  });
+
+  test("a log or an audit file that is not there, cannot be read or lies on another machine has not answered", async (t) => {
+    const { folder, audit } = await files(t);
+    const one = await instance(t, { errors: 0 });
+    const clock = new Clock();
+    const logged = (log: string, instances: Instance[] = []) =>
+      serviceOf("api", [], {
+        observe: { instances: instances.map(({ url }) => url), metrics: "/metrics", log },
+      });
+    const [ofLog, ofAudit] = ["errors in the log of shop/api", "requests of shop/api that Vault refused"];
+    const nowhere = { root: folder, audit };
+    const watch = watchOf(logged("/api.log"), clock, nowhere);
+    await assert.rejects(
+      watch.baseline(signal),
+      (error) =>
+        error instanceof TargetUnavailableError &&
+        error.message === `nothing that counts errors answers: ${ofLog}, ${ofAudit}`,
+    );
+    // A folder stands for what this user may not read: tests run as root as well.
+    await mkdir(join(folder, "api.log"));
+    const some = watchOf(logged("/api.log", [one]), clock, nowhere);
+    assert.deepEqual(some.unanswered(await some.baseline(signal)), [ofLog, ofAudit]);
+    const elsewhere = watchOf(logged("/api.log", [one]), clock);
+    assert.deepEqual(elsewhere.unanswered(await elsewhere.baseline(signal)), [ofLog]);
+  });
+
+  test("an audit file that is rotated is read on to its end, and one that is gone for a moment answers again", async (t) => {
+    const { audit, refused } = await files(t);
+    await writeFile(audit, "");
+    const clock = new Clock();
+    const watch = watchOf(serviceOf("api", []), clock, { audit });
+    const baseline = await watch.baseline(signal);
+    await appendFile(audit, refused.repeat(3));
+    await rename(audit, `${audit}.1`);
+    // Vault opens it anew when it is told to: until then the old one is the audit file.
+    clock.pass(10);
+    assert.deepEqual(await watch.judge(baseline, new Date(clock.time), signal), { state: "ok" });
+    await rename(`${audit}.1`, `${audit}-elsewhere`);
+    const gone = watch.judge(baseline, new Date(clock.time), signal);
+    await assert.rejects(gone, TargetUnavailableError);
+    await rename(`${audit}-elsewhere`, `${audit}.1`);
+    await writeFile(audit, refused.repeat(27));
+    clock.pass(10);
+    assert.deepEqual(await watch.judge(baseline, new Date(clock.time), signal), {
+      state: "raised",
+      names: ["requests of shop/api that Vault refused: 30 in 20 s, before it was 0 in 30 s"],
+    });
   });
 
   test("stops when it is told to", async (t) => {
