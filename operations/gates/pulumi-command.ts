@@ -1,4 +1,5 @@
 import { basename, resolve } from "node:path";
+import { parseArgs } from "node:util";
 
 /** A `pulumi preview` or `pulumi up` whose judgement counts for a gate. */
 export interface PulumiCommand {
@@ -16,6 +17,19 @@ const kinds: Record<string, PulumiCommand["kind"]> = {
   update: "update",
 };
 
+/** Those that take a value and have a short name, which may stand in one word with others, and those asked for here. */
+const options = {
+  stack: { type: "string", short: "s" },
+  "policy-pack": { type: "string" },
+  target: { type: "string", short: "t" },
+  exclude: { type: "string", short: "x" },
+  config: { type: "string", short: "c" },
+  message: { type: "string", short: "m" },
+  parallel: { type: "string", short: "p" },
+  cwd: { type: "string", short: "C" },
+  verbose: { type: "string", short: "v" },
+} as const;
+
 /**
  * Reads a command line of Pulumi. The engine starts a pack in the folder of the program's entry, so a path that is
  * relative to this one would not be found there.
@@ -27,31 +41,31 @@ export function pulumiCommand(words: readonly string[]): PulumiCommand | string 
   if (basename(program) !== "pulumi" || kind === undefined) {
     return "only `pulumi preview …` and `pulumi up …` are judged: write one of them after --";
   }
-  const [stack, ...otherStacks] = valuesOf(rest, ["--stack", "-s"]);
-  if (stack === undefined || otherStacks.length > 0) return "name one stack: --stack NAME";
-  const packs = valuesOf(rest, ["--policy-pack"]);
-  if (packs.length !== 1) return "name the one policy pack: --policy-pack policies/analyzer";
-  const part = rest.find((word) => /^(-t|--target|--exclude)/.test(word));
-  if (part !== undefined) {
-    return `a gate is of a whole stack: leave ${part.replace(/=.*/s, "")} out`;
+  // Not strict: what Pulumi knows beside these it reads itself.
+  const { tokens } = parseArgs({ args: rest, options, strict: false, tokens: true });
+  const found = tokens.filter((token) => token.kind === "option");
+  const of = (name: string) => found.filter((option) => option.name === name);
+  const [stack = "", ...otherStacks] = of("stack").map(given);
+  if (stack === "" || otherStacks.length > 0) return "name one stack: --stack NAME";
+  const [pack, ...otherPacks] = of("policy-pack");
+  // Pulumi reads a list there, parted by commas.
+  if (pack === undefined || otherPacks.length > 0 || !/^[^,]+$/.test(given(pack))) {
+    return "name the one policy pack: --policy-pack policies/analyzer";
   }
-  if (rest.some((word) => /^--event-log/.test(word)))
+  const part = found.find(({ name }) => /^(target|exclude)/.test(name));
+  if (part !== undefined) return `a gate is of a whole stack: leave ${part.rawName} out`;
+  if (found.some(({ name }) => name.startsWith("event-log"))) {
     return "the event log is kept and read here: leave it out";
-  return { kind, stack: stack.split("/").at(-1) ?? stack, words: [program, command, ...absolute(rest)] };
+  }
+  const path = resolve(given(pack));
+  const judged =
+    pack.inlineValue === true
+      ? rest.with(pack.index, `--policy-pack=${path}`)
+      : rest.with(pack.index + 1, path);
+  return { kind, stack: stack.split("/").at(-1) ?? stack, words: [program, command, ...judged] };
 }
 
-function valuesOf(words: readonly string[], names: string[]): string[] {
-  return words.flatMap((word, index) => {
-    if (names.includes(word)) return [words[index + 1] ?? ""];
-    const [name = "", ...value] = word.split("=");
-    return names.includes(name) && value.length > 0 ? [value.join("=")] : [];
-  });
-}
-
-function absolute(words: readonly string[]): string[] {
-  return words.map((word, index) => {
-    if (words[index - 1] === "--policy-pack") return resolve(word);
-    const [, pack] = /^--policy-pack=(.*)$/s.exec(word) ?? [];
-    return pack === undefined ? word : `--policy-pack=${resolve(pack)}`;
-  });
+/** As Pulumi takes it: `-s=NAME` is `-sNAME`. */
+function given({ rawName, value = "" }: { rawName: string; value?: string | undefined }): string {
+  return rawName.startsWith("--") ? value : value.replace(/^=/, "");
 }

@@ -83,6 +83,16 @@ suite("the command line of a run that is judged", () => {
       },
     );
   });
+  for (const short of [["-sa"], ["-s=a"], ["-ysa"], ["-dys", "a"], ["-m", "-s b", "--stack=a"]]) {
+    test(`names its stack as Pulumi reads it: ${short.join(" ")}`, () => {
+      const found = pulumiCommand(["pulumi", "up", ...short, "--policy-pack", "/pack"]);
+      assert.deepEqual(found, {
+        kind: "update",
+        stack: "a",
+        words: ["pulumi", "up", ...short, "--policy-pack", "/pack"],
+      });
+    });
+  }
   for (const [what, words, why] of [
     ["another program", ["sh", ...right.slice(1)], /only `pulumi preview …` and `pulumi up …`/],
     [
@@ -96,6 +106,11 @@ suite("the command line of a run that is judged", () => {
     ["no pack", right.slice(0, 4), /--policy-pack policies\/analyzer/],
     ["two packs", [...right, "--policy-pack=b"], /the one policy pack/],
     ["a part of the stack", [...right, "--target=urn:secret"], /of a whole stack: leave --target out/],
+    ["two packs in one word", [...right.slice(0, -1), "a,b"], /the one policy pack/],
+    ["a pack without a path", right.slice(0, 5), /the one policy pack/],
+    ["a part by its short name", [...right, "-t", "urn:secret"], /of a whole stack: leave -t out/],
+    ["a part among other short names", [...right, "-dturn:secret"], /of a whole stack: leave -t out/],
+    ["all but one by its short name", [...right, "-xurn:secret"], /of a whole stack: leave -x out/],
     ["all but a part", [...right, "--exclude-protected"], /leave --exclude-protected out/],
     ["an event log of its own", [...right, "--event-log", "x"], /event log/],
   ] as const) {
