@@ -47,8 +47,8 @@ export class EnvFileSink implements Sink {
     });
   }
 
-  async reload(): Promise<void> {
-    await this.#host.reload(this.#service);
+  async reload(signal?: AbortSignal): Promise<void> {
+    await this.#host.reload(this.#service, signal);
   }
 
   async running(secret: string, version: number): Promise<Running> {

@@ -56,8 +56,8 @@ export class FilesSink implements Sink {
     );
   }
 
-  async reload(): Promise<void> {
-    await this.#host.reload(this.#service);
+  async reload(signal?: AbortSignal): Promise<void> {
+    await this.#host.reload(this.#service, signal);
   }
 
   async running(secret: string, version: number): Promise<Running> {

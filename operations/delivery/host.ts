@@ -1,11 +1,10 @@
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
-import { promisify } from "node:util";
 import type { Service } from "../../model/model.ts";
 import { startTimeOf } from "../process-identity.ts";
 import { holdPlace } from "./hold.ts";
+import { CommandError, type CommandLimits, runCommand } from "./host-command.ts";
 import { type Instance, instancesOf, pokeFile } from "./instances.ts";
 import { markLog } from "./log-mark.ts";
 import { DeliveryError } from "./sink.ts";
@@ -15,12 +14,18 @@ export interface HostOptions {
   /** Folder with the descriptions that `keyplane run` keeps of its services; holds locks as well. */
   runs: string;
   /** Runs a command of this machine and returns its output; ours where absent. */
-  command?: (argv: string[]) => Promise<string>;
+  command?: (argv: string[], limits: CommandLimits) => Promise<string>;
   /** What stands for the root of the service's host: "/" on the host itself. */
   root: string;
   /** Folder of the Compose project, in which relative paths lie; the root where absent. */
   project?: string;
 }
+
+/** Milliseconds for a question to the platform: an answer takes two at most, so it is within the lease's bound on a call. */
+const asking = 15_000;
+
+/** Milliseconds for a restart: a container may take minutes to end. The lease is renewed meanwhile. */
+const reloading = 600_000;
 
 /** Restarts, signals and looks at the processes of one machine. */
 export class Host {
@@ -65,11 +70,13 @@ export class Host {
   /**
    * Makes a service read its values again, the way it says: nothing for one that watches, a signal, or a restart of
    * exactly this service (R34, R35).
-   * @throws DeliveryError when the command of the platform fails
+   * @param signal ends the command, which may take minutes: somebody else may act
+   * @throws DeliveryError when the command of the platform fails; the signal's reason
    */
-  async reload(service: Service): Promise<void> {
+  async reload(service: Service, signal?: AbortSignal): Promise<void> {
     const argv = reloadCommand(service);
-    if (argv !== undefined) await this.#command(argv, `${service.id} could not be reloaded`);
+    const limits = { limit: reloading, ...(signal !== undefined && { signal }) };
+    if (argv !== undefined) await this.#command(argv, `${service.id} could not be reloaded`, limits);
   }
 
   /**
@@ -89,11 +96,13 @@ export class Host {
     return new Date(Math.min(...wordsOf(started).map((time) => Date.parse(time))));
   }
 
-  async #command(argv: string[], why: string): Promise<string> {
-    const run = this.#options.command ?? ((words: string[]) => runHere(words, this.#options.project));
+  async #command(argv: string[], why: string, limits: CommandLimits = { limit: asking }): Promise<string> {
+    const { command, project } = this.#options;
+    const within = { ...limits, ...(project !== undefined && { cwd: project }) };
     try {
-      return await run(argv);
+      return await (command === undefined ? runCommand(argv, within) : command(argv, limits));
     } catch (error) {
+      limits.signal?.throwIfAborted();
       // No cause either: Node's own error holds all that the command said.
       throw new DeliveryError(
         `${why}: \`${argv.join(" ")}\` ${endOf(error)}: run it yourself to see why; what it says may quote a service's values, ` +
@@ -116,20 +125,11 @@ export function reloadCommand({ runsOn, name, reload }: Service): string[] | und
     : ["docker", "compose", "kill", "--signal", reload.signal, name];
 }
 
-async function runHere([program = "", ...rest]: string[], cwd: string | undefined): Promise<string> {
-  const options = { timeout: 120_000, ...(cwd !== undefined && { cwd }) };
-  return (await promisify(execFile)(program, rest, options)).stdout;
-}
-
 function wordsOf(text: string): string[] {
   return text.split(/\s+/).filter((word) => word !== "");
 }
 
 /** How a command ended, without a word of its own: `docker compose` quotes lines of env-files that it cannot read. */
 function endOf(error: unknown): string {
-  const { code, signal, killed } = error as { code?: unknown; signal?: unknown; killed?: unknown };
-  if (typeof code === "number") return `failed with exit status ${code}`;
-  if (killed === true) return "did not end within two minutes";
-  if (typeof signal === "string") return `was ended by ${signal}`;
-  return typeof code === "string" ? `could not be started (${code})` : "failed";
+  return error instanceof CommandError ? error.message : "failed";
 }

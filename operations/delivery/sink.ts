@@ -45,8 +45,11 @@ export interface Sink {
   unreached?(): Promise<string | undefined>;
   /** Brings the bundle there, whole or not at all. Returns whether anything changed. */
   write(bundle: Bundle): Promise<boolean>;
-  /** Makes the service read it again, the way its `reload` says. Running it twice is harmless. */
-  reload(): Promise<void>;
+  /**
+   * Makes the service read it again, the way its `reload` says. Running it twice is harmless. It may take minutes: what it
+   * runs for that has ended when it throws the signal's reason.
+   */
+  reload(signal?: AbortSignal): Promise<void>;
   /** Whether the service runs so new a version (or a newer one) of its own path of a secret. */
   running(secret: string, version: number): Promise<Running>;
 }

@@ -139,9 +139,9 @@ class Supervised implements Sink {
     return instances.length > 0 ? false : this.#otherwise.write(bundle);
   }
 
-  async reload(): Promise<void> {
+  async reload(signal?: AbortSignal): Promise<void> {
     const instances = await this.#host.instances(this.#service.id);
-    await (instances.length > 0 ? this.#host.poke(instances) : this.#otherwise.reload());
+    await (instances.length > 0 ? this.#host.poke(instances) : this.#otherwise.reload(signal));
   }
 
   async running(secret: string, version: number): Promise<Running> {

@@ -70,8 +70,8 @@ async function open(
     application_name: "keyplane",
     connectionTimeoutMillis: patience.connect,
     statement_timeout: patience.statement,
-    // A server that is gone without a word is noticed here.
-    query_timeout: patience.statement * 2,
+    // A server that is gone without a word is noticed here, within the lease's bound on a call.
+    query_timeout: patience.statement * 1.1,
     // Whatever waits for a lock makes others wait behind it: better to come again.
     lock_timeout: 2_000,
     // What the database's users have made must not stand in for what is meant.
@@ -116,8 +116,12 @@ class Session implements Connection {
     this.#lease = lease;
   }
 
-  async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>> {
+  async renew(): Promise<void> {
     await this.#lease?.renewInTime();
+  }
+
+  async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>> {
+    await this.renew();
     try {
       return await this.#client.query<Row>(text, values);
     } catch (error) {

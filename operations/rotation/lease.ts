@@ -14,7 +14,10 @@ export class LeaseLostError extends Error {
 export interface LeaseTimes {
   /** Milliseconds for which each write of the journal keeps other runners away. */
   lasts: number;
-  /** Milliseconds that one outside call may take at most; none begins with less of the lease left. */
+  /**
+   * Milliseconds that one outside call may take at most; none begins with less of the lease left. What takes longer takes
+   * the lease's signal.
+   */
   call: number;
 }
 
@@ -23,6 +26,9 @@ export const usualLease: LeaseTimes = { lasts: 60_000, call: 35_000 };
 
 /** Milliseconds by which two runners' ideas of Vault's time may differ, with room to spare. */
 const clockError = 2000;
+
+/** How much of a lease is left when it counts as lost: what its signal ends has ended before another runner may act. */
+const reserve = 1 / 6;
 
 /** Changes of a journal; undefined takes a field out. */
 export type Changes = { [Field in keyof Journal]?: Journal[Field] | undefined };
@@ -67,7 +73,8 @@ interface Where {
 
 /**
  * One runner's hold on a rotation: the only writer of its journal. Every write renews it, and so does a timer while
- * something takes long. `signal` is aborted as soon as it is lost.
+ * something takes long. `signal` is aborted as soon as it is lost, or cannot be renewed in time, which is earlier than
+ * others may take it.
  */
 export class Lease {
   journal: Journal;
@@ -191,8 +198,9 @@ export class Lease {
   }
 
   #tick(): void {
-    if (this.left <= 0) this.#lose("the lease could not be renewed in time");
-    else if (this.left < (this.#where.times.lasts * 2) / 3 && this.#writing === undefined) {
+    const { lasts } = this.#where.times;
+    if (this.left <= lasts * reserve) this.#lose("the lease could not be renewed in time");
+    else if (this.left < (lasts * 2) / 3 && this.#writing === undefined) {
       // It is tried again at the next tick; what cannot be renewed is lost when it ends.
       this.save().catch(() => {});
     }

@@ -13,6 +13,8 @@ export type Target = Pick<Database, "id" | "host" | "port" | "database" | "tls" 
 /** An open connection to one database. */
 export interface Connection {
   query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>>;
+  /** Asks for more time for its login where that is due; a query does that as well. */
+  renew?(): Promise<void>;
   end(): Promise<void>;
 }
 

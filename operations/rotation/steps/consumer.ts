@@ -156,7 +156,8 @@ async function settle(
     if (looks === 1 || looks % 8 === 0) {
       const changed = await write(run, consumer, sink);
       if (changed || mayHaveMissed(run, seen, once, unsure)) {
-        await run.act(() => sink.reload());
+        // A person's stop lets a restart end, which half done leaves the service down; a lost lease does not.
+        await run.act(() => sink.reload(run.lease.signal));
         reloaded.add(once);
         if (seen.state === "unobservable") takeUnseen(run, consumer, once);
       }

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { inspect, promisify } from "node:util";
+import { inspect } from "node:util";
 import type { Delivery, Service } from "../../../model/model.ts";
+import { runCommand } from "../../../operations/delivery/host-command.ts";
 import { describeInstance, type Instance } from "../../../operations/delivery/instances.ts";
 import { DeliveryError, type Running, type Sink } from "../../../operations/delivery/sink.ts";
 import { type SinkOptions, sinksOf } from "../../../operations/delivery/sinks.ts";
@@ -184,9 +185,9 @@ for (const [runsOn, restart, signal] of [
       const service = serviceOf("api", files, { runsOn, reload: "restart" });
       const [sink] = sinksOf({ services: [service], secrets: [] }, service, {
         ...host,
-        command: async () => {
-          const quoting = `echo 'failed to read .env: line 3: unexpected character "${canary}"' >&2; exit 14`;
-          return (await promisify(execFile)("sh", ["-c", quoting])).stdout;
+        command: (_, limits) => {
+          const quoting = `echo 'failed to read .env: line 3: unexpected character "${canary}"' | tee /dev/stderr; exit 14`;
+          return runCommand(["sh", "-c", quoting], limits);
         },
       });
       await assert.rejects(
@@ -210,16 +211,14 @@ for (const [runsOn, restart, signal] of [
     test("a platform that is not there, or does not end, is said to be", async () => {
       await using host = await testHost();
       const service = serviceOf("api", files, { runsOn, reload: "restart" });
-      for (const [error, end] of [
-        [{ code: "ENOENT" }, "could not be started (ENOENT)"],
-        [{ killed: true, signal: "SIGTERM" }, "did not end within two minutes"],
-        [{ signal: "SIGKILL" }, "was ended by SIGKILL"],
+      for (const [argv, end] of [
+        [["no-such-platform"], "could not be started (ENOENT)"],
+        [["sleep", "60"], "did not end within 0.2 s"],
+        [["sh", "-c", "kill -KILL $$"], "was ended by SIGKILL"],
       ] as const) {
         const [sink] = sinksOf({ services: [service], secrets: [] }, service, {
           ...host,
-          command: async () => {
-            throw Object.assign(new Error("of the command"), error);
-          },
+          command: () => runCommand([...argv], { limit: argv[0] === "sleep" ? 200 : 60_000 }),
         });
         await assert.rejects(
           async () => sink?.reload(),

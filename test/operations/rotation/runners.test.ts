@@ -171,6 +171,32 @@ test("no call begins with less of the lease left than it may take", async (t) =>
   await lease.release();
 });
 
+test("a lease that cannot be renewed is lost while others may not take it yet: what it has running can be ended", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const vault = bench.vault.with(bench.vault.token);
+  const at = { vault, model: demo.model };
+  const kept = await readJournal(at, demo.secret);
+  assert.ok(kept.journal);
+  let ahead = 0;
+  const began = Date.now();
+  const clock = { now: () => new Date(began + ahead), sleep: async () => {} };
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const where = { ...at, secret: demo.secret, clock, owner: "a", times: usualLease };
+  const lease = await Lease.take(where, kept.journal, kept);
+  vault.request = async () => Promise.reject(new Error("cut off"));
+  for (const [passed, isLost] of [
+    [44_000, false],
+    [49_000, false],
+    [54_000, true],
+  ] as const) {
+    ahead = passed;
+    t.mock.timers.tick(5000);
+    assert.equal(lease.signal.aborted, isLost, `after ${passed} ms`);
+  }
+  assert.equal(lease.left, 6000);
+  assert.ok(lease.signal.reason instanceof LeaseLostError);
+});
+
 test("a lease is renewed while one call takes longer than it lasts, and nobody takes over", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
   const { subject, reached, go } = halted(t, demo, "stage");

@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Milliseconds for a command to end by itself before its processes are killed. */
+const grace = 2000;
+
+export interface CommandLimits {
+  /** Ends it, with every process that it has started: whoever runs it may not act any more. */
+  signal?: AbortSignal;
+  /** Milliseconds that it may take. */
+  limit: number;
+}
+
+/** What runs now: it ends with this process, whose group alone Ctrl-C reaches. */
+const underWay = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of underWay) killGroup(child, "SIGKILL");
+});
+
+/** A command that came to no good end, in the words of this program alone: its own may quote values. */
+export class CommandError extends Error {
+  override name = "CommandError";
+}
+
+/**
+ * Runs a command in a process group of its own and returns its output.
+ * @throws the signal's reason, CommandError; either once none of its processes runs any more
+ */
+export async function runCommand(
+  [program = "", ...rest]: string[],
+  { signal, limit, cwd }: CommandLimits & { cwd?: string },
+): Promise<string> {
+  signal?.throwIfAborted();
+  const late = AbortSignal.timeout(limit);
+  const ends = signal === undefined ? late : AbortSignal.any([signal, late]);
+  const child = spawn(program, rest, {
+    detached: true,
+    stdio: ["ignore", "pipe", "ignore"],
+    ...(cwd !== undefined && { cwd }),
+  });
+  const chunks: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const closed = endOf(child);
+  underWay.add(child);
+  try {
+    const end = await Promise.race([closed, aborted(ends)]);
+    if (end === "aborted") {
+      for (const name of ["SIGTERM", "SIGKILL"] as const) {
+        killGroup(child, name);
+        for (const last = Date.now() + grace; killGroup(child, 0) && Date.now() < last; ) await sleep(20);
+      }
+      await closed.catch(() => {});
+      signal?.throwIfAborted();
+      throw new CommandError(`did not end within ${limit / 1000} s`);
+    }
+    return Buffer.concat(chunks).toString();
+  } finally {
+    underWay.delete(child);
+  }
+}
+
+function killGroup({ pid }: ChildProcess, name: NodeJS.Signals | 0): boolean {
+  try {
+    return pid !== undefined && process.kill(-pid, name);
+  } catch {
+    // None of it is left.
+    return false;
+  }
+}
+
+/** Resolves where it ended with 0 and its output is whole. @throws CommandError */
+async function endOf(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once("error", ({ code }: NodeJS.ErrnoException) => {
+      reject(new CommandError(`could not be started (${code})`));
+    });
+    child.once("close", (code, signal) => {
+      if (code === 0) resolve();
+      else
+        reject(
+          new CommandError(signal === null ? `failed with exit status ${code}` : `was ended by ${signal}`),
+        );
+    });
+  });
+}
+
+async function aborted(signal: AbortSignal): Promise<"aborted"> {
+  if (!signal.aborted)
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  return "aborted";
+}
