@@ -47,7 +47,7 @@ export function command(): Command {
       const { dryRun, options } = invocation;
       refuse(invocation);
       if (options.printExcludes === true) {
-        const { archiveExcludes } = await import("../operations/scan/checks/archive-rules.ts");
+        const { archiveExcludes } = await import("../operations/scan/checks/secret-files.ts");
         return { json: { excludes: archiveExcludes }, text: archiveExcludes.join("\n") };
       }
       const [{ table }, { json }] = await Promise.all([

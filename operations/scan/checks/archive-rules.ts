@@ -17,7 +17,7 @@ const sent: Kind = {
 
 /**
  * Secret files stay out of archives (R58): `export-ignore` for `git archive`, `.dockerignore` for what a build is sent.
- * For tar and rsync `archiveExcludes` is the list.
+ * For tar and rsync `archiveExcludes` of secret-files.ts is the list.
  */
 export async function archiveRules(repository: Repository): Promise<Finding[]> {
   const { root, paths } = repository;
@@ -52,9 +52,6 @@ export async function archiveRules(repository: Repository): Promise<Finding[]> {
   return findings;
 }
 
-/** What `tar --exclude-from` and `rsync --exclude-from` leave out, a pattern a line. */
-export const archiveExcludes: readonly string[] = required.map(({ rule }) => rule);
-
 export function isDockerfile(path: string): boolean {
   return (
     /(?:^|\/)(?:Dockerfile|Containerfile)(?:\.[\w-]+)?$|\.(?:Dockerfile|Containerfile)$/.test(path) &&
@@ -75,9 +72,7 @@ function covers(line: string, rule: string): boolean {
   if (pattern === "*" || pattern === "**") return true;
   if (!pattern.startsWith("**/")) return false;
   const name = pattern.slice(3);
-  return (
-    name === rule || (rule.startsWith(".env") && (name === ".env*" || (name === ".env.*" && rule !== ".env")))
-  );
+  return name === rule || (rule.startsWith(".env") && name === ".env*");
 }
 
 function at(kind: Kind, path: string, message: string): Finding {

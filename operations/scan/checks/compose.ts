@@ -2,7 +2,7 @@ import type { Kind } from "../detector.ts";
 import type { Finding } from "../finding.ts";
 import { isInlineSecret } from "./literal.ts";
 import type { Repository } from "./repository.ts";
-import { type Place, scalarsOf } from "./yaml.ts";
+import { findingsAt, type Place } from "./yaml.ts";
 
 const inline: Kind = {
   id: "compose-inline-secret",
@@ -27,18 +27,11 @@ export function isComposeFile(path: string): boolean {
 
 /** What of one Compose file is a value. */
 export function inCompose(path: string, text: string): Finding[] {
-  return scalarsOf(text).flatMap((place) => {
+  return findingsAt(text, (place) => {
     const name = secretIn(place);
-    if (name === undefined) return [];
-    return [
-      {
-        kind: inline,
-        path,
-        line: place.line,
-        column: place.column,
-        message: `${name} has its value in the file`,
-      },
-    ];
+    if (name === undefined) return undefined;
+    const { line, column } = place;
+    return { kind: inline, path, line, column, message: `${name} has its value in the file` };
   });
 }
 

@@ -24,37 +24,63 @@ export async function dockerfiles({ paths, read }: Repository): Promise<Finding[
 
 /** What of one Dockerfile stays in the image. */
 export function inDockerfile(path: string, text: string): Finding[] {
-  return text.split(/\r?\n/).flatMap((line, index) => {
-    const [, instruction = "", rest = ""] = /^\s*(ARG|ENV|COPY|ADD)\s+(.*)$/i.exec(line) ?? [];
-    const at = (word: string, message: string): Finding => ({
+  return instructionsOf(text).flatMap(({ instruction, words }) => {
+    const said = (at: Word, message: string): Finding => ({
       kind: built,
       path,
-      line: index + 1,
-      column: line.indexOf(word) + 1,
+      line: at.line,
+      column: at.column,
       message,
     });
     if (/^(?:ARG|ENV)$/i.test(instruction)) {
-      return namesIn(rest)
-        .filter((name) => secrecyOf(name) !== "none" && !/_FILE$/i.test(name))
-        .map((name) => at(name, `${instruction.toUpperCase()} ${name} stays in the image's history`));
+      return namesIn(instruction, words)
+        .filter(({ text }) => secrecyOf(text) !== "none" && !/_FILE$/i.test(text))
+        .map((name) => said(name, `${instruction.toUpperCase()} ${name.text} stays in the image's history`));
     }
     if (/^(?:COPY|ADD)$/i.test(instruction)) {
-      const sources = rest
-        .split(/\s+/)
-        .filter((word) => word !== "" && !word.startsWith("--"))
-        .slice(0, -1);
-      return sources
-        .filter((source) => isSecretFile(source))
-        .map((source) => at(source, `${source} becomes a part of the image`));
+      return words
+        .filter(({ text }) => !text.startsWith("--"))
+        .slice(0, -1)
+        .filter(({ text }) => isSecretFile(text))
+        .map((source) => said(source, `${source.text} becomes a part of the image`));
     }
     return [];
   });
 }
 
-/** `A=1 B=2`, or the old `NAME value`. */
-function namesIn(rest: string): string[] {
-  const assigned = [...rest.matchAll(/(?:^|\s)([A-Za-z_]\w*)=/g)].map(([, name = ""]) => name);
-  if (assigned.length > 0) return assigned;
-  const [, first] = /^([A-Za-z_]\w*)/.exec(rest) ?? [];
-  return first === undefined ? [] : [first];
+interface Word {
+  text: string;
+  /** Both from 1. */
+  line: number;
+  column: number;
+}
+
+/**
+ * Instructions with their words. A backslash at the end of a line goes on with the next one; comments and empty lines
+ * between them are none. https://docs.docker.com/reference/dockerfile/#format
+ */
+function instructionsOf(text: string): { instruction: string; words: Word[] }[] {
+  const all: { instruction: string; words: Word[] }[] = [];
+  let goesOn = false;
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (/^\s*(?:#|$)/.test(line)) continue;
+    const words = [...line.replace(/\\\s*$/, "").matchAll(/\S+/g)].map(({ 0: word, index: at }) => ({
+      text: word,
+      line: index + 1,
+      column: at + 1,
+    }));
+    if (goesOn) all.at(-1)?.words.push(...words);
+    else all.push({ instruction: words[0]?.text ?? "", words: words.slice(1) });
+    goesOn = /\\\s*$/.test(line);
+  }
+  return all;
+}
+
+/** Of `A=1 B=2`, of ARG's `A B=2`, or of ENV's old `NAME value`. */
+function namesIn(instruction: string, words: readonly Word[]): Word[] {
+  const isOld = /^ENV$/i.test(instruction) && words[0]?.text.includes("=") === false;
+  return (isOld ? words.slice(0, 1) : words).flatMap((word) => {
+    const [, name] = (isOld ? /^([A-Za-z_]\w*)$/ : /^([A-Za-z_]\w*)(?:=|$)/).exec(word.text) ?? [];
+    return name === undefined ? [] : [{ ...word, text: name }];
+  });
 }

@@ -12,8 +12,7 @@ const missing: Kind = {
 /** Rules that every repository has (R6), each with files that it must keep out, also in a folder below. */
 export const required: readonly { rule: string; files: readonly string[] }[] = [
   { rule: ".env", files: [".env", "services/api/.env"] },
-  { rule: ".env.local", files: [".env.local", "services/api/.env.local"] },
-  { rule: ".env.*.local", files: [".env.production.local", "services/api/.env.production.local"] },
+  { rule: ".env.*", files: [".env.local", ".env.production", "services/api/.env.production.local"] },
   { rule: "*.pem", files: ["server.pem", "services/api/server.pem"] },
   { rule: "*.key", files: ["server.key", "services/api/server.key"] },
   { rule: "credentials.json", files: ["credentials.json", "services/api/credentials.json"] },

@@ -2,7 +2,7 @@ import type { Kind } from "../detector.ts";
 import type { Finding } from "../finding.ts";
 import { isInlineSecret } from "./literal.ts";
 import type { Repository } from "./repository.ts";
-import { scalarsOf } from "./yaml.ts";
+import { findingsAt } from "./yaml.ts";
 
 const inline: Kind = {
   id: "workflow-inline-secret",
@@ -31,11 +31,11 @@ export function isWorkflow(path: string): boolean {
 
 /** What of one CI file is a value. */
 export function inWorkflow(path: string, text: string): Finding[] {
-  return scalarsOf(text).flatMap(({ keys, value, line, column }) => {
+  return findingsAt(text, ({ keys, value, line, column }) => {
     const name = keys.at(-1) ?? "";
-    if (!givers.test(keys.at(-2) ?? "") || !isInlineSecret(name, value)) return [];
+    if (!givers.test(keys.at(-2) ?? "") || !isInlineSecret(name, value)) return undefined;
     // `secrets: inherit`, and what only says whether one is needed.
-    if (/^(?:inherit|required|write|read)$/.test(value)) return [];
-    return [{ kind: inline, path, line, column, message: `${name} has its value in the file` }];
+    if (/^(?:inherit|required|write|read)$/.test(value)) return undefined;
+    return { kind: inline, path, line, column, message: `${name} has its value in the file` };
   });
 }

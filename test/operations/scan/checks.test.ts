@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { suite, test } from "node:test";
 import { inCompose } from "../../../operations/scan/checks/compose.ts";
 import { inDockerfile } from "../../../operations/scan/checks/dockerfile.ts";
 import { inEnvExample } from "../../../operations/scan/checks/env-example.ts";
 import { required } from "../../../operations/scan/checks/ignore-rules.ts";
-import { isSecretFile } from "../../../operations/scan/checks/secret-files.ts";
+import { archiveExcludes, isSecretFile } from "../../../operations/scan/checks/secret-files.ts";
 import { inWorkflow } from "../../../operations/scan/checks/workflow.ts";
 import { scanStaged, scanTracked } from "../../../operations/scan/scan.ts";
 import { TestRepository } from "./repositories.ts";
@@ -94,6 +95,57 @@ test("`git archive` leaves out what the rules name, also below (R58)", async () 
   assert.doesNotMatch(listed, /server\.pem|\.env\0/);
 });
 
+test("the list for tar leaves out every file that is secret by its name (R58)", async () => {
+  const secret = [
+    ...[
+      ".env",
+      ".env.production",
+      "a/.env.local",
+      "server.pem",
+      "tls.key",
+      "api/store.p12",
+      "store.jks",
+      "x.kdbx",
+    ],
+    ...[
+      "credentials.json",
+      "service-account.json",
+      "serviceaccount_key.json",
+      "client_secret_1.json",
+      "secret.json",
+    ],
+    ...[
+      "id_rsa",
+      "a/id_ed25519",
+      ".pgpass",
+      ".netrc",
+      ".vault-token",
+      "keys.txt",
+      "terraform.tfstate.backup",
+    ],
+    ...["local.dec.yaml", "a/local.plain.env"],
+  ];
+  assert.deepEqual(
+    secret.filter((path) => !isSecretFile(path)),
+    [],
+  );
+  const repository = await TestRepository.make({}, { bare: true });
+  await repository.write(
+    Object.fromEntries([...secret, "src/keys.ts", "env.md"].map((path) => [path, "x\n"])),
+  );
+  const input = archiveExcludes.join("\n");
+  const archive = execFileSync("tar", ["--exclude-from=-", "--exclude=.git", "-cf", "-", "."], {
+    cwd: repository.root,
+    input,
+  });
+  const listed = execFileSync("tar", ["-tf", "-"], { input: archive, encoding: "utf8" }).split("\n");
+  assert.deepEqual(listed.filter((path) => path !== "" && !path.endsWith("/")).sort(), [
+    "./README.md",
+    "./env.md",
+    "./src/keys.ts",
+  ]);
+});
+
 test("a build is not sent secret files: .dockerignore beside a Dockerfile (R55, R58)", async () => {
   const repository = await TestRepository.make({
     Dockerfile: "FROM scratch\n",
@@ -141,6 +193,48 @@ test("values in a Compose file are found at their place, references are none (R4
   );
 });
 
+test("values that aliases and merges bring into a service are found where they stand, once (R42)", () => {
+  const text = [
+    "x-common: &common",
+    "  DB_PASSWORD: summerhouse",
+    "x-base: &base",
+    "  environment: { API_TOKEN: plain }",
+    "x-unused: &unused { SMTP_PASSWORD: mail }",
+    "services:",
+    "  api: { environment: *common }",
+    "  worker:",
+    "    environment:",
+    "      <<: *common",
+    "      LOG_LEVEL: info",
+    "  job:",
+    "    <<: [*base]",
+  ].join("\n");
+  assert.deepEqual(
+    inCompose("compose.yaml", text).map(({ line, column, message }) => [line, column, message]),
+    [
+      [2, 16, "DB_PASSWORD has its value in the file"],
+      [4, 29, "API_TOKEN has its value in the file"],
+    ],
+  );
+});
+
+test("aliases of aliases end, and aliases of themselves", () => {
+  const names = "abcdefghijklmnopqrstuvwxyz".split("");
+  const bomb = names.map((name, at) =>
+    at === 0 ? "x-a: &a {}" : `x-${name}: &${name} [${`*${names[at - 1]},`.repeat(9)}]`,
+  );
+  const own = [
+    "x-own: &own { <<: *own, DB_PASSWORD: summerhouse }",
+    "services: { api: { environment: *own } }",
+  ];
+  for (const [lines, found] of [
+    [[...bomb, "services: { api: { environment: *z } }"], 0],
+    [own, 1],
+  ] as const) {
+    assert.equal(inCompose("compose.yaml", lines.join("\n")).length, found);
+  }
+});
+
 test("values in a CI file are found, expressions are none (R56)", () => {
   const text = [
     "on: push",
@@ -175,6 +269,15 @@ test("secrets in ARG, ENV and COPY of a Dockerfile are found, mounts are none (R
     "COPY --chown=node .env ./",
     "COPY package.json tls.key /app/",
     "RUN --mount=type=secret,id=npm npm ci",
+    "ENV LOG_LEVEL=info \\",
+    "    # between",
+    "",
+    "    SMTP_PASSWORD=summerhouse \\",
+    "    LOG_FORMAT=json",
+    "ARG VERSION=1 API_TOKEN",
+    "env note DB_PASSWORD=x",
+    "COPY a.txt \\",
+    "  id_rsa ./",
   ].join("\n");
   assert.deepEqual(
     inDockerfile("Dockerfile", text).map(({ line, column, message }) => [line, column, message]),
@@ -184,6 +287,9 @@ test("secrets in ARG, ENV and COPY of a Dockerfile are found, mounts are none (R
       [4, 5, "ENV API_KEY stays in the image's history"],
       [6, 19, ".env becomes a part of the image"],
       [7, 19, "tls.key becomes a part of the image"],
+      [12, 5, "ENV SMTP_PASSWORD stays in the image's history"],
+      [14, 15, "ARG API_TOKEN stays in the image's history"],
+      [17, 3, "id_rsa becomes a part of the image"],
     ],
   );
 });
