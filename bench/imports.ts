@@ -50,7 +50,10 @@ export async function importsOfProgram({ full }: Scale): Promise<Row[]> {
         ...row("as `keyplane` loads it, both from the compile cache", times.lazilyCached, times.sdkCached),
         goal: "≤ 1.05",
       },
-      row("as Pulumi's CLI loads it, both from the compile cache", times.programCached, times.sdkCached),
+      {
+        ...row("as Pulumi's CLI loads it, both from the compile cache", times.programCached, times.sdkCached),
+        goal: "≤ 1.05",
+      },
       row("the same, both compiled anew", times.program, times.sdk),
     ];
   } finally {
