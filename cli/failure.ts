@@ -1,6 +1,5 @@
 import { code, plain } from "../model/markdown.ts";
-import { unexpected } from "../operations/rotation/words.ts";
-import { codes } from "./exit.ts";
+import { inWords, meaningOf } from "../operations/errors.ts";
 import { problemsOf } from "./output.ts";
 
 /** More lines than this nobody reads in a comment; the run's log has them all. */
@@ -20,11 +19,8 @@ export function failure(error: unknown): string {
   return `${[`**failed**: ${problems.length} problem(s)`, "", ...lines, ...more].join("\n")}\n`;
 }
 
-/** Those that are told by the status of an answer, and not by the table of exit codes. */
-const answers = ["VaultError", "KubernetesError"];
-
-/** Only our own errors are known to hold no value; a comment is read by everybody. */
+/** A comment is read by everybody: what is not repeated there, only the run's log has. */
 function reason(error: unknown): string {
-  const isOurs = error instanceof Error && (Object.hasOwn(codes, error.name) || answers.includes(error.name));
-  return isOurs ? error.message : `${unexpected(error)}: the run's log says more`;
+  const isOurs = error instanceof Error && meaningOf(error) !== undefined;
+  return isOurs ? inWords(error) : `${inWords(error)}: the run's log says more`;
 }

@@ -1,6 +1,6 @@
+import { inWords } from "../operations/errors.ts";
 import type { Row } from "../operations/rotation/fleet-runner.ts";
 import { type State, type Step, steps } from "../operations/rotation/journal.ts";
-import { inWords } from "../operations/rotation/words.ts";
 import { type ExitCode, exit, exitCode } from "./exit.ts";
 
 /** What became of one secret or key, for people and programs. */

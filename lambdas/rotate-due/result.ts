@@ -1,9 +1,9 @@
 import { DeliveryError } from "../../operations/delivery/sink.ts";
+import { inWords } from "../../operations/errors.ts";
 import type { Row } from "../../operations/rotation/fleet-runner.ts";
 import { isUnderWay } from "../../operations/rotation/journal.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
 import type { Standing } from "../../operations/rotation/schedule.ts";
-import { inWords } from "../../operations/rotation/words.ts";
 
 /** What a run came to, for the log and for whoever invoked the function by hand. No value. */
 export interface Result {

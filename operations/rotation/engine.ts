@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Secret } from "../../model/model.ts";
+import { inWords } from "../errors.ts";
 import { sourceState } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, pause, vaultClock } from "./clock.ts";
@@ -12,7 +13,6 @@ import { destroysNext } from "./retention.ts";
 import { type Backoff, isPassing, usualBackoff, withBackoff } from "./retry.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort, type Manner, type Patience, runOf, type Subject, usualPatience } from "./run.ts";
-import { inWords } from "./words.ts";
 
 export interface RotateOptions extends Subject {
   reason: Reason;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Vault } from "../../clients/vault.ts";
 import type { EncryptionKey, RotationModel } from "../../model/model.ts";
+import { inWords } from "../errors.ts";
 import type { Report } from "../progress.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, vaultClock } from "./clock.ts";
@@ -33,7 +34,6 @@ import { destroysNext } from "./retention.ts";
 import { isPassing, retryAfter } from "./retry.ts";
 import type { Reach, Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
-import { inWords } from "./words.ts";
 
 export interface EncryptionKeyOptions {
   /** Logged in as the rotation role. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { codes, UsageError } from "../../cli/exit.ts";
+import { UsageError } from "../../cli/exit.ts";
 import { failure } from "../../cli/failure.ts";
 import { VaultError } from "../../clients/vault.ts";
 import { CatalogueError } from "../../model/catalogue.ts";
+import { meanings } from "../../operations/errors.ts";
 
 // What a comment of a pull request says of a command that came to no result.
 
@@ -49,9 +50,9 @@ test("the comment repeats what our own errors say: they hold no value, and what 
   );
 });
 
-test("a name is ours only where the table of exit codes has it, and not by what every object has", () => {
+test("a name is ours only where the table has it, and not by what every object has", () => {
   for (const name of ["constructor", "toString", "__proto__"]) {
-    assert.ok(!Object.hasOwn(codes, name));
+    assert.ok(!Object.hasOwn(meanings, name));
     assert.doesNotMatch(failure(named(name, value)), new RegExp(value));
   }
 });

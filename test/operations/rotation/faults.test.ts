@@ -116,14 +116,16 @@ test("Vault sealed in the middle stops the rotation in a clear state; unsealed, 
 
 test("an error that nobody foresaw stops the run, lets the next one in, and its words stay out of the journal", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
-  const broken = {
-    ...demo.subject.rotator,
-    stage: async () => {
-      throw new TypeError("cannot read hunter2-hunter2");
-    },
-  };
-  await assert.rejects(demo.rotate({ rotator: broken }), TypeError);
-  const { waiting, state } = await demo.journal();
-  assert.deepEqual([state, waiting], ["stage", "an unexpected TypeError"]);
+  for (const name of ["TypeError", "YAMLParseError"]) {
+    const broken = {
+      ...demo.subject.rotator,
+      stage: async () => {
+        throw Object.assign(new Error("cannot read hunter2-hunter2"), { name });
+      },
+    };
+    await assert.rejects(demo.rotate({ rotator: broken }), { name });
+    const { waiting, state } = await demo.journal();
+    assert.deepEqual([state, waiting], ["stage", `an unexpected ${name}`]);
+  }
   assert.equal((await demo.rotate({ wait: false })).state, "done");
 });
