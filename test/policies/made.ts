@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type RecordedResource, record } from "../../infra/record.ts";
+import type { Declared } from "../../policies/resource.ts";
 
 /** ARNs as AWS makes them, by type and name. */
 function arnIn({ account, region }: { account: string; region: string }, type: string, name: string): string {
@@ -54,7 +55,7 @@ export async function recordMade(
 const known = (name: string) => ({ accessor: `accessor-of-${name}`, methodId: `method-of-${name}` });
 
 /** The resources as the engine exports a state. */
-export function exported(resources: readonly (RecordedResource & { outputs?: object })[]) {
+export function exported(resources: readonly (Declared & { parent: string; outputs?: object })[]) {
   return {
     version: 3,
     deployment: {
