@@ -56,11 +56,7 @@ export async function rotateMany(
     candidates: [...chosen.candidates, ...keyCandidatesOf(keyStates, wanted, jitter, clock.now())],
     elsewhere: others.places,
     bounds: boundsOf(runner.model, secrets),
-    // Whoever is stopped while it sleeps looks at the signal itself.
-    clock: {
-      now: () => clock.now(),
-      sleep: (time, signal = runner.signal) => clock.sleep(time, signal).catch(() => {}),
-    },
+    clock,
     signal: runner.signal,
     run: async ({ secret: id }) => {
       const one = rotatables.get(id);

@@ -1,4 +1,4 @@
-import type { Clock } from "../../../operations/rotation/fleet.ts";
+import type { Clock } from "../../../operations/rotation/clock.ts";
 
 /** A clock that jumps to the next sleeper when everybody sleeps: days pass in moments, in the right order. */
 export class VirtualClock implements Clock {
@@ -16,13 +16,14 @@ export class VirtualClock implements Clock {
   }
 
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted === true) return resolve();
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason);
+      const stop = () => reject(signal?.reason);
       const wake = () => {
-        signal?.removeEventListener("abort", wake);
+        signal?.removeEventListener("abort", stop);
         resolve();
       };
-      signal?.addEventListener("abort", wake);
+      signal?.addEventListener("abort", stop, { once: true });
       this.#push({ time: this.#time + Math.max(milliseconds, 0), order: this.#order++, wake });
     });
   }
