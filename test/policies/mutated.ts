@@ -1,8 +1,10 @@
 import { type Finding, judgeOne, judgeTogether } from "../../policies/judge.ts";
-import { type Declared, seen } from "../../policies/resource.ts";
+import { seen } from "../../policies/resource.ts";
+import { isStackRule, type Resource, type StackRule } from "../../policies/rule.ts";
 import { rules } from "../../policies/rules.ts";
 import { vault } from "../../policies/vault/types.ts";
 import { harmless } from "./harmless.ts";
+import { changes, lookedAt } from "./looked-at.ts";
 import { mutants } from "./mutation.ts";
 import { environments, realState } from "./real.ts";
 
@@ -40,21 +42,26 @@ export async function mutateProgram(): Promise<Map<string, Outcome>> {
       .filter(({ type }) => type === vault.policy)
       .map(({ inputs }) => String(inputs.name))
       .sort();
+    const together = rules
+      .filter(isStackRule)
+      .map((rule) => ({ alone: [rule], places: lookedAt(rule, resources) }));
     for (const [index, resource] of state.entries()) {
       const of = `${environment} ${resource.name}`;
       for (const { what, resource: mutant } of mutants(resource, policies)) {
-        note(what, reporting(resources.with(index, seen(mutant)), mutant), of);
+        const changed = changes(resource, mutant);
+        const mutated = resources.with(index, seen(mutant));
+        const concerned = together.filter(({ places }) => places[index]?.meets(changed));
+        note(what, [...judgeOne(rules, seen(mutant)), ...said(concerned, mutated)], of);
       }
-      note(`${resource.type} removed`, reporting(resources.toSpliced(index, 1)), of);
+      note(`${resource.type} removed`, said(together, resources.toSpliced(index, 1)), of);
     }
   }
   return outcomes;
 }
 
-/** The unmutated program is reported by no rule, so only what is about the mutant can be. */
-function reporting(resources: ReturnType<typeof seen>[], mutant?: Declared): Finding[] {
-  const alone = mutant === undefined ? [] : judgeOne(rules, seen(mutant));
-  return [...alone, ...judgeTogether(rules, resources)];
+/** The unmutated program is reported by no rule, so those that see nothing of the mutation have nothing to say. */
+function said(judges: readonly { alone: StackRule[] }[], resources: readonly Resource[]): Finding[] {
+  return judges.flatMap(({ alone }) => judgeTogether(alone, resources));
 }
 
 /**
