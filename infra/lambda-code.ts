@@ -40,6 +40,11 @@ export function requireBundles(code: Record<LambdaName, string>, model: Model, c
   }
 }
 
+/** Whether a function's bundle is there, and was made of what its sources are today. */
+export function isOfItsSources(folder: string): boolean {
+  return whyNone(folder) === undefined && whyOld(folder) === undefined;
+}
+
 function whyNone(folder: string): string | undefined {
   return existsSync(join(folder, "index.mjs")) ? undefined : "holds no code of a function";
 }

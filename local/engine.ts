@@ -60,8 +60,6 @@ process.on("unhandledRejection", (error: unknown) => {
 export class Engine {
   readonly #options: EngineOptions;
   readonly #folder: string;
-  /** Asks for the engine's version, once. */
-  #command: Promise<PulumiCommand> | undefined;
 
   private constructor(options: EngineOptions) {
     this.#options = options;
@@ -94,12 +92,11 @@ export class Engine {
     const backend = `file://${join(this.#folder, "backend")}?metadata=skip`;
     const workDir = join(this.#folder, "work", name);
     await mkdir(workDir, { recursive: true, mode: 0o700 });
-    this.#command ??= PulumiCommand.get({ root: this.#folder }).then(inOwnSession);
     const workspace = await LocalWorkspace.create({
       program,
       workDir,
       pulumiHome: join(this.#folder, "home"),
-      pulumiCommand: await this.#command,
+      pulumiCommand: await commandIn(this.#folder, this.#options.pulumi),
       secretsProvider: "passphrase",
       projectSettings: {
         name: "keyplane",
@@ -110,6 +107,8 @@ export class Engine {
         // Said here as well: a backend in the caller's environment would win over the project's.
         PULUMI_BACKEND_URL: backend,
         PULUMI_CONFIG_PASSPHRASE_FILE: join(this.#folder, "passphrase"),
+        // The engine lives for seconds: collecting its garbage as a server does costs it a quarter of its time.
+        GOGC: process.env.GOGC ?? "400",
         ...this.#options.environment,
         ...(policies !== undefined && { KEYPLANE_CATALOGUE: policies.catalogue }),
         PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -249,6 +248,20 @@ function settings(pack: string | undefined, signal: AbortSignal | undefined) {
     ...(pack !== undefined && { policyPacks: [pack] }),
     ...(signal !== undefined && { signal }),
   } as const;
+}
+
+const commands = new Map<string, Promise<PulumiCommand>>();
+
+/** The command in a folder, which is asked for its version once in a process. */
+function commandIn(root: string, executable: string): Promise<PulumiCommand> {
+  const key = `${root}\0${executable}`;
+  const known = commands.get(key);
+  if (known !== undefined) return known;
+  const found = PulumiCommand.get({ root }).then(inOwnSession);
+  // One that could not be asked may be there later.
+  found.catch(() => commands.delete(key));
+  commands.set(key, found);
+  return found;
 }
 
 /** The part of a state that tells how an update ended. */

@@ -22,7 +22,7 @@ import {
 import { attachPack, judgeStates, probeLocal } from "./gates.ts";
 import { loginAs, loginForUpdate } from "./identity.ts";
 import type { LocalKubernetes } from "./kubernetes/index.ts";
-import { bundles } from "./lambdas.ts";
+import { freshBundles } from "./lambdas.ts";
 import { eachPart } from "./parts.ts";
 import type { Report } from "./progress.ts";
 import { startAwsProvider, startVaultProvider } from "./providers/index.ts";
@@ -144,7 +144,7 @@ async function build({
     ? Object.fromEntries(await planned(model, connected))
     : await prepareDatabases(services, model.databases, { exists: connected });
   using policies = await attachPack(home, resolve(folder));
-  const lambdaCode = await bundles(join(home, "lambdas", "local"), model);
+  const lambdaCode = await freshBundles(join(home, "lambdas", "local"), model);
   const served =
     providers === "local"
       ? await Promise.all([
