@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Secret, Service } from "../../model/model.ts";
 import { type Outcome, rotate } from "../../operations/rotation/engine.ts";
-import type { Reason } from "../../operations/rotation/rotator.ts";
+import { ProbeError, type Reason } from "../../operations/rotation/rotator.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
 import type { Fields } from "../../operations/values/shape.ts";
 import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
@@ -273,6 +274,86 @@ test("a bad new login of titan's and solo's is rolled back, and no request of ov
     );
   }
   assert.deepEqual(await Promise.all(secrets.map(holdings)), before, "owners, rights and memberships");
+});
+
+/** What becomes of whoever logs in with one password, again and again, until it is ended. */
+function newcomer(secret: Secret, fields: Fields) {
+  const ending = new AbortController();
+  const refused: number[] = [];
+  let tried = 0;
+  const ended = (async () => {
+    while (!ending.signal.aborted) {
+      const code = await server.refusal(secret, fields);
+      tried++;
+      if (code !== undefined) refused.push(performance.now());
+      await sleep(20);
+    }
+  })();
+  return {
+    async end() {
+      ending.abort();
+      await ended;
+      const [first = 0, last = first] = [refused.at(0), refused.at(-1)];
+      return { tried, refused: refused.length, milliseconds: Math.round(last - first) };
+    },
+  };
+}
+
+test("a bad new password of rec-io's shared user is taken back: no request over connections that are there fails, whoever comes anew is refused meanwhile (R27, R32, R46–R48)", async (t) => {
+  const { secrets: all, compose, loads, go, start } = await systems(t);
+  const secret = all.find(({ rotate: { method } }) => method === "single") ?? assert.fail();
+  assert.equal((await go(secret, "scheduled", false)).state, "done");
+  await start(secret);
+  const load = loads.get(secret.id) ?? assert.fail();
+  const quiet = await load.idle();
+  const before = await holdings(secret);
+  const old = await source(secret);
+  const services = ["btc_price_watchdog", "kalshi_api_watchdog", "trade_executor"];
+  const single: typeof bad = [
+    // Its rights are the login's own, whatever its password.
+    ...bad.filter(({ what }) => !what.startsWith("lacks rights")),
+    {
+      what: "is rejected by one of its services",
+      isDelivered: true,
+      spoil: () => ({
+        probes: ({ name }) => [
+          {
+            name: "health",
+            async check() {
+              if (name === "trade_executor") throw new ProbeError("it answers 503");
+            },
+          },
+        ],
+      }),
+    },
+  ];
+  const told: string[] = [];
+  for (const { what, isDelivered, spoil } of single) {
+    compose.restarts.length = 0;
+    const anew = newcomer(secret, old);
+    const { state, failure } = await go(secret, "scheduled", true, (subject) => spoil(secret, subject));
+    const { tried, refused, milliseconds } = await anew.end();
+    assert.equal(state, "rolled-back", `${what}: ${failure}`);
+    // One password at a time: the old one is refused from staging until it is set again, which comes before anybody gets it.
+    assert.ok(refused > 0 && refused < tried, `${what}: ${refused} of ${tried} new logins were refused`);
+    told.push(
+      `${what}: ${refused} of ${tried} new logins with the old password refused, within ${milliseconds} ms`,
+    );
+    assert.deepEqual(
+      compose.restarts.toSorted(),
+      isDelivered ? [...services, ...services].sort() : [],
+      `${what}: what no service saw restarts nobody`,
+    );
+    assert.equal((await source(secret)).password, old.password, what);
+    assert.equal(await server.refusal(secret, old), undefined, what);
+  }
+  assert.equal((await go(secret, "scheduled", true)).state, "done");
+  assert.equal(await server.refusal(secret, old), "28P01");
+  await compose.end();
+  const during = noneFailed(load.take());
+  assert.ok(during.accepted > single.length * 100, `${during.accepted} requests`);
+  t.diagnostic(`${secret.id}: ${inWords(single.length, during, quiet)}, rolled back; ${told.join("; ")}`);
+  assert.deepEqual(await holdings(secret), before, "owners, rights and memberships");
 });
 
 /** No password that was replaced lies on a host, and none at all in Postgres' log (R54). */
