@@ -1,21 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-
-/** What a client did since it last told. */
-export interface Told {
-  accepted: number;
-  failed: number;
-  /** Connections that it opened, where it counts them. */
-  connections: number;
-  /** How long each request took. */
-  milliseconds: number[];
-  why: string[];
-}
+import { piece, type Told } from "./told.ts";
 
 /** Milliseconds between two looks at what is due, and between two lines. */
 const look = 5;
 const telling = 200;
 
-const told: Told = { accepted: 0, failed: 0, connections: 0, milliseconds: [], why: [] };
+const told: Told = {
+  ...{ begun: 0, accepted: 0, failed: 0, connections: 0 },
+  ...{ milliseconds: [], acceptedIn: [], why: [] },
+};
 const underWay = new Set<Promise<void>>();
 
 /** A connection was opened. */
@@ -56,9 +49,13 @@ export async function atRate(
 
 function begin(ask: (number: number) => Promise<boolean>, number: number): void {
   const began = performance.now();
+  told.begun++;
   const asked: Promise<void> = ask(number)
     .then(
-      (isAccepted) => void (isAccepted ? told.accepted++ : told.failed++),
+      (isAccepted) => {
+        if (isAccepted) accept();
+        else told.failed++;
+      },
       (error: unknown) => {
         told.failed++;
         told.why.push(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
@@ -71,9 +68,16 @@ function begin(ask: (number: number) => Promise<boolean>, number: number): void 
   underWay.add(asked);
 }
 
+function accept(): void {
+  told.accepted++;
+  const now = Math.floor(Date.now() / piece);
+  if (told.acceptedIn.at(-1) !== now) told.acceptedIn.push(now);
+}
+
 function tell(): void {
   console.log(JSON.stringify(told));
-  told.accepted = told.failed = told.connections = 0;
+  told.begun = told.accepted = told.failed = told.connections = 0;
   told.milliseconds = [];
+  told.acceptedIn = [];
   told.why = [];
 }

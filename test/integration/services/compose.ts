@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { parseEnv } from "node:util";
+import { whileAway } from "./away.ts";
 
 /** A program that stands for a service's container. */
 export interface Program {
@@ -80,7 +81,11 @@ export class Compose {
     }
   };
 
-  async restart(name: string): Promise<void> {
+  restart(name: string): Promise<void> {
+    return whileAway(() => this.#restart(name));
+  }
+
+  async #restart(name: string): Promise<void> {
     const program = this.#programs.get(name);
     if (program === undefined) throw new Error(`no service ${name}`);
     await this.#stop(name);
@@ -109,7 +114,7 @@ export class Compose {
 
   /** Ends everything, kindly first; who came last ends first, so that nobody calls one that is gone. */
   async end(): Promise<void> {
-    for (const name of [...this.#came].reverse()) await this.#stop(name);
+    for (const name of [...this.#came].reverse()) await whileAway(() => this.#stop(name));
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
