@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { freePort } from "../../local/services/ports.ts";
 import type { Sink } from "../../operations/delivery/sink.ts";
 import { abortRotation, rotate } from "../../operations/rotation/engine.ts";
+import { probesOf } from "../../operations/rotation/probes.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
 import { secretNamed } from "../../operations/values/set.ts";
 import { openBench, type RotationBench } from "../operations/rotation/bench.ts";
@@ -29,8 +30,14 @@ after(() => bench.close());
 
 const names = ["titan-brain", "titan-execution-rs", "titan-sentinel"];
 
-/** titan's three services as processes on its single host, with one `./secrets/` (R40). */
-async function titan(t: { after(end: () => Promise<void>): void }) {
+/**
+ * titan's three services as processes on its single host, with one `./secrets/` (R40).
+ * @param how what else stands in a service's environment
+ */
+async function titan(
+  t: { after(end: () => Promise<void>): void },
+  how: Record<string, Record<string, string>> = {},
+) {
   const ports: Record<string, number> = {};
   for (const name of names) ports[name] = await freePort(Object.values(ports));
   // Listeners and signer name the same file: each has its own folder, which is its container's /run/secrets.
@@ -54,7 +61,10 @@ async function titan(t: { after(end: () => Promise<void>): void }) {
           name,
           {
             file: fileURLToPath(import.meta.resolve(`./titan/${name}.ts`)),
-            env: { PORT: String(ports[name]), RATE: String(rate), LISTENERS: listeners.join() },
+            env: {
+              ...{ PORT: String(ports[name]), RATE: String(rate), LISTENERS: listeners.join() },
+              ...how[name],
+            },
             envFile: join(mountOf(name), `${name}.env`),
             mount: { seenAs: "/run/secrets", folder: mountOf(name) },
             ...(name === "titan-brain" && { said: load.hear }),
@@ -166,6 +176,112 @@ test("titan: brain signs, execution and sentinel verify, at over 200 messages a 
         assert.ok(value === last.primary || !text.includes(value), `${name}: ${file}`);
     }
   }
+});
+
+/** Those who verify are asked what the catalogue says (R46), and looked at often. */
+async function probed({ subject, secret, model }: Awaited<ReturnType<typeof titan>>) {
+  const clock = await MovedClock.of(subject.vault);
+  const said: string[] = [];
+  const probes: Subject["probes"] = ({ id }) => {
+    const service = model.services.find((one) => one.id === id);
+    return service === undefined ? [] : probesOf(secret, service, { fetch, runs: "/nonexistent" });
+  };
+  const patience = { pickUp: 2000, probe: 1000, poll: { first: 20, longest: 200 }, again: 500 };
+  const report = ({ text }: { text: string }) => void said.push(text);
+  const go = (given: Partial<Subject> & { reason?: "first" } = {}) =>
+    rotate({
+      ...{ ...subject, probes, patience, clock, report },
+      ...{ reason: "scheduled", by: "keyplane.rotate", wait: false },
+      ...given,
+    });
+  /** A value to begin with, where there is none. */
+  const first = async () => {
+    const { state, unchanged } = await go({ reason: "first", sinks: () => [], probes: () => [] });
+    assert.ok(unchanged || state === "done", state);
+  };
+  return { go, first, clock, said };
+}
+
+/** What a service's path is and was in Vault, and its files on its host: what it can ever have seen. */
+async function seenBy(name: string, { model, secret, mountOf }: Awaited<ReturnType<typeof titan>>) {
+  const path = secret.consumers.find((one) => one.name === name)?.path;
+  const { kv } = model.vault.mounts;
+  const metadata = await bench.server.root.read<{ current_version: number }>(`${kv}/metadata/${path}`);
+  const files = await readdir(mountOf(name));
+  const texts = await Promise.all(files.map((file) => readFile(join(mountOf(name), file), "utf8")));
+  return { version: metadata?.current_version, texts };
+}
+
+test("titan: a new key that sentinel rejects is rolled back before brain has it, and no message is refused", async (t) => {
+  const it = await titan(t, { "titan-sentinel": { LONGEST_KEY: "64" } });
+  const { subject, secret, compose, load, start, source: sourceOf, ports } = it;
+  const source = () => sourceOf(secret);
+  const { go, first, said } = await probed(it);
+  await first();
+  await start(secret);
+  await load.idle();
+  const old = await source();
+  const before = await seenBy("titan-brain", it);
+  compose.restarts.length = 0;
+  // From now on keys are to be longer: the catalogue says so, and sentinel was not built for that.
+  const longer = { ...secret, generator: { by: "machine", bytes: 48, encoding: "hex" } } as const;
+  let fresh: Record<string, string> = {};
+  let answers: number[] = [];
+  const sinks = onceWritten(subject, "titan-sentinel", async () => {
+    fresh = await source();
+    const port = ports["titan-execution-rs"];
+    await until(async () => (await answer(port, fresh.primary)) === 204);
+  });
+  const restart = compose.restart.bind(compose);
+  compose.restart = async (name) => {
+    await restart(name);
+    const asked = [fresh.primary, old.primary].map((key) => answer(ports["titan-sentinel"], key));
+    if (answers.length === 0) answers = await Promise.all(asked);
+  };
+  const outcome = await go({ secret: longer, sinks });
+  assert.equal(outcome.state, "rolled-back", outcome.waiting);
+  assert.match(outcome.failure ?? "", /^titan\/titan-sentinel, GET .*\/health\/hmac: answers 503$/);
+  assert.equal(fresh.primary?.length, 96);
+  assert.deepEqual(answers, [401, 204], "it ran with the new key, and accepted the old one alone");
+  assert.deepEqual(compose.restarts, ["titan-sentinel", "titan-sentinel"]);
+  assert.deepEqual(await seenBy("titan-brain", it), before);
+  assert.deepEqual(await source(), old);
+  for (const port of [ports["titan-execution-rs"], ports["titan-sentinel"]]) {
+    await until(async () => (await answer(port, fresh.primary)) === 401);
+    assert.equal(await answer(port, old.primary), 204);
+  }
+  assert.ok(!said.join("\n").includes(fresh.primary ?? ""));
+  await compose.end();
+  noneFailed(load.take());
+});
+
+test("titan: execution never picks up the new key: brain does not get it, the old one stays, whatever time passes, and execution is named", async (t) => {
+  const it = await titan(t, { "titan-execution-rs": { DEAF: "yes" } });
+  const { secret, compose, load, start, source: sourceOf, ports } = it;
+  const { go, first, clock } = await probed(it);
+  await first();
+  await start(secret);
+  await load.idle();
+  const old = await sourceOf(secret);
+  const before = await seenBy("titan-brain", it);
+  compose.restarts.length = 0;
+  for (const passed of [0, day + 60_000, 30 * day]) {
+    clock.ahead = passed;
+    const { state, waiting } = await go();
+    assert.equal(state, "deliver-listeners");
+    assert.match(waiting ?? "", /^titan\/titan-execution-rs does not run the new value: .*it has not read /);
+    for (const port of [ports["titan-execution-rs"], ports["titan-sentinel"]]) {
+      assert.equal(await answer(port, old.primary), 204);
+    }
+  }
+  assert.ok(!compose.restarts.includes("titan-brain"));
+  assert.deepEqual(await seenBy("titan-brain", it), before);
+  // A person starts it again: it has the new key, and the rotation goes on by itself.
+  await compose.restart("titan-execution-rs");
+  assert.equal((await go()).state, "drain");
+  assert.ok(compose.restarts.includes("titan-brain"));
+  await compose.end();
+  noneFailed(load.take());
 });
 
 /** What a listener answers to a message that is signed with a key. */

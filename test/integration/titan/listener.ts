@@ -19,7 +19,14 @@ function read(variable: string): string {
   return readFileSync(process.env[variable] ?? "", "utf8").trim();
 }
 
-/** Verifies signed messages on PORT, counts how, and says when it is ready. */
+function isUsable(key: string): boolean {
+  return key.length > 0 && key.length <= longest;
+}
+
+/** One that was built for shorter keys refuses whatever a longer one signed. */
+const longest = Number(process.env.LONGEST_KEY ?? Number.POSITIVE_INFINITY);
+
+/** Verifies signed messages on PORT, counts how, and says when it is ready. `/health/hmac` says whether it can use its keys. */
 export function listen(keys: () => Keys): void {
   const counts = { hmac_secondary_used_total: 0, auth_failures: 0, messages_total: 0 };
   let ends = false;
@@ -29,12 +36,17 @@ export function listen(keys: () => Keys): void {
       const lines = Object.entries({ ...counts, process_start_time_seconds: started });
       return void response.end(lines.map(([name, value]) => `${name} ${value}\n`).join(""));
     }
+    if (request.url === "/health/hmac") {
+      const { primary, secondary } = keys();
+      return void response.writeHead([primary, secondary].every(isUsable) ? 200 : 503).end();
+    }
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
     const signature = Buffer.from(String(request.headers["x-titan-signature"] ?? ""), "hex");
     const { primary, secondary } = keys();
     const signedBy = (key: string) => {
+      if (!isUsable(key)) return false;
       const own = createHmac("sha256", key).update(body).digest();
       return own.length === signature.length && timingSafeEqual(own, signature);
     };
