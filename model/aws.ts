@@ -1,4 +1,5 @@
 import type { Seconds } from "./duration.ts";
+import type { Retired } from "./retired.ts";
 
 /**
  * What an environment has in AWS: plain data like the rest of the model, documents included. Every name and ARN is known
@@ -13,8 +14,11 @@ export interface AwsModel {
   keys: AwsKey[];
   github: { url: string; audience: string };
   roles: AwsRole[];
-  /** Where the account has IAM users: members have nothing without a second factor. */
-  people: { group: string; policy: PolicyDocument };
+  /**
+   * The group that people's IAM users are in: members have nothing without a second factor. Where their account is another
+   * one, somebody makes it there: this program reaches its own account alone.
+   */
+  people: { account: string; group: string; policy: PolicyDocument };
   trail: AwsTrail;
   /** The bucket of Pulumi's state, which the program does not make: it is kept there. */
   stateBucket?: string;
@@ -138,4 +142,6 @@ export interface AwsSecret {
   every: number;
   readers: string[];
   policy: PolicyDocument;
+  /** Nobody reads or rotates it any more; its value stays. */
+  retired?: Retired;
 }

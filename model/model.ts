@@ -1,6 +1,9 @@
 import type { AwsModel } from "./aws.ts";
 import type { Seconds } from "./duration.ts";
+import type { Retired } from "./retired.ts";
 import type { AppRole, JwtRole, KubernetesRole, Policy, RateLimitQuota, VaultSettings } from "./vault.ts";
+
+export type { Retired } from "./retired.ts";
 
 /**
  * What is derived from the catalogue for one environment: plain data, every list ordered by `id` or `name`,
@@ -307,13 +310,6 @@ export interface Consumer {
   as: Record<string, string>;
   /** File name of each _FILE variable, without a folder. */
   files: Record<string, string>;
-}
-
-export interface Retired {
-  since: string;
-  reason: string;
-  /** Set by a later, explicit change: only then may the data go. */
-  delete: boolean;
 }
 
 export interface Database {

@@ -54,7 +54,8 @@ export function shipped({
 
 function shippedUsers({ environment, databases, aws }: Model): RotatedUsers {
   const rotated = databases.flatMap(({ id, connection, groups }) => {
-    const users = aws?.secrets.filter(({ database }) => database === id) ?? [];
+    const users =
+      aws?.secrets.filter(({ database, retired }) => database === id && retired === undefined) ?? [];
     if (users.length === 0) return [];
     const shipped: UsersOfDatabase = {
       groups: groups.map(({ name }) => ({ name })),

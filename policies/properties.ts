@@ -20,7 +20,7 @@ export const knownProperties: Readonly<Record<string, readonly string[]>> = {
     "name",
     "s3BucketName",
   ],
-  "aws:cloudwatch/logGroup:LogGroup": ["kmsKeyId", "name", "retentionInDays"],
+  "aws:cloudwatch/logGroup:LogGroup": ["kmsKeyId", "name", "retentionInDays", "skipDestroy"],
   "aws:cloudwatch/logMetricFilter:LogMetricFilter": [
     "logGroupName",
     "metricTransformation.defaultValue",

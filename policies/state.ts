@@ -1,3 +1,4 @@
+import { isToBeDeleted } from "./aws/secrets.ts";
 import { ofType } from "./resource.ts";
 import type { Resource, ResourceRule, Rule, StackRule } from "./rule.ts";
 import { unknownProperty } from "./unknown.ts";
@@ -182,9 +183,19 @@ export const dataProtected: ResourceRule = {
   },
 };
 
-/** A key whose deletion a reviewed change has allowed loses its protection by the same change. */
+/**
+ * What a reviewed change has given up loses its protection by the same change: a key that may be deleted, a database of which
+ * nobody gets a user any more, a secret that says so. A log group that is never deleted needs none.
+ */
 function retired({ type, props }: Resource): boolean {
-  return type === vault.key && props.deletionAllowed === true;
+  if (type === vault.key) return props.deletionAllowed === true;
+  if (type === vault.connection) return isEmpty(props.allowedRoles);
+  if (type === "aws:secretsmanager/secret:Secret") return isToBeDeleted(props);
+  return type === "aws:cloudwatch/logGroup:LogGroup" && props.skipDestroy === true;
+}
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 /** Components of infra/, which declare nothing by themselves. */

@@ -7,11 +7,14 @@ import type { AwsSecret } from "../../model/aws.ts";
 import { dataHolding } from "../retention.ts";
 import type { RotationFunction } from "./functions.ts";
 
-/** The place of a database user's password, for the roles that read it there. The function makes and rotates the value. */
+/**
+ * The place of a database user's password, for the roles that read it there. The function makes and rotates the value; of a
+ * retired user it stays, and nobody reads it.
+ */
 export class DatabaseUserSecret extends ComponentResource {
   constructor(
     name: string,
-    { secret, key, rotator }: { secret: AwsSecret; key: Key; rotator: RotationFunction },
+    { secret, key, rotator }: { secret: AwsSecret; key: Key; rotator: RotationFunction | undefined },
   ) {
     super("keyplane:aws:DatabaseUserSecret", name);
     const opts = { parent: this };
@@ -19,12 +22,16 @@ export class DatabaseUserSecret extends ComponentResource {
       `${name}-secret`,
       {
         name: secret.name,
-        description: `The Postgres user ${secret.user}, which rotates.`,
+        description: described(secret),
         kmsKeyId: key.arn,
         recoveryWindowInDays: 30,
       },
-      { ...opts, ...dataHolding() },
+      { ...opts, ...dataHolding(secret.retired) },
     );
+    if (secret.retired !== undefined || rotator === undefined) {
+      this.registerOutputs();
+      return;
+    }
     new SecretPolicy(
       `${name}-readers`,
       { secretArn: place.arn, policy: JSON.stringify(secret.policy), blockPublicPolicy: true },
@@ -42,4 +49,10 @@ export class DatabaseUserSecret extends ComponentResource {
     );
     this.registerOutputs();
   }
+}
+
+/** Says so where the entry is retired: a rule lets the place lose its protection by these words alone. */
+function described({ user, retired }: AwsSecret): string {
+  if (retired === undefined) return `The Postgres user ${user}, which rotates.`;
+  return `The Postgres user ${user}, retired since ${retired.since}${retired.delete ? ", to be deleted" : ""}.`;
 }

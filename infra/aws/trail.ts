@@ -85,7 +85,7 @@ export class AuditTrail extends ComponentResource {
         { ...opts, dependsOn: closed },
       );
     }
-    const log = declareLog(trail.logGroup, trail.retention, key, opts);
+    const log = declareLog(trail.logGroup, trail.retention, key, { ...opts, protect: true });
     this.logGroup = trail.logGroup;
     new Trail(
       `${name}-trail`,

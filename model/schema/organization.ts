@@ -206,10 +206,10 @@ export const Environment = z
         region: z
           .string({ error: "write one region such as eu-west-1; lists of regions are reserved" })
           .regex(/^[a-z]{2}(-[a-z]+)+-[0-9]$/, { error: "write one region such as eu-west-1" }),
-        people: z
-          .strictObject({ account: AwsAccount })
-          .optional()
-          .meta({ description: "The account whose IAM users people are; the environment's own by default." }),
+        people: z.strictObject({ account: AwsAccount }).optional().meta({
+          description:
+            "The account whose IAM users people are; the environment's own by default. In another one somebody makes their group by hand: infra/README.md.",
+        }),
         network: z
           .strictObject({
             subnets: some(

@@ -77,11 +77,11 @@ export const passwordsJudged: StackRule = {
 
 /** What setting a second factor up takes, also once more; what takes away one that somebody has is none of it. */
 const settingUp: readonly string[] = [
-  "iam:changepassword",
   "iam:createvirtualmfadevice",
   // Of nobody's alone: AWS deletes none that somebody has.
   "iam:deletevirtualmfadevice",
   "iam:enablemfadevice",
+  "iam:getmfadevice",
   "iam:getuser",
   "iam:listmfadevices",
   "iam:resyncmfadevice",

@@ -148,9 +148,9 @@ const retentions: readonly number[] = [0, 365, 400, 545, 731, 1096, 1827, 2192, 
 
 export const logsKept: ResourceRule = {
   name: "aws-logs-kept",
-  sentence: "Logs are kept for a year or more, encrypted by a key of ours.",
+  sentence: "Logs are kept for a year or more, encrypted by a key of ours; no update deletes one.",
   severity: "medium",
-  fix: "Set retentionInDays to at least 365, and kmsKeyId.",
+  fix: "Set retentionInDays to at least 365, kmsKeyId, and skipDestroy to true.",
   controls: ["NIST-800-53r5/AU-11", "NIST-800-53r5/SC-28(1)", "R51"],
   types: [aws.logGroup],
   *judge({ props }) {
@@ -159,6 +159,7 @@ export const logsKept: ResourceRule = {
     else if (days !== 0 && days < 365) yield `logs go after ${days} days`;
     else if (!retentions.includes(days)) yield `CloudWatch keeps no log for ${days} days`;
     if (text(props.kmsKeyId) === undefined) yield "kmsKeyId is not set";
+    if (props.skipDestroy !== true) yield "skipDestroy is not true";
   },
 };
 

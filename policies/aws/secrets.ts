@@ -1,10 +1,17 @@
 import { ofType } from "../resource.ts";
-import type { ResourceRule, StackRule } from "../rule.ts";
+import type { Props, ResourceRule, StackRule } from "../rule.ts";
 import { number, record, text } from "../value.ts";
 import { statements } from "./documents.ts";
 import { nameIn, nameOf } from "./place.ts";
 import { databaseSettings } from "./settings.ts";
 import { aws } from "./types.ts";
+
+/** By the description that infra/aws gives the secret of a retired user. */
+const isRetired = ({ description }: Props) => /, retired since \d{4}-\d\d-\d\d/.test(text(description) ?? "");
+
+/** Of one whose deletion a reviewed change has allowed. */
+export const isToBeDeleted = (props: Props) =>
+  isRetired(props) && /, to be deleted\.$/.test(text(props.description) ?? "");
 
 export const secretEncrypted: ResourceRule = {
   name: "aws-secret-own-key",
@@ -78,13 +85,13 @@ export const secretRotates: ResourceRule = {
 export const secretsRotate: StackRule = {
   name: "aws-secret-rotation-declared",
   sentence:
-    "Every secret in Secrets Manager rotates, by a function that serves it and that Secrets Manager may call.",
+    "Every secret in Secrets Manager that is not retired rotates, by a function that serves it and that Secrets Manager may call.",
   severity: "high",
   fix: "Declare a rotation for the secret, a permission for its function, and a function of its database.",
   controls: ["NIST-800-53r5/IA-5", "OWASP-Secrets/2.7.2-rotation", "R14"],
   *judgeStack(resources) {
     const of = (wanted: string) => ofType(resources, wanted);
-    const secrets = of(aws.secret);
+    const secrets = of(aws.secret).filter(({ props }) => !isRetired(props));
     if (secrets.length === 0) return;
     const served = of(aws.function).map(({ props }) => text(databaseSettings(props)?.id));
     // keyplane/<environment>/<system>/<database>/<user>: its users stand beside the function's code.

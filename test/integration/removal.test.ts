@@ -3,7 +3,10 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
+import { DescribeLogGroupsCommand } from "@aws-sdk/client-cloudwatch-logs";
+import { DescribeSecretCommand, GetResourcePolicyCommand } from "@aws-sdk/client-secrets-manager";
 import { type Document, parseDocument } from "yaml";
+import { clientsOf } from "../../local/providers/aws/clients.ts";
 import { startStack, type TestStack } from "./stack.ts";
 import { asRoot, query, type Running } from "./support/credentials.ts";
 
@@ -175,6 +178,67 @@ test("a retired encryption key stays; only `delete: true` and a later removal de
   const removed = await stack.up({ catalogue });
   assert.equal(removed.changes.delete, 1);
   assert.equal(await key(), undefined);
+});
+
+test("a retired database user stays in Secrets Manager, which nobody reads or rotates; only `delete: true` and a later removal delete it, for 30 days", async () => {
+  const aws = clientsOf(stack.first.services.aws);
+  const SecretId = "keyplane/local/titan/ledger/titan-proxy";
+  const secret = async () => {
+    const { RotationEnabled, DeletedDate } = await aws.secrets.send(new DescribeSecretCommand({ SecretId }));
+    const { ResourcePolicy } = await aws.secrets.send(new GetResourcePolicyCommand({ SecretId }));
+    return { rotates: RotationEnabled, isRead: ResourcePolicy !== undefined, goes: DeletedDate };
+  };
+  const proxy = ["databases", "ledger", "users", "titan-proxy"];
+  const retired = { since: "2026-11-01", reason: "the proxy is gone" };
+  const log = "/aws/lambda/keyplane-local-rotate-postgres-titan-ledger";
+  try {
+    assert.deepEqual(await secret(), { rotates: true, isRead: true, goes: undefined });
+
+    await edit("systems/titan.yaml", (system) => system.setIn([...proxy, "retired"], retired));
+    await stack.up({ catalogue });
+    assert.deepEqual(await secret(), { rotates: false, isRead: false, goes: undefined });
+
+    await edit("systems/titan.yaml", (system) => system.deleteIn(proxy));
+    await assert.rejects(stack.up({ catalogue }), refusedWithAdvice(`${SecretId}-secret`));
+    assert.equal((await secret()).goes, undefined);
+
+    await cp("catalogue", catalogue, { recursive: true });
+    await edit("systems/titan.yaml", (system) =>
+      system.setIn([...proxy, "retired"], { ...retired, delete: true }),
+    );
+    await stack.up({ catalogue });
+    assert.equal((await secret()).goes, undefined);
+
+    await edit("systems/titan.yaml", (system) => system.deleteIn(proxy));
+    const removed = await stack.up({ catalogue });
+    assert.deepEqual(
+      deletionsOf(removed.touched).filter((line) => line.includes("Secret:Secret")),
+      [`delete keyplane:aws:DatabaseUserSecret$aws:secretsmanager/secret:Secret ${SecretId}-secret`],
+    );
+    const { goes } = await secret();
+    const days = ((goes?.getTime() ?? 0) - Date.now()) / 86_400_000;
+    assert.ok(days > 29 && days < 31, String(days));
+    const { logGroups = [] } = await aws.logs.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: log }));
+    assert.deepEqual(
+      logGroups.map(({ logGroupName }) => logGroupName),
+      [log],
+    );
+  } finally {
+    aws.close();
+  }
+});
+
+test("a retired database goes after `delete: true` as well: no rule keeps what three changes gave up", async () => {
+  const ledger = ["databases", "ledger"];
+  const retired = { since: "2026-11-01", reason: "moved", delete: true };
+  await edit("systems/titan.yaml", (system) => system.setIn([...ledger, "retired"], retired));
+  await stack.up({ catalogue });
+  await databaseOf("titan/ledger");
+  await edit("systems/titan.yaml", (system) => system.deleteIn(ledger));
+  await stack.up({ catalogue });
+  const { root, end } = await asRoot(running);
+  assert.equal(await root.read("database/config/titan.ledger"), undefined);
+  await end();
 });
 
 function deletionsOf(touched: string[]): string[] {

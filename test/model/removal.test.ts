@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import { loadCatalogueFrom } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Model } from "../../model/model.ts";
+import { realFiles } from "./real.ts";
 import { organization, shop } from "./shop.ts";
 
 function model(text: string, environment = "local"): Model {
@@ -14,6 +15,18 @@ function model(text: string, environment = "local"): Model {
 
 const before = model(shop);
 const retired = "retired: { since: 2026-11-01, reason: Not used any more }";
+
+const proxy = "        secrets-manager: { read-by: [titan-rds-proxy] }\n";
+
+/** What production has in AWS by a changed titan. */
+function production(change: (titan: string) => string) {
+  const files = realFiles();
+  const titan = files["systems/titan.yaml"] ?? "";
+  assert.notEqual(change(titan), titan);
+  const { aws } = derive(loadCatalogueFrom({ ...files, "systems/titan.yaml": change(titan) }), "production");
+  assert.ok(aws);
+  return aws;
+}
 
 /** Everything that data lives under. */
 function places({ secrets, databases, encryptionKeys }: Model): string[] {
@@ -78,6 +91,33 @@ suite("a retired entry loses its readers and keeps its data", () => {
       ["platform", "platform", "platform", "platform"],
     );
   });
+  for (const [what, mark] of [
+    ["database user", (text: string) => text.replace(proxy, `${proxy}        ${retired}\n`)],
+    [
+      "database",
+      (text: string) => text.replace("    engine: postgres\n", `    engine: postgres\n    ${retired}\n`),
+    ],
+    ["system", (text: string) => `${retired}\n${text}`],
+  ] as const) {
+    test(`a retired ${what} keeps its place in Secrets Manager; nobody reads it, and no function rotates it`, () => {
+      const aws = production(mark);
+      assert.deepEqual(
+        aws.secrets.map(({ name, readers, retired }) => ({ name, readers, isKept: retired?.delete })),
+        [{ name: "keyplane/production/titan/ledger/titan-proxy", readers: [], isKept: false }],
+      );
+      assert.deepEqual(
+        aws.functions.map(({ name }) => name),
+        ["keyplane-production-rotate-due"],
+      );
+      const documents = JSON.stringify([aws.keys, aws.roles]);
+      assert.deepEqual(
+        [documents.includes("titan-rds-proxy"), documents.includes("titan-proxy")],
+        [false, false],
+      );
+      // What the function did is still read by those who read its log.
+      assert.ok(documents.includes("/aws/lambda/keyplane-production-rotate-postgres-titan-ledger:"));
+    });
+  }
   test("only a later, explicit change lets the data go", () => {
     const text = shop.replace(
       "    retain: 30d\n",

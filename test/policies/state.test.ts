@@ -20,6 +20,27 @@ test("state-data-protected: a key that is retired with `delete: true` may lose i
     [],
   );
 });
+test("state-data-protected: a database that is given up has no users, a secret says so; each may then lose its protection", () => {
+  const open = { "@protect": false };
+  assert.deepEqual(findings(state.dataProtected, [changed(connection, { allowedRoles: [], ...open })]), []);
+  assert.deepEqual(findings(state.dataProtected, [changed(connection, open)]), ["it is not protected"]);
+  const secret = shipped("aws:secretsmanager/secret:Secret");
+  for (const [description, found] of [
+    ["The Postgres user x, retired since 2026-11-01, to be deleted.", []],
+    ["The Postgres user x, retired since 2026-11-01.", ["it is not protected"]],
+    ["The Postgres user x, which rotates.", ["it is not protected"]],
+  ] as const) {
+    assert.deepEqual(findings(state.dataProtected, [changed(secret, { description, ...open })]), found);
+  }
+});
+test("state-data-protected: a log that no update deletes needs no protection", () => {
+  const log = shipped("aws:cloudwatch/logGroup:LogGroup");
+  const open = { "@protect": false };
+  assert.deepEqual(findings(state.dataProtected, [changed(log, open)]), []);
+  assert.deepEqual(findings(state.dataProtected, [changed(log, { skipDestroy: false, ...open })]), [
+    "it is not protected",
+  ]);
+});
 // Joined here, so that no scanner takes this file for a leak.
 const planted = (...parts: string[]) => parts.join("");
 test("state-no-live-value: leaves a provider's flag alone, which is a text, but no other text under its name", () => {

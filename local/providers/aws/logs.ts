@@ -37,6 +37,8 @@ export const logGroup = kind<LogGroup, LogGroupArgs>({
     name: text({ required: true, replace: true, local: true }),
     retentionInDays: number(),
     kmsKeyId: text(),
+    // Read by whoever deletes it.
+    skipDestroy: flag({ local: true }),
   },
   computed: ["arn"],
   async create(aws, inputs) {
@@ -66,7 +68,8 @@ export const logGroup = kind<LogGroup, LogGroupArgs>({
     }
     await setLog(aws, id, inputs);
   },
-  async delete({ logs }, id) {
+  async delete({ logs }, id, state) {
+    if (state.skipDestroy === true) return;
     await found(() => logs.send(new DeleteLogGroupCommand({ logGroupName: id })));
   },
 });

@@ -1,4 +1,5 @@
 import {
+  CancelRotateSecretCommand,
   CreateSecretCommand,
   DeleteResourcePolicyCommand,
   DeleteSecretCommand,
@@ -143,9 +144,7 @@ export const secretRotation = kind<SecretRotation, SecretRotationArgs>({
     };
   },
   update: setRotation,
-  async delete() {
-    throw new Error(
-      "the emulator cannot switch rotation off: take the secret away, or run with --providers official",
-    );
+  async delete({ secrets }, id) {
+    await found(() => secrets.send(new CancelRotateSecretCommand({ SecretId: id })));
   },
 });

@@ -1,7 +1,7 @@
 """Runs the AWS emulator with the variables of a settings file, which stands last among the arguments.
 
 It takes any access key and runs the code of functions, and a port has no permissions: on Linux only connections of the
-user who started it are served, as local/providers/peer.ts does it for providers.
+user who started it are served, as local/providers/peer.ts does it for providers. It also switches a secret's rotation off.
 """
 
 import json
@@ -60,6 +60,28 @@ def only_for(uid, app):
     return guarded
 
 
+def cancelling(secretsmanager):
+    """Answers CancelRotateSecret, which the emulator does not know; everything else is its own.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html
+    """
+    answer = secretsmanager.handle_request
+
+    async def handle_request(method, path, headers, body, query_params):
+        if headers.get("x-amz-target", "") != "secretsmanager.CancelRotateSecret":
+            return await answer(method, path, headers, body, query_params)
+        _, secret = secretsmanager._resolve(json.loads(body).get("SecretId"))
+        if not secret:
+            return secretsmanager.error_response_json("ResourceNotFoundException", "There is no such secret.", 400)
+        if secret.get("DeletedDate"):
+            return secretsmanager.error_response_json("InvalidRequestException", "It was marked for deletion.", 400)
+        # Its function and its rules stay, for whoever lets it rotate again.
+        secret["RotationEnabled"] = False
+        return secretsmanager.json_response({"ARN": secret["ARN"], "Name": secret["Name"]})
+
+    secretsmanager.handle_request = handle_request
+
+
 if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as file:
         os.environ.update(json.load(file))
@@ -69,6 +91,8 @@ if __name__ == "__main__":
     del sys.argv[1:]
 
     from ministack import app as emulator
+    from ministack.services import secretsmanager
 
+    cancelling(secretsmanager)
     emulator.app = only_for(os.getuid(), emulator.app)
     emulator.main()

@@ -47,7 +47,7 @@ export function deriveFunctions(
       of: place.environment,
       purpose: "Rotates what is due, as far as it goes now.",
       role: due,
-      logGroup: `/aws/lambda/${due}`,
+      logGroup: functionLog(due),
       timeout: 15 * minute,
       ...common,
       // What the run before has not ended is no work for a second one.
@@ -69,7 +69,7 @@ export function deriveFunctions(
           of: database.id,
           purpose: `Rotates the users of ${id} that Secrets Manager keeps.`,
           role: name,
-          logGroup: `/aws/lambda/${name}`,
+          logGroup: functionLog(name),
           timeout: minute,
           ...common,
           // Users of one database may be due in the same hour: their steps do not wait for one another.
@@ -84,6 +84,11 @@ export function deriveFunctions(
         };
       }),
   ].sort((a, b) => compare(a.name, b.name));
+}
+
+/** The log group that Lambda writes a function's log to. */
+export function functionLog(name: string): string {
+  return `/aws/lambda/${name}`;
 }
 
 function reserved(concurrency: number | "none"): number | undefined {

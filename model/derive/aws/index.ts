@@ -4,13 +4,13 @@ import type { Database, GitHubSettings, Person } from "../../model.ts";
 import type { VaultSettings } from "../../vault.ts";
 import { type Context, compare, given, ordered } from "../context.ts";
 import { arn, type Place } from "./document.ts";
-import { deriveFunctions, deriveSchedules, serverId } from "./functions.ts";
+import { deriveFunctions, deriveSchedules, functionLog, serverId } from "./functions.ts";
 import { audience, issuer, workflowRole } from "./github.ts";
 import { deriveKeys } from "./keys.ts";
 import { functionRole, schedulerRole, trailLogRole, vaultRole } from "./machines.ts";
 import { named, roleNames, scheduleGroup } from "./names.ts";
 import { peopleRoles, secondFactorRequired } from "./people.ts";
-import { deriveAwsSecrets } from "./secrets.ts";
+import { deriveAwsSecrets, inUse } from "./secrets.ts";
 import { deriveAlarms, topicPolicy, trailBucketPolicy } from "./trail.ts";
 import { deployRights, driftRights, rotateRights } from "./workflows.ts";
 
@@ -32,7 +32,8 @@ export function deriveAws(
   // Bucket names are everybody's: the account's number makes it ours.
   const bucket = `${prefix}-trail-${account}`;
   const trailLogs = `/keyplane/${environment}/trail`;
-  const secrets = deriveAwsSecrets(context, place);
+  const kept = deriveAwsSecrets(context, place);
+  const secrets = inUse(kept);
   const functions = deriveFunctions(context, place, { ...from, secrets });
   const schedules = deriveSchedules(place, functions);
   const peopleAccount = block.aws.people?.account ?? account;
@@ -66,7 +67,14 @@ export function deriveAws(
       rotators,
       secrets: secretNames.map((name) => arn.secret(place, name)),
       schedules: schedules.map(({ name }) => arn.schedule(place, scheduleGroup(place), name)),
-      logGroups: [trailLogs, ...functions.map(({ logGroup }) => logGroup)],
+      // Also of those that are gone, as their users are retired: what they did stays.
+      logGroups: [
+        trailLogs,
+        ...new Set([
+          ...functions.map(({ logGroup }) => logGroup),
+          ...kept.map((secret) => functionLog(secret.function)),
+        ]),
+      ],
       bucket,
     },
   );
@@ -114,6 +122,7 @@ export function deriveAws(
       trailLogRole(place, trail, trailLogs),
     ].sort((a, b) => compare(a.name, b.name)),
     people: {
+      account: peopleAccount,
       group: `${prefix}-people`,
       policy: secondFactorRequired(people.map(({ name }) => arn.role(place, name))),
     },
@@ -137,7 +146,7 @@ export function deriveAws(
     functions,
     scheduleGroup: scheduleGroup(place),
     schedules,
-    secrets,
+    secrets: kept,
     vault: { serverId: serverId(from.vault) },
   };
 }

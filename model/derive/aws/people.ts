@@ -4,15 +4,16 @@ import { roleNames } from "./names.ts";
 import { callRotators } from "./secrets.ts";
 
 /**
- * What setting up a second factor takes, and nothing that takes one away; each of a user or of a device. Who breaks off
- * deletes their device, as its name is taken: AWS deletes none that somebody has, and to deactivate one is not here.
+ * What setting up a second factor takes, and nothing that takes one away; each of a user or of a device. It is what AWS'
+ * example leaves open, which has no password in it, and one more: who breaks off deletes their device, as its name is
+ * taken. AWS deletes none that somebody has, and to deactivate one is not here.
  * https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteVirtualMFADevice.html
  */
 const selfService = [
-  "iam:ChangePassword",
   "iam:CreateVirtualMFADevice",
   "iam:DeleteVirtualMFADevice",
   "iam:EnableMFADevice",
+  "iam:GetMFADevice",
   "iam:GetUser",
   "iam:ListMFADevices",
   "iam:ResyncMFADevice",
@@ -57,6 +58,8 @@ export function trustPeople(account: string, people: string[]): PolicyDocument {
 export function secondFactorRequired(roles: string[]): PolicyDocument {
   return document(
     allow("OwnSecondFactor", { Action: selfService, Resource: oneself }),
+    // With a second factor: what follows denies it without.
+    allow("OwnPassword", { Action: "iam:ChangePassword", Resource: oneself[0] ?? [] }),
     allow("SeeSecondFactors", { Action: "iam:ListVirtualMFADevices", Resource: "*" }),
     allow("BecomeWhoTheyAre", { Action: "sts:AssumeRole", Resource: roles }),
     deny("NothingElseWithoutSecondFactor", {

@@ -6,7 +6,10 @@ import { loginsOf } from "../secrets.ts";
 import { allow, arn, document, type Place } from "./document.ts";
 import { named } from "./names.ts";
 
-/** The database users whose password Secrets Manager keeps and rotates, because an AWS service reads it there. */
+/**
+ * The database users whose password Secrets Manager keeps and rotates, because an AWS service reads it there. A retired one
+ * keeps its place, which nobody reads and nothing rotates.
+ */
 export function deriveAwsSecrets({ systems, environment }: Context, place: Place): AwsSecret[] {
   return systems
     .flatMap((system) =>
@@ -14,13 +17,13 @@ export function deriveAwsSecrets({ systems, environment }: Context, place: Place
         ordered(entry.users).flatMap(([user, userEntry]): AwsSecret[] => {
           const kept = userEntry["secrets-manager"];
           if (kept === undefined || !Object.hasOwn(entry.at, environment)) return [];
-          if (retiredOf(userEntry, entry, system).retired !== undefined) return [];
+          const retired = retiredOf(userEntry, entry, system);
           // The names of their making: a renamed entry keeps its secret and its function.
           const stored = [physical(system.system, system), physical(database, entry)] as const;
           const login = physical(user, userEntry);
-          const readers = kept["read-by"].map((reader) =>
-            reader.startsWith("arn:") ? reader : arn.role(place, reader),
-          );
+          const readers = retired.retired
+            ? []
+            : kept["read-by"].map((reader) => (reader.startsWith("arn:") ? reader : arn.role(place, reader)));
           return [
             {
               name: ["keyplane", environment, ...stored, login].join("/"),
@@ -38,12 +41,18 @@ export function deriveAwsSecrets({ systems, environment }: Context, place: Place
                   Resource: "*",
                 }),
               ),
+              ...retired,
             },
           ];
         }),
       ),
     )
     .sort((a, b) => compare(a.name, b.name));
+}
+
+/** Those that somebody reads, and that a function rotates. */
+export function inUse(secrets: AwsSecret[]): AwsSecret[] {
+  return secrets.filter(({ retired }) => retired === undefined);
 }
 
 /** The function that rotates the users of a database. */

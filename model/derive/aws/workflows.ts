@@ -161,8 +161,8 @@ export function rotateRights(place: Place, secrets: string[], rotators: string[]
 }
 
 /**
- * What the deploy workflow may: make and change what bears the environment's names; it deletes nothing that holds data,
- * and reads no value. It could write one: AWS lets who makes or changes a secret give it a value, and has no condition that
+ * What the deploy workflow may: make and change what bears the environment's names; of what holds data it deletes a secret
+ * alone, which can be restored for 30 days, and no log; and it reads no value. It could write one: AWS lets who makes or changes a secret give it a value, and has no condition that
  * tells the two apart; a version that no function made is in the trail. Who writes roles can take any right: the reviewers
  * of its GitHub environment decide.
  */
@@ -295,6 +295,12 @@ export function deployRights(place: Place, rotators: string[], stateBucket?: str
         "secretsmanager:UpdateSecret",
       ],
       Resource: own.secrets,
+    }),
+    // A retired entry's alone, as everything else is protected; whoever erases at once says no window.
+    allow("DeleteSecretsSlowly", {
+      Action: "secretsmanager:DeleteSecret",
+      Resource: own.secrets,
+      Condition: { NumericGreaterThanEquals: { "secretsmanager:RecoveryWindowInDays": "30" } },
     }),
     ...(rotators.length === 0 ? [] : [callRotators(rotators)]),
     allow("MakeAnalyzer", { Action: "access-analyzer:CreateAnalyzer", Resource: own.analyzers }),

@@ -47,6 +47,10 @@ const particular: Record<string, { on: string[]; context?: Record<string, string
     on: aws.functions.map(({ role }) => iam(`role/${role}`)),
     context: { "iam:PassedToService": "lambda.amazonaws.com" },
   },
+  "secretsmanager:DeleteSecret": {
+    on: aws.secrets.map(({ name }) => arn("secretsmanager", `secret:${name}-AbCdEf`)),
+    context: { "secretsmanager:RecoveryWindowInDays": "30" },
+  },
   "lambda:InvokeFunction": {
     on: aws.secrets.map((secret) => arn("lambda", `function:${secret.function}`)),
   },
@@ -117,6 +121,27 @@ suite("the official provider may do as deploy what it has to, and read as drift 
       for (const name of [...changes, ...(calls.withheld ?? [])].filter((one) => !calls.read.includes(one)))
         assert.equal((await refused("drift", name)).length, (await thingsOf(name)).on.length, name);
     });
+  }
+});
+
+test("deploy deletes a secret of the environment so that it can be restored for 30 days, and not otherwise (R7)", async () => {
+  const { rights } = aws.roles.find(({ name }) => name === "keyplane-production-deploy") ?? {};
+  assert.ok(rights);
+  const own = arn("secretsmanager", "secret:keyplane/production/titan/ledger/titan-proxy-AbCdEf");
+  for (const [resource, context, expected] of [
+    [own, { "secretsmanager:RecoveryWindowInDays": "30" }, true],
+    [own, { "secretsmanager:RecoveryWindowInDays": "7" }, false],
+    [own, { "secretsmanager:ForceDeleteWithoutRecovery": "true" }, false],
+    [own, {}, false],
+    [own.replace("production", "staging"), { "secretsmanager:RecoveryWindowInDays": "30" }, false],
+  ] as const) {
+    const principal = iam("role/keyplane-production-deploy");
+    const action = "secretsmanager:DeleteSecret";
+    assert.equal(
+      await allowed({ principal, action, resource, account, rights, context }),
+      expected,
+      `${resource} with ${JSON.stringify(context)}`,
+    );
   }
 });
 

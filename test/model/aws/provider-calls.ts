@@ -128,6 +128,7 @@ export const providerCalls: Record<string, Calls> = {
     update: ["cloudtrail:UpdateTrail"],
     withheld: ["cloudtrail:DeleteTrail", "cloudtrail:StopLogging"],
   },
+  // With skipDestroy it deletes none.
   "aws:cloudwatch/logGroup:LogGroup": {
     create: ["logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:PutRetentionPolicy"],
     read: ["logs:DescribeLogGroups", "logs:ListTagsForResource"],
@@ -207,7 +208,7 @@ export const providerCalls: Record<string, Calls> = {
     create: ["secretsmanager:CreateSecret"],
     read: ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"],
     update: ["secretsmanager:UpdateSecret"],
-    withheld: ["secretsmanager:DeleteSecret"],
+    delete: ["secretsmanager:DeleteSecret"],
   },
   "aws:secretsmanager/secretPolicy:SecretPolicy": {
     create: ["secretsmanager:PutResourcePolicy"],

@@ -30,7 +30,10 @@ export function rightsPage(aws: AwsModel): string {
     `## Users of the account, in the group ${aws.people.group}`,
     "",
     "None is declared. What an account's own users may, whatever other groups they are in: without a second factor each sets",
-    "up their own, under their own name, and does nothing else.",
+    "up their own, under their own name, and does nothing else. What is open for that is what AWS' own example of it leaves",
+    "open, and two more: who breaks off setting one up deletes the device that nobody has (AWS deletes no other), since its",
+    "name is taken; and AWS answers `sts:GetCallerIdentity` whatever a policy says. A password is not changed without a second",
+    "factor: whoever gets one that must be changed at the first sign-in is put into the group after it.",
     "",
     ...table(
       "said in",

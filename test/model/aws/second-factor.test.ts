@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { suite, test } from "node:test";
 import type { PolicyDocument } from "../../../model/aws.ts";
 import { loadCatalogue } from "../../../model/catalogue.ts";
 import { derive } from "../../../model/derive.ts";
 import { type Action, actionsOf, filled } from "./actions.ts";
+import { page } from "./rights.ts";
 import { allowed } from "./simulator.ts";
 
 const isWhole = process.env.KEYPLANE_SCALE === "prove";
@@ -25,21 +27,32 @@ function session(factor: (typeof factors)[number], age = "10"): Record<string, s
 }
 
 /**
- * What setting up a second factor takes, by AWS' own example of it.
+ * What AWS' own example leaves open without a second factor (DenyAllExceptListedIfNoMFA), word for word. A password is none
+ * of it: AWS says so, and to let people in only once they have changed theirs.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_examples_aws_my-sec-creds-self-manage-mfa-only.html
  */
-const selfService = [
-  "iam:ChangePassword",
+const byAws = [
   "iam:CreateVirtualMFADevice",
-  "iam:DeleteVirtualMFADevice",
   "iam:EnableMFADevice",
   "iam:GetUser",
+  "iam:GetMFADevice",
   "iam:ListMFADevices",
+  "iam:ListVirtualMFADevices",
   "iam:ResyncMFADevice",
+  "sts:GetSessionToken",
 ];
 
-/** What is nobody's. AWS answers the last whatever a policy says: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html */
-const ofNobody = ["iam:ListVirtualMFADevices", "sts:GetSessionToken", "sts:GetCallerIdentity"];
+/** What is open beside it, and why: the page says so to whoever reads it. */
+const beside: Record<string, RegExp> = {
+  "iam:DeleteVirtualMFADevice": /breaks off setting one up deletes the device that\s+nobody\s+has/,
+  // https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+  "sts:GetCallerIdentity": /AWS answers `sts:GetCallerIdentity` whatever a policy says/,
+};
+
+const leftOpen = [...byAws, ...Object.keys(beside)];
+const selfService = leftOpen.filter(
+  (name) => !["iam:ListVirtualMFADevices", "sts:GetSessionToken", "sts:GetCallerIdentity"].includes(name),
+);
 
 /** Of people's own things and the console, every action; of the others one of each class, and all in `prove`. */
 const own = ["account", "iam", "organizations", "signin", "sso", "sts"];
@@ -85,7 +98,7 @@ suite("without a second factor a person sets up their own and does nothing else,
     const some = actions.filter((action) => action.level === level);
     for (const whose of ["ada", "ben"]) {
       const all = requests(some, whose);
-      const open = whose === "ada" ? [...selfService, ...ofNobody] : [];
+      const open = whose === "ada" ? leftOpen : [];
       for (const factor of factors) {
         test(`${all.length} requests of the class ${level} on what is ${whose}'s, with the key ${factor ?? "absent"}`, async () => {
           assert.ok(all.length > 5);
@@ -120,7 +133,7 @@ suite("without a second factor a person sets up their own and does nothing else,
   test("every action of self-service is among those that were asked", () => {
     const names = new Set(actions.map(({ name }) => name));
     assert.deepEqual(
-      [...selfService, ...ofNobody].filter((name) => !names.has(name)),
+      leftOpen.filter((name) => !names.has(name)),
       [],
     );
   });
@@ -172,12 +185,7 @@ test("who broke off setting up takes their device away that nobody has, and begi
 
 test("the group's own policy gives a person their own second factor, and nobody else's (R50)", async () => {
   for (const name of ["ada", "ben"]) {
-    for (const action of [
-      "iam:EnableMFADevice",
-      "iam:ResyncMFADevice",
-      "iam:GetUser",
-      "iam:ChangePassword",
-    ]) {
+    for (const action of ["iam:EnableMFADevice", "iam:ResyncMFADevice", "iam:GetUser"]) {
       const may = await allowed({
         principal: ada,
         action,
@@ -189,6 +197,32 @@ test("the group's own policy gives a person their own second factor, and nobody 
       assert.equal(may, name === "ada", `${action} of ${name}`);
     }
   }
+});
+
+test("nobody changes a password without a second factor, their own neither; with one, the group lets each change their own (R50)", async () => {
+  for (const factor of factors) {
+    for (const [rights, name, expected] of [
+      [people.policy, "ada", factor === "true"],
+      [people.policy, "ben", false],
+      [inGroup, "ada", factor === "true"],
+    ] as const) {
+      const may = await allowed({
+        principal: ada,
+        action: "iam:ChangePassword",
+        resource: `arn:aws:iam::${account}:user/${name}`,
+        account,
+        rights,
+        context: session(factor),
+      });
+      assert.equal(may, expected, `${name}'s, with the key ${factor ?? "absent"}`);
+    }
+  }
+});
+
+test("the page says what is open without a second factor beside AWS' own example, and why, and that no password is (R50)", async () => {
+  const text = await readFile(page, "utf8");
+  for (const [action, why] of Object.entries(beside)) assert.match(text, why, action);
+  assert.match(text, /A password is not changed without a second\s+factor/);
 });
 
 suite("no person's role is taken without a second factor, nor by anybody who is not named (R50)", () => {

@@ -57,8 +57,9 @@ ruleSuite(logging.trailSeesReads, trail, {
 });
 ruleSuite(
   logging.logsKept,
-  { type: aws.logGroup, props: { retentionInDays: 365, kmsKeyId: "arn:aws:kms:x" } },
+  { type: aws.logGroup, props: { retentionInDays: 365, kmsKeyId: "arn:aws:kms:x", skipDestroy: true } },
   {
+    "deleted with its entry": [{ skipDestroy: undefined }, ["skipDestroy is not true"]],
     unset: [
       { retentionInDays: undefined, kmsKeyId: undefined },
       ["retentionInDays is not said", "kmsKeyId is not set"],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as rules from "../../../policies/aws/secrets.ts";
 import { aws } from "../../../policies/aws/types.ts";
-import { everything, everythingBut, findings, ruleSuite } from "../examples.ts";
+import { changed, everything, everythingBut, findings, ruleSuite } from "../examples.ts";
 import { policy } from "./document.ts";
 
 const root = { AWS: "arn:aws:iam::111111111111:root" };
@@ -69,4 +69,9 @@ test("aws-secret-rotation-declared: refuses a secret that nothing rotates, serve
   assert.deepEqual(of(everythingBut(aws.function, { environment: undefined }, "titan-ledger-function")), [
     "no function's settings name its database",
   ]);
+  const retired = { description: "The Postgres user x, retired since 2026-11-01." };
+  const all = everythingBut(aws.secretRotation).map((each) =>
+    each.type === aws.secret ? changed(each, retired) : each,
+  );
+  assert.deepEqual(of(all), []);
 });
