@@ -1,4 +1,5 @@
 import { type Vault, VaultError } from "../clients/vault.ts";
+import { gitHubOf } from "../model/derive/claims.ts";
 import type { Model } from "../model/model.ts";
 import { LoginError, login, type PlatformRole, type Session } from "../operations/login.ts";
 import type { Report } from "./progress.ts";
@@ -37,7 +38,7 @@ export function platformTokens(
         repositoryId: platform.repository.id,
         ownerId: platform.repository.ownerId,
         ref: `refs/heads/${github.branches[0]}`,
-        environment: github.environment,
+        environment: gitHubOf(role, github).environment,
         workflow: `${role}.yml`,
       }),
     );

@@ -30,6 +30,7 @@ interface Step {
 }
 interface Job {
   environment?: string;
+  concurrency?: { group: string; "cancel-in-progress": boolean };
   needs?: string | string[];
   permissions?: Record<string, string>;
   strategy?: { matrix: { environment: string[] } };
@@ -37,6 +38,7 @@ interface Job {
   steps: Step[];
 }
 interface Workflow {
+  concurrency?: unknown;
   on: Record<string, { branches?: string[]; inputs?: Record<string, { options?: string[] }> } | null>;
   permissions: Record<string, string>;
   jobs: Record<string, Job>;
@@ -55,9 +57,10 @@ const expression = (text: string) => `$\{{ ${text} }}`;
 
 /** The GitHub environments that a job may run in. */
 function environmentsOf(workflow: Workflow | undefined, { environment = "", strategy }: Job): string[] {
-  const expression = /^\$\{\{ (\w+)\.(\w+) \}\}$/.exec(environment);
+  const expression = /^\$\{\{ (\w+)\.(\w+) \}\}([\w-]*)$/.exec(environment);
   if (expression === null) return environment === "" ? [] : [environment];
-  if (expression[1] === "matrix") return strategy?.matrix.environment ?? [];
+  if (expression[1] === "matrix")
+    return strategy?.matrix.environment.map((each) => `${each}${expression[3]}`) ?? [];
   return workflow?.on.workflow_dispatch?.inputs?.[expression[2] ?? ""]?.options ?? [];
 }
 
@@ -247,6 +250,48 @@ suite("the logins are those that Vault admits", () => {
     }
   }
 
+  test("what runs by the clock waits for no reviewer, and for no run of another environment (R14)", () => {
+    const readme = readFileSync("policies/README.md", "utf8");
+    /** The table's row of a GitHub environment: who reviews there. */
+    const reviewers = (name: string) =>
+      new RegExp(`^\\|[^|]*\`${name}\`[^|]*\\|[^|]*\\| (\\w+) \\|`, "m").exec(readme)?.[1];
+    const found: string[] = [];
+    for (const [file, workflow] of workflows) {
+      const byTheClock = "schedule" in workflow.on;
+      for (const job of Object.values(workflow.jobs)) {
+        for (const environment of environmentsOf(workflow, job)) {
+          assert.equal(reviewers(environment), byTheClock ? "none" : "required", `${file}: ${environment}`);
+          if (byTheClock) found.push(environment);
+        }
+        if (!byTheClock) continue;
+        assert.equal(workflow.concurrency, undefined, file);
+        const [of = ""] = environmentsOf(workflow, job);
+        const group = job.concurrency?.group.replace(
+          expression("matrix.environment"),
+          of.split("-")[0] ?? "",
+        );
+        assert.equal(group, of.split("-").reverse().join("-"), file);
+        assert.equal(job.concurrency?.["cancel-in-progress"], false);
+      }
+    }
+    assert.deepEqual(found.sort(), [
+      "production-drift",
+      "production-rotate",
+      "staging-drift",
+      "staging-rotate",
+    ]);
+    // And no login of theirs is admitted from where people decide, nor theirs from there.
+    for (const { environment, jwtRoles } of models) {
+      for (const { name, boundClaims } of jwtRoles.filter(({ of }) => of.kind === "platform")) {
+        const [, purpose = ""] = /^keyplane\.(drift|rotate)$/.exec(name) ?? [];
+        if (name.startsWith("keyplane.promotion")) continue;
+        assert.deepEqual(boundClaims.environment, [
+          purpose === "" ? environment : `${environment}-${purpose}`,
+        ]);
+      }
+    }
+  });
+
   test("a pull request can log in to no Vault: neither its workflow, its event nor its environment is bound", () => {
     const review = workflows.get("review.yml");
     assert.deepEqual(Object.keys(review?.on ?? {}), ["pull_request"]);
@@ -327,7 +372,10 @@ suite("the roles of AWS are taken by the workflows that they trust", () => {
     const taken = new Map<string, string>();
     for (const { file, name, job } of jobs) {
       const variable = roleVariable(job);
-      if (variable === undefined || !environmentsOf(workflows.get(file), job).includes(environment)) continue;
+      const there = environmentsOf(workflows.get(file), job).find(
+        (each) => each === environment || each.startsWith(`${environment}-`),
+      );
+      if (variable === undefined || there === undefined) continue;
       const purpose = /^AWS_(\w+)_ROLE_ARN$/.exec(variable)?.[1]?.toLowerCase() ?? variable;
       test(`${file} ${name} takes the role of AWS that ${variable} of ${environment} names: it trusts this job, and no other's does`, async () => {
         const role = aws?.roles.find((each) => each.name === `keyplane-${environment}-${purpose}`);
@@ -341,7 +389,7 @@ suite("the roles of AWS are taken by the workflows that they trust", () => {
           owner: { name: owner, id: repository.ownerId },
           repository: { name: repositoryName, id: repository.id },
           form: "immutable",
-          environment,
+          environment: there,
           ref: "refs/heads/main",
           workflow: `${repository.name}/${folder}/${file}@refs/heads/main`,
           audience: "sts.amazonaws.com",

@@ -1,6 +1,18 @@
 import type { GitHubSettings } from "../model.ts";
 import type { Context } from "./context.ts";
 
+/** Workflows that run by the clock. */
+const unattended: readonly string[] = ["drift", "rotate"];
+
+/**
+ * Where a workflow of the platform's own runs. What runs by the clock has a GitHub environment of its own, with the same
+ * branches and no reviewers: else each run would wait for a person.
+ */
+export function gitHubOf(workflow: string, github: GitHubSettings): GitHubSettings {
+  if (!unattended.includes(workflow)) return github;
+  return { ...github, environment: `${github.environment}-${workflow}` };
+}
+
 type RepositoryEntry = Context["organization"]["platform"]["repository"];
 
 /** The exact claims of a workflow of a repository, on the environment's branches and in its GitHub environment. */

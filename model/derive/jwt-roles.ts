@@ -1,7 +1,7 @@
 import { seconds } from "../duration.ts";
 import type { GitHubSettings } from "../model.ts";
 import type { JwtRole } from "../vault.ts";
-import { boundClaims } from "./claims.ts";
+import { boundClaims, gitHubOf } from "./claims.ts";
 import { type Context, compare, hour, minute } from "./context.ts";
 import { platformRoles } from "./platform.ts";
 import { promotionRoles } from "./promotion.ts";
@@ -36,7 +36,7 @@ export function deriveJwtRoles(context: Context, github: GitHubSettings): JwtRol
       of: { kind: "platform", id: `keyplane.${role}` },
       audience: github.audience,
       userClaim: "repository_id",
-      boundClaims: boundClaims(repository, `${role}.yml`, github),
+      boundClaims: boundClaims(repository, `${role}.yml`, gitHubOf(role, github)),
       policies: [`keyplane.${role}`],
       // A service token: a run renews it and revokes it at its end. One hour without renewal, four with.
       tokenType: "service",

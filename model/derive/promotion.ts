@@ -1,6 +1,6 @@
 import type { Promotion } from "../model.ts";
 import type { JwtRole, Policy, PolicyRule } from "../vault.ts";
-import { boundClaims } from "./claims.ts";
+import { boundClaims, gitHubOf } from "./claims.ts";
 import { type Context, minute } from "./context.ts";
 import { evidenceKey, followersOf } from "./followers.ts";
 import { inOrder, type Parts, rule } from "./rules.ts";
@@ -36,7 +36,11 @@ export function promotionRoles(context: Context, audience: string): JwtRole[] {
       of: { kind: "platform", id: name },
       audience,
       userClaim: "repository_id",
-      boundClaims: boundClaims(repository, "rotate.yml", deriveGitHub(contextIn(context, follower))),
+      boundClaims: boundClaims(
+        repository,
+        "rotate.yml",
+        gitHubOf("rotate", deriveGitHub(contextIn(context, follower))),
+      ),
       policies: [promotionPolicy],
       tokenType: "batch",
       ttl: 10 * minute,

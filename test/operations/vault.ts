@@ -178,7 +178,7 @@ export async function makePlatform({ root }: TestVault, model: Model): Promise<S
       repository: model.platform.repository.name,
       repository_id: String(model.platform.repository.id),
       repository_owner_id: String(model.platform.repository.ownerId),
-      environment: model.github.environment,
+      environment: `${model.github.environment}${/^(drift|rotate)\.yml$/.test(workflow) ? `-${workflow.slice(0, -4)}` : ""}`,
       ref,
       ref_type: "branch",
       event_name: "workflow_dispatch",

@@ -2,6 +2,7 @@ import type { AwsModel, AwsRole } from "../../aws.ts";
 import { seconds } from "../../duration.ts";
 import type { Database, GitHubSettings, Person } from "../../model.ts";
 import type { VaultSettings } from "../../vault.ts";
+import { gitHubOf } from "../claims.ts";
 import { type Context, compare, given, ordered } from "../context.ts";
 import { arn, type Place } from "./document.ts";
 import { deriveFunctions, deriveSchedules, functionLog, serverId } from "./functions.ts";
@@ -44,7 +45,7 @@ export function deriveAws(
     .filter(({ calledBy }) => calledBy === "secrets-manager")
     .map(({ name }) => arn.function(place, name));
   const workflow = (name: "deploy" | "drift" | "rotate", purpose: string, rights: AwsRole["rights"]) =>
-    workflowRole(place, context, from.github, {
+    workflowRole(place, context, gitHubOf(name, from.github), {
       name: names[name],
       workflow: `${name}.yml`,
       purpose,

@@ -34,6 +34,8 @@ export function gitHubJobs(model: Model): GitHubJob[] {
       role: `keyplane.${name}`,
       repository: platform.repository,
       workflow: `${name}.yml`,
+      // What runs by the clock waits for no reviewer.
+      environment: ["rotate", "drift"].includes(name) ? `${github.environment}-${name}` : github.environment,
     }),
   );
   return [...ci, ...own];

@@ -41,6 +41,11 @@ const own = (workflow: string, github: { environment: string; branches: string[]
   };
 };
 
+/** What runs by the clock has a GitHub environment without reviewers. */
+function where<Of extends { environment: string }>(name: string, github: Of): Of {
+  return name === "deploy" ? github : { ...github, environment: `${github.environment}-${name}` };
+}
+
 interface Trust {
   trust: PolicyDocument;
   own: Own;
@@ -70,7 +75,7 @@ const trusts: [string, Trust][] = ["staging", "production"].flatMap((environment
   assert.ok(aws);
   return ["deploy", "drift", "rotate"].map((name): [string, Trust] => [
     `${name} of ${environment}`,
-    { trust: trustOf(aws, name), own: own(`${name}.yml`, github), forms: () => ["immutable"] },
+    { trust: trustOf(aws, name), own: own(`${name}.yml`, where(name, github)), forms: () => ["immutable"] },
   ]);
 });
 
