@@ -125,8 +125,9 @@ async function otherGates(invocation: Invocation, model: Model, checked: Check):
   return { gates, lines };
 }
 
+/** Without the empty ones: a variable that a workflow does not have is none. */
 function list(option: unknown): string[] {
-  return Array.isArray(option) ? option.map(String) : [];
+  return Array.isArray(option) ? option.map(String).filter((each) => each !== "") : [];
 }
 
 async function requireEvidence(invocation: Invocation, model: Model, file: string): Promise<void> {

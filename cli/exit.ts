@@ -15,6 +15,18 @@ export const exit = {
 
 export type ExitCode = (typeof exit)[keyof typeof exit];
 
+/**
+ * What Pulumi's own end means by this table. Its codes are of 3.255: sdk/go/common/util/cmdutil/exit.go. A run that failed, was
+ * cancelled or killed stopped half-way, a preview too: nothing is known of the rest, and it is run again.
+ */
+export function ofPulumi(code: number): ExitCode {
+  const [configuration, authentication, policy, noStack, noChanges, timeout] = [2, 3, 5, 6, 7, 9];
+  if (code === exit.clean) return exit.clean;
+  if (code === configuration || code === noStack) return exit.input;
+  if (code === authentication || code === timeout) return exit.unreachable;
+  return code === policy || code === noChanges ? exit.finding : exit.resumable;
+}
+
 /** Someone asked for something that cannot be: a wrong option, name or combination. */
 export class UsageError extends Error {
   override name = "UsageError";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { RunLog } from "../operations/gates/run-log.ts";
 import { define, type Invocation, type Result } from "./command.ts";
-import { exit, UsageError } from "./exit.ts";
+import { exit, ofPulumi, UsageError } from "./exit.ts";
 
 export function command(): Command {
   return define({
@@ -13,7 +13,8 @@ export function command(): Command {
       "Pulumi ends well when its policy pack has judged nothing, or only a part. This runs the command as it is, counts " +
       "from the engine's own event log how many resources it registered and how many the pack judged, and refuses " +
       "(exit 1) where these differ, where none was judged, and where the engine did not come to its end. What only an " +
-      "update makes known is pending. --record keeps what a preview counted, for `keyplane check --previewed`. Pulumi's " +
+      "update makes known is pending. Where Pulumi itself fails, its own code stands in the last line, and the exit code is 2 " +
+      "for a wrong invocation or stack, 3 where it could not log in, 4 where it stopped half-way: run it again. --record keeps what a preview counted, for `keyplane check --previewed`. Pulumi's " +
       "own log, in which secrets stand in clear, is not written.",
     examples: [
       [
@@ -106,7 +107,7 @@ async function resultOf(
   // Its own reason stands above: a stack that is not there, a provider that refuses, a pack that was killed.
   if (code !== exit.clean && !isViolated) {
     const text = `${lineOf(gate)}; pulumi ended with ${code}, and what was not judged to the end has not passed`;
-    return { json: undefined, text, code };
+    return { json: undefined, text, code: ofPulumi(code) };
   }
   const outcome = outcomeOf(gate);
   if (outcome === "failed" || (kind === "update" && outcome === "pending")) {

@@ -79,6 +79,12 @@ test("`check --evidence` is refused without what the engine's own preview counte
 for (const [what, words, code, why] of [
   ["--audit-log without --live", ["--audit-log", "/a"], 2, /--audit-log and --audit-command are for --live/],
   [
+    "a second command that is an empty variable",
+    ["--live", "--audit-command", "true", ""],
+    2,
+    /staging has 2 audit devices \(\S+, \S+\), and lines of 1 are given/,
+  ],
+  [
     "lines of one device where there are two",
     ["--live", "--audit-command", "true"],
     2,

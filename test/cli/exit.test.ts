@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { exitCode, UsageError } from "../../cli/exit.ts";
+import { exitCode, ofPulumi, UsageError } from "../../cli/exit.ts";
 import { VaultError, VaultUnreachableError } from "../../clients/vault.ts";
 import { HeldError, HomeError, ServicesDownError } from "../../local/services/errors.ts";
 import { CatalogueError } from "../../model/catalogue.ts";
@@ -60,4 +60,22 @@ test("every error of ours stands in the one table that its exit code and its wor
     names.filter((name) => !Object.hasOwn(meanings, name)),
     [],
   );
+});
+
+test("Pulumi's own end is none of a finding, but for what its policies or --expect-no-changes say", () => {
+  const meant: Record<number, number> = {
+    0: 0,
+    1: 4,
+    2: 2,
+    3: 3,
+    4: 4,
+    5: 1,
+    6: 2,
+    7: 1,
+    8: 4,
+    9: 3,
+    130: 4,
+    255: 4,
+  };
+  for (const [code, expected] of Object.entries(meant)) assert.equal(ofPulumi(Number(code)), expected, code);
 });
