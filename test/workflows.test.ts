@@ -325,6 +325,23 @@ suite("the logins are those that Vault admits", () => {
     }
   });
 
+  test("production takes from staging that it read the second factor, and nothing else that it did not try (R51)", () => {
+    const { staging, production } = workflows.get("deploy.yml")?.jobs ?? {};
+    const steps = (job: Job | undefined) => job?.steps ?? [];
+    const accepted = steps(production).flatMap(({ run = "" }) => /--accept-read (.*)$/.exec(run)?.[1] ?? []);
+    assert.deepEqual(accepted, ["mfa"]);
+    for (const job of [staging, production]) {
+      const check = steps(job).find(({ run = "" }) => run.includes("--state --live"));
+      // One command for each of the two audit devices.
+      assert.match(check?.run ?? "", / --audit-command "\$FIRST_AUDIT_COMMAND" "\$SECOND_AUDIT_COMMAND" /);
+      assert.deepEqual(check?.env, {
+        FIRST_AUDIT_COMMAND: expression("vars.FIRST_AUDIT_COMMAND"),
+        SECOND_AUDIT_COMMAND: expression("vars.SECOND_AUDIT_COMMAND"),
+      });
+    }
+    assert.ok(models.every(({ vault }) => vault.audit.length === 2));
+  });
+
   test("the code of a pull request runs without the right to write, and what writes runs the base's code", () => {
     const { check, comment } = workflows.get("review.yml")?.jobs ?? {};
     assert.deepEqual(check?.permissions, { contents: "read" });
@@ -430,7 +447,9 @@ suite("the roles of AWS are taken by the workflows that they trust", () => {
   test("policies/README.md names each variable that the workflows read", () => {
     const text = readFileSync("policies/README.md", "utf8");
     const read = jobs.flatMap(({ job }) =>
-      Object.values(job.env ?? {}).flatMap((value) => /vars\.(\w+)/.exec(value)?.[1] ?? []),
+      [job.env ?? {}, ...job.steps.map(({ env = {} }) => env)]
+        .flatMap((env) => Object.values(env))
+        .flatMap((value) => /vars\.(\w+)/.exec(value)?.[1] ?? []),
     );
     assert.deepEqual(
       [...new Set(read)].filter((name) => !text.includes(`\`${name}\``)),
