@@ -28,7 +28,9 @@ const forms: [RegExp, string][] = [
   [/\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}/, "a JSON web token"],
   [/\bpul-[0-9a-f]{40}\b|\bnpm_[A-Za-z0-9]{36}\b/, "an access token"],
   [/\bgAAAAA[A-Za-z0-9_-]{60,}/, "a Fernet token"],
-  [/:\/\/[^\s:/@{]+:(?!\{\{)[^\s:/@]{3,}@/, "a URL with a password"],
+  [/:\/\/[^\s:/@]+:(?!\{\{?\w+\}\}?@)[^\s:/@]{3,}@/, "a URL with a password"],
+  // As a parameter of a URL, or in the words of a database's client.
+  [/password=(?!\{\{?\w+\}\}?)[^\s&;]{3,}/, "a password of a connection"],
 ];
 
 export const noLiveValue: ResourceRule = {
@@ -80,7 +82,7 @@ const anyForm = new RegExp(forms.map(([form]) => form.source).join("|"));
 
 /** One of these stands in whatever has a form: looking for them alone is twice as fast. */
 const anyMark =
-  /PRIVATE KEY|LS0tLS1CRUdJTi|AGE-SECRET-KEY|hvs\.|hvb\.|hvr\.|AKIA|ASIA|ghp_|gho_|ghr_|ghs_|ghu_|github_pat_|xox|hooks\.slack|sk-|eyJ|pul-|npm_|gAAAAA|:\/\//;
+  /PRIVATE KEY|LS0tLS1CRUdJTi|AGE-SECRET-KEY|hvs\.|hvb\.|hvr\.|AKIA|ASIA|ghp_|gho_|ghr_|ghs_|ghu_|github_pat_|xox|hooks\.slack|sk-|eyJ|pul-|npm_|gAAAAA|password=|:\/\//;
 
 function hasForm(value: string): boolean {
   return anyMark.test(value) && anyForm.test(value);

@@ -29,7 +29,10 @@ const createUser =
   /^SELECT keyplane\.create_user\('\{\{name\}\}', '\{\{password\}\}', '\{\{expiration\}\}', '([^']+)'\)$/;
 const extendUser =
   /^(SELECT keyplane\.extend_user\('\{\{name\}\}', '\{\{expiration\}\}'\)|ALTER ROLE "\{\{name\}\}" VALID UNTIL '\{\{expiration\}\}')$/;
-const dropUser = /^SELECT keyplane\.drop_user\('\{\{name\}\}', '[^']+'\)$/;
+const dropUser = /^SELECT keyplane\.drop_user\('\{\{name\}\}', '([^']+)'\)$/;
+/** The same without the functions: one statement, and nothing that it could not say. */
+const createRole =
+  /^CREATE ROLE "\{\{name\}\}" (?:WITH )?LOGIN PASSWORD '\{\{password\}\}' VALID UNTIL '\{\{expiration\}\}' IN ROLE "([^"]+)";?$/i;
 const ofServer = /^(postgres|pg_\w+|rds_superuser|azure_pg_admin|cloudsqlsuperuser)$/i;
 
 export const databaseGroupMembership: ResourceRule = {
@@ -52,23 +55,35 @@ export const databaseGroupMembership: ResourceRule = {
     const creation = statements.join("; ");
     if (!extendUser.test(texts(props.renewStatements).join("; ")))
       yield "a renewal does not, or does more than, move the user's end";
-    const group = createUser.exec(creation)?.[1];
-    if (group !== undefined) {
-      if (ofServer.test(group)) yield "the user joins a group that the server itself has";
+    const group = (createUser.exec(creation) ?? createRole.exec(creation))?.[1];
+    if (group === undefined) {
+      yield* astray(creation);
       return;
     }
-    if (!/\bIN ROLE "[^"]+"\s*;?\s*$/i.test(creation)) yield "the user joins no group, or does more after it";
-    if (ofServer.test(/\bIN ROLE "([^"]+)"/i.exec(creation)?.[1] ?? "")) {
-      yield "the user joins a group that the server itself has";
-    }
-    if (/\bGRANT\b/i.test(creation))
-      yield "rights are granted to each user: slow, and it fails near 2,400 users";
-    if (!/\bVALID UNTIL '\{\{expiration\}\}'/i.test(creation))
-      yield "the user's password does not end with the lease";
-    if (!creation.includes("{{name}}") || !creation.includes("{{password}}"))
-      yield "the name or the password is not Vault's";
+    if (ofServer.test(group)) yield "the user joins a group that the server itself has";
+    // The rotation's own group makes users and drops them: nobody else joins it.
+    if (/^keyplane_/i.test(group) && !text(props.name)?.endsWith(".keyplane.rotate"))
+      yield "the user joins a group of the platform's own";
   },
 };
+
+/** Why a creation is none that is known. */
+function* astray(creation: string): Generator<string> {
+  const wrong: string[] = [];
+  if (!/\bIN ROLE "[^"]+"\s*;?\s*$/i.test(creation))
+    wrong.push("the user joins no group, or does more after it");
+  for (const [, group = ""] of creation.matchAll(/\bIN ROLE "([^"]+)"/gi)) {
+    if (ofServer.test(group)) wrong.push("the user joins a group that the server itself has");
+  }
+  if (/\bGRANT\b/i.test(creation))
+    wrong.push("rights are granted to each user: slow, and it fails near 2,400 users");
+  if (!/\bVALID UNTIL '\{\{expiration\}\}'/i.test(creation))
+    wrong.push("the user's password does not end with the lease");
+  if (!creation.includes("{{name}}") || !creation.includes("{{password}}"))
+    wrong.push("the name or the password is not Vault's");
+  if (wrong.length === 0) wrong.push("the creation does more than make one user of one group");
+  yield* wrong;
+}
 
 const powers = /\b(SUPERUSER|CREATEROLE|CREATEDB|REPLICATION|BYPASSRLS|ADMIN)\b/i;
 
@@ -105,21 +120,38 @@ export const databaseRevocation: ResourceRule = {
     }
     // Vault runs each in a transaction of its own: what one statement does happens as a whole.
     if (statements.length !== 1) yield `${statements.length} statements, where one does it as a whole`;
-    if (dropUser.test(revocation)) return;
-    const steps = [
-      [/"\{\{name\}\}" (WITH )?NOLOGIN/i, "new logins are not blocked"],
-      [/pg_terminate_backend\(pid\)[^;]*usename = '\{\{name\}\}'/i, "open sessions are not ended"],
-      [/DROP (ROLE|USER) (IF EXISTS )?"\{\{name\}\}"/i, "the user is not dropped"],
-    ] as const;
-    let after = 0;
-    for (const [step, lacks] of steps) {
-      const at = revocation.search(step);
-      if (at < 0) yield lacks;
-      else if (at < after) yield "the statements are not in the order block, end, drop";
-      else after = at;
+    const group = dropUser.exec(revocation)?.[1];
+    if (group !== undefined) {
+      const joined = createUser.exec(texts(props.creationStatements).join("; "))?.[1];
+      if (joined !== undefined && joined !== group)
+        yield "the user is dropped from a group that it does not join";
+      return;
     }
+    const found = revocation
+      .split(";")
+      .map((statement) => statement.trim())
+      .filter((statement) => statement !== "")
+      .map((statement) => steps.findIndex(({ form }) => form.test(statement)));
+    if (found.includes(-1)) yield "a statement does something else";
+    const needed = steps.flatMap(({ lacks }, step) => (lacks === undefined ? [] : [{ lacks, step }]));
+    for (const { lacks, step } of needed) if (!found.includes(step)) yield lacks;
+    const known = found.filter((step) => step >= 0);
+    if (known.some((step, index) => step < (known[index - 1] ?? 0)))
+      yield "the statements are not in the order block, end, drop";
   },
 };
+
+/** What a revocation says, word by word and in this order; what was the user's own may be given away before it goes. */
+const steps: readonly { form: RegExp; lacks?: string }[] = [
+  { form: /^ALTER ROLE "\{\{name\}\}" (WITH )?NOLOGIN$/i, lacks: "new logins are not blocked" },
+  {
+    form: /^SELECT pg_terminate_backend\(pid\) FROM pg_stat_activity WHERE usename = '\{\{name\}\}'$/i,
+    lacks: "open sessions are not ended",
+  },
+  { form: /^REASSIGN OWNED BY "\{\{name\}\}" TO "[^"{]+"$/i },
+  { form: /^DROP OWNED BY "\{\{name\}\}"$/i },
+  { form: /^DROP (ROLE|USER) (IF EXISTS )?"\{\{name\}\}"$/i, lacks: "the user is not dropped" },
+];
 
 const server = (props: Props) => record(props.postgresql);
 
@@ -138,13 +170,20 @@ export const databaseTls: ResourceRule = {
     }
     const [, host = "", query = ""] = /@([^/?]*)[^?]*(?:\?(.*))?$/.exec(url) ?? [];
     const mode = new URLSearchParams(query).getAll("sslmode");
-    if (isOwn(host) && mode.length === 1 && mode[0] === "disable") return;
+    // Nothing beside it, since another parameter may say another host.
+    if (isOwn(host) && query === "sslmode=disable") return;
     if (mode.length !== 1 || mode[0] !== "verify-full")
       yield `sslmode is ${mode.join(", ") || "not set"}, not verify-full`;
     if (server(props).tlsSkipVerify === true || props.insecureTls === true)
       yield "the certificate is not verified";
   },
 };
+
+/**
+ * What comes after the credentials. Every other parameter overrides something before it: user, password, host, port, and
+ * where certificates are. https://pkg.go.dev/github.com/jackc/pgx/v4/pgconn#ParseConfig
+ */
+const place = /^\w+:\/\/[^@]+@([a-z0-9._-]+|\[[0-9a-f:]+\])(:\d{1,5})?\/[\w$-]+(\?sslmode=[a-z-]+)?$/i;
 
 function isOwn(host: string): boolean {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(host);
@@ -166,9 +205,9 @@ export const databaseScram: ResourceRule = {
 export const databaseConnectionNarrow: ResourceRule = {
   name: "database-connection-narrow",
   sentence:
-    "A connection serves named roles, as a manager of its own that is no superuser, with credentials that Vault fills in.",
+    "A connection serves named roles at one host, as a manager of its own that is no superuser, with credentials that Vault fills in.",
   severity: "critical",
-  fix: "Name allowedRoles, use {{username}} and {{password}} in the URL, and a manager that the platform made.",
+  fix: "Name allowedRoles, use {{username}} and {{password}} in the URL with no parameter but sslmode, and a manager that the platform made.",
   controls: ["NIST-800-53r5/AC-6(5)", "NIST-800-53r5/IA-5(7)", "OWASP-Secrets/2.3-access-control", "R8"],
   types: [vault.connection],
   *judge({ props }) {
@@ -182,9 +221,10 @@ export const databaseConnectionNarrow: ResourceRule = {
         yield `allowedRoles admits ${role}, which is not of this connection`;
     }
     const { connectionUrl, username } = server(props);
-    if (!/^\w+:\/\/\{\{username\}\}:\{\{password\}\}@/.test(text(connectionUrl) ?? "")) {
+    const url = text(connectionUrl) ?? "";
+    if (!/^postgres(ql)?:\/\/\{\{username\}\}:\{\{password\}\}@/.test(url))
       yield "connectionUrl does not take the credentials from Vault";
-    }
+    else if (!place.test(url)) yield "connectionUrl says more than one host, one database and sslmode";
     const manager = text(username);
     if (manager === undefined) yield "username is not set";
     else if (!/^keyplane_\w+$/.test(manager)) yield `${manager} is no manager that the platform made`;

@@ -121,6 +121,9 @@ const inText: [what: string, value: string][] = [
   ["an access token", planted("npm", `_${"a".repeat(36)}`)],
   ["a Fernet token", planted("gAA", `AAA${"a".repeat(70)}`)],
   ["a URL with a password", planted("postgresql://me:", "planted@db/x")],
+  ["a URL with a password", planted("postgresql://{{username}}:", "planted@db/x")],
+  ["a password of a connection", planted("postgresql://db/x?sslmode=verify-full&pass", "word=planted")],
+  ["a password of a connection", planted("host=db user=me pass", "word=planted")],
 ];
 for (const [what, value] of inText) {
   test(`state-no-live-value: finds ${what} (${value.slice(0, 5)}…) in the middle of a long text`, () => {

@@ -72,6 +72,25 @@ ruleSuite(databases.databaseGroupMembership, user, {
       "the user's password does not end with the lease",
     ],
   ],
+  "a role beside the user's": [
+    {
+      creationStatements: [`CREATE ROLE "x" IN ROLE "reader"; ${creation} IN ROLE "pg_write_all_data"`],
+    },
+    ["the user joins a group that the server itself has"],
+  ],
+  "a role before the user's, of groups that nobody minds": [
+    { creationStatements: [`CREATE ROLE "x" IN ROLE "reader"; ${creation} IN ROLE "writer"`] },
+    ["the creation does more than make one user of one group"],
+  ],
+  "a group that makes users": [
+    {
+      name: "titan.ledger.titan-brain",
+      creationStatements: [
+        "SELECT keyplane.create_user('{{name}}', '{{password}}', '{{expiration}}', 'keyplane_admins')",
+      ],
+    },
+    ["the user joins a group of the platform's own"],
+  ],
   "an end of its own": [
     {
       creationStatements: ["SELECT keyplane.create_user('{{name}}', '{{password}}', '2100-01-01', 'reader')"],
@@ -98,7 +117,24 @@ ruleSuite(databases.databaseRevocation, user, {
   unset: [{ revocationStatements: undefined }, ["there are no revocation statements: open sessions go on"]],
   "another function": [
     { revocationStatements: ["SELECT drop_user('{{name}}', 'reader')"] },
-    ["new logins are not blocked", "open sessions are not ended", "the user is not dropped"],
+    [
+      "a statement does something else",
+      "new logins are not blocked",
+      "open sessions are not ended",
+      "the user is not dropped",
+    ],
+  ],
+  "sessions end of nobody": [
+    {
+      revocationStatements: [
+        `ALTER ROLE "{{name}}" NOLOGIN; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE false AND usename = '{{name}}'; DROP ROLE IF EXISTS "{{name}}"`,
+      ],
+    },
+    ["a statement does something else", "open sessions are not ended"],
+  ],
+  "a group that it does not join": [
+    { revocationStatements: ["SELECT keyplane.drop_user('{{name}}', 'reader')"] },
+    ["the user is dropped from a group that it does not join"],
   ],
   "sessions go on": [
     { revocationStatements: ['ALTER ROLE "{{name}}" NOLOGIN; DROP ROLE "{{name}}"'] },
@@ -126,6 +162,13 @@ ruleSuite(databases.databaseTls, connection, {
   "the mode is not said": [
     { "postgresql.connectionUrl": "postgresql://{{username}}:{{password}}@db:5432/x" },
     ["sslmode is not set, not verify-full"],
+  ],
+  "another host as a parameter": [
+    {
+      "postgresql.connectionUrl":
+        "postgresql://{{username}}:{{password}}@127.0.0.1:5432/x?sslmode=disable&host=db.acme.example",
+    },
+    ["sslmode is disable, not verify-full"],
   ],
   "a host that only looks like this machine": [
     {
@@ -160,6 +203,24 @@ ruleSuite(databases.databaseConnectionNarrow, connection, {
     { "postgresql.connectionUrl": "postgresql://me:planted@db:5432/x?sslmode=verify-full" },
     ["connectionUrl does not take the credentials from Vault"],
   ],
+  ...Object.fromEntries(
+    [
+      "@db:5432/x?sslmode=verify-full&user=postgres&password=planted", // pragma: allowlist secret
+      "@db:5432/x?user=postgres&sslmode=verify-full",
+      "@db:5432/x?sslmode=verify-full&host=db.other.example",
+      "@db:5432/x?sslmode=verify-full&sslrootcert=/tmp/ca",
+      "@db:5432,db.other.example:5432/x?sslmode=verify-full",
+      "@me@db:5432/x?sslmode=verify-full",
+      "@db:5432/x?sslmode=verify-full#more",
+      "@/x?sslmode=verify-full",
+    ].map((place) => [
+      `what overrides it: ${place}`,
+      [
+        { "postgresql.connectionUrl": `postgresql://{{username}}:{{password}}${place}` },
+        ["connectionUrl says more than one host, one database and sslmode"],
+      ] as [Record<string, string>, string[]],
+    ]),
+  ),
   unverified: [
     { verifyConnection: false },
     ["verifyConnection is not true: a wrong connection is only found when it is needed"],
