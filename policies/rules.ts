@@ -13,6 +13,7 @@ import * as messages from "./aws/messages.ts";
 import * as awsNames from "./aws/names.ts";
 import * as references from "./aws/references.ts";
 import * as rights from "./aws/rights.ts";
+import * as rightsOfDuty from "./aws/rights-of-duty.ts";
 import * as schedules from "./aws/schedules.ts";
 import * as secrets from "./aws/secrets.ts";
 import * as settings from "./aws/settings.ts";
@@ -55,6 +56,7 @@ const subjects: object[] = [
   accounts,
   trust,
   rights,
+  rightsOfDuty,
   account,
   awsKeys,
   secrets,

@@ -2,17 +2,64 @@ import type { Control } from "../controls.ts";
 import { ofType } from "../resource.ts";
 import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
 import { count, number, record, text } from "../value.ts";
+import { type FilterPattern, FilterPatternError, filterPattern } from "./filter-pattern.ts";
 import { nameIn, nameOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 interface Watched {
   what: string;
   control?: Control;
-  /** A pattern hears of it that has all of these. */
-  says: RegExp[];
+  /** As CloudTrail writes them: what the alarms look at has to be true of each. */
+  events: readonly object[];
 }
 
-const events = (...names: string[]) => names.map((name) => new RegExp(`eventName\\s*=\\s*"?${name}\\b`));
+/** What an event says of whoever and wherever: a pattern that is for one of these alone leaves the others out. */
+const somebodies = [
+  {
+    userIdentity: {
+      type: "IAMUser",
+      accountId: "111122223333",
+      userName: "eve",
+      arn: "arn:aws:iam::111122223333:user/eve",
+    },
+    awsRegion: "eu-west-1",
+    sourceIPAddress: "198.51.100.7",
+    userAgent: "aws-cli/2.31",
+  },
+  {
+    userIdentity: {
+      type: "AssumedRole",
+      accountId: "444455556666",
+      arn: "arn:aws:sts::444455556666:assumed-role/a/b",
+    },
+    awsRegion: "us-east-1",
+    sourceIPAddress: "203.0.113.9",
+    userAgent: "console.amazonaws.com",
+  },
+];
+
+const calls = (source: string, names: string, more: object = {}) =>
+  names.split(" ").flatMap((eventName) =>
+    somebodies.map((somebody) => ({
+      ...somebody,
+      eventType: "AwsApiCall",
+      eventSource: `${source}.amazonaws.com`,
+      eventName,
+      ...more,
+    })),
+  );
+const logins = (more: object) =>
+  somebodies.map((somebody) => ({
+    ...somebody,
+    eventType: "AwsConsoleSignIn",
+    eventSource: "signin.amazonaws.com",
+    eventName: "ConsoleLogin",
+    // Of who comes from an identity provider AWS does not see the second factor.
+    userIdentity: somebodies[0]?.userIdentity,
+    additionalEventData: { MFAUsed: "No" },
+    ...more,
+  }));
+const root = { userIdentity: { type: "Root", accountId: "111122223333" } };
 
 /**
  * What CIS section 4 wants somebody to hear of, as far as the platform touches it, event by event, and that a rotation
@@ -22,69 +69,95 @@ const watched: Watched[] = [
   {
     what: "calls that are refused",
     control: "CIS-AWS-4.0.1/4.1",
-    says: [/errorCode\s*=\s*"?\*UnauthorizedOperation/, /errorCode\s*=\s*"?AccessDenied\*/],
+    events: [
+      ...calls("kms", "Decrypt", { errorCode: "AccessDenied" }),
+      ...calls("secretsmanager", "GetSecretValue", { errorCode: "AccessDeniedException" }),
+      ...calls("ec2", "RunInstances", { errorCode: "Client.UnauthorizedOperation" }),
+    ],
   },
   {
     what: "console logins without a second factor",
     control: "CIS-AWS-4.0.1/4.2",
-    says: [...events("ConsoleLogin"), /MFAUsed\s*!=\s*"?Yes/],
+    events: logins({ responseElements: { ConsoleLogin: "Success" } }),
   },
   {
     what: "uses of the root user",
     control: "CIS-AWS-4.0.1/4.3",
-    says: [/userIdentity\.type\s*=\s*"?Root/, /invokedBy NOT EXISTS/, /eventType\s*!=\s*"?AwsServiceEvent/],
+    events: [...calls("s3", "ListBuckets", root), ...calls("iam", "CreateAccessKey", root), ...logins(root)],
   },
   {
-    what: "changes of IAM policies",
+    what: "changes of IAM policies, users and roles",
     control: "CIS-AWS-4.0.1/4.4",
-    says: events(
-      ..."DeleteGroupPolicy DeleteRolePolicy DeleteUserPolicy PutGroupPolicy PutRolePolicy PutUserPolicy".split(
-        " ",
-      ),
-      ..."CreatePolicy DeletePolicy CreatePolicyVersion DeletePolicyVersion AttachRolePolicy".split(" "),
-      ..."DetachRolePolicy AttachUserPolicy DetachUserPolicy AttachGroupPolicy DetachGroupPolicy".split(" "),
-    ),
+    events: [
+      ...calls("iam", "DeleteGroupPolicy DeleteRolePolicy DeleteUserPolicy PutGroupPolicy PutRolePolicy"),
+      ...calls("iam", "PutUserPolicy CreatePolicy DeletePolicy CreatePolicyVersion DeletePolicyVersion"),
+      ...calls("iam", "AttachRolePolicy DetachRolePolicy AttachUserPolicy DetachUserPolicy"),
+      ...calls("iam", "AttachGroupPolicy DetachGroupPolicy SetDefaultPolicyVersion UpdateAssumeRolePolicy"),
+      ...calls("iam", "AddUserToGroup CreateAccessKey CreateLoginProfile CreateOpenIDConnectProvider"),
+      ...calls("iam", "CreateRole CreateUser DeleteOpenIDConnectProvider DeleteRole"),
+    ],
   },
   {
     what: "changes of CloudTrail",
     control: "CIS-AWS-4.0.1/4.5",
-    says: events("CreateTrail", "UpdateTrail", "DeleteTrail", "StartLogging", "StopLogging"),
+    events: calls(
+      "cloudtrail",
+      "CreateTrail UpdateTrail DeleteTrail StartLogging StopLogging PutEventSelectors",
+    ),
   },
   {
     what: "console logins that fail",
     control: "CIS-AWS-4.0.1/4.6",
-    says: [...events("ConsoleLogin"), /errorMessage\s*=\s*"Failed authentication"/],
+    events: logins({
+      responseElements: { ConsoleLogin: "Failure" },
+      errorMessage: "Failed authentication",
+    }),
   },
   {
-    what: "keys that are disabled or deleted",
+    what: "keys that are disabled, deleted or get another policy",
     control: "CIS-AWS-4.0.1/4.7",
-    says: events("DisableKey", "ScheduleKeyDeletion"),
+    events: calls("kms", "DisableKey DisableKeyRotation PutKeyPolicy ScheduleKeyDeletion"),
   },
   {
     what: "changes of bucket policies",
     control: "CIS-AWS-4.0.1/4.8",
-    says: events(
-      ..."PutBucketAcl PutBucketPolicy PutBucketCors PutBucketLifecycle PutBucketReplication".split(" "),
-      ..."DeleteBucketPolicy DeleteBucketCors DeleteBucketLifecycle DeleteBucketReplication".split(" "),
-    ),
+    events: [
+      ...calls("s3", "PutBucketAcl PutBucketPolicy PutBucketCors PutBucketLifecycle PutBucketReplication"),
+      ...calls("s3", "DeleteBucketPolicy DeleteBucketCors DeleteBucketLifecycle DeleteBucketReplication"),
+      ...calls("s3", "PutBucketPublicAccessBlock"),
+    ],
   },
   {
     what: "changes of second factors, passwords and identity providers",
-    says: events(
-      ..."DeactivateMFADevice UpdateAccountPasswordPolicy AddClientIDToOpenIDConnectProvider".split(" "),
-      "UpdateOpenIDConnectProviderThumbprint",
-    ),
+    events: [
+      ...calls("iam", "DeactivateMFADevice DeleteVirtualMFADevice UpdateAccessKey UpdateLoginProfile"),
+      ...calls("iam", "UpdateAccountPasswordPolicy DeleteAccountPasswordPolicy CreateSAMLProvider"),
+      ...calls("iam", "UpdateSAMLProvider AddClientIDToOpenIDConnectProvider"),
+      ...calls("iam", "UpdateOpenIDConnectProviderThumbprint"),
+    ],
   },
   {
     what: "alarms that are silenced",
-    says: events(
-      ..."DeleteAlarms DisableAlarmActions DeleteMetricFilter DeleteLogGroup PutRetentionPolicy Unsubscribe".split(
-        " ",
-      ),
-    ),
+    events: [
+      ...calls("monitoring", "DeleteAlarms DisableAlarmActions"),
+      ...calls("logs", "DeleteMetricFilter DeleteLogGroup DeleteLogStream PutRetentionPolicy"),
+      ...calls("sns", "DeleteTopic Unsubscribe"),
+    ],
   },
-  { what: "schedules that are changed", says: events("DeleteSchedule", "UpdateSchedule") },
-  { what: "rotations that fail or are ended", says: events("RotationFailed", "CancelRotateSecret") },
+  {
+    what: "schedules that are changed",
+    events: calls("scheduler", "DeleteSchedule DeleteScheduleGroup UpdateSchedule"),
+  },
+  {
+    what: "rotations that fail or are ended",
+    events: [
+      ...calls("secretsmanager", "CancelRotateSecret DeleteSecret"),
+      ...calls("secretsmanager", "RotationFailed", {
+        eventType: "AwsServiceEvent",
+        userIdentity: { accountId: "111122223333", invokedBy: "secretsmanager.amazonaws.com" },
+      }),
+    ],
+  },
 ];
 
 export const alarmsOfCis: StackRule = {
@@ -92,7 +165,7 @@ export const alarmsOfCis: StackRule = {
   sentence:
     "Somebody hears of refused calls, root, logins without a second factor, changes of IAM, trails, keys, buckets, schedules and alarms, and rotations that fail.",
   severity: "high",
-  fix: "Declare a metric filter on CloudTrail's log group with every event, and an alarm with an action on its metric.",
+  fix: "Declare a metric filter on CloudTrail's log group whose pattern is for every such event, and an alarm with an action on its metric.",
   controls: [
     ...watched.flatMap(({ control }) => control ?? []),
     "NIST-800-53r5/AU-6",
@@ -101,24 +174,53 @@ export const alarmsOfCis: StackRule = {
   ],
   types: [aws.metricFilter, aws.alarm],
   *judgeStack(resources) {
-    if (ofType(resources, aws.trail).length === 0) return;
+    const trails = ofType(resources, aws.trail);
+    if (trails.length === 0) return;
+    const logs = trails.map(({ props }) => nameIn(text(props.cloudWatchLogsGroupArn) ?? ""));
     const alarmed = new Set(
       ofType(resources, aws.alarm)
-        .filter(acts)
+        // A filter's metric has no dimensions: with one, it is another metric, which nothing counts.
+        .filter((alarm) => acts(alarm) && Object.keys(record(alarm.props.dimensions)).length === 0)
         .map(({ props }) => `${text(props.namespace)}/${text(props.metricName)}`),
     );
     const patterns = ofType(resources, aws.metricFilter)
       .filter(({ props }) => {
         const { namespace, name } = record(props.metricTransformation);
-        return alarmed.has(`${text(namespace)}/${text(name)}`);
+        return (
+          alarmed.has(`${text(namespace)}/${text(name)}`) && logs.includes(text(props.logGroupName) ?? "")
+        );
       })
-      .map(({ props }) => text(props.pattern) ?? "");
-    for (const { what, says } of watched) {
-      if (!patterns.some((pattern) => says.every((part) => part.test(pattern))))
-        yield { message: `nobody hears of ${what}` };
-    }
+      .flatMap(({ props }) => patternIn(props) ?? []);
+    for (const { what, events } of watched)
+      if (!areHeard(events, patterns)) yield { message: `nobody hears of ${what}` };
   },
 };
+
+/** Whether each event is met by some pattern; first by the one that met the event before. */
+function areHeard(events: readonly object[], patterns: readonly FilterPattern[]): boolean {
+  let last: FilterPattern | undefined;
+  return events.every((event) => {
+    if (last?.(event) === true) return true;
+    last = patterns.find((pattern) => pattern(event));
+    return last !== undefined;
+  });
+}
+
+/** Read once, whichever rule asks. */
+const read = new WeakMap<Props, FilterPattern | undefined>();
+
+/** The pattern of a filter; undefined where it cannot be read. */
+function patternIn(props: Props): FilterPattern | undefined {
+  if (read.has(props)) return read.get(props);
+  let found: FilterPattern | undefined;
+  try {
+    found = filterPattern(text(props.pattern) ?? "");
+  } catch (error) {
+    if (!(error instanceof FilterPatternError)) throw error;
+  }
+  read.set(props, found);
+  return found;
+}
 
 function acts({ props }: Resource): boolean {
   return count(props.alarmActions) > 0 && props.actionsEnabled !== false;
@@ -168,7 +270,7 @@ export const filterCounts: ResourceRule = {
   *judge({ props }) {
     const pattern = text(props.pattern) ?? "";
     // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
-    if (!/^\{ .+ \}$/s.test(pattern) || pattern.length > 1024)
+    if (!/^\{ .+ \}$/s.test(pattern) || pattern.length > 1024 || patternIn(props) === undefined)
       yield "pattern is not one that CloudWatch takes";
     const { value, defaultValue } = record(props.metricTransformation);
     if (value !== "1") yield "an event does not count one";

@@ -153,8 +153,7 @@ export const functionsCalled: StackRule = {
 
 export const functionCallersNamed: ResourceRule = {
   name: "aws-lambda-callers-named",
-  sentence:
-    "Only a named service, for a named source, calls a rotation Lambda; it has no address of its own.",
+  sentence: "Secrets Manager alone, for this account, calls a rotation Lambda; it has no address of its own.",
   severity: "critical",
   fix: "Set principal, and sourceArn or sourceAccount; declare no function URL without authorization.",
   controls: ["NIST-800-53r5/AC-3", "NIST-800-53r5/SC-7", "R7", "R14"],
@@ -169,6 +168,8 @@ export const functionCallersNamed: ResourceRule = {
     if (account !== undefined && !/^\d{12}$/.test(text(account) ?? "")) yield "sourceAccount is no account";
     const principal = text(props.principal);
     if (principal === undefined || principal.includes("*")) yield "everyone may call it";
+    // A schedule calls as its role, which has the right.
+    else if (principal !== "secretsmanager.amazonaws.com") yield `${principal} may call it`;
     else if (
       principal.endsWith(".amazonaws.com") &&
       text(props.sourceArn) === undefined &&

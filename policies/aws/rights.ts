@@ -31,35 +31,43 @@ export const noFullRights: ResourceRule = {
 
 export const secretsByName: ResourceRule = {
   name: "aws-iam-values-by-name",
-  sentence: "Who may read secret values or decrypt names the secrets and keys.",
+  sentence: "Who may read or write secret values, or decrypt, names the secrets and keys, each whole.",
   severity: "critical",
   fix: "Name the ARNs of the secrets and keys instead of a pattern.",
   controls: ["NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7", "R10"],
   types: rights,
   *judge({ type, props }) {
-    const values = [
-      "secretsmanager:GetSecretValue",
-      "secretsmanager:PutSecretValue",
-      "kms:Decrypt",
-      "kms:GenerateDataKey",
-      "ssm:GetParameter",
-    ];
     for (const statement of statements(type, props)) {
-      if (
-        !statement.allow ||
-        !statement.resources.some((resource) => /^\*|:(secret|key|parameter)[:/]\*?$/.test(resource))
-      )
-        continue;
-      for (const action of values.filter((each) => covers(statement, each)))
-        yield `${action} is allowed on every resource`;
+      if (!statement.allow) continue;
+      const wide = statement.resources.filter((resource) => isPattern(resource.replace(/-\?{6}$/, "")));
+      if (wide.length === 0) continue;
+      for (const action of values.filter((each) => covers(statement, each))) {
+        for (const resource of wide) {
+          yield isEvery(resource)
+            ? `${action} is allowed on every resource`
+            : `${action} is allowed on whatever is named ${resource}`;
+        }
+      }
     }
   },
 };
 
+const isEvery = (resource: string) => /^\*|:(secret|key|parameter)[:/]\*?$/.test(resource);
+
+/** What reads or writes values, or opens what is encrypted. */
+const values: readonly string[] = [
+  "secretsmanager:GetSecretValue",
+  "secretsmanager:BatchGetSecretValue",
+  "secretsmanager:PutSecretValue",
+  "kms:Decrypt",
+  "kms:GenerateDataKey",
+  "ssm:GetParameter",
+];
+
 export const noEscalation: ResourceRule = {
   name: "aws-iam-no-escalation",
   sentence:
-    "No role can give itself rights: it passes only named roles, to named services, and writes no policies.",
+    "No role can give itself rights: it passes only named roles, to named services, and the deploy role alone writes IAM.",
   severity: "critical",
   fix: "Name the roles that iam:PassRole is for and compare iam:PassedToService; leave policies to the deploy role.",
   controls: [
@@ -71,14 +79,8 @@ export const noEscalation: ResourceRule = {
     "R10",
   ],
   types: rights,
-  *judge({ type, props }) {
-    const writing = [
-      "iam:PutRolePolicy",
-      "iam:AttachRolePolicy",
-      "iam:CreatePolicyVersion",
-      "iam:UpdateAssumeRolePolicy",
-      "iam:CreateAccessKey",
-    ];
+  *judge({ urn, type, props }) {
+    const deploys = text(props.role) === `keyplane-${environmentOf(urn)}-deploy`;
     for (const statement of statements(type, props)) {
       if (!statement.allow) continue;
       const anything = statement.resources.some(
@@ -92,12 +94,29 @@ export const noEscalation: ResourceRule = {
           services.some((service) => !/^[a-z0-9.-]+\.amazonaws\.com$/.test(service))
         )
           yield "iam:PassRole is allowed for every service";
+        else {
+          const others = services.filter((service) => !withRoles.has(service));
+          if (others.length > 0) yield `iam:PassRole is allowed for ${others.join(", ")}`;
+        }
       }
-      for (const action of writing)
-        if (anything && covers(statement, action)) yield `${action} is allowed on everything`;
+      // A user's own password and second factor, which the group's denials are about.
+      if (statement.resources.every(isOneself)) continue;
+      for (const action of statement.actions) {
+        if (action === "*" || action === "*:*") yield "everything of IAM is allowed";
+        if (!action.startsWith("iam:") || action === "iam:passrole" || onlySees.test(action)) continue;
+        if (!deploys) yield `${action} is allowed to who does not deploy`;
+        else if (anything && !ofAccount.has(action)) yield `${action} is allowed on everything`;
+      }
     }
   },
 };
+
+/** Which services run something of the platform's as a role. */
+const withRoles: ReadonlySet<string> = new Set(
+  ["cloudtrail", "lambda", "scheduler"].map((service) => `${service}.amazonaws.com`),
+);
+const onlySees = /^iam:(get|list)[a-z]+$/;
+const ofAccount: ReadonlySet<string> = new Set(["iam:updateaccountpasswordpolicy"]);
 
 export const noBroadManagedPolicy: ResourceRule = {
   name: "aws-no-broad-managed-policy",
@@ -117,21 +136,26 @@ export const noBroadManagedPolicy: ResourceRule = {
 
 const broad = /:aws:policy\/(.*\/)?(AdministratorAccess|PowerUserAccess|\w*FullAccess)/;
 
-/** What only sees configuration, and what AWS lets nobody say more narrowly. */
-const seeing = /^[\w-]+:(describe|list|lookup)\w+$/;
-const anywhere: readonly string[] = [
-  "cloudtrail:geteventselectors",
-  "cloudtrail:gettrailstatus",
-  "iam:getaccountpasswordpolicy",
-  "iam:getaccountsummary",
-  "iam:updateaccountpasswordpolicy",
-  "kms:createkey",
-];
+/** What AWS lets nobody say more narrowly; of all else a right is for what it names. */
+const anywhere: ReadonlySet<string> = new Set(
+  Object.entries({
+    "access-analyzer": "listanalyzers listfindings",
+    cloudtrail: "describetrails geteventselectors gettrailstatus lookupevents",
+    cloudwatch: "describealarms",
+    ec2: "describenetworkinterfaces describesecuritygroups describesubnets describevpcs",
+    iam: "getaccountpasswordpolicy getaccountsummary listopenidconnectproviders listroles listvirtualmfadevices updateaccountpasswordpolicy",
+    kms: "createkey listaliases listkeys",
+    lambda: "listfunctions",
+    logs: "describeloggroups describemetricfilters",
+    scheduler: "listschedules",
+    secretsmanager: "listsecrets",
+  }).flatMap(([service, names]) => names.split(" ").map((name) => `${service}:${name}`)),
+);
 
 export const resourcesNamed: ResourceRule = {
   name: "aws-iam-resources-named",
   sentence:
-    "A right is for ARNs of this environment: whole, or by the beginning that its names have. Only seeing is for everything.",
+    "A right is for ARNs of this environment: whole, or by the beginning that its names have. Only what AWS knows nothing narrower for is for everything.",
   severity: "high",
   fix: "Write whole ARNs, or end them with keyplane-<environment>-*.",
   controls: ["NIST-800-53r5/AC-6", "OWASP-Secrets/2.3-access-control", "R7", "R9", "R10"],
@@ -143,8 +167,7 @@ export const resourcesNamed: ResourceRule = {
       for (const resource of statement.resources) {
         if (resource === "*") {
           for (const action of statement.actions) {
-            if (!seeing.test(action) && !anywhere.includes(action))
-              yield `${called(statement)} allows ${action} on everything`;
+            if (!anywhere.has(action)) yield `${called(statement)} allows ${action} on everything`;
           }
         } else if (!isNamed(resource, own)) yield `${called(statement)} is for ${resource || "nothing"}`;
       }
@@ -236,7 +259,7 @@ export const inlineRights: ResourceRule = {
   *judge({ props, ...role }) {
     for (const { policy } of records(props.inlinePolicies)) {
       if (text(policy) === undefined) continue;
-      const inline = { ...role, type: aws.rolePolicy, props: { policy } };
+      const inline = { ...role, type: aws.rolePolicy, props: { role: props.name, policy } };
       for (const rule of ofRights) yield* rule.judge(inline);
     }
   },

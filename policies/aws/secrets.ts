@@ -96,7 +96,11 @@ export const secretsRotate: StackRule = {
     const served = of(aws.function).map(({ props }) => text(databaseSettings(props)?.id));
     // keyplane/<environment>/<system>/<database>/<user>: its users stand beside the function's code.
     const databaseIn = (secret: string) => secret.split("/").slice(2, 4).join("/");
-    const callable = new Set(of(aws.functionPermission).map(({ props }) => text(props.function)));
+    const callable = new Set(
+      of(aws.functionPermission)
+        .filter(({ props }) => props.principal === "secretsmanager.amazonaws.com")
+        .map(({ props }) => text(props.function)),
+    );
     for (const each of secrets) {
       if (!served.includes(databaseIn(nameOf(each))))
         yield { urn: each.urn, message: "no function's settings name its database" };

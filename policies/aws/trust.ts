@@ -1,7 +1,9 @@
 import type { ResourceRule } from "../rule.ts";
 import { number, text, texts } from "../value.ts";
 import { covers, demanded, isPattern, type Statement } from "./document.ts";
-import { statements } from "./documents.ts";
+import { called, statements } from "./documents.ts";
+import { purposeOf } from "./duties.ts";
+import { environmentOf } from "./place.ts";
 import { aws } from "./types.ts";
 
 export const roleTrustNarrow: ResourceRule = {
@@ -41,9 +43,10 @@ export const peopleWithMfa: ResourceRule = {
   },
 };
 
+const person = /^AWS (\d{12}|arn:[\w-]+:iam::\d+:(root|user\/.+))$/;
+
 /** Account roots and users stand for people; services and roles do not have a second factor. */
 function isForPeople({ allow, principals }: Statement): boolean {
-  const person = /^AWS (\d{12}|arn:[\w-]+:iam::\d+:(root|user\/.+))$/;
   return allow && principals.some((principal) => person.test(principal));
 }
 
@@ -68,6 +71,68 @@ export const peopleNamed: ResourceRule = {
 
 const github = "token.actions.githubusercontent.com";
 
+/** By whose word a role is taken. */
+type Taker = "people" | `${string}.amazonaws.com` | `${string}.yml`;
+
+/** By purpose: whom a role is there for. */
+const takers: Readonly<Record<string, Taker>> = {
+  administrator: "people",
+  auditor: "people",
+  deploy: "deploy.yml",
+  drift: "drift.yml",
+  rotate: "rotate.yml",
+  vault: "pods.eks.amazonaws.com",
+  scheduler: "scheduler.amazonaws.com",
+  "trail-logs": "cloudtrail.amazonaws.com",
+  "rotate-due": "lambda.amazonaws.com",
+  "rotate-postgres": "lambda.amazonaws.com",
+};
+
+export const trustOfDuty: ResourceRule = {
+  name: "aws-role-trust-of-its-duty",
+  sentence:
+    "A role is taken by whom it is for and by nobody else: by people, by the one workflow of its name, or by one service of AWS.",
+  severity: "critical",
+  fix: "Take out whoever else the trust names; whom a role is for stands in policies/aws/trust.ts.",
+  controls: [
+    "NIST-800-53r5/AC-3",
+    "NIST-800-53r5/AC-5",
+    "NIST-800-53r5/IA-2(1)",
+    "NIST-800-53r5/IA-9",
+    "R10",
+    "R11",
+    "R50",
+  ],
+  types: [aws.role],
+  *judge({ urn, type, props }) {
+    const name = text(props.name) ?? "";
+    const purpose = purposeOf(name, environmentOf(urn)) ?? "";
+    const taker = Object.hasOwn(takers, purpose) ? takers[purpose] : undefined;
+    if (taker === undefined) {
+      yield `"${name}" is no role that the platform has`;
+      return;
+    }
+    for (const statement of statements(type, props)) {
+      if (!statement.allow) continue;
+      for (const principal of statement.principals) {
+        if (!isBy(taker, principal))
+          yield `${called(statement)} lets ${principal} take it, which is for ${taker}`;
+      }
+      if (!taker.endsWith(".yml")) continue;
+      for (const workflow of demanded(statement, `${github}:job_workflow_ref`, "stringequals") ?? []) {
+        if (!workflow.includes(`/.github/workflows/${taker}@`))
+          yield `${called(statement)} lets ${workflow} take it, which is for ${taker}`;
+      }
+    }
+  },
+};
+
+function isBy(taker: Taker, principal: string): boolean {
+  if (taker === "people") return person.test(principal);
+  if (taker.endsWith(".yml")) return principal.startsWith("Federated ") && principal.endsWith(`/${github}`);
+  return principal === `Service ${taker}`;
+}
+
 /** A subject with an environment says no branch and no workflow, and a name can be taken again: an id cannot. */
 const claims: readonly [name: string, form: RegExp][] = [
   ["repository_id", /^\d+$/],
@@ -85,7 +150,7 @@ function* exact(statement: Statement, [name, form]: (typeof claims)[number]): Ge
 export const oidcTrustExact: ResourceRule = {
   name: "aws-oidc-trust-exact",
   sentence:
-    "A role for GitHub Actions binds the exact subject, audience, ids of repository and owner, branch and workflow of the job's token.",
+    "A role for GitHub Actions binds the exact subject with its GitHub environment, audience, ids of repository and owner, branch and workflow of the job's token.",
   severity: "critical",
   fix: "Compare sub, aud, repository_id, repository_owner_id, ref and job_workflow_ref of token.actions.githubusercontent.com by StringEquals, without a pattern.",
   controls: ["NIST-800-53r5/AC-3", "NIST-800-53r5/IA-9", "OWASP-Secrets/3-ci-cd", "R10", "R11"],
@@ -99,11 +164,8 @@ export const oidcTrustExact: ResourceRule = {
       const audiences = demanded(statement, `${issuer}:aud`, "stringequals");
       if (subjects === undefined) yield "the subject is not compared exactly";
       for (const subject of subjects ?? []) {
-        if (
-          /[*?]/.test(subject) ||
-          !/^repo:[^:]+:(environment|ref):.+|^system:serviceaccount:[\w-]+:[\w-]+$/.test(subject)
-        ) {
-          yield `the subject "${subject}" is no exact job`;
+        if (/[*?]/.test(subject) || !/^repo:[^:]+:environment:[^:]+$/.test(subject)) {
+          yield `the subject "${subject}" is no job in a GitHub environment, which has reviewers`;
         }
         if (subject.endsWith(":pull_request")) yield "pull requests may assume it";
       }

@@ -75,6 +75,83 @@ export const ownerOneRepository: StackRule = {
   },
 };
 
+export const platformOneEnvironment: StackRule = {
+  name: "platform-one-environment",
+  sentence:
+    "The platform's workflows run in one GitHub environment with reviewers, from the same branches, in Vault and in AWS.",
+  severity: "critical",
+  fix: "Bind environment, and the subject, to the environment's own GitHub environment, and ref to its branches.",
+  controls: [
+    "NIST-800-53r5/AC-3",
+    "NIST-800-53r5/CM-3",
+    "NIST-800-53r5/IA-9",
+    "OWASP-Secrets/3-ci-cd",
+    "R11",
+  ],
+  *judgeStack(resources) {
+    const jobs = [...jobsOfVault(resources), ...jobsOfAws(resources)];
+    const [environment, branches] = [most(jobs, "environment"), most(jobs, "branches")];
+    for (const { urn, ...own } of jobs) {
+      if (own.environment === "preview")
+        yield { urn, message: "it is of preview, where code runs that nobody has merged" };
+      else if (own.environment !== environment)
+        yield { urn, message: `its environment is ${own.environment}, that of the others ${environment}` };
+      if (own.branches !== branches)
+        yield { urn, message: `its branches are ${own.branches}, those of the others ${branches}` };
+      if (own.files !== own.branches)
+        yield { urn, message: `its workflow is of ${own.files}, and it runs from ${own.branches}` };
+    }
+  },
+};
+
+/** In which GitHub environment and from which branches somebody logs in as the platform. */
+interface Job {
+  urn: string;
+  environment: string;
+  branches: string;
+  /** The branches that its workflow's file may be of. */
+  files: string;
+}
+
+/** What most of them say is right. */
+function most(jobs: readonly Job[], what: "environment" | "branches"): string | undefined {
+  const times = [...Map.groupBy(jobs, (job) => job[what])];
+  return times.sort(([, one], [, other]) => other.length - one.length)[0]?.[0];
+}
+
+const listed = (values: readonly string[]) => [...new Set(values)].sort().join(", ");
+const branchOf = (workflow: string) => workflow.split("@")[1] ?? "";
+
+/** Who asks here what stayed healthy is of the environment that comes after. */
+function jobsOfVault(resources: readonly Resource[]): Job[] {
+  return ofType(resources, vault.jwtRole)
+    .filter((role) => /^keyplane\.[a-z]+$/.test(nameOf(role)))
+    .map((role) => {
+      const { environment, ref } = record(role.props.boundClaims);
+      return {
+        urn: role.urn,
+        environment: text(environment) ?? "",
+        branches: listed((text(ref) ?? "").split(",")),
+        files: listed(workflowsOf(role).map(branchOf)),
+      };
+    });
+}
+
+function jobsOfAws(resources: readonly Resource[]): Job[] {
+  return ofType(resources, aws.role).flatMap(({ urn, type, props }) =>
+    statements(type, props).flatMap((statement) => {
+      const claim = (name: string) =>
+        demanded(statement, `token.actions.githubusercontent.com:${name}`, "stringequals");
+      return (claim("sub") ?? []).map((subject) => ({
+        urn,
+        environment: subject.split(":environment:")[1] ?? "",
+        branches: listed(claim("ref") ?? []),
+        files: listed((claim("job_workflow_ref") ?? []).map(branchOf)),
+      }));
+    }),
+  );
+}
+
 interface Login {
   urn: string;
   /** `keyplane`, or a system. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { loadCatalogue } from "../../../model/catalogue.ts";
 import { derive } from "../../../model/derive.ts";
-import { matchesPattern } from "./filter-pattern.ts";
+import { filterPattern } from "../../../policies/aws/filter-pattern.ts";
 
 const { aws } = derive(await loadCatalogue("catalogue"), "production");
 assert.ok(aws);
@@ -119,7 +119,7 @@ const events: [what: string, event: Event, alarms: string[]][] = [
 suite("the trail's alarms ring for what somebody must hear of, and for nothing else (R51)", () => {
   for (const [what, event, alarms] of events) {
     test(`${what}: ${alarms.join(", ") || "none"}`, () => {
-      const ringing = patterns.filter(([, pattern]) => matchesPattern(pattern, event));
+      const ringing = patterns.filter(([, pattern]) => filterPattern(pattern)(event));
       assert.deepEqual(
         ringing.map(([name]) => name),
         alarms,

@@ -9,10 +9,10 @@ const heard: [filter: string, what: string][] = [
   ["refused-calls", "calls that are refused"],
   ["console-without-mfa", "console logins without a second factor"],
   ["root-used", "uses of the root user"],
-  ["iam-changed", "changes of IAM policies"],
+  ["iam-changed", "changes of IAM policies, users and roles"],
   ["trail-changed", "changes of CloudTrail"],
   ["console-login-failed", "console logins that fail"],
-  ["key-disabled", "keys that are disabled or deleted"],
+  ["key-disabled", "keys that are disabled, deleted or get another policy"],
   ["bucket-policy-changed", "changes of bucket policies"],
   ["login-changed", "changes of second factors, passwords and identity providers"],
   ["alarm-silenced", "alarms that are silenced"],
@@ -33,8 +33,11 @@ test("aws-alarms: refuses a filter that leaves out one event of those that CIS l
   const events = [
     ["iam-changed", "DeletePolicyVersion"],
     ["iam-changed", "PutRolePolicy"],
+    ["iam-changed", "CreateAccessKey"],
     ["trail-changed", "StopLogging"],
+    ["trail-changed", "PutEventSelectors"],
     ["key-disabled", "ScheduleKeyDeletion"],
+    ["key-disabled", "PutKeyPolicy"],
     ["bucket-policy-changed", "PutBucketReplication"],
     ["login-changed", "DeactivateMFADevice"],
     ["login-changed", "AddClientIDToOpenIDConnectProvider"],
@@ -55,6 +58,35 @@ test("aws-alarms: refuses a filter that leaves out one event of those that CIS l
       `nobody hears of ${what}`,
     ]);
   }
+});
+
+for (const [filter, what] of heard) {
+  test(`aws-alarms: refuses a pattern for ${what} that is for fewer of them than there are`, () => {
+    const own = `keyplane-production-${filter}`;
+    const pattern = String(shipped(aws.metricFilter, own).props.pattern).slice(2, -2);
+    const more = [
+      '($.eventName = "Never")',
+      '($.awsRegion = "eu-west-1")',
+      '($.sourceIPAddress = "203.*")',
+      '($.userAgent != "console.amazonaws.com")',
+      "($.vpcEndpointId EXISTS)",
+    ];
+    for (const term of more) {
+      assert.deepEqual(
+        of(everythingBut(aws.metricFilter, { pattern: `{ (${pattern}) && ${term} }` }, own)),
+        [`nobody hears of ${what}`],
+        term,
+      );
+    }
+  });
+}
+
+test("aws-alarms: refuses a filter of another log than the trail's, and an alarm on another metric than the filter's", () => {
+  const own = "keyplane-production-root-used";
+  const unheard = ["nobody hears of uses of the root user"];
+  const logGroupName = "/aws/lambda/keyplane-production-rotate-due";
+  assert.deepEqual(of(everythingBut(aws.metricFilter, { logGroupName }, own)), unheard);
+  assert.deepEqual(of(everythingBut(aws.alarm, { dimensions: { Region: "x" } }, own)), unheard);
 });
 
 ruleSuite(alarms.alarmRings, shipped(aws.alarm), {

@@ -46,6 +46,8 @@ ruleSuite(
   {
     unset: [{ principal: undefined }, ["everyone may call it"]],
     everyone: [{ principal: "*" }, ["everyone may call it"]],
+    "another service": [{ principal: "s3.amazonaws.com" }, ["s3.amazonaws.com may call it"]],
+    "another account": [{ principal: "333333333333" }, ["333333333333 may call it"]],
     "more than a call": [{ action: "lambda:*" }, ["it may do more than call it"]],
     "an account that is none": [{ sourceAccount: "acme" }, ["sourceAccount is no account"]],
     "for any account": [{ sourceAccount: undefined }, ["the service calls it for any account"]],

@@ -5,6 +5,8 @@ import { allow, document, policy, reworded } from "./document.ts";
 
 const secret = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:titan-AbCdEf";
 
+const own = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:keyplane/production/*";
+
 const reader: Example = {
   type: aws.policy,
   props: policy(allow({ Action: ["secretsmanager:GetSecretValue"], Resource: [secret] })),
@@ -30,6 +32,12 @@ ruleSuite(rights.secretsByName, reader, {
     policy(allow({ Action: "kms:Decrypt", Resource: "arn:aws:kms:eu-west-1:111111111111:key/*" })),
     ["kms:Decrypt is allowed on every resource"],
   ],
+  "every secret of an environment": [
+    policy(
+      allow({ Action: ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], Resource: own }),
+    ),
+    ["Get", "Put"].map((verb) => `secretsmanager:${verb}SecretValue is allowed on whatever is named ${own}`),
+  ],
 });
 ruleSuite(rights.noEscalation, reader, {
   "any role": [
@@ -42,7 +50,44 @@ ruleSuite(rights.noEscalation, reader, {
   ],
   "writes policies": [
     policy(allow({ Action: "iam:PutRole*", Resource: "arn:aws:iam::111111111111:role/*" })),
-    ["iam:PutRolePolicy is allowed on everything"],
+    ["iam:putrole* is allowed to who does not deploy"],
+  ],
+  "a role for a service that runs nothing of ours": [
+    policy(
+      allow({
+        Action: "iam:PassRole",
+        Resource: "arn:aws:iam::111111111111:role/app",
+        Condition: { StringEquals: { "iam:PassedToService": ["lambda.amazonaws.com", "ec2.amazonaws.com"] } },
+      }),
+    ),
+    ["iam:PassRole is allowed for ec2.amazonaws.com"],
+  ],
+});
+ruleSuite(rights.noEscalation, shipped(aws.rolePolicy, "rotate-due"), {
+  "its own rights": [
+    reworded(shipped(aws.rolePolicy, "rotate-due"), "WriteOwnLog", {
+      Action: "iam:PutRolePolicy",
+      Resource: "arn:aws:iam::222222222222:role/keyplane-production-rotate-due",
+    }),
+    ["iam:putrolepolicy is allowed to who does not deploy"],
+  ],
+  "a key of somebody": [
+    reworded(shipped(aws.rolePolicy, "rotate-due"), "WriteOwnLog", {
+      Action: ["iam:CreateAccessKey", "iam:CreateLoginProfile"],
+      Resource: "arn:aws:iam::222222222222:user/ada",
+    }),
+    ["iam:createaccesskey", "iam:createloginprofile"].map(
+      (each) => `${each} is allowed to who does not deploy`,
+    ),
+  ],
+});
+ruleSuite(rights.noEscalation, shipped(aws.rolePolicy, "deploy"), {
+  "every role of the account": [
+    reworded(shipped(aws.rolePolicy, "deploy"), "MakeIdentities", {
+      Action: ["iam:GetRole", "iam:PutRolePolicy"],
+      Resource: "*",
+    }),
+    ["iam:putrolepolicy is allowed on everything"],
   ],
 });
 
@@ -74,7 +119,7 @@ ruleSuite(rights.inlineRights, shipped(aws.role), {
     [
       "a statement allows *",
       "a statement allows every action",
-      ...["GetSecretValue", "PutSecretValue"].map(
+      ...["GetSecretValue", "BatchGetSecretValue", "PutSecretValue"].map(
         (name) => `secretsmanager:${name} is allowed on every resource`,
       ),
       ...["kms:Decrypt", "kms:GenerateDataKey", "ssm:GetParameter"].map(
@@ -82,13 +127,7 @@ ruleSuite(rights.inlineRights, shipped(aws.role), {
       ),
       "iam:PassRole is allowed for every role",
       "iam:PassRole is allowed for every service",
-      ...[
-        "PutRolePolicy",
-        "AttachRolePolicy",
-        "CreatePolicyVersion",
-        "UpdateAssumeRolePolicy",
-        "CreateAccessKey",
-      ].map((name) => `iam:${name} is allowed on everything`),
+      "everything of IAM is allowed",
       "a statement allows * on everything",
       "a statement is for interfaces of any subnet",
       "the function's own code may change the network",
@@ -103,6 +142,10 @@ ruleSuite(rights.resourcesNamed, deploy, {
     ["CreateSchedule", "CreateScheduleGroup", "DeleteSchedule", "DeleteScheduleGroup", "UpdateSchedule"].map(
       (name) => `"MakeSchedules" allows scheduler:${name.toLowerCase()} on everything`,
     ),
+  ],
+  "what AWS knows something narrower for, though it only sees": [
+    reworded(deploy, "FindState", { Resource: "*" }),
+    ['"FindState" allows s3:listbucket on everything'],
   ],
   "another environment": [
     reworded(deploy, "MakeFunctions", {

@@ -44,11 +44,20 @@ ruleSuite(trustRules.oidcTrustExact, ciRole, {
   ],
   "a pattern that is compared exactly": [
     told({ [`${github}:sub`]: "repo:acme/titan:*" }),
-    ['the subject "repo:acme/titan:*" is no exact job'],
+    ['the subject "repo:acme/titan:*" is no job in a GitHub environment, which has reviewers'],
   ],
   "a pull request": [
     told({ [`${github}:sub`]: "repo:acme/titan:pull_request" }),
-    ['the subject "repo:acme/titan:pull_request" is no exact job', "pull requests may assume it"],
+    [
+      'the subject "repo:acme/titan:pull_request" is no job in a GitHub environment, which has reviewers',
+      "pull requests may assume it",
+    ],
+  ],
+  "a branch, without a GitHub environment": [
+    told({ [`${github}:sub`]: "repo:acme/titan:ref:refs/heads/main" }),
+    [
+      'the subject "repo:acme/titan:ref:refs/heads/main" is no job in a GitHub environment, which has reviewers',
+    ],
   ],
   "no audience": [told({ [`${github}:aud`]: undefined }), ["the audience is not one exact one"]],
   "an empty audience": [told({ [`${github}:aud`]: "" }), ["the audience is not one exact one"]],
@@ -105,6 +114,54 @@ ruleSuite(trustRules.peopleNamed, administrator, {
   "the account": [
     people("arn:aws:iam::222222222222:root"),
     ['"arn:aws:iam::222222222222:root" is nobody in particular'],
+  ],
+});
+const also = (role: Example, ...statements: Plain[]) => {
+  const { Version, Statement } = JSON.parse(String(role.props.assumeRolePolicy)) as {
+    Version: string;
+    Statement: Plain[];
+  };
+  return { assumeRolePolicy: JSON.stringify({ Version, Statement: [...Statement, ...statements] }) };
+};
+const assume = (Principal: Plain) => allow({ Sid: "More", Principal, Action: "sts:AssumeRole" });
+const contractor = "arn:aws:iam::222222222222:role/contractor";
+ruleSuite(trustRules.trustOfDuty, administrator, {
+  "another role, which has no second factor": [
+    also(administrator, assume({ AWS: contractor })),
+    [`"More" lets AWS ${contractor} take it, which is for people`],
+  ],
+  "a service": [
+    also(administrator, assume({ Service: "lambda.amazonaws.com" })),
+    ['"More" lets Service lambda.amazonaws.com take it, which is for people'],
+  ],
+  "a name that nobody has": [
+    { name: "keyplane-production-contractor" },
+    ['"keyplane-production-contractor" is no role that the platform has'],
+  ],
+  "a name of another environment": [
+    { name: "keyplane-staging-administrator" },
+    ['"keyplane-staging-administrator" is no role that the platform has'],
+  ],
+});
+const deploys = shipped(aws.role, "keyplane-production-deploy");
+const reworkflowed = String(deploys.props.assumeRolePolicy).replaceAll("deploy.yml", "review.yml");
+ruleSuite(trustRules.trustOfDuty, deploys, {
+  "another workflow": [
+    { assumeRolePolicy: reworkflowed },
+    [
+      '"Workflow" lets acme/secrets/.github/workflows/review.yml@refs/heads/main take it, which is for deploy.yml',
+    ],
+  ],
+  "a person": [
+    also(deploys, assume({ AWS: "arn:aws:iam::222222222222:user/ada" })),
+    ['"More" lets AWS arn:aws:iam::222222222222:user/ada take it, which is for deploy.yml'],
+  ],
+});
+const scheduler = shipped(aws.role, "keyplane-production-scheduler");
+ruleSuite(trustRules.trustOfDuty, scheduler, {
+  "another service": [
+    also(scheduler, assume({ Service: "ec2.amazonaws.com" })),
+    ['"More" lets Service ec2.amazonaws.com take it, which is for scheduler.amazonaws.com'],
   ],
 });
 ruleSuite(trustRules.roleSessionShort, ciRole, {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { aws } from "../../../policies/aws/types.ts";
 import { nameOnce } from "../../../policies/vault/places.ts";
 import * as platform from "../../../policies/vault/platform.ts";
 import { tokenPoliciesNamed } from "../../../policies/vault/tokens.ts";
@@ -57,6 +58,52 @@ test("token-policies-named: a role whose name only begins with a policy's does n
   assert.deepEqual(findings(tokenPoliciesNamed, [changed(deploy, { roleName: "keyplane.deploy.evil" })]), [
     "tokenPolicies names a policy that is not the role's own",
   ]));
+
+suite(`platform-one-environment: ${platform.platformOneEnvironment.sentence}`, () => {
+  const login = (patch: Record<string, unknown>) =>
+    findings(platform.platformOneEnvironment, everythingBut(vault.jwtRole, patch, "keyplane.rotate"));
+  const files = (...branches: string[]) =>
+    branches.map((branch) => `acme/secrets/.github/workflows/rotate.yml@refs/heads/${branch}`).join();
+  const trust = (from: string, to: string) => {
+    const role = shipped(aws.role, "keyplane-production-deploy");
+    const assumeRolePolicy = String(role.props.assumeRolePolicy).replaceAll(from, to);
+    return findings(
+      platform.platformOneEnvironment,
+      everythingBut(aws.role, { assumeRolePolicy }, "keyplane-production-deploy"),
+    );
+  };
+  test("passes the shipped program", () =>
+    assert.deepEqual(findings(platform.platformOneEnvironment, everything()), []));
+  test("refuses a login in Vault from preview, where nobody has reviewed", () =>
+    assert.deepEqual(login({ "boundClaims.environment": "preview" }), [
+      "it is of preview, where code runs that nobody has merged",
+    ]));
+  test("refuses a login in Vault from another GitHub environment than the others", () =>
+    assert.deepEqual(login({ "boundClaims.environment": "staging" }), [
+      "its environment is staging, that of the others production",
+    ]));
+  test("refuses a login in Vault from one branch more", () =>
+    assert.deepEqual(
+      login({
+        "boundClaims.ref": "refs/heads/main,refs/heads/any",
+        "boundClaims.job_workflow_ref": files("main", "any"),
+      }),
+      ["its branches are refs/heads/any, refs/heads/main, those of the others refs/heads/main"],
+    ));
+  test("refuses a workflow of another branch than the job's", () =>
+    assert.deepEqual(login({ "boundClaims.job_workflow_ref": files("any") }), [
+      "its workflow is of refs/heads/any, and it runs from refs/heads/main",
+    ]));
+  test("refuses a role of AWS for preview, and one for one branch more", () => {
+    assert.deepEqual(trust(":environment:production", ":environment:preview"), [
+      "it is of preview, where code runs that nobody has merged",
+    ]);
+    assert.deepEqual(trust('["refs/heads/main"]', '["refs/heads/main","refs/heads/any"]'), [
+      "its branches are refs/heads/any, refs/heads/main, those of the others refs/heads/main",
+      "its workflow is of refs/heads/main, and it runs from refs/heads/any, refs/heads/main",
+    ]);
+  });
+});
 
 suite(`owner-one-repository: ${platform.ownerOneRepository.sentence}`, () => {
   const but = (patch: Record<string, unknown>) =>
