@@ -1,6 +1,6 @@
 import { ofType } from "../resource.ts";
 import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
-import { number, record, records, text, texts } from "../value.ts";
+import { bounded, number, record, records, text, texts } from "../value.ts";
 import { kubernetes } from "./types.ts";
 
 const workloads: readonly string[] = [kubernetes.deployment, kubernetes.statefulSet, kubernetes.daemonSet];
@@ -51,12 +51,9 @@ export const syncExact: ResourceRule = {
     if (text(destination.name) === undefined) yield "spec.destination.name is not set";
     if (record(destination.transformation).excludeRaw === false)
       yield "the raw answer is copied into the secret";
-    if (
-      type === kubernetes.staticSecret &&
-      !/^([1-9]\d{0,3}s|[1-5]?\dm|60m|1h)$/.test(text(spec.refreshAfter) ?? "")
-    ) {
+    const after = text(spec.refreshAfter) ?? "";
+    if (type === kubernetes.staticSecret && !(/[smh]$/.test(after) && bounded(after, 3600)))
       yield "spec.refreshAfter is not at most 1h";
-    }
   },
 };
 
@@ -106,8 +103,13 @@ export const noInlineSecret: ResourceRule = {
   },
 };
 
+/** A word of a name that says what stands there; a key's id, and what is public of it, are none. */
 const secretName =
-  /(^|[_.-])(password|passwd|secret|token|api[_-]?key|private[_-]?key|credentials?|dsn)([_.-]|$)/i;
+  /(^|[_.-])(pass(word|wd|phrase)?|pwd|secret|token|api[_-]?key|private[_-]?key|credentials?|dsn)([_.-]|$)|(password|passwd)$|(?<!(^|[_.-])public[_.-]?)(^|[_.-])key$/i;
+
+/** Such a word with what it is, in the text of a file. */
+const secretLine =
+  /(^|[\s_.-])(pass(word|wd|phrase)?|pwd|secret|token|api[_-]?key)["']?\s*[=:]\s*["']?(?!vault:|\/|\$)[^\s"'{<]{6,}/i;
 
 export const noPlainSecret: ResourceRule = {
   name: "kubernetes-no-plain-secret",
@@ -125,8 +127,12 @@ export const noPlainSecret: ResourceRule = {
   types: [...workloads, kubernetes.configMap],
   *judge({ type, props }) {
     if (type === kubernetes.configMap) {
-      for (const name of Object.keys(record(props.data)))
+      for (const [name, value] of Object.entries(record(props.data))) {
         if (secretName.test(name)) yield `data.${name} is the name of a live value`;
+        else if (secretLine.test(text(value) ?? "")) yield `data.${name} has a line with a live value`;
+      }
+      // In base64, which no reviewer and no scanner reads.
+      for (const name of Object.keys(record(props.binaryData))) yield `binaryData.${name} cannot be read`;
       return;
     }
     for (const container of containersOf(props)) {
@@ -190,7 +196,7 @@ export const notPrivileged: ResourceRule = {
   name: "kubernetes-not-privileged",
   sentence: "A workload that gets secrets runs without root, privileges or the host's namespaces.",
   severity: "high",
-  fix: "Set runAsNonRoot, allowPrivilegeEscalation: false and drop all capabilities; share nothing of the host.",
+  fix: "Set runAsNonRoot, allowPrivilegeEscalation: false and drop all capabilities, of which NET_BIND_SERVICE may come back; share nothing of the host.",
   controls: [
     "CIS-Kubernetes-1.9/5.2.2",
     "CIS-Kubernetes-1.9/5.2.3",
@@ -216,6 +222,8 @@ export const notPrivileged: ResourceRule = {
       if ((context.runAsNonRoot ?? record(pod.securityContext).runAsNonRoot) !== true)
         yield "runAsNonRoot is not true";
       if (!texts(record(context.capabilities).drop).includes("ALL")) yield "capabilities are not dropped";
+      const added = texts(record(context.capabilities).add).filter((name) => name !== "NET_BIND_SERVICE");
+      if (added.length > 0) yield `capabilities adds ${added.join(", ")}`;
     }
   },
 };
@@ -239,12 +247,9 @@ export const rightsExact: ResourceRule = {
       if (["cluster-admin", "admin", "edit"].includes(text(record(props.roleRef).name) ?? ""))
         yield "it binds to a role with every right";
       for (const { name, kind } of records(props.subjects)) {
-        if (
-          kind === "Group" &&
-          /^system:(authenticated|unauthenticated|serviceaccounts|masters)$/.test(text(name) ?? "")
-        ) {
-          yield `it binds everyone in ${text(name) ?? ""}`;
-        }
+        // Kubernetes' own: everyone, everyone of a namespace, who has not logged in, and its components.
+        if (kind !== "ServiceAccount" && (text(name) ?? "").startsWith("system:"))
+          yield `it binds ${kind === "Group" ? "everyone in " : ""}${text(name) ?? ""}`;
         if (kind === "ServiceAccount" && name === "default") yield "it binds the namespace's default account";
       }
       return;
@@ -253,11 +258,18 @@ export const rightsExact: ResourceRule = {
       const [verbs, resources] = [texts(rule.verbs), texts(rule.resources)];
       if (verbs.includes("*") || resources.includes("*") || texts(rule.apiGroups).includes("*"))
         yield "a rule has a *";
+      const more = verbs.filter((verb) => ["impersonate", "bind", "escalate"].includes(verb));
+      if (more.length > 0) yield `it may ${more.join(", ")}, and so take any right`;
       const reads = verbs.some((verb) => ["get", "list", "watch", "*"].includes(verb));
       const named =
         texts(rule.resourceNames).length > 0 && !verbs.includes("list") && !verbs.includes("watch");
       if (reads && resources.includes("secrets") && !named) yield "it reads every Secret";
-      if (resources.some((resource) => ["serviceaccounts/token", "pods/exec"].includes(resource)) && !named) {
+      if (
+        resources.some((resource) =>
+          ["serviceaccounts/token", "pods/exec", "pods/attach"].includes(resource),
+        ) &&
+        !named
+      ) {
         yield "it may act as any account or pod";
       }
     }
@@ -268,24 +280,26 @@ export const networkClosed: StackRule = {
   name: "kubernetes-network-closed",
   sentence: "In every namespace that gets secrets, pods reach and are reached by only what is named.",
   severity: "high",
-  fix: "Declare a NetworkPolicy with an empty podSelector and both policyTypes in the namespace.",
+  fix: "Declare a NetworkPolicy with an empty podSelector and both policyTypes in the namespace, and name peers by labels or addresses.",
   controls: ["CIS-Kubernetes-1.9/5.3.2", "NIST-800-53r5/SC-7(5)", "R53"],
   types: [kubernetes.networkPolicy],
   *judgeStack(resources) {
-    const closed = new Set<string | undefined>();
+    const closed = { Ingress: new Set<string | undefined>(), Egress: new Set<string | undefined>() };
     for (const resource of ofType(resources, kubernetes.networkPolicy)) {
       const { podSelector, policyTypes, ingress, egress } = record(resource.props.spec);
-      for (const rule of [...records(ingress), ...records(egress)]) {
-        if (Object.keys(rule).length === 0)
-          yield { urn: resource.urn, message: "a rule lets everything through" };
-      }
-      const all = Object.keys(record(podSelector)).length === 0;
-      const both = texts(policyTypes).includes("Ingress") && texts(policyTypes).includes("Egress");
-      if (all && both) closed.add(namespaceOf(resource));
+      const rules = [
+        ...records(ingress).map(({ from }) => records(from)),
+        ...records(egress).map(({ to }) => records(to)),
+      ];
+      for (const message of new Set(rules.flatMap(open))) yield { urn: resource.urn, message };
+      if (Object.keys(record(podSelector)).length > 0) continue;
+      // One object may close both directions, or two one each.
+      for (const type of ["Ingress", "Egress"] as const)
+        if (texts(policyTypes).includes(type)) closed[type].add(namespaceOf(resource));
     }
     for (const resource of [...workloads, ...syncs].flatMap((type) => ofType(resources, type))) {
       const namespace = namespaceOf(resource);
-      if (!closed.has(namespace)) {
+      if (!closed.Ingress.has(namespace) || !closed.Egress.has(namespace)) {
         yield {
           urn: resource.urn,
           message: `no network policy closes the namespace ${namespace ?? "default"}`,
@@ -294,6 +308,22 @@ export const networkClosed: StackRule = {
     }
   },
 };
+
+/** What is wrong with whom a rule of a network policy names. */
+function open(peers: readonly Props[]): string[] {
+  if (peers.length === 0) return ["a rule lets everything through"];
+  return peers.flatMap(({ ipBlock, namespaceSelector, podSelector }) => {
+    if (ipBlock !== undefined) {
+      const [, bits] = (text(record(ipBlock).cidr) ?? "").split("/");
+      return Number(bits) >= 8 ? [] : ["a rule is for the whole network"];
+    }
+    if (namespaceSelector === undefined)
+      return podSelector === undefined ? ["a rule lets everything through"] : [];
+    const { matchLabels, matchExpressions } = record(namespaceSelector);
+    const isAny = Object.keys(record(matchLabels)).length === 0 && records(matchExpressions).length === 0;
+    return isAny ? ["a rule is for every namespace"] : [];
+  });
+}
 
 export const namespaceNamed: ResourceRule = {
   name: "kubernetes-namespace-named",

@@ -49,6 +49,7 @@ ruleSuite(rules.syncExact, sync, {
   "the operator's own auth": [{ "spec.vaultAuthRef": undefined }, ["spec.vaultAuthRef is not set"]],
   "a pattern": [{ "spec.path": "services/*" }, ["spec.path is a pattern"]],
   "after a day": [{ "spec.refreshAfter": "24h" }, ["spec.refreshAfter is not at most 1h"]],
+  "after 9999 seconds": [{ "spec.refreshAfter": "9999s" }, ["spec.refreshAfter is not at most 1h"]],
   "the raw answer": [
     { "spec.destination.transformation": { excludeRaw: false } },
     ["the raw answer is copied into the secret"],
@@ -102,6 +103,12 @@ ruleSuite(rules.noPlainSecret, deployment, {
     within({ env: [{ name: "DB_PASSWORD", value: "planted" }] }),
     ["DB_PASSWORD stands in plain text"],
   ],
+  ...Object.fromEntries(
+    ["ENCRYPTION_KEY", "SA01_CRYPTO_FERNET_KEY", "PGPASSWORD", "DB_PASS", "MYSQL_PWD"].map((name) => [
+      name,
+      [within({ env: [{ name, value: "planted" }] }), [`${name} stands in plain text`]] as [object, string[]],
+    ]),
+  ),
   "an argument": [within({ args: ["--api-key=planted"] }), ["an argument holds a secret"]],
 });
 ruleSuite(
@@ -109,8 +116,24 @@ ruleSuite(
   { type: kubernetes.configMap, props: { metadata, data: { LOG_LEVEL: "info" } } },
   {
     "a ConfigMap": [{ "data.API_KEY": "planted" }, ["data.API_KEY is the name of a live value"]],
+    "a line of a file": [{ "data.config": "pass=planted" }, ["data.config has a line with a live value"]], // pragma: allowlist secret
+    "what nobody can read": [
+      { binaryData: { "service.pem": "cGxhbnRlZA==" } },
+      ["binaryData.service.pem cannot be read"],
+    ],
   },
 );
+test("kubernetes-no-plain-secret: leaves alone a key's id, a public key, and a line that names where a value is", () => {
+  const env = [
+    { name: "TITAN_HMAC_KEY_ID", value: "k1" },
+    { name: "JWT_PUBLIC_KEY", value: "x" },
+    { name: "KEYCLOAK_URL", value: "https://id.acme.example" },
+  ];
+  assert.deepEqual(findings(rules.noPlainSecret, [changed(deployment, within({ env }))]), []);
+  const data = { config: "password: vault:kv/titan\ntoken_file=/run/secrets/token\nkeep = true" };
+  const map = { type: kubernetes.configMap, props: { metadata, data } };
+  assert.deepEqual(findings(rules.noPlainSecret, [map]), []);
+});
 ruleSuite(rules.ownAccount, deployment, {
   unset: [spec({ serviceAccountName: undefined }), ["it runs as default"]],
   default: [spec({ serviceAccountName: "default" }), ["it runs as default"]],
@@ -141,6 +164,15 @@ ruleSuite(rules.notPrivileged, deployment, {
     within({ securityContext: undefined }),
     ["allowPrivilegeEscalation is not false", "runAsNonRoot is not true", "capabilities are not dropped"],
   ],
+  "rights of the kernel": [
+    within({
+      securityContext: {
+        ...container.securityContext,
+        capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE", "SYS_ADMIN"] },
+      },
+    }),
+    ["capabilities adds SYS_ADMIN"],
+  ],
   "the host's network": [spec({ hostNetwork: true }), ["hostNetwork is on"]],
   "the host's files": [spec({ volumes: [{ hostPath: { path: "/" } }] }), ["a folder of the host is mounted"]],
 });
@@ -157,6 +189,22 @@ ruleSuite(rules.rightsExact, role, {
     { rules: [{ apiGroups: [""], resources: ["secrets"], resourceNames: ["bot"], verbs: ["list"] }] },
     ["it reads every Secret"],
   ],
+  "somebody else": [
+    { rules: [{ apiGroups: [""], resources: ["users", "groups"], verbs: ["impersonate"] }] },
+    ["it may impersonate, and so take any right"],
+  ],
+  "rights that it does not have": [
+    {
+      rules: [
+        {
+          apiGroups: ["rbac.authorization.k8s.io"],
+          resources: ["clusterroles"],
+          verbs: ["bind", "escalate"],
+        },
+      ],
+    },
+    ["it may bind, escalate, and so take any right"],
+  ],
   everything: [{ rules: [{ apiGroups: ["*"], resources: ["*"], verbs: ["*"] }] }, ["a rule has a *"]],
 });
 ruleSuite(
@@ -170,6 +218,15 @@ ruleSuite(
     everyone: [
       { subjects: [{ kind: "Group", name: "system:authenticated" }] },
       ["it binds everyone in system:authenticated"],
+    ],
+    "everyone of a namespace, and who has not logged in": [
+      {
+        subjects: [
+          { kind: "Group", name: "system:serviceaccounts:trading-bot" },
+          { kind: "User", name: "system:anonymous" },
+        ],
+      },
+      ["it binds everyone in system:serviceaccounts:trading-bot", "it binds system:anonymous"],
     ],
   },
 );
@@ -194,4 +251,37 @@ test("kubernetes-network-closed: refuses a workload in an open namespace, and a 
   assert.deepEqual(findings(rules.networkClosed, [deployment, changed(closed, { "spec.egress": [{}] })]), [
     "a rule lets everything through",
   ]);
+});
+
+test("kubernetes-network-closed: takes one object for each direction as one for both", () => {
+  const each = ["Ingress", "Egress"].map((type) => changed(closed, { "spec.policyTypes": [type] }));
+  assert.deepEqual(findings(rules.networkClosed, [deployment, ...each]), []);
+  assert.deepEqual(findings(rules.networkClosed, [deployment, ...each.slice(1)]), [
+    "no network policy closes the namespace trading-bot",
+  ]);
+});
+
+test("kubernetes-network-closed: refuses a rule that names everybody in other words, and takes one that names somebody", () => {
+  const named = { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "vault" } } };
+  const judged = (patch: Record<string, unknown>) =>
+    findings(rules.networkClosed, [deployment, changed(closed, patch)]);
+  assert.deepEqual(judged({ "spec.egress": [{ to: [{ ipBlock: { cidr: "0.0.0.0/0" } }] }] }), [
+    "a rule is for the whole network",
+  ]);
+  assert.deepEqual(judged({ "spec.egress": [{ to: [{ ipBlock: { cidr: "::/0" } }] }] }), [
+    "a rule is for the whole network",
+  ]);
+  assert.deepEqual(judged({ "spec.ingress": [{ from: [{ namespaceSelector: {} }] }] }), [
+    "a rule is for every namespace",
+  ]);
+  assert.deepEqual(judged({ "spec.egress": [{ ports: [{ port: 443 }] }] }), [
+    "a rule lets everything through",
+  ]);
+  assert.deepEqual(
+    judged({
+      "spec.egress": [{ to: [named, { ipBlock: { cidr: "10.1.2.0/24" } }] }],
+      "spec.ingress": [{ from: [{ podSelector: {} }] }],
+    }),
+    [],
+  );
 });
