@@ -45,7 +45,6 @@ export const oneAccount: StackRule = {
 
 /** Of a resource's own policy; a permission of a function is one statement. */
 function statementsOf({ type, props }: Resource): Statement[] {
-  if (type === aws.queue && text(props.policy) === undefined) return [];
   if (type !== aws.functionPermission) return statements(type, props);
   const { principal, action, sourceAccount, sourceArn, principalOrgId, statementId } = props;
   const who = text(principal) ?? "";

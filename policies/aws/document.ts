@@ -66,6 +66,8 @@ function read(statement: { readonly [key: string]: unknown }): Statement {
   const { Effect } = statement;
   if (Effect !== "Allow" && Effect !== "Deny")
     throw new DocumentError("a statement neither allows nor denies");
+  const all = operators(statement.Condition);
+  const comparisons = all.flatMap((each) => each.comparisons);
   const actions = textsOf(statement.Action ?? statement.NotAction).map((action) => action.toLowerCase());
   return {
     allow: Effect === "Allow",
@@ -76,12 +78,10 @@ function read(statement: { readonly [key: string]: unknown }): Statement {
     notResources: statement.NotResource !== undefined,
     principals: principals(statement.Principal ?? statement.NotPrincipal),
     notPrincipals: statement.NotPrincipal !== undefined,
-    conditions: conditions(statement.Condition),
+    conditions: byOperator(all),
     hasCondition: statement.Condition !== undefined,
-    lenient: Object.keys(record(statement.Condition)).some((operator) =>
-      /ifexists$|^forallvalues:/i.test(operator),
-    ),
-    comparisons: comparisons(statement.Condition),
+    lenient: comparisons.some(({ ifExists, of }) => ifExists || of === "all"),
+    comparisons,
     sid: typeof statement.Sid === "string" ? statement.Sid : "",
   };
 }
@@ -112,35 +112,36 @@ function principals(value: unknown): string[] {
   );
 }
 
-function conditions(value: unknown): Statement["conditions"] {
-  const found = new Map<string, Map<string, string[]>>();
-  for (const [operator, keys] of Object.entries(record(value))) {
-    const name = operator.toLowerCase().replace(/ifexists$/, "");
-    const compared = found.get(name) ?? new Map<string, string[]>();
-    for (const [key, values] of Object.entries(record(keys))) {
-      const before = compared.get(key.toLowerCase()) ?? [];
-      compared.set(key.toLowerCase(), [...before, ...textsOf(values)]);
-    }
-    found.set(name, compared);
-  }
-  return found;
-}
-
-function comparisons(value: unknown): Comparison[] {
-  return Object.entries(record(value)).flatMap(([written, keys]) => {
+/** Operator by operator, even one that compares nothing. */
+function operators(value: unknown): { written: string; comparisons: Comparison[] }[] {
+  return Object.entries(record(value)).map(([name, keys]) => {
     const [, set, operator = "", exists] =
-      /^(?:for(any|all)values?:)?(.*?)(ifexists)?$/.exec(written.toLowerCase()) ?? [];
+      /^(?:for(any|all)values?:)?(.*?)(ifexists)?$/.exec(name.toLowerCase()) ?? [];
     const rest = {
       operator,
       ifExists: exists !== undefined,
       ...((set === "any" || set === "all") && { of: set as "any" | "all" }),
     };
-    return Object.entries(record(keys)).map(([key, values]) => ({
-      ...rest,
-      key: key.toLowerCase(),
-      values: textsOf(values),
-    }));
+    return {
+      written: set === undefined ? operator : `for${set}values:${operator}`,
+      comparisons: Object.entries(record(keys)).map(([key, values]) => ({
+        ...rest,
+        key: key.toLowerCase(),
+        values: textsOf(values),
+      })),
+    };
   });
+}
+
+/** The same by what is compared. */
+function byOperator(all: ReturnType<typeof operators>): Statement["conditions"] {
+  const found = new Map<string, Map<string, string[]>>();
+  for (const { written, comparisons } of all) {
+    const compared = found.get(written) ?? new Map<string, string[]>();
+    for (const { key, values } of comparisons) compared.set(key, [...(compared.get(key) ?? []), ...values]);
+    found.set(written, compared);
+  }
+  return found;
 }
 
 /** Whether a statement's action, which may be a pattern, covers an action (service:Name). */

@@ -16,9 +16,13 @@ const documents: Record<string, string> = {
   [aws.bucketPolicy]: "policy",
   [aws.secretPolicy]: "policy",
   [aws.topicPolicy]: "policy",
+  [aws.queue]: "policy",
 };
 /** Of a resource: they say who. The others are somebody's, and say on what. */
 const ofResources = Object.keys(documents).filter((type) => !rights.includes(type));
+
+/** A queue may have none: then nobody but its account's roles sends to it. */
+const none: PolicyDocument = { version: "2012-10-17", statements: [] };
 
 /** Read once for all rules: several look at each document, and reading is most of what that costs. */
 const read = new WeakMap<Props, PolicyDocument | DocumentError>();
@@ -27,6 +31,7 @@ const read = new WeakMap<Props, PolicyDocument | DocumentError>();
 function documentIn(type: string, props: Props): PolicyDocument | DocumentError {
   const before = read.get(props);
   if (before !== undefined) return before;
+  if (type === aws.queue && props.policy === undefined) return none;
   let found: PolicyDocument | DocumentError;
   try {
     found = policyDocument(props[documents[type] ?? "policy"]);

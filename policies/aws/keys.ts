@@ -2,7 +2,7 @@ import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
 import { number, text } from "../value.ts";
 import { accountNamed, placeOf } from "./accounts.ts";
-import { covers, demanded } from "./document.ts";
+import { covers, demanded, type Statement } from "./document.ts";
 import { called, isAccount, statements } from "./documents.ts";
 import { environmentOf } from "./place.ts";
 import { administratorOf, letting } from "./request.ts";
@@ -35,10 +35,7 @@ export const keyNotPublic: ResourceRule = {
   *judge({ type, props }) {
     for (const statement of statements(type, props)) {
       if (!statement.allow) continue;
-      const bounded = [...statement.conditions.values()].some(
-        (keys) => keys.has("kms:calleraccount") || keys.has("aws:principalorgid"),
-      );
-      if (statement.notPrincipals || (statement.principals.includes("*") && !bounded))
+      if (statement.notPrincipals || (statement.principals.includes("*") && !isBounded(statement)))
         yield "everyone may use the key";
       if (
         !statement.principals.every(isAccount) &&
@@ -50,6 +47,15 @@ export const keyNotPublic: ResourceRule = {
     }
   },
 };
+
+/** Whether it is for one account, or for one organization, as AWS names them. */
+function isBounded(statement: Statement): boolean {
+  const is = (key: string, form: RegExp) => {
+    const values = demanded(statement, key, "stringequals") ?? [];
+    return !statement.lenient && values.length > 0 && values.every((value) => form.test(value));
+  };
+  return is("kms:CallerAccount", /^\d{12}$/) || is("aws:PrincipalOrgID", /^o-[a-z0-9]{10,32}$/);
+}
 
 export const keyNotLockedOut: StackRule = {
   name: "aws-kms-no-lockout",

@@ -73,7 +73,15 @@ export const trailSeesReads: ResourceRule = {
       if (excluded.length > 0) yield `events of ${excluded.join(", ")} are left out`;
       objects ||= records(selector.dataResources).some(({ type }) => type === "AWS::S3::Object");
     }
-    for (const selector of records(props.advancedEventSelectors)) {
+    // These replace the others, and without one for them no management event is recorded.
+    const advanced = records(props.advancedEventSelectors);
+    const areManaged = advanced.some(({ fieldSelectors }) =>
+      records(fieldSelectors).some(
+        ({ field, equals }) => field === "eventCategory" && texts(equals).includes("Management"),
+      ),
+    );
+    if (advanced.length > 0 && !areManaged) yield "management events are left out";
+    for (const selector of advanced) {
       for (const { field, equals, notEquals } of records(selector.fieldSelectors)) {
         if (field === "readOnly") yield "reads or writes are left out";
         if (field === "eventSource" && texts(notEquals).length > 0) {

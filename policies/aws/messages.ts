@@ -27,7 +27,6 @@ export const topicNarrow: ResourceRule = {
   controls: ["NIST-800-53r5/AC-3", "R48"],
   types: [aws.topicPolicy, aws.queue],
   *judge({ type, props }) {
-    if (type === aws.queue && text(props.policy) === undefined) return;
     for (const statement of statements(type, props)) {
       if (!statement.allow) continue;
       const keys = [...statement.conditions.values()].flatMap((map) => [...map.keys()]);

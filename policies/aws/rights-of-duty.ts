@@ -1,6 +1,6 @@
 import type { ResourceRule } from "../rule.ts";
 import { records, text, texts } from "../value.ts";
-import type { Statement } from "./document.ts";
+import { demanded, type Statement } from "./document.ts";
 import { called, isAccount, rights, statements } from "./documents.ts";
 import { type Duty, dutyOf, keyDutyOf, serviceDutyOf } from "./duties.ts";
 import { environmentOf } from "./place.ts";
@@ -82,12 +82,13 @@ const services: Readonly<Record<string, string>> = {
   [aws.key]: "kms",
   [aws.bucketPolicy]: "s3",
   [aws.topicPolicy]: "sns",
+  [aws.queue]: "sqs",
 };
 
 export const usesOfDuty: ResourceRule = {
   name: "aws-uses-of-its-duty",
   sentence:
-    "The policy of a key, a bucket or a topic lets each role and service do what it has to do there, and nothing else.",
+    "The policy of a key, a bucket, a topic or a queue lets each role and service do what it has to do there, and nothing else.",
   severity: "critical",
   fix: "Take the action or the principal out; what a duty needs stands in policies/aws/duties.ts, where a new one is reviewed.",
   controls: [
@@ -106,7 +107,7 @@ export const usesOfDuty: ResourceRule = {
       for (const principal of statement.principals) {
         // The account's own IAM decides who; of a bucket nobody of it needs to.
         if (type === aws.key && isAccount(principal)) continue;
-        const may = mayBy(principal, of, environmentOf(urn));
+        const may = mayBy(principal, of, environmentOf(urn), statement);
         const beyond = statement.actions.filter((action) => !may.has(action));
         if (beyond.length > 0) yield `${called(statement)} lets ${principal} ${beyond.join(", ")}`;
       }
@@ -116,10 +117,21 @@ export const usesOfDuty: ResourceRule = {
 
 const nothing: ReadonlySet<string> = new Set();
 
-function mayBy(principal: string, of: string, environment: string): ReadonlySet<string> {
+function mayBy(
+  principal: string,
+  of: string,
+  environment: string,
+  statement: Statement,
+): ReadonlySet<string> {
   const [kind = "", name = ""] = principal.split(" ", 2);
   if (kind === "Service") return serviceDutyOf(name, of);
   if (kind !== "AWS" || of !== "kms") return nothing;
   const role = /:role\/(?:.*\/)?([^/]+)$/.exec(name)?.[1];
-  return role === undefined ? nothing : keyDutyOf(role, environment);
+  if (role === undefined) return nothing;
+  // Whoever the catalogue lets read a secret opens it through Secrets Manager, and nothing else.
+  if (!role.startsWith("keyplane-")) {
+    const via = demanded(statement, "kms:ViaService", "stringequals") ?? [];
+    if (via.length === 0 || via.some((service) => !service.startsWith("secretsmanager."))) return nothing;
+  }
+  return keyDutyOf(role, environment);
 }

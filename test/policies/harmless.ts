@@ -1,10 +1,11 @@
 /**
  * Mutations of the shipped program that no rule reports, each with the reason why it harms nobody. `what` is a mutation
- * as mutation.ts names it: `type.property kind`. A new kind of resource brings its own lines; a line that nothing needs
+ * as mutation.ts names it: `type.property kind`; `at` the places that the reason is for, as `environment name/Sid`, where
+ * it is not for every one. A new kind of resource brings its own lines; a line that nothing needs
  * any more fails the test. A comment names the page or the source of what AWS or Vault does; `registry` is
  * https://www.pulumi.com/registry/packages/aws/api-docs, whose sentences stand in @pulumi/aws as well.
  */
-export const harmless: [what: RegExp, reason: string][] = [
+export const harmless: [what: RegExp, reason: string, at?: RegExp][] = [
   [/^keyplane:.* removed$/, "a component declares nothing by itself; its parts are mutated as well"],
   [/\.description (dropped|emptied|widened|wildcard)$/, "a description is for readers"],
   // No argument of sys/auth/:path: https://developer.hashicorp.com/vault/api-docs/system/auth
@@ -45,12 +46,19 @@ export const harmless: [what: RegExp, reason: string][] = [
   ],
   [/Statement\[Allow\]\.Condition\.ArnEquals\.ec2:Subnet\[\] dropped$/, "a subnet less for which it holds"],
   [
-    /:RolePolicy\.policy\{\}\.Statement\[Allow\]\.Resource(\[\])? (widened|wildcard)$/,
-    "reads tags of logs and alarms, which are configuration: only seeing may be for everything",
-  ],
-  [
     /:RolePolicy\.policy\{\}\.Statement\[Allow\]\.Condition dropped$/,
     "creates a service-linked role: the resource names the one of the access analyzer already",
+    /-deploy\/LetTheAnalyzerLook$/,
+  ],
+  [
+    /:RolePolicy\.policy\{\}\.Statement\[Allow\]\.Action more$/,
+    "the deploy role may do that already, by MakeIdentities, MakeFunctions or MakeSchedules",
+    /-deploy\/(SeeIdentities|SeeFunctions|SeeSchedules|GiveRolesToFunctionsSchedulesAndTrail|CallWhatRotates)$/,
+  ],
+  [
+    /:Key\.policy\{\}\.Statement\[Allow\]\.Action more$/,
+    "who is named may do that already: the account everything, administrators and the deploy role by statements of their own",
+    /\/(AccountAdministers|AdministratorsDeleteItSlowly|DeploymentMakesFunctions)$/,
   ],
   [
     /:Key\.policy\{\}.*kms:ScheduleKeyDeletionPendingWindowInDays another$/,
@@ -142,8 +150,9 @@ export const harmless: [what: RegExp, reason: string][] = [
     "which users of AWS people are, the catalogue alone knows; without a second factor none of them gets in",
   ],
   [
-    /:(Key|SecretPolicy)\.policy\{\}\.Statement\[Allow\]\.Principal\.AWS\[\] another$/,
+    /:(Key|SecretPolicy)\.policy\{\}\.Statement\[Allow\]\.Principal\.AWS(\[\] another| more)$/,
     "a role that the catalogue names and somebody else makes; of our own it is reported",
+    /\/(ReadersDecrypt|NamedReaders)$/,
   ],
   [
     /:RolePolicy\.policy\{\}\.Statement\[Allow\]\.(Resource(\[\])?|Condition\.ArnEquals\.ec2:Subnet\[\]) another$/,

@@ -14,7 +14,7 @@ export interface Outcome {
   rules: Set<string>;
   /** Names of those that cannot say it before the update, somewhere, beside the one that looks at every value. */
   pending: Set<string>;
-  /** Resources at which none of those does, as `environment name`. */
+  /** Where none of those does: `environment name`, and `/Sid` of a statement. */
   survivors: string[];
   /** Those of them at which not even the one that looks at every value says anything. */
   passed: string[];
@@ -47,11 +47,12 @@ export async function mutateProgram(): Promise<Map<string, Outcome>> {
       .map((rule) => ({ alone: [rule], places: lookedAt(rule, resources) }));
     for (const [index, resource] of state.entries()) {
       const of = `${environment} ${resource.name}`;
-      for (const { what, resource: mutant } of mutants(resource, policies)) {
+      for (const { what, sid, resource: mutant } of mutants(resource, policies)) {
+        const place = sid === undefined ? of : `${of}/${sid}`;
         const changed = changes(resource, mutant);
         const mutated = resources.with(index, seen(mutant));
         const concerned = together.filter(({ places }) => places[index]?.meets(changed));
-        note(what, [...judgeOne(rules, seen(mutant)), ...said(concerned, mutated)], of);
+        note(what, [...judgeOne(rules, seen(mutant)), ...said(concerned, mutated)], place);
       }
       note(`${resource.type} removed`, said(together, resources.toSpliced(index, 1)), of);
     }
@@ -65,11 +66,16 @@ function said(judges: readonly { alone: StackRule[] }[], resources: readonly Res
 }
 
 /**
- * The reason why a mutation that nobody reports harms nobody; undefined where there is none. What is not known before the
- * update is harmless where every value that it may become is: no other mutation of it is reported there.
+ * The reason why a mutation that nobody reports harms nobody at a place; undefined where there is none. What is not known
+ * before the update is harmless where every value that it may become is: no other mutation of it is reported there.
  */
-export function reasonFor(what: string): string | undefined {
+export function reasonFor(what: string, place: string): string | undefined {
   const property = what.replace(/ unknown$/, "");
-  if (property !== what) return reasonFor(`${property} dropped`);
-  return harmless.find(([pattern]) => pattern.test(what))?.[1];
+  if (property !== what) return reasonFor(`${property} dropped`, place);
+  return harmless.find((each) => isFor(each, what, place))?.[1];
+}
+
+/** Whether a reason is for a mutation at a place. */
+export function isFor([pattern, , at]: (typeof harmless)[number], what: string, place: string): boolean {
+  return pattern.test(what) && (at === undefined || at.test(place));
 }

@@ -6,7 +6,8 @@ export function mutationTable(outcomes: ReadonlyMap<string, Outcome>): string {
     "# What each mutation of the shipped program is met by",
     "",
     "Every property of every resource of the three environments is dropped, emptied, widened, set to a wildcard or to",
-    "zero, made another of the same form and made unknown, at every depth; some are added. Written by `node test/policies/write-mutations.ts`; a test",
+    "zero, made another of the same form and made unknown, at every depth; some are added; what a statement lists gets one more,",
+    "an address one parameter more and a filter's pattern one term more. Written by `node test/policies/write-mutations.ts`; a test",
     "compares it with the program. Where no rule reports a mutation, the reason why it harms nobody stands there",
     "(`test/policies/harmless.ts`); a test refuses one without either.",
     "",
@@ -35,9 +36,20 @@ function met(what: string, outcome: Outcome | undefined): string {
   const { rules = new Set(), pending = new Set(), survivors = [] } = outcome ?? {};
   const later = [...pending].sort().join(", ");
   const names = [...[...rules].sort(), ...(later === "" ? [] : [`pending: ${later}`])].join(", ");
-  if (survivors.length === 0) return names;
-  const reason = `harmless: ${reasonFor(what) ?? "**nobody has said why**"}`;
-  return names === "" ? reason : `${names}; elsewhere ${reason}`;
+  const reasons = Map.groupBy(survivors, (place) => reasonFor(what, place) ?? "**nobody has said why**");
+  const harmless = [...reasons].map(([reason, places]) =>
+    names === "" && reasons.size === 1 ? `harmless: ${reason}` : `at ${listed(places)} harmless: ${reason}`,
+  );
+  return [...(names === "" ? [] : [names]), ...harmless].join("; ");
+}
+
+/** Resources and statements, whichever environment they are in; a few of many. */
+function listed(places: readonly string[]): string {
+  const names = places.map((place) =>
+    place.replace(/^\S+ /, "").replace(/\bkeyplane-(local|staging|production)-/, "keyplane-…-"),
+  );
+  const all = [...new Set(names)].sort();
+  return all.length <= 4 ? all.join(", ") : `${all.slice(0, 3).join(", ")} and ${all.length - 3} more`;
 }
 
 function cell(text: string): string {

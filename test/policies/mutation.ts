@@ -4,6 +4,8 @@ import { unknown } from "../../policies/unknown.ts";
 export interface Mutant {
   /** `type.property kind`: what was done, the same for every resource of a type. */
   what: string;
+  /** The label of the statement that it was done to, where it was one of a document. */
+  sid?: string;
   resource: Declared;
 }
 
@@ -17,12 +19,48 @@ function another(value: unknown, policies: readonly string[]): unknown {
   if (/^[\w.-]+\/[\w.-]+\/\.github\//.test(value))
     return value.replace(/(^|,)([\w.-]+)\/([\w.-]+)\/\.github\//g, "$1$2/another/.github/");
   if (/^arn:[^*]*\w$/.test(value)) return `${value.slice(0, -1)}${value.endsWith("x") ? "y" : "x"}`;
+  // A service of AWS that has nothing to do with any of this.
+  if (/^[a-z]+(\.eks)?\.amazonaws\.com$/.test(value)) return "ec2.amazonaws.com";
   const place = policies.indexOf(value);
   return place < 0 ? undefined : policies[(place + 1) % policies.length];
 }
 
+/** What nobody wants of a service, and something else where it is allowed already. */
+const worst: Readonly<Record<string, readonly string[]>> = {
+  iam: ["PutRolePolicy", "CreateAccessKey"],
+  secretsmanager: ["GetSecretValue", "DeleteSecret"],
+  kms: ["PutKeyPolicy", "ScheduleKeyDeletion", "Sign"],
+  s3: ["DeleteObject", "PutObjectAcl"],
+  lambda: ["UpdateFunctionCode", "AddLayerVersionPermission"],
+  logs: ["DeleteLogGroup"],
+  cloudtrail: ["StopLogging"],
+  cloudwatch: ["DisableAlarmActions"],
+  scheduler: ["DeleteSchedule", "TagResource"],
+  sns: ["DeleteTopic"],
+  sqs: ["PurgeQueue"],
+  ec2: ["RunInstances"],
+  sts: ["GetFederationToken"],
+  "access-analyzer": ["DeleteAnalyzer"],
+};
+
+/** One more of what a statement lists: an action of the same service, somebody, a service. */
+function more(value: unknown, name: string): unknown {
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  if (name.endsWith("Statement[Allow].Action")) {
+    const [service = ""] = String(list[0]).split(":");
+    const action = worst[service]?.find((each) => !list.includes(`${service}:${each}`));
+    return action === undefined ? undefined : [...list, `${service}:${action}`];
+  }
+  if (name.endsWith("Statement[Allow].Principal.AWS")) {
+    const account = /:iam::(\d{12}):/.exec(String(list[0]))?.[1];
+    return [...list, `arn:aws:iam::${account}:role/contractor`];
+  }
+  if (name.endsWith("Statement[Allow].Principal.Service")) return [...list, "ec2.amazonaws.com"];
+  return undefined;
+}
+
 /** What can go wrong with a property: every place of the arguments is tried in each of these ways. */
-const kinds: Record<string, (value: unknown, policies: readonly string[]) => unknown> = {
+const kinds: Record<string, (value: unknown, policies: readonly string[], name: string) => unknown> = {
   dropped: () => undefined,
   emptied: (value) =>
     Array.isArray(value) ? [] : typeof value === "object" ? {} : typeof value === "string" ? "" : undefined,
@@ -38,6 +76,15 @@ const kinds: Record<string, (value: unknown, policies: readonly string[]) => unk
   zero: (value) => (typeof value === "number" ? 0 : undefined),
   unknown: () => unknown,
   another,
+  more: (value, _policies, name) => more(value, name),
+  // A parameter of an address, which overrides what stands before it.
+  overridden: (value) =>
+    typeof value === "string" && /^\w+:\/\/[^?]+\?/.test(value) ? `${value}&host=db.example` : undefined,
+  // A filter's pattern that is for nothing any more.
+  narrowed: (value) =>
+    typeof value === "string" && /^\{ [($]/.test(value)
+      ? `{ (${value.slice(2, -2)}) && ($.eventName = "Never") }`
+      : undefined,
 };
 
 /**
@@ -47,12 +94,13 @@ const kinds: Record<string, (value: unknown, policies: readonly string[]) => unk
  */
 export function mutants(resource: Declared, policies: readonly string[]): Mutant[] {
   const found: Mutant[] = [];
-  const visit = (value: Branch, path: Step[], above: string) => {
+  const visit = (value: Branch, path: Step[], above: string, of?: string) => {
     for (const [key, inner] of Object.entries(value)) {
+      const sid = of ?? sidOf(inner);
       const place = [...path, Array.isArray(value) ? Number(key) : key];
       const name = `${above}${Array.isArray(value) ? `[${effectOf(inner)}]` : above === "" ? key : `.${key}`}`;
       for (const [kind, change] of Object.entries(kinds)) {
-        const changed = change(inner, policies);
+        const changed = change(inner, policies, name);
         if (changed === undefined && kind !== "dropped") continue;
         // In a document that is known as a whole nothing is unknown.
         if (kind === "unknown" && path.includes(document)) continue;
@@ -60,10 +108,11 @@ export function mutants(resource: Declared, policies: readonly string[]): Mutant
         const what = `${resource.type}.${name} ${kind}`;
         found.push({
           what,
+          ...(sid !== undefined && { sid }),
           resource: { ...resource, inputs: put(resource.inputs, place, changed) as Inputs },
         });
       }
-      if (typeof inner === "object" && inner !== null) visit(inner as Branch, place, name);
+      if (typeof inner === "object" && inner !== null) visit(inner as Branch, place, name, sid);
       const parsed = documentOf(inner);
       if (parsed !== undefined) visit(parsed, [...place, document], `${name}{}`);
     }
@@ -142,6 +191,12 @@ const document = Symbol("document");
 function effectOf(item: unknown): string {
   const { Effect } = (typeof item === "object" && item !== null ? item : {}) as { Effect?: unknown };
   return typeof Effect === "string" ? Effect : "";
+}
+
+/** What a statement is called. */
+function sidOf(item: unknown): string | undefined {
+  const { Effect, Sid } = (typeof item === "object" && item !== null ? item : {}) as Record<string, unknown>;
+  return typeof Effect === "string" && typeof Sid === "string" ? Sid : undefined;
 }
 
 /** IAM documents and their like. */

@@ -231,3 +231,12 @@ test("a document is read from data as well, with one statement or several", () =
   const [statement] = statements;
   assert.deepEqual([statement?.actions, statement?.resources], [["s3:getobject"], ["x"]]);
 });
+ruleSuite(documents.documentReadable, shipped(aws.queue), {
+  "a queue's policy that is none": [{ policy: "{" }, ["the policy document is no JSON"]],
+});
+ruleSuite(documents.actionsNamed, shipped(aws.queue), {
+  "everything of a queue": [
+    policy(allow({ Sid: "X", Principal: { AWS: "111111111111" }, Action: "sqs:*", Resource: "*" })),
+    ['"X" allows sqs:*'],
+  ],
+});

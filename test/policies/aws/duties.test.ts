@@ -190,3 +190,31 @@ ruleSuite(usesOfDuty, topic, {
     [lets("AWS arn:aws:iam::222222222222:root", "sns:publish")],
   ],
 });
+const queue = shipped(aws.queue);
+ruleSuite(usesOfDuty, queue, {
+  "a service that sends for nobody we know": [
+    {
+      policy: document(
+        allow({
+          Sid: "More",
+          Principal: { Service: "s3.amazonaws.com" },
+          Action: "sqs:SendMessage",
+          Resource: "*",
+        }),
+      ),
+    },
+    [lets("Service s3.amazonaws.com", "sqs:sendmessage")],
+  ],
+});
+const data = shipped(aws.key, "data");
+ruleSuite(usesOfDuty, data, {
+  "a role of somebody else's opens what is no secret": [
+    and(data, {
+      Principal: { AWS: role("titan-rds-proxy") },
+      Action: "kms:Decrypt",
+      Resource: "*",
+      Condition: { StringEquals: { "kms:ViaService": "lambda.eu-west-1.amazonaws.com" } },
+    }),
+    [lets(`AWS ${role("titan-rds-proxy")}`, "kms:decrypt")],
+  ],
+});

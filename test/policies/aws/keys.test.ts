@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as keys from "../../../policies/aws/keys.ts";
 import { aws } from "../../../policies/aws/types.ts";
-import { type Example, findings, ruleSuite, shipped } from "../examples.ts";
+import { changed, type Example, findings, ruleSuite, shipped } from "../examples.ts";
 import { reworded } from "./document.ts";
 
 const root = { AWS: "arn:aws:iam::111111111111:root" };
@@ -23,10 +23,34 @@ ruleSuite(keys.keyRotates, key, {
 });
 ruleSuite(keys.keyNotPublic, key, {
   everyone: [policy(own, { ...own, Action: "kms:Decrypt", Principal: "*" }), ["everyone may use the key"]],
+  ...Object.fromEntries(
+    [
+      { StringEquals: { "kms:CallerAccount": "any" } },
+      { StringNotEquals: { "kms:CallerAccount": "111111111111" } },
+      { StringEqualsIfExists: { "aws:PrincipalOrgID": "o-a1b2c3d4e5" } },
+      { StringLike: { "aws:PrincipalOrgID": "o-*" } },
+    ].map((Condition) => [
+      `everyone, on a condition that is none: ${JSON.stringify(Condition)}`,
+      [
+        policy(own, { ...own, Action: "kms:Decrypt", Principal: "*", Condition }),
+        ["everyone may use the key"],
+      ] as [Record<string, unknown>, string[]],
+    ]),
+  ),
   "a role with every right": [
     policy(own, { ...own, Principal: { AWS: "arn:aws:iam::111111111111:role/app" } }),
     ["who is no account may use the key and decide who uses it"],
   ],
+});
+test("aws-kms-policy-narrow: takes everyone of one account, or of one organization", () => {
+  for (const [name, value] of [
+    ["kms:CallerAccount", "111111111111"],
+    ["aws:PrincipalOrgID", "o-a1b2c3d4e5"],
+  ] as const) {
+    const Condition = { StringEquals: { [name]: value } };
+    const patch = policy(own, { ...own, Action: "kms:Decrypt", Principal: "*", Condition });
+    assert.deepEqual(findings(keys.keyNotPublic, [changed(key, patch)]), []);
+  }
 });
 ruleSuite(keys.keyNotLockedOut, key, {
   "nobody but a role": [

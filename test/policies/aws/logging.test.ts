@@ -33,6 +33,12 @@ ruleSuite(logging.trailEncrypted, trail, {
     ["kmsKeyId is not set", "cloudWatchLogsGroupArn is not set"],
   ],
 });
+const objects = {
+  fieldSelectors: [
+    { field: "eventCategory", equals: ["Data"] },
+    { field: "resources.type", equals: ["AWS::S3::Object"] },
+  ],
+};
 ruleSuite(logging.trailSeesReads, trail, {
   unset: [{ eventSelectors: undefined }, ["what happens to objects of buckets is left out"]],
   "writes alone": [
@@ -54,6 +60,15 @@ ruleSuite(logging.trailSeesReads, trail, {
     },
     ["events of kms.amazonaws.com are left out"],
   ],
+  "selectors of another kind, without one of management events": [
+    { eventSelectors: undefined, advancedEventSelectors: [objects] },
+    ["management events are left out"],
+  ],
+});
+test("aws-trail-sees-reads: takes selectors of the other kind that leave nothing out", () => {
+  const management = { fieldSelectors: [{ field: "eventCategory", equals: ["Management"] }] };
+  const props = { ...trail.props, eventSelectors: undefined, advancedEventSelectors: [management, objects] };
+  assert.deepEqual(findings(logging.trailSeesReads, [{ type: aws.trail, props }]), []);
 });
 ruleSuite(
   logging.logsKept,
