@@ -1,3 +1,4 @@
+import { seconds } from "../value.ts";
 import { type AclPath, aclPath } from "./acl-path.ts";
 import {
   AclTextError,
@@ -22,6 +23,8 @@ interface Said {
   settings: string[];
   /** Its answers are wrapped, for some time. */
   wrapped: boolean;
+  /** For how long at most, in seconds; absent where it is for as long as one likes. */
+  longestWrap: number | undefined;
   /** Names that allowed_parameters admits; absent where it admits any. */
   parameters: string[] | undefined;
 }
@@ -32,14 +35,16 @@ export class AclRule implements Said {
   readonly capabilities: string[];
   readonly settings: string[];
   readonly wrapped: boolean;
+  readonly longestWrap: number | undefined;
   readonly parameters: string[] | undefined;
   #requests: AclPath | undefined;
 
-  constructor({ path, capabilities, settings, wrapped, parameters }: Said) {
+  constructor({ path, capabilities, settings, wrapped, longestWrap, parameters }: Said) {
     this.path = path;
     this.capabilities = capabilities;
     this.settings = settings;
     this.wrapped = wrapped;
+    this.longestWrap = longestWrap;
     this.parameters = parameters;
   }
 
@@ -157,7 +162,8 @@ function ruleOf(path: string, said: readonly [name: string, Value][]): AclRule {
   }
   const parameters = parametersOf(path, named("allowed_parameters"));
   const wrapped = isSome(named("min_wrapping_ttl"));
-  return new AclRule({ path, capabilities, settings, wrapped, parameters });
+  const longestWrap = seconds(named("max_wrapping_ttl"));
+  return new AclRule({ path, capabilities, settings, wrapped, longestWrap, parameters });
 }
 
 /** A duration that is not nothing: Vault takes 0 for none. */

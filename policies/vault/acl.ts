@@ -1,6 +1,6 @@
 import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
-import { text } from "../value.ts";
+import { bounded, text } from "../value.ts";
 import { aclPath, meets, within } from "./acl-path.ts";
 import { AclPlaces } from "./acl-places.ts";
 import { aclIn, aclOf } from "./acl-policy.ts";
@@ -141,7 +141,8 @@ function ownPaths(name: string): (path: string) => string | undefined {
   const values = `kv/data/${job === undefined ? `services/${system}/${service}` : `ci/${system}/${job}`}/`;
   return (path) => {
     if (path.startsWith(values)) return /^[\w.-]+$/.test(path.slice(values.length)) ? "read" : undefined;
-    const place = ofTheirSystem.find(({ below }) => path.startsWith(below));
+    // A job reads values and nothing else.
+    const place = job === undefined ? ofTheirSystem.find(({ below }) => path.startsWith(below)) : undefined;
     if (place === undefined || !path.startsWith(`${system}.`, place.below.length)) return undefined;
     return place.form.test(path.slice(`${place.below}${system}.`.length)) ? place.may : undefined;
   };
@@ -344,16 +345,18 @@ export const defaultPolicyDeclared: StackRule = {
 
 export const secretIdsWrapped: ResourceRule = {
   name: "secret-ids-wrapped",
-  sentence: "Who hands over a host's secret id gets it wrapped, never in clear.",
+  sentence: "Who hands over a host's secret id gets it wrapped for an hour at most, never in clear.",
   severity: "high",
-  fix: "Set min_wrapping_ttl and max_wrapping_ttl on the path.",
+  fix: "Set min_wrapping_ttl, and max_wrapping_ttl of at most 1h, on the path.",
   controls: ["NIST-800-53r5/IA-5", "OWASP-Secrets/2.7.1-creation", "R57"],
   types: [vault.policy],
   *judge({ props }) {
-    for (const { path, capabilities: has, wrapped, settings } of aclOf(props)?.rules ?? []) {
+    for (const { path, capabilities: has, wrapped, longestWrap } of aclOf(props)?.rules ?? []) {
       if (!/^auth\/[^/]+\/role\/[^/]+\/(custom-)?secret-id$/.test(path)) continue;
       const makes = has.some((capability) => capability === "create" || capability === "update");
-      if (makes && !(wrapped && settings.includes("max_wrapping_ttl"))) yield `"${path}" answers in clear`;
+      if (!makes) continue;
+      if (!wrapped || longestWrap === undefined) yield `"${path}" answers in clear`;
+      else if (!bounded(longestWrap, 3600)) yield `"${path}" answers wrapped for over an hour`;
     }
   },
 };

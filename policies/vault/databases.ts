@@ -1,6 +1,7 @@
 import { ofType } from "../resource.ts";
 import type { Props, ResourceRule, StackRule } from "../rule.ts";
 import { bounded, record, seconds, text, texts } from "../value.ts";
+import { aclOf } from "./acl-policy.ts";
 import { vault } from "./types.ts";
 
 const hour = 3600;
@@ -258,6 +259,50 @@ export const databaseRolesAdmitted: StackRule = {
       const connection = text(props.dbName);
       if (connection === undefined || !(names.get(urn) ?? "").startsWith(`${connection}.`)) {
         yield { urn, message: "the role is not named after its connection" };
+      }
+    }
+  },
+};
+
+export const databaseLoginOwn: StackRule = {
+  name: "database-login-own",
+  sentence: "A dynamic database user is one consumer's: nobody else's policy asks for its credentials.",
+  severity: "critical",
+  fix: "Declare a user of its own for each service under `users` of the database.",
+  controls: [
+    "NIST-800-53r5/AC-3",
+    "NIST-800-53r5/AC-6",
+    "OWASP-Secrets/2.3-access-control",
+    "R7",
+    "R8",
+    "R12",
+  ],
+  *judgeStack(resources) {
+    const consumers = ofType(resources, vault.policy).flatMap(({ urn, props }) => {
+      const acl = aclOf(props);
+      return acl?.holder === "consumer" ? [{ urn, name: acl.name, rules: acl.rules }] : [];
+    });
+    const asked = new Map<string, typeof consumers>();
+    for (const consumer of consumers) {
+      for (const { path } of consumer.rules) {
+        if (!path.startsWith("database/creds/")) continue;
+        const login = path.slice("database/creds/".length);
+        asked.set(login, [...(asked.get(login) ?? []), consumer]);
+      }
+    }
+    if (asked.size === 0) return;
+    const names = new Set(consumers.map(({ name }) => name));
+    for (const [login, by] of asked) {
+      const [system = "", , user = ""] = login.split(".");
+      // Of a service that was renamed the user may have its former name, which then is nobody's.
+      const owner = `${system}.${user}`;
+      for (const { urn, name } of by) {
+        if (
+          name !== owner &&
+          (names.has(owner) || by.length > 1) &&
+          !name.endsWith(".keyplane.rotate-postgres")
+        )
+          yield { urn, message: `"${login}" is not ${name}'s` };
       }
     }
   },

@@ -97,6 +97,10 @@ ruleSuite(
       ['"kv/data/services/titan/titan-brain/hmac" is not the consumer\'s own'],
     ],
     "a write": [policy(brain, [own, "read", "update"]), [`"${own}" may update beside read`]],
+    "a key that a job uses": [
+      policy("titan.ci.deploy", ["transit/decrypt/titan.documents", "update"]),
+      ['"transit/decrypt/titan.documents" is not the consumer\'s own'],
+    ],
     "another system's key": [
       policy(brain, ["transit/decrypt/soma.documents", "update"]),
       ['"transit/decrypt/soma.documents" is not the consumer\'s own'],
@@ -255,6 +259,10 @@ ruleSuite(
     "wrapped for no time": [
       { policy: `${secretId}  min_wrapping_ttl = "0s"\n  max_wrapping_ttl = "900s"\n}\n` },
       ['"auth/approle/role/titan.brain/secret-id" answers in clear'],
+    ],
+    "wrapped for a year": [
+      { policy: `${secretId}  min_wrapping_ttl = "60s"\n  max_wrapping_ttl = "8760h"\n}\n` },
+      ['"auth/approle/role/titan.brain/secret-id" answers wrapped for over an hour'],
     ],
     "wrapped for as long as one likes": [
       { policy: `${secretId}  min_wrapping_ttl = "60s"\n}\n` },

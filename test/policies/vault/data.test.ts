@@ -7,7 +7,15 @@ import { endpointRotatesOnly } from "../../../policies/vault/endpoint.ts";
 import * as people from "../../../policies/vault/people.ts";
 import * as quotas from "../../../policies/vault/quotas.ts";
 import { vault } from "../../../policies/vault/types.ts";
-import { changed, type Example, everything, findings, ruleSuite, shipped } from "../examples.ts";
+import {
+  changed,
+  type Example,
+  everything,
+  everythingBut,
+  findings,
+  ruleSuite,
+  shipped,
+} from "../examples.ts";
 
 const user = shipped(vault.databaseRole);
 const connection = shipped(vault.connection);
@@ -459,3 +467,20 @@ test("quota-everywhere: refuses a Vault without a bound for all, and a login wit
 function order(message: string): number {
   return everything().findIndex(({ props }) => message.includes(` auth/${String(props.path)}/`));
 }
+
+test("database-login-own: refuses a policy that asks for another service's database user of its own system", () => {
+  const asks = (login: string) => {
+    const { policy } = shipped(vault.policy, "titan.titan-sentinel").props;
+    const more = `${String(policy)}\npath "database/creds/${login}" {\n  capabilities = ["read"]\n}\n`;
+    return findings(
+      databases.databaseLoginOwn,
+      everythingBut(vault.policy, { policy: more }, "titan.titan-sentinel"),
+    );
+  };
+  assert.deepEqual(findings(databases.databaseLoginOwn, everything()), []);
+  assert.deepEqual(asks("titan.ledger.titan-ai-quant"), [
+    `"titan.ledger.titan-ai-quant" is not titan.titan-sentinel's`,
+  ]);
+  // The former name of a service, of which only the user is left.
+  assert.deepEqual(asks("titan.ledger.titan-guard"), []);
+});
