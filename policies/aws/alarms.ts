@@ -3,7 +3,7 @@ import { ofType } from "../resource.ts";
 import type { Props, Resource, ResourceRule, StackRule } from "../rule.ts";
 import { count, number, record, text } from "../value.ts";
 import { type FilterPattern, FilterPatternError, filterPattern } from "./filter-pattern.ts";
-import { nameIn, nameOf } from "./place.ts";
+import { nameIn, nameOf, trailsLog } from "./place.ts";
 import { aws } from "./types.ts";
 
 interface Watched {
@@ -174,9 +174,7 @@ export const alarmsOfCis: StackRule = {
   ],
   types: [aws.metricFilter, aws.alarm],
   *judgeStack(resources) {
-    const trails = ofType(resources, aws.trail);
-    if (trails.length === 0) return;
-    const logs = trails.map(({ props }) => nameIn(text(props.cloudWatchLogsGroupArn) ?? ""));
+    if (ofType(resources, aws.trail).length === 0) return;
     const alarmed = new Set(
       ofType(resources, aws.alarm)
         // A filter's metric has no dimensions: with one, it is another metric, which nothing counts.
@@ -184,11 +182,9 @@ export const alarmsOfCis: StackRule = {
         .map(({ props }) => `${text(props.namespace)}/${text(props.metricName)}`),
     );
     const patterns = ofType(resources, aws.metricFilter)
-      .filter(({ props }) => {
+      .filter(({ urn, props }) => {
         const { namespace, name } = record(props.metricTransformation);
-        return (
-          alarmed.has(`${text(namespace)}/${text(name)}`) && logs.includes(text(props.logGroupName) ?? "")
-        );
+        return alarmed.has(`${text(namespace)}/${text(name)}`) && props.logGroupName === trailsLog(urn);
       })
       .flatMap(({ props }) => patternIn(props) ?? []);
     for (const { what, events } of watched)

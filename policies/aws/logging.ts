@@ -3,7 +3,7 @@ import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { number, record, records, text, texts } from "../value.ts";
 import { covers, demanded, type Statement } from "./document.ts";
 import { statements } from "./documents.ts";
-import { nameOf } from "./place.ts";
+import { nameIn, nameOf, trailsLog } from "./place.ts";
 import { aws } from "./types.ts";
 
 export const trailEverywhere: ResourceRule = {
@@ -39,10 +39,13 @@ export const trailEncrypted: ResourceRule = {
   fix: "Set kmsKeyId, cloudWatchLogsGroupArn and cloudWatchLogsRoleArn.",
   controls: ["CIS-AWS-4.0.1/3.5", "NIST-800-53r5/AU-9", "NIST-800-53r5/SC-28(1)", "R51", "R53"],
   types: [aws.trail],
-  *judge({ props }) {
+  *judge({ urn, props }) {
     for (const name of ["kmsKeyId", "cloudWatchLogsGroupArn", "cloudWatchLogsRoleArn"]) {
       if (text(props[name]) === undefined) yield `${name} is not set`;
     }
+    const log = text(props.cloudWatchLogsGroupArn);
+    if (log !== undefined && nameIn(log) !== trailsLog(urn))
+      yield `its events reach another log than ${trailsLog(urn)}, which alarms look at`;
   },
 };
 

@@ -11,6 +11,11 @@ export function isLocal(urn: string): boolean {
   return environmentOf(urn) === "local";
 }
 
+/** The log that the environment's trail writes to: an ARN says so only once it is made, and alarms are judged before. */
+export function trailsLog(urn: string): string {
+  return `/keyplane/${environmentOf(urn)}/trail`;
+}
+
 /** The name that an ARN ends with, of which Secrets Manager's six characters and a log group's ":*" are no part. */
 export function nameIn(arn: string): string {
   const rest = arn.split(":").slice(5);

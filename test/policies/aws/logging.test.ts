@@ -12,7 +12,7 @@ const trail: Example = {
     isMultiRegionTrail: true,
     enableLogFileValidation: true,
     kmsKeyId: "arn:aws:kms:x",
-    cloudWatchLogsGroupArn: "arn:aws:logs:x",
+    cloudWatchLogsGroupArn: "arn:aws:logs:eu-west-1:111111111111:log-group:/keyplane/production/trail:*",
     cloudWatchLogsRoleArn: "arn:aws:iam::1:role/x",
     eventSelectors: [
       { readWriteType: "All", dataResources: [{ type: "AWS::S3::Object", values: ["arn:aws:s3:::logs/"] }] },
@@ -31,6 +31,10 @@ ruleSuite(logging.trailEncrypted, trail, {
   unset: [
     { kmsKeyId: undefined, cloudWatchLogsGroupArn: undefined },
     ["kmsKeyId is not set", "cloudWatchLogsGroupArn is not set"],
+  ],
+  "a log that no alarm looks at": [
+    { cloudWatchLogsGroupArn: "arn:aws:logs:eu-west-1:111111111111:log-group:/aws/lambda/x:*" },
+    ["its events reach another log than /keyplane/production/trail, which alarms look at"],
   ],
 });
 const objects = {
