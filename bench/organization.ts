@@ -85,7 +85,7 @@ const kinds = [
   { kind: "hmac", rotate: { every: "30d", overlap: "24h" } },
   { kind: "token", rotate: { every: "180d" } },
   { kind: "api-key", rotate: { by: "hand", every: "90d" } },
-  { kind: "password", rotate: { every: "90d" }, probe: { http: "/health" } },
+  { kind: "password", rotate: { by: "hand", every: "90d" }, probe: { command: ["check"] } },
 ];
 
 function fieldOf(number: number): string {

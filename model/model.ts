@@ -172,6 +172,8 @@ export interface Service {
   deliver: Delivery[];
   /** Where it can be looked at: base URL of each instance; a path of Prometheus metrics below it; a log file. */
   observe?: { instances: string[]; metrics?: string; log?: string };
+  /** The catalogue says `observe: none`: nobody can look at it here, and probes are not asked of it. */
+  unobserved?: true;
   retired?: Retired;
 }
 

@@ -5,6 +5,7 @@ import { kinds, longestCredential } from "../kinds.ts";
 import type { Path } from "../load/node.ts";
 import type { DatabaseEntry, DatabaseUserEntry } from "../schema/database.ts";
 import { checkAs, checkConsumers, checkTemplates } from "./consumers.ts";
+import { checkProbe } from "./probes.ts";
 import { checkPeriod } from "./secrets.ts";
 import type { Subject } from "./subject.ts";
 
@@ -22,7 +23,11 @@ export function checkDatabases(subject: Subject): void {
       const group = userEntry["member-of"];
       subject.file.checkReference([...own, "member-of"], group, "a group of this database", groups);
       if (userEntry.rotate === undefined) checkDynamic(subject, own, user, userEntry);
-      else checkStatic(subject, own, user, userEntry);
+      else {
+        checkStatic(subject, own, user, userEntry);
+        const isHere = Object.hasOwn(entry.at, subject.environment) && entry.retired === undefined;
+        if (isHere) checkProbe(subject, own, userEntry, Object.keys(userEntry.consumers ?? { [user]: null }));
+      }
       if (userEntry["secrets-manager"] === undefined || userEntry.rotate === undefined) continue;
       if (Object.hasOwn(entry.at, subject.environment)) {
         checkAccount(subject, [...own, "secrets-manager"]);

@@ -15,7 +15,13 @@ const seen: To[] = ["compose-secrets", "vault-agent", "env-file", "files"];
  * The source that shows the old value unused has to see every consumer: one that it cannot see would block each rotation
  * before its end, or be cut off.
  */
-export function checkIdle({ file, system }: Subject, place: Path, { idle, consumers }: SecretEntry): void {
+export function checkIdle(subject: Subject, place: Path, entry: SecretEntry): void {
+  const { file, system } = subject;
+  const { idle, consumers } = entry;
+  if (entry.retired !== undefined) return;
+  if (typeof idle === "object") checkCounter(subject, place, entry, idle.metric);
+  checkMonitor(subject, place, entry);
+  checkLastUse(subject, place, entry);
   if (idle !== "audit" && idle !== "sinks") return;
   const visible = idle === "audit" ? audited : seen;
   const ways = Object.keys(consumers ?? {}).flatMap((service) =>
@@ -34,6 +40,58 @@ export function checkIdle({ file, system }: Subject, place: Path, { idle, consum
     idle === "audit"
       ? `Vault's audit shows no read by ${what}: write ${fixes.join(", ")} or none`
       : `nothing shows what ${what} runs: write ${fixes.join(", ")} or none`,
+  );
+}
+
+/** Kinds whose old value only our own services see used, so that a counter of theirs is asked. */
+const counted: SecretEntry["kind"][] = ["hmac", "token", "jwt", "fernet"];
+
+/** A counter is read at each service that accepts both values, in every environment that rotates it. */
+function checkCounter(
+  { file, system, environment }: Subject,
+  place: Path,
+  { kind, rotate, consumers = {} }: SecretEntry,
+  metric: string,
+): void {
+  if (rotate.by === "hand" || !counted.includes(kind)) return;
+  const all = Object.entries(consumers);
+  const listeners = all.filter(([, consumer]) => consumer?.role === "listener");
+  const blind = (listeners.length > 0 ? listeners : all).flatMap(([name]) => {
+    const service = system.services?.[name];
+    if (service === undefined || service.retired !== undefined) return [];
+    const { observe } = service;
+    const isRead = observe !== undefined && observe !== "none" && observe.metrics && observe.instances;
+    return isRead ? [] : [name];
+  });
+  if (blind.length === 0) return;
+  file.report(
+    [...place, "idle"],
+    `is a counter, ${metric}, which cannot be read at ${blind.join(", ")} in ${environment}: write observe: { instances: [URL], ` +
+      "metrics: PATH } there, or another source for this environment: sinks, audit or none",
+    "key",
+  );
+}
+
+/** nats-server shows who is connected by its monitoring alone. */
+function checkMonitor({ file, environment }: Subject, place: Path, entry: SecretEntry): void {
+  const { kind, nats, rotate, idle } = entry;
+  if (kind !== "nats" || rotate.by === "hand" || idle === "none") return;
+  if (nats === undefined || nats.monitor !== undefined) return;
+  file.report(
+    [...place, "nats", "monitor"],
+    `is missing in ${environment}: it alone shows who still uses the old user; write its URL, or idle: none`,
+  );
+}
+
+/** Bybit's API shows keys without when they were used (operations/rotation/providers/bybit.ts). */
+function checkLastUse({ file, organization }: Subject, place: Path, entry: SecretEntry): void {
+  const { provider, rotate, idle } = entry;
+  const { api, adapter } = organization?.providers?.[provider ?? ""] ?? {};
+  if (rotate.by !== "machine" || api !== true || adapter !== "bybit" || idle === "none") return;
+  file.report(
+    [...place, "idle"],
+    `cannot be seen: ${provider} does not say when a key was last used; write none`,
+    idle === undefined ? "key" : "value",
   );
 }
 

@@ -5,6 +5,7 @@ import type { Path } from "../load/node.ts";
 import type { SecretEntry } from "../schema/secret.ts";
 import { checkConsumers, checkTemplates } from "./consumers.ts";
 import { checkIdle } from "./idle.ts";
+import { checkProbe } from "./probes.ts";
 import type { Subject } from "./subject.ts";
 
 /**
@@ -36,6 +37,8 @@ export function checkSecrets(subject: Subject): void {
     checkTemplates(subject, [...place, "templates"], entry.templates, fields, fields);
     checkTarget(subject, place, entry);
     checkIdle(subject, place, entry);
+    checkProbe(subject, place, entry, Object.keys(entry.consumers ?? {}));
+    checkAccepted(subject, place, entry);
     const assembled = [...fields, ...(subject.file.names(...place, "templates") ?? [])];
     checkConsumers(subject, [...place, "consumers"], entry.consumers, assembled);
   }
@@ -193,6 +196,23 @@ function checkRoles({ file }: Subject, place: Path, entry: SecretEntry, kind: Ki
       file.report([...place, "consumers"], `has no ${role}: give one service role: ${role} (R29)`, "key");
     }
   }
+}
+
+/**
+ * A password has one value, which something other than its clients checks: that has to get the new one too, before them.
+ * Else a rotation takes the working one away from everybody and keeps none (R27).
+ */
+function checkAccepted({ file }: Subject, place: Path, entry: SecretEntry): void {
+  const { kind, provider, rotate, retired } = entry;
+  const isOurs = kind === "password" || (kind === "s3" && provider === undefined);
+  if (!isOurs || rotate.by === "hand" || retired !== undefined) return;
+  if (Object.values(entry.consumers ?? {}).some((consumer) => consumer?.role === "listener")) return;
+  file.report(
+    [...place, "consumers"],
+    `has nobody who checks this ${kind}: name the server that does, with role: listener, as a service that takes it up ` +
+      "from its file or variable, or write rotate: { by: hand }",
+    "key",
+  );
 }
 
 /** Whole seconds in the longest unit that fits: 86400 is 1d. */

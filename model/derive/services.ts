@@ -22,8 +22,9 @@ function declaredServices({ systems }: Context): Declared[] {
 /** Every service, ordered by id, retired ones included, with its policy and how values reach it. */
 export function deriveServices(context: Context): Service[] {
   return declaredServices(context)
-    .map(
-      ({ system, name, entry }): Service => ({
+    .map(({ system, name, entry }): Service => {
+      const observe = entry.observe === "none" ? undefined : entry.observe;
+      return {
         id: `${system.system}/${name}`,
         system: system.system,
         name,
@@ -36,15 +37,16 @@ export function deriveServices(context: Context): Service[] {
         deliver: deliveriesOf(system, name, entry),
         ...given(
           "observe",
-          entry.observe && {
-            instances: [...(entry.observe.instances ?? [])],
-            ...given("metrics", entry.observe.metrics),
-            ...given("log", entry.observe.log),
+          observe && {
+            instances: [...(observe.instances ?? [])],
+            ...given("metrics", observe.metrics),
+            ...given("log", observe.log),
           },
         ),
+        ...(entry.observe === "none" && { unobserved: true }),
         ...retiredOf(entry, system),
-      }),
-    )
+      };
+    })
     .sort((a, b) => compare(a.id, b.id));
 }
 

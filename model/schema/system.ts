@@ -57,15 +57,24 @@ const serviceShape = {
     .optional()
     .meta({ description: "How values arrive; the platform's usual way by default." }),
   observe: z
-    .strictObject({
-      instances: some(BaseUrl, "name at least one instance").optional().meta({
-        description: "Base URL of each of its instances; probes with a path go to all of them.",
-      }),
-      metrics: UrlPath.optional().meta({ description: "Prometheus metrics of each instance." }),
-      log: FilePath.optional().meta({ description: "Its log on the host where rotations run." }),
-    })
+    .union(
+      [
+        z.strictObject({
+          instances: some(BaseUrl, "name at least one instance").optional().meta({
+            description: "Base URL of each of its instances; probes with a path go to all of them.",
+          }),
+          metrics: UrlPath.optional().meta({ description: "Prometheus metrics of each instance." }),
+          log: FilePath.optional().meta({ description: "Its log on the host where rotations run." }),
+        }),
+        z.literal("none"),
+      ],
+      { error: "write { instances: [URL] }, { log: PATH } or none" },
+    )
     .optional()
-    .meta({ description: "Where a rotation sees how it is (R46, R48)." }),
+    .meta({
+      description:
+        "Where a rotation sees how it is (R46, R48); none is an acknowledged gap: probes are not asked of it.",
+    }),
   "renamed-from": renamedFrom,
   retired: Retired.optional(),
 };

@@ -93,8 +93,7 @@ export async function planRotation(
     kind: secret.kind,
     reason,
     ...(secret.impact !== undefined && { impact: secret.impact }),
-    ...(secret.databaseUser !== undefined &&
-      reason !== "first" && { meanwhile: atDatabase(secret.databaseUser, short) }),
+    ...(reason !== "first" && meanwhile(secret, short)),
     deliveries,
     restarts: deliveries.flatMap(({ consumer, reload }) => (reload === "restart" ? [consumer] : [])),
     times: {
@@ -113,6 +112,22 @@ export async function planRotation(
 function ownSource({ databaseUser, stored }: Secret): RotationPlan["idle"] {
   if (databaseUser !== undefined) return { source: "sessions" };
   return stored.length > 0 ? { source: "census" } : undefined;
+}
+
+function meanwhile(secret: Secret, short: boolean): Pick<RotationPlan, "meanwhile"> {
+  if (secret.databaseUser !== undefined) return { meanwhile: atDatabase(secret.databaseUser, short) };
+  const refuses = atServer(secret);
+  return refuses === undefined ? {} : { meanwhile: refuses };
+}
+
+/** A password that a server reads at its start has one value: between its restart and theirs its clients are refused. */
+function atServer({ kind, provider, rotate, consumers }: Secret): string | undefined {
+  const isOurs = kind === "password" || (kind === "s3" && provider?.api !== true);
+  const of = (isServer: boolean) =>
+    consumers.filter(({ role }) => (role === "listener") === isServer).map(({ id }) => id);
+  const [servers, clients] = [of(true).join(", "), of(false).join(", ")];
+  if (!isOurs || rotate.by === "hand" || servers === "" || clients === "") return undefined;
+  return `once it has restarted with the new value, ${servers} refuses the old one: ${clients} is refused until it has restarted too; all of them follow at once`;
 }
 
 /** Two logins overlap; one has a single password (R31, R32). */

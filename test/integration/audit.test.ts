@@ -204,7 +204,7 @@ describe("a device that fails (R51)", () => {
   });
 
   test("and its fellow: no audited request succeeds or has an effect until one is back", async () => {
-    const secret = model.secrets.find(({ id }) => id === "titan/grafana-admin");
+    const secret = model.secrets.find(({ id }) => id === "soma/redis");
     assert.ok(secret !== undefined);
     const path = dataPath(model, secret.source);
     const { vault: rotator, end } = await stack.as("rotate");

@@ -32,26 +32,30 @@ const names = ["titan-brain", "titan-execution-rs", "titan-sentinel"];
 
 /**
  * titan's three services as processes on its single host, with one `./secrets/` (R40).
- * @param how what else stands in a service's environment
+ * @param options.how what else stands in a service's environment
+ * @param options.counts whether its listeners count the use of the old key, as in staging and production; locally sinks are asked
  */
 async function titan(
   t: { after(end: () => Promise<void>): void },
-  how: Record<string, Record<string, string>> = {},
+  { how = {}, counts = true }: { how?: Record<string, Record<string, string>>; counts?: boolean } = {},
 ) {
   const ports: Record<string, number> = {};
   for (const name of names) ports[name] = await freePort(Object.values(ports));
   // Listeners and signer name the same file: each has its own folder, which is its container's /run/secrets.
   let mountOf = (name: string) => name;
-  const secret = secretNamed(bench.model, "titan/hmac");
+  const declared = secretNamed(bench.model, "titan/hmac");
+  const metric = "hmac_secondary_used_total";
+  const secret = counts ? { ...declared, idle: { source: "metric", metric } as const } : declared;
   const deployment = await deploy(t, {
     vault: await bench.login(),
     model: bench.model,
     secrets: [secret],
     services: bench.model.services.map((service) => ({
       ...service,
-      ...(names.slice(1).includes(service.name) && {
-        observe: { instances: [`http://127.0.0.1:${ports[service.name]}`], metrics: "/metrics" },
-      }),
+      ...(counts &&
+        names.slice(1).includes(service.name) && {
+          observe: { instances: [`http://127.0.0.1:${ports[service.name]}`], metrics: "/metrics" },
+        }),
     })),
     programs({ load, rootOf }) {
       mountOf = (name) => join(rootOf({ id: `titan/${name}` }), "secrets", name);
@@ -213,7 +217,7 @@ async function seenBy(name: string, { model, secret, mountOf }: Awaited<ReturnTy
 }
 
 test("titan: a new key that sentinel rejects is rolled back before brain has it, and no message is refused", async (t) => {
-  const it = await titan(t, { "titan-sentinel": { LONGEST_KEY: "64" } });
+  const it = await titan(t, { how: { "titan-sentinel": { LONGEST_KEY: "64" } } });
   const { subject, secret, compose, load, start, source: sourceOf, ports } = it;
   const source = () => sourceOf(secret);
   const { go, first, said } = await probed(it);
@@ -256,7 +260,7 @@ test("titan: a new key that sentinel rejects is rolled back before brain has it,
 });
 
 test("titan: execution never picks up the new key: brain does not get it, the old one stays, whatever time passes, and execution is named", async (t) => {
-  const it = await titan(t, { "titan-execution-rs": { DEAF: "yes" } });
+  const it = await titan(t, { how: { "titan-execution-rs": { DEAF: "yes" } } });
   const { secret, compose, load, start, source: sourceOf, ports } = it;
   const { go, first, clock } = await probed(it);
   await first();
@@ -282,6 +286,21 @@ test("titan: execution never picks up the new key: brain does not get it, the ol
   assert.ok(compose.restarts.includes("titan-brain"));
   await compose.end();
   noneFailed(load.take());
+});
+
+test("titan's key rotates to its end as the catalogue has it locally: what its hosts show is enough (R30)", async (t) => {
+  const { subject, secret, start, source } = await titan(t, { counts: false });
+  assert.deepEqual(secret.idle, { source: "sinks" });
+  const clock = await MovedClock.of(subject.vault);
+  const manner = { by: "keyplane.rotate", report: () => {}, wait: false, clock };
+  await rotate({ ...subject, ...manner, reason: "first", sinks: () => [] });
+  await start(secret);
+  const old = await source(secret);
+  assert.equal((await rotate({ ...subject, ...manner, reason: "scheduled" })).state, "drain");
+  clock.ahead += day + 60_000;
+  const end = await rotate({ ...subject, ...manner, reason: "scheduled" });
+  assert.deepEqual([end.state, end.waiting], ["done", undefined]);
+  assert.notEqual((await source(secret)).primary, old.primary);
 });
 
 /** What a listener answers to a message that is signed with a key. */

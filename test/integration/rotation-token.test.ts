@@ -26,10 +26,14 @@ before(async () => {
 after(() => bench.close());
 
 /**
- * soma's gateway, which listens, and its worker, which calls, as processes that read their env-files at their start; where
- * the worker watches, for each call.
+ * soma's gateway, which listens (or another server that does), and its worker, which calls, as processes that read their
+ * env-files at their start; where the worker watches, for each call.
  */
-async function soma(t: { after(end: () => Promise<void>): void }, secret: Secret, { watches = false } = {}) {
+async function soma(
+  t: { after(end: () => Promise<void>): void },
+  secret: Secret,
+  { watches = false, server = "gateway" } = {},
+) {
   const port = await freePort([]);
   const over = new Set<string>();
   const deployment = await deploy(t, {
@@ -52,10 +56,12 @@ async function soma(t: { after(end: () => Promise<void>): void }, secret: Secret
           TOKENS: join(rootOf({ id }), "tokens.json"),
           ...(watches && { WATCH: join(rootOf({ id }), delivery.path) }),
         };
-        const file = fileURLToPath(import.meta.resolve(`./soma/${name}.ts`));
+        const file = fileURLToPath(
+          import.meta.resolve(name === server ? "./soma/gateway.ts" : `./soma/${name}.ts`),
+        );
         return [name, { file, envFile: join(rootOf({ id }), delivery.path), env, ...more }];
       };
-      return Object.fromEntries([program("gateway"), program("agent-worker", { said })]);
+      return Object.fromEntries([program(server), program("agent-worker", { said })]);
     },
   });
   return { ...deployment, subject: await deployment.subject(secret), over, port };
@@ -139,18 +145,19 @@ for (const [what, secretOf] of [
 }
 
 test("a password, which has one value at a time: whoever is refused reads it again, and no call of over 200 a second fails over rotations (R27)", async (t) => {
-  const token = secretNamed(bench.model, "soma/auth-internal-token");
+  const declared = secretNamed(bench.model, "soma/redis");
   const secret: Secret = {
-    ...secretNamed(bench.model, "soma/redis"),
+    ...declared,
     templates: {},
-    // The gateway checks it: it starts with the new one, and then the worker gets it.
-    consumers: token.consumers.map((consumer) => ({
-      ...consumer,
-      path: consumer.path.replace("auth-internal-token", "redis"),
-      as: { SA01_AUTH_INTERNAL_TOKEN: "password" },
-    })),
+    // As the catalogue has them: redis checks it, so that it starts with the new one first, and then its client gets it.
+    consumers: declared.consumers
+      .filter(({ name }) => name !== "gateway")
+      .map((consumer) => ({ ...consumer, as: { SA01_AUTH_INTERNAL_TOKEN: "password" } })),
   };
-  const { subject, compose, load, start, source, port } = await soma(t, secret, { watches: true });
+  const { subject, compose, load, start, source, port } = await soma(t, secret, {
+    watches: true,
+    server: "redis",
+  });
   const said: string[] = [];
   const go = (given: Partial<Subject> & { reason: "first" | "scheduled" } = { reason: "scheduled" }) =>
     rotate({
@@ -168,7 +175,7 @@ test("a password, which has one value at a time: whoever is refused reads it aga
     compose.restarts.length = 0;
     const { state, waiting } = await go();
     assert.deepEqual([state, waiting], ["done", undefined]);
-    assert.deepEqual(compose.restarts, ["gateway"]);
+    assert.deepEqual(compose.restarts, ["redis"]);
     const { password: now = "" } = await source(secret);
     assert.deepEqual([await shown(port, old), await shown(port, now)], [401, 204]);
     values.add(old).add(now);

@@ -44,10 +44,7 @@ test("logs in with its role's identity alone, makes what has no value, and names
   assert.deepEqual([result.failed, result.underWay, result.environment], [[], [], "local"]);
   assert.deepEqual(result.left.map(({ secret }) => secret).sort(), [...elsewhere].sort());
   const why = new Map(result.left.map((one) => [one.secret, one.why]));
-  assert.match(
-    why.get("titan/grafana-admin") ?? "",
-    /^titan\/grafana, compose-secrets .*not the service's host/,
-  );
+  assert.match(why.get("solo/minio") ?? "", /^solo\/minio, env-file .*not the service's host/);
   assert.match(why.get("titan/nats") ?? "", /a file on the server's host: `keyplane rotate --due --root \/`/);
   assert.equal(await stack.source("titan/nats"), undefined);
   for (const id of here) assert.equal((await source(id)).version, 1);

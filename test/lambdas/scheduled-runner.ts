@@ -10,7 +10,7 @@ import { AwsPlatform, type DeclaredFunction } from "./platform.ts";
 
 /** What reads Vault itself and can be rotated from anywhere, a database user among it; and what lies on a host. */
 export const here = ["soma/redis", "solo/main-solo-app"] as const;
-export const elsewhere = ["titan/grafana-admin", "titan/nats"] as const;
+export const elsewhere = ["solo/minio", "titan/nats"] as const;
 
 /** Vault, Postgres and the emulator, with the policy and the roles of the runner. */
 export interface ScheduledRunner {

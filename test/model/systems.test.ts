@@ -152,6 +152,47 @@ suite("the five systems are held to what they asked for", () => {
       ],
     );
   });
+  test("who checks a password with one value gets it before its clients, or a person changes it (R27, R29)", () => {
+    const roles = (id: string) => secret(id).consumers.map(({ name, role }) => [name, role]);
+    assert.deepEqual(roles("soma/redis"), [
+      ["agent-worker", "reader"],
+      ["gateway", "reader"],
+      ["redis", "listener"],
+    ]);
+    assert.deepEqual(roles("solo/minio"), [
+      ["api", "reader"],
+      ["minio", "listener"],
+    ]);
+    for (const id of ["soma/redis", "solo/minio"]) assert.match(secret(id).impact ?? "", /refuses .* until/);
+    // Grafana takes its file at its first start alone.
+    assert.equal(secret("titan/grafana-admin").rotate.by, "hand");
+  });
+  test("titan's HMAC key and NATS users are seen to be unused in every environment (R30, R33)", () => {
+    for (const environment of ["local", "staging", "production"]) {
+      const { secrets, services } = derive(catalogue, environment);
+      const found = (id: string) => secrets.find((one) => one.id === id);
+      const hmac = found("titan/hmac");
+      const isLocal = environment === "local";
+      assert.deepEqual(
+        hmac?.idle,
+        isLocal ? { source: "sinks" } : { source: "metric", metric: "hmac_secondary_used_total" },
+      );
+      for (const { id } of hmac?.consumers.filter(({ role }) => role === "listener") ?? []) {
+        const observe = services.find((service) => service.id === id)?.observe;
+        assert.equal(observe?.metrics, isLocal ? undefined : "/metrics");
+      }
+      assert.ok(found("titan/nats")?.nats?.monitor, environment);
+    }
+  });
+  test("outside of the local stack every probe has where to ask, or its service says that nobody can (R46)", () => {
+    const { secrets, services } = production;
+    const unseen = secrets
+      .filter(({ probe }) => probe !== undefined)
+      .flatMap(({ consumers }) => consumers.map(({ id }) => services.find((service) => service.id === id)))
+      .filter((service) => service !== undefined && service.observe === undefined);
+    assert.deepEqual([...new Set(unseen.map((service) => service?.id))].sort(), ["solo/minio", "soma/redis"]);
+    assert.deepEqual([...new Set(unseen.map((service) => service?.unobserved))], [true]);
+  });
   test("trading-bot's database credentials are dynamic and live an hour at most (R12)", () => {
     const users = local.databases.find(({ id }) => id === "trading-bot/trades")?.users ?? [];
     assert.deepEqual(

@@ -64,12 +64,22 @@ async function giveBack(run: Run, current: Fields, next: Fields): Promise<Turn |
   const signers = reachedAt(run, "signers-back", source).filter(({ consumer }) =>
     touched.includes(consumer.id),
   );
+  const isPair = pairNames(run.secret) !== undefined;
+  // Who checks the only value there is has to accept the old one before its clients start with it.
+  const servers = isPair
+    ? []
+    : reachedAt(run, "all-back", source).filter(
+        ({ consumer }) => consumer.role === "listener" && touched.includes(consumer.id),
+      );
   const waits =
-    (await bringAll(run, signers)) ?? (await settled(run)) ?? (await migrateBack(run, current, next));
+    (await bringAll(run, servers)) ??
+    (servers.length > 0 ? await settled(run) : undefined) ??
+    (await bringAll(run, signers)) ??
+    (await settled(run)) ??
+    (await migrateBack(run, current, next));
   if (waits !== undefined) return waits;
   const unused = () => (touched.length === 0 ? undefined : leftInUse(run, next, current));
   // Our own services refuse a value by dropping it, others' targets when they are told to.
-  const isPair = pairNames(run.secret) !== undefined;
   // Whoever got nothing new keeps what it runs: only the record of its path follows.
   const all = async () => (await bringAll(run, reachedAt(run, "all-back", source))) ?? settled(run);
   return isPair ? ((await unused()) ?? all()) : ((await all()) ?? unused());

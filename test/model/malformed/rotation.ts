@@ -55,6 +55,106 @@ export const rotation: Malformed[] = [
     ],
   },
   {
+    name: "a counter that cannot be read where its listener runs, in each environment",
+    files: change(
+      system,
+      "    kind: hmac\n",
+      "    kind: hmac\n    idle: { metric: used_total }\n    per-environment: { local: { idle: none } }\n",
+    ),
+    expected: [
+      "systems/shop.yaml:18:5: secrets.signing.idle is a counter, used_total, which cannot be read at worker in production: write observe: { instances: [URL], metrics: PATH } there, or another source for this environment: sinks, audit or none",
+    ],
+  },
+  {
+    name: "a counter of a service that nobody can look at",
+    files: (files) =>
+      change(
+        system,
+        "    reload: watch\n",
+        "    reload: watch\n    observe: none\n",
+      )(change(system, "    kind: hmac\n", "    kind: hmac\n    idle: { metric: used_total }\n")(files)),
+    expected: ["local", "production"].map(
+      (environment) =>
+        `systems/shop.yaml:19:5: secrets.signing.idle is a counter, used_total, which cannot be read at worker in ${environment}: write observe: { instances: [URL], metrics: PATH } there, or another source for this environment: sinks, audit or none`,
+    ),
+  },
+  {
+    name: "NATS users of a server that shows nobody who is connected",
+    files: change(
+      system,
+      "  openai:\n",
+      "  nats:\n    class: critical\n    kind: nats\n    rotate: { every: 30d }\n    idle: provider\n    nats: { servers: [nats://127.0.0.1:4222], users-file: u.conf, pid-file: n.pid }\n  openai:\n",
+    ),
+    expected: ["local", "production"].map(
+      (environment) =>
+        `systems/shop.yaml:27:5: secrets.nats.nats.monitor is missing in ${environment}: it alone shows who still uses the old user; write its URL, or idle: none`,
+    ),
+  },
+  {
+    name: "the last use of keys whose provider does not tell it",
+    files: (files) =>
+      change(
+        system,
+        "    rotate: { by: hand, every: 90d }\n",
+        "    rotate: { by: machine, every: 90d }\n    idle: provider\n",
+      )(change("organization.yaml", "api: false,", "api: true, adapter: bybit,")(files)),
+    expected: [
+      "systems/shop.yaml:27:11: secrets.openai.idle cannot be seen: openai does not say when a key was last used; write none",
+    ],
+  },
+  {
+    name: "a probe that is not asked of a service in one environment (R46)",
+    files: (files) =>
+      change(
+        system,
+        "    reload: watch\n",
+        '    reload: watch\n    observe: none\n    per-environment: { production: { observe: { instances: ["http://worker:80"] } } }\n',
+      )(
+        change(
+          system,
+          "api: { runs-on: compose, user: 1000, reload: restart }",
+          "api: { runs-on: compose, user: 1000, reload: restart, observe: { log: /var/log/api.log }, per-environment: { production: { observe: none } } }",
+        )(change(system, "    kind: hmac\n", "    kind: hmac\n    probe: { http: /health }\n")(files)),
+      ),
+    expected: [
+      "systems/shop.yaml:20:5: secrets.signing.probe is not asked of api in local: write observe: { instances: [URL] } there, or observe: none where nobody can look at it (R46)",
+    ],
+  },
+  {
+    name: "a line of a log that nothing says where it is, of a database's user (R46)",
+    files: change(
+      system,
+      "        as: { DB_PASSWORD_FILE: password }\n",
+      "        as: { DB_PASSWORD_FILE: password }\n        probe: { log: Orders connected }\n",
+    ),
+    expected: ["local", "production"].map(
+      (environment) =>
+        `systems/shop.yaml:41:9: databases.orders.users.api.probe is not asked of api in ${environment}: write observe: { log: PATH } there, or observe: none where nobody can look at it (R46)`,
+    ),
+  },
+  {
+    name: "a password that a machine rotates, and nobody among its consumers checks (R27)",
+    files: change(
+      system,
+      "  openai:\n",
+      "  cache:\n    class: sensitive\n    kind: password\n    rotate: { every: 90d }\n    consumers:\n      api: { as: { CACHE_PASSWORD: password } }\n  openai:\n",
+    ),
+    expected: [
+      "systems/shop.yaml:26:5: secrets.cache.consumers has nobody who checks this password: name the server that does, with role: listener, as a service that takes it up from its file or variable, or write rotate: { by: hand }",
+    ],
+  },
+  {
+    name: "a store's root user without the store, and without any consumer (R27)",
+    files: change(
+      system,
+      "  openai:\n",
+      "  store:\n    class: sensitive\n    kind: s3\n    rotate: { on-compromise: true }\n  openai:\n",
+    ),
+    expected: [
+      "systems/shop.yaml:22:3: secrets.store.consumers has nobody who checks this s3: name the server that does, with role: listener, as a service that takes it up from its file or variable, or write rotate: { by: hand }",
+    ],
+  },
+  {
     name: "ciphertext in a database that is not there",
     files: change(
       system,

@@ -62,7 +62,7 @@ export const valid: [string, Change][] = [
     set(system(""), "secrets", (secrets, draw) => {
       const kinds: Data[] = [
         { kind: "token", rotate: { every: `${1 + draw(180)}d` } },
-        { kind: "password", rotate: { every: `${1 + draw(365)}d` } },
+        { kind: "password", rotate: { by: "hand", every: `${1 + draw(365)}d` } },
         { kind: "api-key", rotate: { by: "hand", every: `${1 + draw(52)}w` }, fields: ["key", "other"] },
         { kind: "fernet", rotate: { every: `${31 + draw(59)}d`, overlap: "30d" } },
         { kind: "jwt", rotate: { "on-compromise": true }, impact: "Logs everyone out" },

@@ -246,6 +246,6 @@ const everywhere: [SecretKind, string, Role[], Works][] = [
         ),
     ),
   ],
-  ["password", "titan/grafana-admin", ["reader"], async () => {}],
+  ["password", "soma/redis", ["listener", "reader"], async () => {}],
   ["api-key", "titan/binance", ["reader", "reader"], async () => {}],
 ];

@@ -28,7 +28,7 @@ const declared: [SecretKind, string, Rotator][] = [
   ["hmac", "titan/hmac", hmac],
   ["token", "soma/auth-internal-token", token],
   ["jwt", "solo/secret-key", jwt],
-  ["password", "titan/grafana-admin", password],
+  ["password", "soma/redis", password],
   ["fernet", "soma/crypto-fernet", fernet],
 ];
 let count = 0;

@@ -113,6 +113,20 @@ test("the plan tells who gets what in which order, and exactly who restarts how 
   assert.deepEqual(plan.skipped, []);
 });
 
+test("the plan of a password says that its server refuses its clients until they have restarted (R27, R49)", async () => {
+  const consumers = [consumer("api", "reader", ["password"]), consumer("redis", "listener", ["password"])];
+  const password: Secret = { ...secret, kind: "password", fields: ["password"], consumers };
+  const said = async (more: Partial<Secret>, reason: "first" | "scheduled" = "scheduled") =>
+    (await planRotation(model, { ...password, ...more }, { reason, now })).meanwhile;
+  const refused =
+    "once it has restarted with the new value, titan/redis refuses the old one: titan/api is refused until it has restarted too; all of them follow at once";
+  assert.equal(await said({}), refused);
+  assert.equal(await said({ kind: "s3" }), refused);
+  assert.equal(await said({ kind: "s3", provider: { name: "aws", api: true } }), undefined);
+  assert.equal(await said({}, "first"), undefined);
+  assert.equal(await said({ consumers: consumers.slice(0, 1) }), undefined);
+});
+
 test("the plan of a compromise has no overlap and says what it leaves out (R21)", async () => {
   const plan = await planRotation(model, secret, { reason: "compromise", now });
   assert.deepEqual(plan.times, {

@@ -73,6 +73,18 @@ test("error rates that rise after the switch roll back, signers first and listen
   );
 });
 
+test("a password with one value goes back to who checks it first: its clients would not come up before that (R27)", async (t) => {
+  const demo = await bench.demo(t, "password", ["signer", "listener", "reader"]);
+  const old = await demo.fields();
+  demo.world.errorsRise = true;
+  await assertBack(demo, await demo.rotate(), old);
+  const reloads = demo.world.events.filter((event) => event.startsWith("reload"));
+  assert.deepEqual(
+    reloads.map((event) => event.split("/")[1]),
+    [...["listener-2", "reader-3", "signer-1"], ...["listener-2", "signer-1", "reader-3"]],
+  );
+});
+
 test("where nothing that counts errors answers before, it is waited for, then told: no rotation passes for watched (R48)", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
   const counting = demo.subject.watch;

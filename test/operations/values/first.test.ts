@@ -94,7 +94,6 @@ test("the rotation role's policy suffices to make and deliver every first value 
     "soma/auth-internal-token",
     "soma/crypto-fernet",
     "soma/redis",
-    "titan/grafana-admin",
     "titan/hmac",
     "titan/nats",
     "trading-bot/alert-token",
