@@ -20,6 +20,7 @@ export function planText(row: PlannedRow): string[] {
     `ends not before ${earliestEnd.toISOString()}`,
     idle(plan.idle),
     ...plan.unobservable.map((what) => `cannot be seen: ${what}`),
+    ...plan.unprobed.map((what) => `would not be probed: ${what}`),
     ...plan.skipped.map((what) => `left out: ${what}`),
   ];
   return [`${secret}: would rotate (${plan.reason}).`, ...lines.map((line) => `  ${line}`)];
@@ -30,9 +31,15 @@ function gates({ blackout, evidence }: Extract<PlannedRow, { does: "begins" }> |
   return [
     ...(blackout === undefined ? [] : [`not before ${blackout.until}: ${blackout.reason}`]),
     ...(evidence?.state === "refused" ? [`would be refused: ${evidence.why}`] : []),
-    ...(evidence?.state === "shown" ? [`shown by rotation ${evidence.rotation}`] : []),
+    ...(evidence?.state === "shown" ? [shownBy(evidence)] : []),
     ...(evidence?.state === "not needed" ? [evidence.why] : []),
   ];
+}
+
+function shownBy({ rotation, notProbed }: { rotation: string; notProbed: string[] }): string {
+  const but =
+    notProbed.length === 0 ? "" : `, which nobody could probe at ${notProbed.join(", ")} (observe: none)`;
+  return `shown by rotation ${rotation}${but}`;
 }
 
 /** The plan of one encryption key's rotation, for people. */

@@ -54,13 +54,13 @@ async function status(invocation: Invocation): Promise<Result> {
     const width = Math.max(0, ...rows.map(({ standing }) => standing.secret.length));
     const lines = rows.flatMap((row) => [
       line(row, width),
-      ...(details ? historyOf(row.journal).map(pastText) : []),
+      ...(details ? [...notesOf(row.journal), ...historyOf(row.journal).map(pastText)] : []),
     ]);
     const asJson = ({ standing, journal, version, more }: Row) => ({
       ...standing,
       version,
       ...more,
-      ...(standing.step !== undefined && open(journal)),
+      ...(standing.step === undefined ? { notes: journal?.notes ?? [] } : open(journal)),
       history: historyOf(journal),
     });
     return {
@@ -99,6 +99,11 @@ function keyRow({ key, standing, versions, journal }: KeyStatus): Row {
 function open(journal: Journal | undefined): Record<string, unknown> {
   const { id, owner, attempt, skipped, notes } = journal ?? {};
   return { rotation: id, owner, attempt, skipped, notes };
+}
+
+/** What was accepted unseen in the last rotation, such as a probe that could not be asked. */
+function notesOf(journal: Journal | undefined): string[] {
+  return (journal?.notes ?? []).map((note) => `  note: ${note}`);
 }
 
 /** One secret of this name, among those that a command takes. */

@@ -23,6 +23,8 @@ export interface Evidence {
   outcome: "done" | "rolled-back";
   /** What counts errors of its consumers did not answer: that it went well was not seen. */
   notWatched?: boolean | undefined;
+  /** Consumers of which a declared probe was not asked; `acknowledged` where that environment's catalogue says so (R46). */
+  notProbed?: { consumer: string; acknowledged: boolean }[] | undefined;
   /** Why it rotated in the end: a compromise and a leaver watch nothing. */
   reason: Reason;
   startedAt: string;
@@ -49,6 +51,7 @@ export const SealedEvidence = z.strictObject({
     version: z.int(),
     outcome: z.enum(["done", "rolled-back"]),
     notWatched: z.optional(z.boolean()),
+    notProbed: z.optional(z.array(z.strictObject({ consumer: z.string(), acknowledged: z.boolean() }))),
     reason: z.enum(["first", "scheduled", "compromise", "leaver"]),
     startedAt: moment,
     healthyFrom: moment,
@@ -65,7 +68,7 @@ export function evidenceOf(
   journal: Journal,
   context: { environment: string; secret: Pick<Secret, "id">; commit: string; lasts: Seconds; by: string },
 ): Evidence | undefined {
-  const { state, reason, since, switchedAt, startedAt, id, to, final, from, notWatched } = journal;
+  const { state, reason, since, switchedAt, startedAt, id, to, final, from, notWatched, notProbed } = journal;
   if (state !== "done" && state !== "rolled-back") return undefined;
   const isDone = state === "done";
   return {
@@ -77,6 +80,7 @@ export function evidenceOf(
     version: final ?? to ?? from,
     outcome: state,
     ...(notWatched === true && { notWatched }),
+    ...(notProbed !== undefined && notProbed.length > 0 && { notProbed }),
     reason,
     startedAt,
     healthyFrom: isDone ? (switchedAt ?? since) : since,
@@ -156,6 +160,15 @@ export function refusal(
       "unhealthy",
       `${environment} did not watch its rotation ${evidence.rotation}: nothing that counts errors answered before it`,
       `see that what observe: names answers there, or rotate where Vault's audit file can be read, then ${again}`,
+    );
+  }
+  const unasked = (evidence.notProbed ?? []).filter(({ acknowledged }) => !acknowledged);
+  if (unasked.length > 0) {
+    const who = unasked.map(({ consumer }) => consumer).join(", ");
+    return refuse(
+      "unhealthy",
+      `${environment} did not probe ${who} in its rotation ${evidence.rotation}, as the catalogue asks`,
+      `${again} on the services' host (with --root /), or say observe: none of what nobody can look at`,
     );
   }
   if (isShort(evidence.reason)) {

@@ -53,9 +53,13 @@ async function planned(runner: Runner, status: Status, wanted: Wanted, now: Date
     return { secret: secret.id, does: "goes on", at: state, ...(waiting !== undefined && { waiting }) };
   }
   const reason = version === 0 ? "first" : asked;
-  const { sinks, probes } = await subjectOf(runner, secret);
+  const { sinks, probes, unprobed } = await subjectOf(runner, secret);
   const destroys = runner.destroysOld === true && { destroysOld: true };
-  const plan = await planRotation(runner.model, secret, { reason, now, sinks, probes, ...destroys });
+  const plan = await planRotation(runner.model, secret, {
+    ...{ reason, now, sinks, probes },
+    ...(unprobed !== undefined && { unprobed }),
+    ...destroys,
+  });
   const blackout = isHastened ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
   const evidence = await evidenceFor(runner, askingOf(status), reason);
   return {

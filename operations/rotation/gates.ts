@@ -11,7 +11,7 @@ import { type Runner, subjectOf } from "./runner.ts";
 
 /** Whether the environment before lets a rotation begin here (R25). */
 export type Evidenced =
-  | { state: "shown"; rotation: string }
+  | { state: "shown"; rotation: string; notProbed: string[] }
   | { state: "not needed"; why: string }
   | { state: "refused"; case: RefusalCase | undefined; why: string };
 
@@ -48,8 +48,8 @@ export async function evidenceFor(
     const now = (await vaultClock(vault)).now();
     const healthyFor = model.rotation.watch;
     const expected = { commit: commit ?? "none", healthyFor, now, ...(last && { last }) };
-    const { rotation } = await requireEvidence({ vault, promotion, subject }, expected);
-    return { state: "shown", rotation };
+    const { rotation, notProbed = [] } = await requireEvidence({ vault, promotion, subject }, expected);
+    return { state: "shown", rotation, notProbed: notProbed.map(({ consumer }) => consumer) };
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error;
     return { state: "refused", case: error.case, why: error.message };

@@ -58,6 +58,7 @@ const shape = z.looseObject({
   overVersion: z.optional(z.number()),
   baseline: z.optional(z.record(z.string(), z.number())),
   notWatched: z.optional(z.boolean()),
+  notProbed: z.optional(z.array(z.object({ consumer: z.string(), acknowledged: z.boolean() }))),
   failure: z.optional(z.string()),
   fingerprints: z.optional(texts),
   history: z.array(past),

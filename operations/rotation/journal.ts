@@ -80,6 +80,8 @@ export interface Journal {
   baseline?: Record<string, number>;
   /** Nothing that counts errors answered before it: whether errors rose is not known, and evidence says so (R48). */
   notWatched?: boolean;
+  /** Consumers of which a declared probe was not asked; `acknowledged` where the catalogue says so (R46). */
+  notProbed?: { consumer: string; acknowledged: boolean }[];
   /** Why it was rolled back. */
   failure?: string;
   /** Keyed hashes of the new version's fields. */

@@ -10,6 +10,14 @@ export interface ConsumerProbe {
   check(signal: AbortSignal): Promise<void>;
 }
 
+/** A declared probe that is not asked of a consumer. */
+export interface Unprobed {
+  /** In words, with what is not asked. */
+  why: string;
+  /** The catalogue says so (`observe: none`); otherwise it is asked from another machine, or nowhere. */
+  acknowledged: boolean;
+}
+
 /** Error and authentication-failure counters (R48). */
 export interface Watch {
   /**

@@ -3,7 +3,7 @@ import type { Consumer, Model, Secret, Service } from "../../model/model.ts";
 import type { Sink } from "../delivery/sink.ts";
 import { type Moment, orderAt, phaseAt } from "../values/phases.ts";
 import { pairNames } from "../values/shape.ts";
-import type { ConsumerProbe } from "./observer.ts";
+import type { ConsumerProbe, Unprobed } from "./observer.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
 import { settlesOf } from "./settles.ts";
@@ -49,6 +49,8 @@ export interface RotationPlan {
   idle: Secret["idle"] | { source: "census" };
   /** Consumer and place of which nobody can say what they run, why, and how long each is given to run something new. */
   unobservable: string[];
+  /** Which declared probes would not be asked from here, and why (R46). */
+  unprobed: string[];
   /** What the short path leaves out. */
   skipped: string[];
 }
@@ -61,13 +63,14 @@ export interface PlanOptions {
   /** Looked at, never written. */
   sinks?(consumer: Consumer): Sink[];
   probes?(consumer: Consumer): ConsumerProbe[];
+  unprobed?(consumer: Consumer): Unprobed | undefined;
 }
 
 /** The dry run of a rotation. Reads no value, and nothing of Vault; sinks are only asked whether they can be seen. */
 export async function planRotation(
   model: Pick<Model, "services" | "rotation">,
   secret: Secret,
-  { reason, destroysOld = false, now, sinks = () => [], probes = () => [] }: PlanOptions,
+  { reason, destroysOld = false, now, sinks = () => [], probes = () => [], unprobed }: PlanOptions,
 ): Promise<RotationPlan> {
   const short = isShort(reason);
   const deliveries = (["listeners", "signers", "revocation"] as const).flatMap((moment) =>
@@ -104,6 +107,7 @@ export async function planRotation(
     unobservable: unseen.map(
       ({ place, why, settles }) => `${place}: ${why}; it has ${settles} s to take up a new one`,
     ),
+    unprobed: secret.consumers.flatMap((consumer) => unprobed?.(consumer)?.why ?? []),
     skipped: short ? skipped(secret, model.rotation.watch, destroysOld) : [],
   };
 }

@@ -3,7 +3,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import type { Secret, Service } from "../../model/model.ts";
 import { endOf, type LogMark, logMark } from "../delivery/log-mark.ts";
 import { linesSince } from "./log-lines.ts";
-import type { ConsumerProbe } from "./observer.ts";
+import type { ConsumerProbe, Unprobed } from "./observer.ts";
 import { ProbeError, TargetUnavailableError } from "./rotator.ts";
 
 export interface ProbeOptions {
@@ -38,20 +38,27 @@ export function probesOf(
   return [new LogProbe(probe.log, onHost(log, options), () => logMark(options.runs, service.id))];
 }
 
-/** Why a service cannot be probed here for a secret that asks for it; undefined where it can, or needs none. */
+/**
+ * Why a service cannot be probed here for a secret that asks for it; undefined where it can, or needs none. Whoever leaves
+ * a probe out tells it (R46).
+ */
 export function unprobed(
   { probe }: Pick<Secret, "probe">,
-  { id, observe }: Service,
+  { id, observe, unobserved }: Service,
   { root }: Pick<ProbeOptions, "root">,
-): string | undefined {
+): Unprobed | undefined {
   if (probe === undefined || "command" in probe) return undefined;
+  if ("http" in probe && URL.canParse(probe.http)) return undefined;
+  const left = "http" in probe ? `${probe.http} is not asked` : `"${probe.log}" is not looked for`;
+  if (unobserved === true)
+    return { why: `${id} is not looked at (observe: none): ${left}`, acknowledged: true };
+  const because = (why: string): Unprobed => ({ why: `${why}: ${left}`, acknowledged: false });
   if ("http" in probe) {
-    return URL.canParse(probe.http) || (observe?.instances.length ?? 0) > 0
-      ? undefined
-      : `${id} has no observe.instances in this environment: ${probe.http} is not asked`;
+    const isThere = (observe?.instances.length ?? 0) > 0;
+    return isThere ? undefined : because(`${id} has no observe.instances in this environment`);
   }
-  if (observe?.log === undefined) return `${id} has no observe.log: "${probe.log}" is not looked for`;
-  return root === undefined ? `the log of ${id} is not on this machine` : undefined;
+  if (observe?.log === undefined) return because(`${id} has no observe.log`);
+  return root === undefined ? because(`the log of ${id} is not on this machine`) : undefined;
 }
 
 function endpointsOf(http: string, { observe }: Service): string[] {

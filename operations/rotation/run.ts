@@ -10,7 +10,7 @@ import type { Clock } from "./clock.ts";
 import { fencedReach, fencedVault } from "./fence.ts";
 import type { Journal, State } from "./journal.ts";
 import type { Changes, Lease } from "./lease.ts";
-import type { ConsumerProbe, Watch } from "./observer.ts";
+import type { ConsumerProbe, Unprobed, Watch } from "./observer.ts";
 import type { Backoff } from "./retry.ts";
 import type { Reach, Reason, Rotator, RotatorContext } from "./rotator.ts";
 
@@ -44,6 +44,8 @@ export interface Subject {
   /** Where a consumer reads its values; empty where it reads Vault itself. */
   sinks(consumer: Consumer): Sink[];
   probes(consumer: Consumer): ConsumerProbe[];
+  /** Why the probe that the catalogue declares is not asked of a consumer. */
+  unprobed?(consumer: Consumer): Unprobed | undefined;
   /** None: nothing is watched, and the journal says so. */
   watch?: Watch;
 }

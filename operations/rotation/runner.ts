@@ -5,7 +5,7 @@ import type { Report } from "../progress.ts";
 import { type Clock, vaultClock } from "./clock.ts";
 import { databaseReach } from "./connect.ts";
 import { errorSourcesOf } from "./error-sources.ts";
-import { probesOf } from "./probes.ts";
+import { probesOf, unprobed as unprobedOf } from "./probes.ts";
 import type { Reach } from "./rotator.ts";
 import { rotatorOf } from "./rotators/index.ts";
 import type { Subject } from "./run.ts";
@@ -64,9 +64,14 @@ export async function subjectOf(runner: Runner, secret: Secret): Promise<Subject
     const service = services.get(consumer.id);
     return service === undefined ? [] : probesOf(secret, service, options);
   };
+  const unprobed = (consumer: Consumer) => {
+    const service = services.get(consumer.id);
+    return service && unprobedOf(secret, service, options);
+  };
   const watch = watchOf(model, secret, options);
   const rotator = await rotatorOf(secret);
-  return { vault, model, secret, rotator, reach, sinks, probes, ...(watch !== undefined && { watch }) };
+  const own = { vault, model, secret, rotator, reach };
+  return { ...own, sinks, probes, unprobed, ...(watch !== undefined && { watch }) };
 }
 
 /** Seconds for which errors are counted before anything is delivered, at most. */

@@ -4,6 +4,7 @@ import { type Running, type Sink, StaleBundleError } from "../../delivery/sink.t
 import { deliverTo, hasArrived } from "../../values/deliver.ts";
 import { ConflictError } from "../../values/kv.ts";
 import { fieldsAt, type Moment, orderAt, type Phase, phaseAt } from "../../values/phases.ts";
+import type { Unprobed } from "../observer.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
@@ -223,17 +224,21 @@ export async function passes(run: Run, end: Date, wait: string): Promise<Turn | 
 }
 
 /**
- * Asks each probe of each consumer; one that fails is asked again for a while, because services take their time.
+ * Asks each probe of each consumer; one that fails is asked again for a while, because services take their time. One that
+ * is declared and cannot be asked is noted, and evidence says so.
  * @throws ProbeError
  */
 export async function probeAll(run: Run, consumers: Consumer[]): Promise<void> {
   const { clock, signal, patience } = run;
   for (const consumer of consumers) {
+    const left = run.unprobed?.(consumer);
+    if (left !== undefined) leaveUnprobed(run, consumer, left);
     for (const probe of run.probes(consumer)) {
       const end = clock.now().getTime() + patience.probe;
       for (let pause = patience.poll.first; ; pause = Math.min(pause * 2, patience.poll.longest)) {
         try {
           await run.act(() => probe.check(signal));
+          isProbed(run, consumer);
           break;
         } catch (error) {
           if (!(error instanceof ProbeError)) throw error;
@@ -245,4 +250,16 @@ export async function probeAll(run: Run, consumers: Consumer[]): Promise<void> {
       }
     }
   }
+}
+
+function leaveUnprobed(run: Run, { id: consumer }: Consumer, { why, acknowledged }: Unprobed): void {
+  run.note(`not probed: ${why}`);
+  const others = (run.journal.notProbed ?? []).filter((one) => one.consumer !== consumer);
+  run.change({ notProbed: [...others, { consumer, acknowledged }] });
+}
+
+/** What an earlier runner could not ask was asked now. */
+function isProbed({ journal, change }: Run, { id }: Consumer): void {
+  if (journal.notProbed === undefined) return;
+  change({ notProbed: journal.notProbed.filter(({ consumer }) => consumer !== id) });
 }

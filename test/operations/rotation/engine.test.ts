@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import type { Consumer } from "../../../model/model.ts";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
 import { JournalError } from "../../../operations/rotation/journal-store.ts";
+import type { Subject } from "../../../operations/rotation/run.ts";
 import { ensureFirstValues } from "../../../operations/values/first.ts";
 import { auditLog, openBench, type RotationBench } from "./bench.ts";
 import { later } from "./crash.ts";
@@ -228,6 +229,18 @@ test("a consumer that cannot be seen is accepted, and said so", async (t) => {
   ]);
   assert.equal(hidden.reloads, 2, "one for the new value, one for dropping the old one");
   assert.deepEqual(world.violations, []);
+});
+
+test("a declared probe that cannot be asked is noted and kept for evidence; once it is asked, nothing is missing (R26, R46)", async (t) => {
+  const { rotate, journal } = await bench.demo(t, "hmac", ["signer", "listener"]);
+  const left: Subject["unprobed"] = ({ id }) =>
+    id === "demo/listener-2" ? { why: `${id} is not looked at`, acknowledged: false } : undefined;
+  const outcome = await rotate({ unprobed: left, probes: () => [] });
+  assert.equal(outcome.state, "done");
+  assert.deepEqual(outcome.notes, ["not probed: demo/listener-2 is not looked at"]);
+  assert.deepEqual((await journal()).notProbed, [{ consumer: "demo/listener-2", acknowledged: false }]);
+  assert.deepEqual((await rotate()).notes, []);
+  assert.equal((await journal()).notProbed, undefined);
 });
 
 test("a consumer that cannot be seen is not reloaded again by each run that waits for another one", async (t) => {

@@ -113,6 +113,16 @@ test("the plan tells who gets what in which order, and exactly who restarts how 
   assert.deepEqual(plan.skipped, []);
 });
 
+test("the plan names each declared probe that would not be asked (R46)", async () => {
+  const plan = await planRotation(model, secret, {
+    ...{ reason: "scheduled", now },
+    unprobed: ({ name, id }) =>
+      name === "brain" ? { why: `${id} is not looked at`, acknowledged: true } : undefined,
+  });
+  assert.deepEqual(plan.unprobed, ["titan/brain is not looked at"]);
+  assert.deepEqual((await planRotation(model, secret, { reason: "scheduled", now })).unprobed, []);
+});
+
 test("the plan of a password says that its server refuses its clients until they have restarted (R27, R49)", async () => {
   const consumers = [consumer("api", "reader", ["password"]), consumer("redis", "listener", ["password"])];
   const password: Secret = { ...secret, kind: "password", fields: ["password"], consumers };

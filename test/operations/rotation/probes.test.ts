@@ -235,9 +235,25 @@ describe("a service that cannot be looked at", () => {
   ] as [string, NonNullable<Secret["probe"]>, Service, { root?: string }, RegExp][]) {
     test(`${name} has no probe, and there are words for it`, () => {
       assert.deepEqual(probes(probe, service, options), []);
-      assert.match(unprobed({ probe }, service, options) ?? "", why);
+      const left = unprobed({ probe }, service, options);
+      assert.match(left?.why ?? "", why);
+      assert.equal(left?.acknowledged, false);
     });
   }
+
+  test("of a service that nobody can look at is an acknowledged gap, and is told", () => {
+    const { observe: _, ...api } = serviceOf("api", []);
+    const blind: Service = { ...api, unobserved: true };
+    assert.deepEqual(unprobed({ probe: { http: "/health" } }, blind, { root: "/" }), {
+      why: `${api.id} is not looked at (observe: none): /health is not asked`,
+      acknowledged: true,
+    });
+    assert.deepEqual(unprobed({ probe: { log: "Ready" } }, blind, { root: "/" }), {
+      why: `${api.id} is not looked at (observe: none): "Ready" is not looked for`,
+      acknowledged: true,
+    });
+    assert.equal(unprobed({ probe: { command: ["true"] } }, blind, { root: "/" }), undefined);
+  });
 
   test("that needs no probe has none, and needs no words", () => {
     assert.deepEqual(probesOf({}, serviceOf("api", []), { fetch, runs: "" }), []);

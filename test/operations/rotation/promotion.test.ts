@@ -121,6 +121,16 @@ suite("R25: which evidence lets the next environment follow", () => {
     assert.equal(shown({ notWatched: true })?.notWatched, true);
     assert.equal(refused(shown({ notWatched: true })), "unhealthy");
   });
+  test("one of a rotation that left a declared probe out is refused, unless the catalogue says so there (R46)", () => {
+    const left = (acknowledged: boolean) => shown({ notProbed: [{ consumer: "titan/brain", acknowledged }] });
+    assert.deepEqual(left(false).notProbed, [{ consumer: "titan/brain", acknowledged: false }]);
+    assert.equal(refused(left(false)), "unhealthy");
+    assert.match(
+      refusal(left(false), true, expected)?.why ?? "",
+      /^staging did not probe titan\/brain in its rotation rotation-1, as the catalogue asks; .*--root \/.*observe: none/,
+    );
+    assert.equal(refused(left(true)), undefined);
+  });
   test("one that has not been in force there for as long as is watched here is refused", () => {
     const young = { startedAt: ago(400_000), switchedAt: ago(299_000), since: ago(200_000) };
     assert.equal(refused(shown(young)), "unhealthy");
