@@ -78,7 +78,7 @@ export const ownerOneRepository: StackRule = {
 export const platformOneEnvironment: StackRule = {
   name: "platform-one-environment",
   sentence:
-    "The platform's workflows run in one GitHub environment with reviewers, from the same branches, in Vault and in AWS.",
+    "The platform's workflows run in one GitHub environment with reviewers, those by the clock in their own beside it, from the same branches, in Vault and in AWS.",
   severity: "critical",
   fix: "Bind environment, and the subject, to the environment's own GitHub environment, and ref to its branches.",
   controls: [
@@ -90,12 +90,16 @@ export const platformOneEnvironment: StackRule = {
   ],
   *judgeStack(resources) {
     const jobs = [...jobsOfVault(resources), ...jobsOfAws(resources)];
-    const [environment, branches] = [most(jobs, "environment"), most(jobs, "branches")];
+    const [reviewed, branches] = [most(jobs, "reviewed"), most(jobs, "branches")];
     for (const { urn, ...own } of jobs) {
+      const environment = `${reviewed}${own.suffix}`;
       if (own.environment === "preview")
         yield { urn, message: "it is of preview, where code runs that nobody has merged" };
       else if (own.environment !== environment)
-        yield { urn, message: `its environment is ${own.environment}, that of the others ${environment}` };
+        yield {
+          urn,
+          message: `its environment is ${own.environment}, where that of the others asks for ${environment}`,
+        };
       if (own.branches !== branches)
         yield { urn, message: `its branches are ${own.branches}, those of the others ${branches}` };
       if (own.files !== own.branches)
@@ -108,13 +112,17 @@ export const platformOneEnvironment: StackRule = {
 interface Job {
   urn: string;
   environment: string;
+  /** What the name of its workflow adds to that of the environment with reviewers: `-drift`, `-rotate` or nothing. */
+  suffix: string;
+  /** The environment without it. */
+  reviewed: string;
   branches: string;
   /** The branches that its workflow's file may be of. */
   files: string;
 }
 
 /** What most of them say is right. */
-function most(jobs: readonly Job[], what: "environment" | "branches"): string | undefined {
+function most(jobs: readonly Job[], what: "reviewed" | "branches"): string | undefined {
   const times = [...Map.groupBy(jobs, (job) => job[what])];
   return times.sort(([, one], [, other]) => other.length - one.length)[0]?.[0];
 }
@@ -122,18 +130,37 @@ function most(jobs: readonly Job[], what: "environment" | "branches"): string | 
 const listed = (values: readonly string[]) => [...new Set(values)].sort().join(", ");
 const branchOf = (workflow: string) => workflow.split("@")[1] ?? "";
 
+/** No person waits for what runs by the clock, so it runs where none is asked. */
+const byTheClock = /\/(drift|rotate)\.yml@/;
+
+function jobOf(
+  urn: string,
+  said: { environment: string; branches: readonly string[]; workflows: readonly string[] },
+): Job {
+  const { environment, workflows } = said;
+  const [, workflow] = byTheClock.exec(workflows[0] ?? "") ?? [];
+  const suffix = workflow === undefined ? "" : `-${workflow}`;
+  return {
+    ...{ urn, environment, suffix },
+    reviewed: environment.endsWith(suffix)
+      ? environment.slice(0, environment.length - suffix.length)
+      : environment,
+    branches: listed(said.branches),
+    files: listed(workflows.map(branchOf)),
+  };
+}
+
 /** Who asks here what stayed healthy is of the environment that comes after. */
 function jobsOfVault(resources: readonly Resource[]): Job[] {
   return ofType(resources, vault.jwtRole)
     .filter((role) => /^keyplane\.[a-z]+$/.test(nameOf(role)))
     .map((role) => {
       const { environment, ref } = record(role.props.boundClaims);
-      return {
-        urn: role.urn,
+      return jobOf(role.urn, {
         environment: text(environment) ?? "",
-        branches: listed((text(ref) ?? "").split(",")),
-        files: listed(workflowsOf(role).map(branchOf)),
-      };
+        branches: (text(ref) ?? "").split(","),
+        workflows: workflowsOf(role),
+      });
     });
 }
 
@@ -142,12 +169,13 @@ function jobsOfAws(resources: readonly Resource[]): Job[] {
     statements(type, props).flatMap((statement) => {
       const claim = (name: string) =>
         demanded(statement, `token.actions.githubusercontent.com:${name}`, "stringequals");
-      return (claim("sub") ?? []).map((subject) => ({
-        urn,
-        environment: subject.split(":environment:")[1] ?? "",
-        branches: listed(claim("ref") ?? []),
-        files: listed((claim("job_workflow_ref") ?? []).map(branchOf)),
-      }));
+      return (claim("sub") ?? []).map((subject) =>
+        jobOf(urn, {
+          environment: subject.split(":environment:")[1] ?? "",
+          branches: claim("ref") ?? [],
+          workflows: claim("job_workflow_ref") ?? [],
+        }),
+      );
     }),
   );
 }

@@ -80,8 +80,16 @@ suite(`platform-one-environment: ${platform.platformOneEnvironment.sentence}`, (
     ]));
   test("refuses a login in Vault from another GitHub environment than the others", () =>
     assert.deepEqual(login({ "boundClaims.environment": "staging" }), [
-      "its environment is staging, that of the others production",
+      "its environment is staging, where that of the others asks for production-rotate",
     ]));
+  test("refuses what runs by the clock where people are asked, and the clock's environment for what they are asked for", () => {
+    assert.deepEqual(login({ "boundClaims.environment": "production" }), [
+      "its environment is production, where that of the others asks for production-rotate",
+    ]);
+    assert.deepEqual(trust(":environment:production", ":environment:production-rotate"), [
+      "its environment is production-rotate, where that of the others asks for production",
+    ]);
+  });
   test("refuses a login in Vault from one branch more", () =>
     assert.deepEqual(
       login({
