@@ -142,6 +142,7 @@ class MetricSource implements ErrorSource {
  */
 class LinesSource implements ErrorSource {
   readonly name: string;
+  readonly isLocal = true;
   readonly #path: string;
   readonly #counts: (line: string) => boolean;
 
@@ -185,7 +186,7 @@ function unread(path: string, why: string, options?: ErrorOptions): TargetUnavai
 /** A log that lies on its service's host, where this machine is none. */
 function elsewhere(name: string): ErrorSource {
   const ask = () => Promise.reject(new TargetUnavailableError(`${name}: it is read on its host (--root /)`));
-  return { name, mark: ask, since: ask };
+  return { name, isLocal: true, mark: ask, since: ask };
 }
 
 const speaksOfErrors =

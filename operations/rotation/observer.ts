@@ -27,8 +27,12 @@ export interface Watch {
   baseline(signal: AbortSignal): Promise<Record<string, number>>;
   /** Names of the sources that did not answer then: by these nothing is judged. */
   unanswered(baseline: Record<string, number>): string[];
-  /** Compares the rates since `since` with those; `names` says in words what rose, by how much, where. */
+  /**
+   * Compares the rates since `since` with those; `names` says in words what rose, by how much, where.
+   * @throws TargetUnavailableError where what answered then cannot be asked from here any more
+   */
   judge(baseline: Record<string, number>, since: Date, signal: AbortSignal): Promise<Verdict>;
 }
 
-export type Verdict = { state: "ok" } | { state: "raised"; names: string[] };
+/** `silent`: these answered before and do not any more, while others do. */
+export type Verdict = { state: "ok" } | { state: "raised" | "silent"; names: string[] };

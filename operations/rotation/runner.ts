@@ -9,7 +9,7 @@ import { probesOf, unprobed as unprobedOf } from "./probes.ts";
 import type { Reach } from "./rotator.ts";
 import { rotatorOf } from "./rotators/index.ts";
 import type { Subject } from "./run.ts";
-import { ErrorWatch } from "./watch.ts";
+import { ErrorWatch, windowOf } from "./watch.ts";
 
 /** What every rotation of a run shares. */
 export interface Runner {
@@ -74,9 +74,6 @@ export async function subjectOf(runner: Runner, secret: Secret): Promise<Subject
   return { ...own, sinks, probes, unprobed, ...(watch !== undefined && { watch }) };
 }
 
-/** Seconds for which errors are counted before anything is delivered, at most. */
-const longestBaseline = 30;
-
 /** Counters of errors of a secret's consumers, where the catalogue names any (R48). */
 function watchOf(
   model: RotationModel,
@@ -87,8 +84,7 @@ function watchOf(
   const services = model.services.filter(({ id }) => ids.has(id));
   const file = model.vault.audit.find(({ type }) => type === "file")?.options.file_path;
   const sources = errorSourcesOf(model, services, { ...options, ...(file !== undefined && { audit: file }) });
-  const window = Math.min(model.rotation.watch, longestBaseline);
-  return sources.length === 0 ? undefined : new ErrorWatch(sources, { window });
+  return sources.length === 0 ? undefined : new ErrorWatch(sources, { window: windowOf(model.rotation) });
 }
 
 /** The real ways out to targets. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Seconds } from "../../model/duration.ts";
 import type { Verdict, Watch } from "./observer.ts";
 import { type Count, isRaised, rateOf } from "./raised-rate.ts";
 import { TargetUnavailableError } from "./rotator.ts";
@@ -7,6 +8,8 @@ import { TargetUnavailableError } from "./rotator.ts";
 export interface ErrorSource {
   /** For people, e.g. "auth failures of titan/titan-brain at http://10.0.0.1:8080". */
   readonly name: string;
+  /** One machine alone can ask it: elsewhere its silence says nothing of what it counts. */
+  readonly isLocal?: boolean;
   /** Where it stands now. */
   mark(signal: AbortSignal): Promise<Record<string, number>>;
   /** Errors since a mark, and the requests that they were among where it knows; else they are measured by time. */
@@ -21,13 +24,19 @@ export interface WatchOptions {
   wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** Errors are counted for half a minute before anything is delivered, at most. */
+export function windowOf({ watch }: { watch: Seconds }): Seconds {
+  return Math.min(watch, 30);
+}
+
 /** When the baseline ended, milliseconds since 1970. */
 const ended = "ended at";
 
 /**
  * Watches sources while a rotation goes on (R48). The baseline is their own: errors in a window before it. Afterwards two
  * spans are compared with it, as `isRaised` says: all since the baseline, and the last that is as long as it (as far as
- * this process has looked since the switch), in which a long quiet time hides nothing. A source that does not answer is not judged by.
+ * this process has looked since the switch), in which a long quiet time hides nothing. What does not answer before is not judged
+ * by; what answered then and is silent now is no sign of health: the service may not start any more.
  */
 export class ErrorWatch implements Watch {
   readonly #sources: ErrorSource[];
@@ -52,7 +61,7 @@ export class ErrorWatch implements Watch {
     if (this.#sources.length === 0) return {};
     const begun = this.#now();
     const marks = await this.#each((source) => source.mark(signal), signal);
-    if (marks.size === 0) throw this.#silent(this.#sources, "answers");
+    if (marks.size === 0) throw silent("nothing that counts errors answers", this.#sources);
     await this.#wait(this.#window * 1000, signal);
     const found: Record<string, number> = {};
     const results = await this.#each(async (source) => {
@@ -69,7 +78,8 @@ export class ErrorWatch implements Watch {
       found[`${name}: exposure`] = count.exposure;
       for (const [key, value] of Object.entries(result.mark)) found[`${name}: mark ${key}`] = value;
     }
-    if (this.unanswered(found).length === this.#sources.length) throw this.#silent(this.#sources, "answers");
+    if (this.unanswered(found).length === this.#sources.length)
+      throw silent("nothing that counts errors answers", this.#sources);
     return found;
   }
 
@@ -80,26 +90,23 @@ export class ErrorWatch implements Watch {
       .sort();
   }
 
-  #silent(sources: ErrorSource[], verb: string): TargetUnavailableError {
-    const names = sources.map(({ name }) => name).join(", ");
-    return new TargetUnavailableError(`nothing that counts errors ${verb}: ${names}`);
-  }
-
-  /** @throws TargetUnavailableError where none of the sources of the baseline answers any more */
+  /** @throws TargetUnavailableError where none of them answers any more, or what only another machine can ask */
   async judge(baseline: Record<string, number>, since: Date, signal: AbortSignal): Promise<Verdict> {
     const known = this.#sources.filter(({ name }) => baseline[`${name}: events`] !== undefined);
-    if (known.length === 0) return { state: "ok" };
-    const names: string[] = [];
-    const answered = await this.#each(async (source) => {
-      if (!known.includes(source)) return undefined;
-      const raised = await this.#raised(source, baseline, since, signal);
-      if (raised !== undefined) names.push(raised);
+    const raised: string[] = [];
+    const answers = await this.#each(async (source) => {
+      if (!known.includes(source)) return false;
+      const found = await this.#raised(source, baseline, since, signal);
+      if (found !== undefined) raised.push(found);
       return true;
     }, signal);
-    if (![...answered.values()].includes(true)) {
-      throw this.#silent(known, "answers any more");
-    }
-    return names.length === 0 ? { state: "ok" } : { state: "raised", names: names.sort() };
+    if (raised.length > 0) return { state: "raised", names: raised.sort() };
+    const mute = known.filter((source) => answers.get(source) !== true);
+    if (mute.length === 0) return { state: "ok" };
+    const gone = mute.filter(({ isLocal }) => isLocal !== true);
+    if (mute.length === known.length) throw silent("nothing that counts errors answers any more", mute);
+    if (gone.length === 0) throw silent("what counts errors cannot be read here any more", mute);
+    return { state: "silent", names: gone.map(({ name }) => name).sort() };
   }
 
   async #raised(
@@ -142,6 +149,10 @@ export class ErrorWatch implements Watch {
     }
     return found;
   }
+}
+
+function silent(what: string, sources: ErrorSource[]): TargetUnavailableError {
+  return new TargetUnavailableError(`${what}: ${sources.map(({ name }) => name).join(", ")}`);
 }
 
 function countOf({ events, requests }: { events: number; requests?: number }, seconds: number): Count {

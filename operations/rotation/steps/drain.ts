@@ -1,8 +1,11 @@
+import type { Seconds } from "../../../model/duration.ts";
 import type { Idleness } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
+import { after } from "../schedule.ts";
 import { again, passes } from "./consumer.ts";
 import { confirmSwitched } from "./deliver.ts";
 import { sinksIdle } from "./sinks-idle.ts";
+import { isWatched, raisedErrors, raisedSoFar, untilWindow } from "./watch.ts";
 
 /** Pieces of a migration after which it is said how much is left, where nothing gets less. */
 const piecesInVain = 3;
@@ -26,7 +29,13 @@ export async function migrate(run: Run): Promise<Turn> {
   }
 }
 
-/** The overlap has passed, everybody runs the new value, and the old one is seen to be unused. */
+/** Seconds after which error rates are looked at again meanwhile, by whoever runs then: `rotate --due`, every quarter of an hour. */
+const looks: Seconds = 10 * 60;
+
+/**
+ * The overlap has passed, everybody runs the new value, and the old one is seen to be unused. Error rates that rise until then
+ * still roll back, and are looked at once more directly before there is no way back (R48).
+ */
 export async function drain(run: Run): Promise<Turn> {
   const { journal, clock, secret } = run;
   const switched = Date.parse(journal.switchedAt ?? journal.since);
@@ -38,15 +47,27 @@ export async function drain(run: Run): Promise<Turn> {
     run.skip("the old value was not waited for to be unused: whoever still uses it is refused now");
     return { to: "revoke", text: "the short path does not wait until the old value is unused" };
   }
-  const lags =
-    (await passes(run, end, `both values are accepted until ${end.toISOString()}`)) ??
-    (await confirmSwitched(run));
+  const raised = await raisedSoFar(run);
+  if (raised !== undefined) return raised;
+  const wait = `both values are accepted until ${end.toISOString()}`;
+  if ((await passes(run, end, wait)) !== undefined) {
+    const look = after(clock.now(), looks);
+    return { wait, until: isWatched(run) && look < end ? look : end };
+  }
+  const lags = await confirmSwitched(run);
   if (lags !== undefined) return lags;
   const { current, next } = await run.versions();
   if (current === undefined) return { to: "done", text: "there is no old value" };
+  const from = clock.now();
+  const before = await raisedErrors(run);
+  if (before !== undefined) return before;
   const idleness = await run.act(() => run.rotator.idle(run.context, current, next));
   const isLeftToSinks = idleness.state === "unknown" && run.secret.idle?.source === "sinks";
-  return judged(run, isLeftToSinks ? await sinksIdle(run) : idleness);
+  const turn = judged(run, isLeftToSinks ? await sinksIdle(run) : idleness);
+  if (!("to" in turn) || !isWatched(run)) return turn;
+  if (await untilWindow(run, from))
+    return { wait: "somebody has asked for something else", until: clock.now() };
+  return (await raisedErrors(run)) ?? turn;
 }
 
 function judged(run: Run, idleness: Idleness): Turn {

@@ -1,4 +1,7 @@
+import { wasAsked } from "../journal.ts";
+import { TargetUnavailableError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
+import { windowOf } from "../watch.ts";
 
 /**
  * Compares error rates with those before, for as long as the catalogue says; one that rose rolls back (R48).
@@ -39,13 +42,60 @@ export async function watch(run: Run): Promise<Turn> {
   }
 }
 
-/** Rolls back where errors have risen since the baseline; not on the short path, which has none. */
+/**
+ * Rolls back where errors have risen since the baseline, or where what counted them is silent for as long as a consumer has to
+ * start; not on the short path, which has none. While the old value drains silence is waited for: a host may start again.
+ * @throws TargetUnavailableError where errors cannot be counted from here any more
+ */
 export async function raisedErrors(run: Run): Promise<Turn | undefined> {
-  const { watch: source, signal } = run;
+  const { watch: source, signal, clock, patience } = run;
   const { baseline, switchedAt, since } = run.journal;
-  if (source === undefined || baseline === undefined || run.isShort) return undefined;
-  const verdict = await run.act(() => source.judge(baseline, new Date(switchedAt ?? since), signal));
-  if (verdict.state === "ok") return undefined;
-  const failure = `errors rose: ${verdict.names.join("; ")}`;
+  if (source === undefined || baseline === undefined) return undefined;
+  const end = clock.now().getTime() + patience.pickUp;
+  for (let pause = patience.poll.first; !run.isShort; pause = Math.min(pause * 2, patience.poll.longest)) {
+    const verdict = await run.act(() => source.judge(baseline, new Date(switchedAt ?? since), signal));
+    if (verdict.state === "ok") return undefined;
+    const names = verdict.names.join("; ");
+    if (verdict.state === "raised") return backwards(`errors rose: ${names}`);
+    const failure = `answered before the new value and does not any more: ${names}`;
+    if (run.journal.state === "drain") throw new TargetUnavailableError(failure);
+    if (clock.now().getTime() >= end) return backwards(failure);
+    await clock.sleep(pause, signal);
+  }
+  return undefined;
+}
+
+/** The same where nothing is at stake yet: what cannot be asked now is asked at the next look. */
+export async function raisedSoFar(run: Run): Promise<Turn | undefined> {
+  try {
+    return await raisedErrors(run);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    if (error instanceof TargetUnavailableError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether errors were counted before, so that there is something to compare with. */
+export function isWatched({ watch: source, journal: { baseline = {} }, isShort }: Run): boolean {
+  return source !== undefined && Object.keys(baseline).length > 0 && !isShort;
+}
+
+/**
+ * Until a time as long as the baseline's has passed since one: in all the time before, a raise of now may be lost.
+ * @returns whether somebody asked for haste or for an end meanwhile
+ */
+export async function untilWindow(run: Run, from: Date): Promise<boolean> {
+  const { clock, signal, model, lease, journal } = run;
+  const end = from.getTime() + windowOf(model.rotation) * 1000;
+  for (let left = end - clock.now().getTime(); left > 0; left = end - clock.now().getTime()) {
+    await clock.sleep(Math.min(left, 5000), signal);
+    await lease.ready();
+    if (wasAsked(journal, run.journal)) return true;
+  }
+  return false;
+}
+
+function backwards(failure: string): Turn {
   return { to: "rolling-back", changes: { failure }, text: failure };
 }

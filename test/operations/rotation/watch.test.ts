@@ -198,18 +198,41 @@ describe("watching a rotation (R48)", () => {
     assert.equal((await watchOf(observed([one]), clock).judge(baseline, switched, signal)).state, "raised");
   });
 
-  test("an instance that does not answer is left out; when none does, nothing is judged", async (t) => {
+  test("an instance that answered before and does not any more is no sign of health: it is named; when none does, nothing is judged", async (t) => {
     const [one, two] = [await instance(t, { errors: 0 }), await instance(t, { errors: 0 })];
     const clock = new Clock();
     const watch = watchOf(observed([one, two]), clock);
     const baseline = await watch.baseline(signal);
     await close(one);
     clock.pass(30);
-    assert.deepEqual(await watch.judge(baseline, new Date(clock.time), signal), { state: "ok" });
+    const of = (what: string, { url }: Instance) => `${what} of shop/api at ${url}/metrics`;
+    assert.deepEqual(await watch.judge(baseline, new Date(clock.time), signal), {
+      state: "silent",
+      names: [of("authentication failures", one), of("errors", one)],
+    });
+    two.metrics.errors = 90;
+    assert.equal((await watch.judge(baseline, new Date(clock.time), signal)).state, "raised");
     await close(two);
     await assert.rejects(
       watch.judge(baseline, new Date(clock.time), signal),
       (error) => error instanceof TargetUnavailableError && error.message.includes(two.url),
+    );
+  });
+
+  test("a runner that takes over where the log is not says so, and takes its own blindness for no sign of the service", async (t) => {
+    const { folder } = await files(t);
+    await writeFile(join(folder, "api.log"), "");
+    const one = await instance(t, { errors: 0 });
+    const clock = new Clock();
+    const observe = { instances: [one.url], metrics: "/metrics", log: "/api.log" };
+    const service = serviceOf("api", [], { observe });
+    const baseline = await watchOf(service, clock, { root: folder }).baseline(signal);
+    clock.pass(30);
+    await assert.rejects(
+      watchOf(service, clock).judge(baseline, new Date(clock.time), signal),
+      (error) =>
+        error instanceof TargetUnavailableError &&
+        error.message === "what counts errors cannot be read here any more: errors in the log of shop/api",
     );
   });
 
