@@ -6,7 +6,7 @@ import { type ExitCode, exit, exitCode } from "./exit.ts";
 /** What became of one secret or key, for people and programs. */
 export interface Shown {
   secret: string;
-  /** done, unchanged, drains, waits, busy, stuck, rolled-back, refused, held, by hand, failed. */
+  /** done, unchanged, drains, waits, busy, stuck, unreachable, rolled-back, refused, held, by hand, failed. */
   result: string;
   text: string;
   code: ExitCode;
@@ -46,7 +46,7 @@ function ofOutcome(
   outcome: Extract<Row, { outcome: unknown }>["outcome"],
   isUrgent: boolean,
 ): Shown {
-  const { state, waiting, failure, busy, isStuck, unchanged, doneBy, to, notBefore } = outcome;
+  const { state, waiting, failure, busy, isStuck, unchanged, doneBy, to, waitsFor } = outcome;
   const common = (result: string, text: string, code: ExitCode): Shown => ({
     ...outcome,
     secret,
@@ -67,6 +67,11 @@ function ofOutcome(
     return common("rolled-back", `rolled back: ${failure ?? "as was asked"}`, exit.finding);
   }
   const why = waiting ?? "it goes on with the next run";
+  if (waitsFor === "target") {
+    const revoked = isUrgent ? "not revoked yet, " : "";
+    const next = isUrgent ? "run the same command again" : "a later `keyplane rotate --due` goes on";
+    return common("unreachable", `${revoked}at ${state}: ${why}; ${next}`, exit.unreachable);
+  }
   if (isUrgent && !isStuck && isBefore(state, "drain")) {
     return common(
       "waits",
@@ -75,8 +80,7 @@ function ofOutcome(
     );
   }
   // What nobody can say the end of waits for somebody; the overlap waits for its time.
-  const soon = notBefore === undefined || Date.parse(notBefore) - Date.now() < 60_000;
-  if (isStuck || soon) return common("stuck", `stuck at ${state}: ${why}`, exit.finding);
+  if (isStuck || waitsFor !== "time") return common("stuck", `stuck at ${state}: ${why}`, exit.finding);
   return common("drains", `${state}: ${why}; a later \`keyplane rotate --due\` goes on`, exit.clean);
 }
 

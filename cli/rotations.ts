@@ -36,7 +36,8 @@ export function command(): Command {
 }
 
 async function status(invocation: Invocation): Promise<Result> {
-  const [{ historyOf, statusOf }, { keyStatusOf }, { withSession }] = await Promise.all([
+  const [{ clockOf }, { historyOf, statusOf }, { keyStatusOf }, { withSession }] = await Promise.all([
+    import("../operations/rotation/runner.ts"),
     import("../operations/rotation/status.ts"),
     import("../operations/rotation/key-status.ts"),
     import("./session.ts"),
@@ -44,7 +45,8 @@ async function status(invocation: Invocation): Promise<Result> {
   return withSession(invocation, "rotate", async ({ vault }, model) => {
     const names = invocation.arguments;
     const { secrets, keys } = named(model, names);
-    const now = new Date();
+    // Vault's: this machine's may be minutes off.
+    const now = (await clockOf({ vault })).now();
     const [ofSecrets, ofKeys] = await Promise.all([
       statusOf({ vault, model }, secrets, now),
       keyStatusOf({ vault, model }, keys, now),

@@ -1,9 +1,10 @@
 import { ConflictError } from "../values/kv.ts";
 import { isPastReturn, isUnderWay, type State, wasAsked } from "./journal.ts";
 import type { Changes } from "./lease.ts";
+import { CiphertextRemainsError } from "./re-encryption/census.ts";
 import { isPassing, retryAfter, withBackoff } from "./retry.ts";
 import { PersonNeededError, ProbeError } from "./rotator.ts";
-import type { Run, Turn } from "./run.ts";
+import type { Run, Turn, WaitsFor } from "./run.ts";
 import {
   deliverListeners,
   deliverSigners,
@@ -38,6 +39,7 @@ export interface Waits {
   until: Date;
   /** Time alone will not help: a person has to look. */
   isStuck: boolean;
+  waitsFor?: WaitsFor;
 }
 
 /**
@@ -107,7 +109,10 @@ async function turnOf(run: Run, turn: (run: Run) => Promise<Turn>): Promise<Turn
       return { wait: error.message, until: later(patience.again / 1000), isStuck: true };
     if (!isPassing(error)) throw error;
     const seconds = Math.max(retryAfter(error) ?? 0, patience.again / 1000);
-    return { wait: (error as Error).message, until: later(seconds) };
+    const wait = (error as Error).message;
+    // It has answered, and what it holds is what is waited for.
+    if (error instanceof CiphertextRemainsError) return { wait, until: later(seconds) };
+    return { wait, until: later(seconds), waitsFor: "target" };
   }
 }
 

@@ -12,7 +12,15 @@ import { askHolder, isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease }
 import { destroysNext } from "./retention.ts";
 import { type Backoff, isPassing, usualBackoff, withBackoff } from "./retry.ts";
 import type { Reason } from "./rotator.ts";
-import { isShort, type Manner, type Patience, runOf, type Subject, usualPatience } from "./run.ts";
+import {
+  isShort,
+  type Manner,
+  type Patience,
+  runOf,
+  type Subject,
+  usualPatience,
+  type WaitsFor,
+} from "./run.ts";
 
 export interface RotateOptions extends Subject {
   reason: Reason;
@@ -58,6 +66,8 @@ export interface Outcome {
   notBefore?: string;
   /** Time alone will not help. */
   isStuck: boolean;
+  /** What it waits for where that is nobody's to do. */
+  waitsFor?: WaitsFor;
   /** Another runner is at it. */
   busy?: { owner: string; until: string };
   /** Another runner has rotated it since it was looked at: nothing was begun here. */
@@ -205,7 +215,9 @@ async function hold(following: Following): Promise<Outcome | "again"> {
   });
   // Asked in the very moment in which it gave the lease back: nobody else would look before the next schedule.
   if (isUnderWay(run.journal) && wasAsked(before, run.journal)) return "again";
-  const outcome = { ...outcomeOf(secret.id, { ...run.journal, ...said }), isStuck: waits?.isStuck ?? false };
+  const { isStuck = false, waitsFor } = waits ?? {};
+  const last = outcomeOf(secret.id, { ...run.journal, ...said });
+  const outcome = { ...last, isStuck, ...(waitsFor !== undefined && { waitsFor }) };
   return owed(run.journal) !== undefined && following.intent !== "abort" ? "again" : outcome;
 }
 

@@ -93,7 +93,13 @@ export interface Run extends Subject, Manner {
 /** What a state comes to: the next one, or that there is nothing to do before something else has happened. */
 export type Turn =
   | { to: State; changes?: Changes; text: string }
-  | { wait: string; until?: Date; isStuck?: boolean };
+  | { wait: string; until?: Date; isStuck?: boolean; waitsFor?: WaitsFor };
+
+/**
+ * What a rotation waits for that is nobody's to do: a time that has to pass, as planned, or something that cannot be reached.
+ * Anything else waits for somebody: a consumer, whoever still uses the old value, a person.
+ */
+export type WaitsFor = "time" | "target";
 
 export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
   const { secret, model, by, report, clock } = { ...subject, ...manner };

@@ -33,7 +33,7 @@ import { rewrapping, rowsBefore, transitCensus } from "./re-encryption/transit-c
 import { destroysNext } from "./retention.ts";
 import { isPassing, retryAfter } from "./retry.ts";
 import type { Reach, Reason } from "./rotator.ts";
-import { isShort } from "./run.ts";
+import { isShort, type WaitsFor } from "./run.ts";
 
 export interface EncryptionKeyOptions {
   /** Logged in as the rotation role. */
@@ -108,18 +108,21 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
     throw error;
   });
   if (lease === undefined) return seen(options, now);
-  report({ subject: key.id, state: "started", text: `${begun.state} (${begun.reason})` });
+  const text =
+    begun.attempt === 1 ? `rotation begins (${begun.reason})` : `rotation goes on at ${begun.state}`;
+  report({ subject: key.id, state: "started", text, step: begun.state });
   const run: Run = { ...options, clock, lease, signal: AbortSignal.any([options.signal, lease.signal]) };
   try {
     const waits = await drive(run);
     const before = lease.journal;
-    await lease.release(waits ?? {});
+    await lease.release(waits?.said ?? {});
     // A compromise was told while another version was on its way, which may be the one that leaked.
     const isHastened = isUnderWay(lease.journal) && wasAsked(before, lease.journal);
     // Ours is told: told again, it would be taken for another's.
     const told = { ...options, reason: "scheduled", anew: false } as const;
     if (isHastened || owed(lease.journal) !== undefined) return await rotateEncryptionKey(told);
-    return outcomeOf(key.id, { ...lease.journal, ...waits });
+    const { said, ...waitsFor } = waits ?? {};
+    return { ...outcomeOf(key.id, { ...lease.journal, ...said }), ...waitsFor };
   } catch (error) {
     if (error instanceof LeaseLostError) return seen(options, clock.now());
     const waiting = options.signal.aborted ? lease.journal.waiting : inWords(error);
@@ -141,7 +144,9 @@ interface Run extends Omit<EncryptionKeyOptions, "lease"> {
   lease: Lease;
 }
 
-type Turn = { to: State; changes?: Changes; text: string } | { wait: string; until: Date };
+type Turn =
+  | { to: State; changes?: Changes; text: string }
+  | { wait: string; until: Date; waitsFor?: WaitsFor };
 
 /** What is under way, hastened where someone says so; else what there is to begin. */
 async function begin(
@@ -183,7 +188,13 @@ async function begin(
   };
 }
 
-async function drive(run: Run): Promise<{ waiting: string; notBefore: string } | undefined> {
+/** Why it does not go on now: for the journal, and what it waits for. */
+interface Waits {
+  said: { waiting: string; notBefore: string };
+  waitsFor?: WaitsFor;
+}
+
+async function drive(run: Run): Promise<Waits | undefined> {
   const { lease, clock, report, key, signal } = run;
   while (isUnderWay(lease.journal)) {
     signal.throwIfAborted();
@@ -191,11 +202,16 @@ async function drive(run: Run): Promise<{ waiting: string; notBefore: string } |
     const before = lease.journal;
     const turn = await turnOf(run);
     if ("wait" in turn && wasAsked(before, lease.journal)) continue;
-    if ("wait" in turn) return { waiting: turn.wait, notBefore: turn.until.toISOString() };
+    if ("wait" in turn) {
+      const { wait, until, waitsFor } = turn;
+      const said = { waiting: wait, notBefore: until.toISOString() };
+      return { said, ...(waitsFor !== undefined && { waitsFor }) };
+    }
     const since = clock.now().toISOString();
     const cleared = { waiting: undefined, notBefore: undefined };
     await lease.save({ ...cleared, ...turn.changes, state: turn.to, since, attempt: 1 });
-    report({ subject: key.id, state: turn.to === "done" ? "done" : "progress", text: turn.text });
+    const said = turn.to === "done" ? "done" : "progress";
+    report({ subject: key.id, state: said, text: turn.text, step: turn.to });
   }
   return undefined;
 }
@@ -218,7 +234,11 @@ async function turnOf(run: Run): Promise<Turn> {
     run.signal.throwIfAborted();
     if (!isPassing(error) || error instanceof ConflictError) throw error;
     const pause = (retryAfter(error) ?? 0) * 1000;
-    return { wait: (error as Error).message, until: later(run, Math.max(pause, again / 4)) };
+    return {
+      wait: (error as Error).message,
+      until: later(run, Math.max(pause, again / 4)),
+      waitsFor: "target",
+    };
   }
 }
 
@@ -288,7 +308,8 @@ async function drain(run: Run): Promise<Turn> {
     if (!isShort(reason)) {
       const { decrypts } = await versionsOf(run);
       const how = decrypts < to ? "decrypt" : "are refused, and kept";
-      return { wait: `versions before ${to} ${how} until ${end.toISOString()}`, until: end };
+      const wait = `versions before ${to} ${how} until ${end.toISOString()}`;
+      return { wait, until: end, waitsFor: "time" };
     }
     const what =
       destroysOld === true

@@ -91,7 +91,8 @@ suite("what a rotation's end means to a script", () => {
   };
   test("0 for one that is done, waits for its overlap as planned, or is another runner's", () => {
     assert.deepEqual(of({}), ["done", 0]);
-    assert.deepEqual(of({ state: "drain", waiting: "both are accepted", notBefore: later }), ["drains", 0]);
+    const overlap = { state: "drain", waiting: "both are accepted", waitsFor: "time" } as const;
+    assert.deepEqual(of({ ...overlap, notBefore: later }), ["drains", 0]);
     assert.deepEqual(of({ state: "watch", busy: { owner: "another", until: later } }), ["busy", 0]);
   });
   test("1 for one that was rolled back, is stuck, or whose old value is still used after the overlap", () => {

@@ -38,7 +38,10 @@ suite("another runner is at it", () => {
 test("after a compromise what waits before anything is revoked ends with 4, an old encryption key that is kept with 0 (R21, R22)", () => {
   const notBefore = new Date(Date.now() + 3_600_000).toISOString();
   const ended = (state: Outcome["state"], isUrgent: boolean) => {
-    const waits = { ...outcome, state, notBefore, waiting: "nobody sees what titan/brain runs" };
+    const waits = {
+      ...{ ...outcome, state, notBefore, waitsFor: "time" as const },
+      waiting: "nobody sees what titan/brain runs",
+    };
     return shown({ secret: "titan/hmac", outcome: waits }, true, isUrgent);
   };
   const { code, text } = ended("observe-listeners", true);
@@ -48,6 +51,45 @@ test("after a compromise what waits before anything is revoked ends with 4, an o
     "not revoked yet, at observe-listeners: nobody sees what titan/brain runs; run the same command again",
   );
   assert.deepEqual([ended("observe-listeners", false).code, ended("drain", true).code], [0, 0]);
+});
+
+suite("what a rotation waits for decides, not this machine's clock, nor when the run's last rotation ended", () => {
+  const of = (change: Partial<Outcome>, isUrgent = false) => {
+    const { result, code, text } = shown(
+      { secret: "titan/hmac", outcome: { ...outcome, reason: "scheduled", ...change } },
+      true,
+      isUrgent,
+    );
+    return [code, result, text];
+  };
+  const at = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
+  for (const seconds of [-300, -5, 30, 3600]) {
+    test(`an overlap that ends ${seconds} s from now, by this clock, is waited for as planned: 0`, () => {
+      const waiting = "both values are accepted until 12:00";
+      assert.deepEqual(of({ waiting, notBefore: at(seconds), waitsFor: "time" }), [
+        ...[0, "drains"],
+        `drain: ${waiting}; a later \`keyplane rotate --due\` goes on`,
+      ]);
+    });
+    test(`a target that is away is unreachable, also one that asks to be left alone for ${seconds} s: 3`, () => {
+      const away = { state: "stage", waiting: "the broker is down", waitsFor: "target" } as const;
+      assert.deepEqual(of({ ...away, notBefore: at(seconds) }), [
+        ...[3, "unreachable"],
+        "at stage: the broker is down; a later `keyplane rotate --due` goes on",
+      ]);
+      assert.deepEqual(of({ ...away, notBefore: at(seconds) }, true), [
+        ...[3, "unreachable"],
+        "not revoked yet, at stage: the broker is down; run the same command again",
+      ]);
+    });
+    test(`what somebody has to let go is a finding, though it is looked at in ${seconds} s: 1`, () => {
+      const waiting = "stored ciphertext needs the old key: 3 rows of soma.secrets";
+      assert.deepEqual(of({ state: "revoke", waiting, notBefore: at(seconds) }), [
+        ...[1, "stuck"],
+        `stuck at revoke: ${waiting}`,
+      ]);
+    });
+  }
 });
 
 test("no error of a driver is printed, which may quote a statement with a value; our own are (R54)", () => {

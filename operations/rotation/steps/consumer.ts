@@ -218,7 +218,7 @@ export async function settled(run: Run): Promise<Turn | undefined> {
 /** What passes in a moment is waited for by everybody; what takes longer is left to whoever waits. */
 export async function passes(run: Run, end: Date, wait: string): Promise<Turn | undefined> {
   const left = end.getTime() - run.clock.now().getTime();
-  if (left > (run.waits ? 0 : run.patience.pickUp)) return { wait, until: end };
+  if (left > (run.waits ? 0 : run.patience.pickUp)) return { wait, until: end, waitsFor: "time" };
   await run.clock.sleep(Math.max(left, 0), run.signal);
   return undefined;
 }

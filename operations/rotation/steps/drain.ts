@@ -52,7 +52,7 @@ export async function drain(run: Run): Promise<Turn> {
   const wait = `both values are accepted until ${end.toISOString()}`;
   if ((await passes(run, end, wait)) !== undefined) {
     const look = after(clock.now(), looks);
-    return { wait, until: isWatched(run) && look < end ? look : end };
+    return { wait, until: isWatched(run) && look < end ? look : end, waitsFor: "time" };
   }
   const lags = await confirmSwitched(run);
   if (lags !== undefined) return lags;

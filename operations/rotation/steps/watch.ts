@@ -36,7 +36,11 @@ export async function watch(run: Run): Promise<Turn> {
     if (left <= 0) return { to: next, text: "error rates stayed as they were" };
     // What passes in a moment is waited for by everybody.
     if (!run.waits && left > run.patience.pickUp)
-      return { wait: `error rates are watched until ${end.toISOString()}`, until: end };
+      return {
+        wait: `error rates are watched until ${end.toISOString()}`,
+        until: end,
+        waitsFor: "time",
+      };
     await clock.sleep(Math.min(every, left), signal);
     if (run.isShort) return watch(run);
   }

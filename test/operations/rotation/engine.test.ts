@@ -72,6 +72,7 @@ test("without waiting it goes as far as it can, says until when, and whoever com
   const first = await rotate({ wait: false });
   assert.equal(first.state, "drain");
   assert.match(first.waiting ?? "", /^both values are accepted until 20/);
+  assert.equal(first.waitsFor, "time");
   const end = Date.parse(first.waiting?.split(" until ")[1] ?? "");
   assert.ok(Math.abs(end - Date.now() - 2 * day * 1000) < 60_000, first.waiting);
   assert.equal(world.accepted.size, 2);
@@ -111,6 +112,7 @@ test("whoever still uses the old value after the overlap is named, and nothing i
   const outcome = await rotate({ wait: false });
   assert.equal(outcome.state, "drain");
   assert.match(outcome.waiting ?? "", /^host-7, host-9 still use/);
+  assert.equal(outcome.waitsFor, undefined);
   assert.ok(!world.events.includes("refuse"));
   world.users = [];
   assert.equal((await rotate({ wait: false })).state, "done");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VaultUnreachableError } from "../../../clients/vault.ts";
+import { CiphertextRemainsError } from "../../../operations/rotation/re-encryption/census.ts";
 import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { seeded } from "../../integration/support/seeded.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
@@ -86,11 +87,31 @@ test("a target that stays away leaves the rotation where it is, in words and wit
     },
   };
   const outcome = await demo.rotate({ rotator: away, wait: false });
-  assert.deepEqual([outcome.state, outcome.waiting], ["stage", "the broker is down"]);
+  assert.deepEqual(
+    [outcome.state, outcome.waiting, outcome.waitsFor],
+    ["stage", "the broker is down", "target"],
+  );
   const pause = Date.parse(outcome.notBefore ?? "") - Date.now();
   assert.ok(pause > 100_000 && pause < 130_000, `${pause} ms`);
   assert.equal((await demo.rotate({ wait: false })).state, "done");
   await assertDone(demo, "healed");
+});
+
+test("ciphertext that is left when the old key is to be dropped is named, and no target that is away (R23)", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const holds = {
+    ...demo.subject.rotator,
+    revoke: async () => {
+      throw new CiphertextRemainsError("stored ciphertext still needs the old key: 3 rows", {
+        retryAfter: 300,
+      });
+    },
+  };
+  const outcome = await demo.rotate({ rotator: holds, wait: false });
+  assert.deepEqual(
+    [outcome.state, outcome.waiting, outcome.waitsFor],
+    ["revoke", "stored ciphertext still needs the old key: 3 rows", undefined],
+  );
 });
 
 test("Vault sealed in the middle stops the rotation in a clear state; unsealed, the same run ends it", async (t) => {

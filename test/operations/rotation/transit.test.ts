@@ -30,6 +30,7 @@ test("a new version, everything stored under it, and the old one kept for 30 d b
   const first = await documents.rotate({ anew: true });
   assert.deepEqual([first.state, first.from, first.to], ["drain", 1, 2]);
   assert.match(first.waiting ?? "", /^versions before 2 decrypt until /);
+  assert.equal(first.waitsFor, "time");
   assert.deepEqual(await documents.prefixes(), ["vault:v2"]);
   assert.equal((await documents.versions()).decrypts, 1);
 
@@ -79,6 +80,7 @@ test("a ciphertext that arrives while the old version is being refused takes tha
   const waits = await documents.rotate({ vault: late });
   assert.equal(waits.state, "revoke");
   assert.match(waits.waiting ?? "", /1 v1, 3 v2$/);
+  assert.equal(waits.waitsFor, undefined);
   assert.equal((await documents.versions()).decrypts, 1);
   assert.equal((await documents.rotate()).state, "done");
   assert.equal((await documents.texts()).length, 4);
@@ -393,6 +395,7 @@ test("a database that is away leaves the key where it is, in words; back again, 
   const waits = await documents.rotate({ vault, anew: true });
   assert.deepEqual([waits.state, waits.to], ["migrate", 2]);
   assert.match(waits.waiting ?? "", /the database does not answer|is not there for now/);
+  assert.equal(waits.waitsFor, "target");
   await server.test.start();
   const { state, to } = await documents.rotate();
   assert.deepEqual([state, to], ["drain", 2]);
