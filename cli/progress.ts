@@ -25,7 +25,7 @@ const quiet = 10_000;
 
 /**
  * Renders steps: on a terminal a line per subject, rewritten as it goes; elsewhere plain lines, with what
- * only says "still running" at most every ten seconds.
+ * only says "still running", and is no news, at most every ten seconds.
  */
 export function startProgress(
   stream: ProgressStream,
@@ -38,7 +38,8 @@ export function startProgress(
 function plain(stream: ProgressStream, now: () => number): { report: Report; end(): void } {
   const last = new Map<string, number>();
   const report = (step: Step) => {
-    if (step.state === "progress" && now() - (last.get(step.subject) ?? 0) < quiet) return;
+    const isMore = step.state !== "progress" || step.isNews === true;
+    if (!isMore && now() - (last.get(step.subject) ?? 0) < quiet) return;
     last.set(step.subject, now());
     stream.write(`${marks[step.state]} ${step.subject}: ${oneLine(step.text)}\n`);
   };

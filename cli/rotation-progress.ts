@@ -1,4 +1,4 @@
-import type { Model, Secret } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
 import type { Report, Step } from "../operations/progress.ts";
 import { steps } from "../operations/rotation/journal.ts";
 
@@ -16,26 +16,42 @@ export interface RotationProgress {
   end(): void;
 }
 
+/** What the time that a rotation takes depends on: its consumers, and how long it drains, in seconds. */
+interface Rotated {
+  /** In their order. */
+  steps: readonly string[];
+  consumers: readonly { role: string }[];
+  drains: number;
+}
+
+/** An encryption key is brought to nobody: Vault works with it. */
+const keySteps = ["generate", "migrate", "drain", "revoke", "verify", "done"];
+
 /**
- * Adds the step, the time since the start and an estimate of what is left to each secret's line. On a terminal the times
+ * Adds the step, the time since the start and an estimate of what is left to the line of each secret and each encryption key. On a terminal the times
  * run on by themselves.
  * @param wait whether the run stays for the overlap as well
  */
 export function rotationProgress(
   report: Report,
-  model: Pick<Model, "secrets" | "rotation">,
+  model: Pick<Model, "secrets" | "encryptionKeys" | "rotation">,
   options: { wait: boolean; isTerminal: boolean; now?: () => number },
 ): RotationProgress {
   const now = options.now ?? Date.now;
-  const secrets = new Map(model.secrets.map((secret) => [secret.id, secret]));
+  const rotated = new Map<string, Rotated>([
+    ...model.secrets.map((secret) => [secret.id, rotatedOf(secret)] as const),
+    ...model.encryptionKeys.map(
+      ({ id, retain }) => [id, { steps: keySteps, consumers: [], drains: retain }] as const,
+    ),
+  ]);
   const lines = new Map<string, Line>();
-  const tell = (subject: string, line: Line) => {
-    const secret = secrets.get(subject);
+  const tell = (subject: string, line: Line, isNews = false) => {
+    const one = rotated.get(subject);
     const left =
-      secret &&
-      secondsLeft(secret, line.step, (now() - line.since) / 1000, model.rotation.watch, options.wait);
+      one && secondsLeft(one, line.step, (now() - line.since) / 1000, model.rotation.watch, options.wait);
     const times = [lasting((now() - line.began) / 1000), ...(left ? [`about ${lasting(left)} left`] : [])];
-    report({ subject, state: "progress", text: `${line.step}, ${times.join(", ")}: ${line.text}` });
+    const text = `${line.step}, ${times.join(", ")}: ${line.text}`;
+    report({ subject, state: "progress", text, ...(isNews && { isNews }) });
   };
   const timer = options.isTerminal
     ? setInterval(() => {
@@ -46,7 +62,7 @@ export function rotationProgress(
   return {
     report(step: Step) {
       const { subject, state, text } = step;
-      if (!secrets.has(subject) || state === "unchanged") return report(step);
+      if (!rotated.has(subject) || state === "unchanged") return report(step);
       const before = lines.get(subject);
       if (state === "done" || state === "failed") {
         lines.delete(subject);
@@ -62,7 +78,7 @@ export function rotationProgress(
       };
       lines.set(subject, line);
       if (before === undefined) report({ ...step, state: "started" });
-      else tell(subject, line);
+      else tell(subject, line, before.step !== name || wordsOf(before.text) !== wordsOf(text));
     },
     end() {
       clearInterval(timer);
@@ -71,25 +87,37 @@ export function rotationProgress(
   };
 }
 
+/** Another number alone is no news. */
+function wordsOf(text: string): string {
+  return text.replace(/\d+/g, "0");
+}
+
+export function rotatedOf({
+  consumers,
+  rotate,
+}: Pick<Model["secrets"][number], "consumers" | "rotate">): Rotated {
+  return { steps, consumers, drains: rotate.overlap };
+}
+
 /** Seconds that a step usually takes, for an estimate: bringing a value to a consumer, and anything else. */
 const usual = { consumer: 5, other: 1 };
 
 /** An estimate of the seconds that are left of a rotation; undefined for a step that has no place in the order. */
 export function secondsLeft(
-  { consumers, rotate }: Pick<Secret, "consumers" | "rotate">,
+  { steps, consumers, drains }: Rotated,
   step: string,
   spent: number,
   watch: number,
   wait: boolean,
 ): number | undefined {
-  const at = steps.map(String).indexOf(step);
+  const at = steps.indexOf(step);
   if (at === -1) return undefined;
   const listeners = consumers.filter(({ role }) => role === "listener").length;
   const times = steps.slice(at).map((name) => {
     if (name === "deliver-listeners") return usual.consumer * listeners;
     if (name === "deliver-signers") return usual.consumer * (consumers.length - listeners);
     if (name === "watch") return watch;
-    if (name === "drain") return wait ? rotate.overlap : 0;
+    if (name === "drain") return wait ? drains : 0;
     return name === "done" ? 0 : usual.other;
   });
   const [present = 0, ...rest] = times;

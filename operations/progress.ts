@@ -5,6 +5,8 @@ export interface Step {
   text: string;
   /** The state that long work is in now, where it has states with names. */
   step?: string;
+  /** More than that the same goes on, which is told now and then where nobody watches: it is never left out. */
+  isNews?: boolean;
 }
 
 export type Report = (step: Step) => void;

@@ -34,6 +34,21 @@ test("where nobody watches, what is still running is told every ten seconds at m
   assert.deepEqual(out.written, ["· vault: building\n", "· vault: 10 s\n", "· vault: 20 s\n"]);
 });
 
+test("where nobody watches, news is told at once, and only its repetition is held back", () => {
+  const out = stream(false);
+  let now = 1_000_000;
+  const { report } = startProgress(out, () => now);
+  const say = (text: string, isNews?: boolean) =>
+    report({ subject: "hmac", state: "progress", text, ...(isNews !== undefined && { isNews }) });
+  say("stage", true);
+  now += 1;
+  say("drain", true);
+  say("drain, 1 s");
+  now += 10_000;
+  say("drain, 11 s");
+  assert.deepEqual(out.written, ["· hmac: stage\n", "· hmac: drain\n", "· hmac: drain, 11 s\n"]);
+});
+
 /** What a terminal shows after everything was written: enough of one for the codes that progress uses. */
 function screen(written: string[]): string[] {
   const lines: string[] = [""];

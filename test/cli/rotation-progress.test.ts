@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { lasting, rotationProgress, secondsLeft } from "../../cli/rotation-progress.ts";
+import { startProgress } from "../../cli/progress.ts";
+import { lasting, rotatedOf, rotationProgress, secondsLeft } from "../../cli/rotation-progress.ts";
 import { shown } from "../../cli/rotation-rows.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Step } from "../../operations/progress.ts";
 import type { Outcome } from "../../operations/rotation/engine.ts";
+import { steps } from "../../operations/rotation/journal.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
 
 const model = derive(await loadCatalogue("catalogue"), "production");
 const hmac = model.secrets.find(({ id }) => id === "titan/hmac");
-if (hmac === undefined) throw new Error("titan/hmac is not there");
+const [key] = model.encryptionKeys;
+if (hmac === undefined || key === undefined) throw new Error("titan/hmac or a key is not there");
 
 suite("live progress of a rotation", () => {
   test("a line has the step, the time since the start and what is left; its end says how long it took", () => {
@@ -44,12 +47,57 @@ suite("live progress of a rotation", () => {
       ],
     );
   });
+  test("where nobody watches, each step and each new word of it is a plain line at once; its repetition is not (R21)", () => {
+    const written: string[] = [];
+    const now = () => 0;
+    const plain = startProgress({ write: (text) => written.push(text) }, now);
+    const { report } = rotationProgress(plain.report, model, { wait: false, isTerminal: false, now });
+    const say = (text: string, step?: string) =>
+      report({ subject: "titan/hmac", state: "progress", text, ...(step !== undefined && { step }) });
+    report({
+      subject: "titan/hmac",
+      state: "started",
+      text: "rotation begins (compromise)",
+      step: "generate",
+    });
+    for (const step of steps.slice(1, -1)) say(`at ${step}`, step);
+    for (let tried = 1; tried < 4; tried++) say(`revoked again: still accepted, try ${tried}`);
+    report({ subject: "titan/hmac", state: "done", text: "the old value is refused", step: "done" });
+    const told = written.map((line) => line.replace(/, 0 s(, about .* left)?:/, ":").trim());
+    assert.deepEqual(told, [
+      "· titan/hmac: rotation begins (compromise)",
+      ...steps.slice(1, -1).map((step) => `· titan/hmac: ${step}: at ${step}`),
+      "· titan/hmac: verify: revoked again: still accepted, try 1",
+      "✓ titan/hmac: the old value is refused (0 s)",
+    ]);
+  });
+  test("an encryption key has the same lines, with what is left by its own steps", () => {
+    const seen: Step[] = [];
+    let now = 0;
+    const options = { wait: false, isTerminal: false, now: () => now };
+    const { report } = rotationProgress((step) => seen.push(step), model, options);
+    const say = (state: Step["state"], text: string, step: string) =>
+      report({ subject: key.id, state, text, step });
+    say("started", "rotation begins (compromise)", "generate");
+    now = 2000;
+    say("progress", "version 2 encrypts", "migrate");
+    now = 65_000;
+    say("done", "Vault refuses every version before 2", "done");
+    assert.deepEqual(
+      seen.map(({ state, text }) => [state, text]),
+      [
+        ["started", "rotation begins (compromise)"],
+        ["progress", "migrate, 2 s, about 3 s left: version 2 encrypts"],
+        ["done", "Vault refuses every version before 2 (1 min 5 s)"],
+      ],
+    );
+  });
   test("what is left counts the watching, the consumers and, for who stays, the overlap", () => {
     const watch = 300;
-    assert.equal(secondsLeft(hmac, "watch", 100, watch, false), 200 + 3);
-    assert.equal(secondsLeft(hmac, "watch", 100, watch, true), 200 + 86_400 + 3);
-    assert.equal(secondsLeft(hmac, "watch", 400, watch, false), 3);
-    assert.equal(secondsLeft(hmac, "rolling-back", 0, watch, false), undefined);
+    assert.equal(secondsLeft(rotatedOf(hmac), "watch", 100, watch, false), 200 + 3);
+    assert.equal(secondsLeft(rotatedOf(hmac), "watch", 100, watch, true), 200 + 86_400 + 3);
+    assert.equal(secondsLeft(rotatedOf(hmac), "watch", 400, watch, false), 3);
+    assert.equal(secondsLeft(rotatedOf(hmac), "rolling-back", 0, watch, false), undefined);
   });
   test("durations have their two largest units", () => {
     assert.deepEqual([0, 59, 60, 3599, 3600, 90_061].map(lasting), [
