@@ -66,7 +66,7 @@ const look = [
   ...work("s3", "GetObject", state),
 ];
 
-/** To make what the model derives. Nothing in it reads a value, and of what holds data it takes nothing away. */
+/** To make what the model derives. Nothing in it reads a value, and of what holds data it takes secrets away alone, slowly. */
 const build = [
   ...look,
   ...work("s3", "PutObject", state),
@@ -98,7 +98,8 @@ const build = [
     "CreateSchedule CreateScheduleGroup DeleteSchedule DeleteScheduleGroup UpdateSchedule",
   ),
   ...work("secretsmanager", "CancelRotateSecret CreateSecret DeleteResourcePolicy PutResourcePolicy"),
-  ...work("secretsmanager", "RotateSecret UpdateSecret", anySecret),
+  // A retired one's; that it can be brought back for 30 days, aws-rights-of-its-duty sees to.
+  ...work("secretsmanager", "DeleteSecret RotateSecret UpdateSecret", anySecret),
   ...work("access-analyzer", "CreateAnalyzer"),
 ];
 
@@ -156,7 +157,7 @@ const duties: Readonly<Record<string, Duty>> = {
   ),
   people: duty(
     work("iam", "ChangePassword CreateVirtualMFADevice DeleteVirtualMFADevice EnableMFADevice", oneself),
-    work("iam", "GetUser ListMFADevices ResyncMFADevice", oneself),
+    work("iam", "GetMFADevice GetUser ListMFADevices ResyncMFADevice", oneself),
     work("iam", "ListVirtualMFADevices"),
     work("sts", "AssumeRole", oneRole("administrator", "auditor")),
   ),

@@ -58,6 +58,10 @@ function* more(
 ): Generator<string> {
   for (const action of statement.actions) {
     const on = duty.get(action);
+    if (on !== undefined && action === "secretsmanager:deletesecret") {
+      const [days] = demanded(statement, recoveryWindow, "numericgreaterthanequals") ?? [];
+      if (!(Number(days) >= 30)) yield `${called(statement)} deletes secrets sooner than in 30 days`;
+    }
     if (on === undefined) yield `${called(statement)} allows ${action}, which is not its duty`;
     else if (on !== true) {
       for (const resource of statement.resources) {
@@ -67,6 +71,8 @@ function* more(
     }
   }
 }
+
+const recoveryWindow = "secretsmanager:RecoveryWindowInDays";
 
 /** What follows the account in an ARN. */
 function restOf(arn: string): string {

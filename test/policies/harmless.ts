@@ -65,6 +65,11 @@ export const harmless: [what: RegExp, reason: string, at?: RegExp][] = [
     "a number of more days than thirty",
   ],
   [
+    /:RolePolicy\.policy\{\}.*secretsmanager:RecoveryWindowInDays another$/,
+    "more days than Secrets Manager takes: nobody deletes",
+    /-deploy\/DeleteSecretsSlowly$/,
+  ],
+  [
     /:AuthBackend\.oidcDiscoveryCaPem (dropped|emptied|widened|wildcard)$/,
     "whose certificate the issuer shows: with another one Vault does not reach it, and nobody gets in",
   ],
@@ -87,6 +92,11 @@ export const harmless: [what: RegExp, reason: string, at?: RegExp][] = [
   [
     /:(AccountPasswordPolicy\.hardExpiry|Bucket\.(forceDestroy|objectLockEnabled)) dropped$/,
     "AWS' own default is the same: off; where files are to be locked it is reported",
+  ],
+  [
+    /:LogGroup unprotected$/,
+    "it says skipDestroy as well, by which nothing deletes it: without both it is reported",
+    /\/trail$/,
   ],
   // registry/cloudwatch/loggroup
   [/:LogGroup\.retentionInDays zero$/, "CloudWatch keeps it for ever then"],

@@ -28,7 +28,7 @@ function another(value: unknown, policies: readonly string[]): unknown {
 /** What nobody wants of a service, and something else where it is allowed already. */
 const worst: Readonly<Record<string, readonly string[]>> = {
   iam: ["PutRolePolicy", "CreateAccessKey"],
-  secretsmanager: ["GetSecretValue", "DeleteSecret"],
+  secretsmanager: ["GetSecretValue", "PutSecretValue", "DeleteSecret"],
   kms: ["PutKeyPolicy", "ScheduleKeyDeletion", "Sign"],
   s3: ["DeleteObject", "PutObjectAcl"],
   lambda: ["UpdateFunctionCode", "AddLayerVersionPermission"],

@@ -66,6 +66,10 @@ ruleSuite(rightsOfDuty, deploy, {
     and(deploy, { Action: ["iam:PutRolePolicy", "iam:PutUserPolicy"], Resource: ada }),
     [astray("iam:putrolepolicy", ada), ...beyond("iam:putuserpolicy")],
   ],
+  "who builds deletes secrets at once": [
+    and(deploy, { Action: "secretsmanager:DeleteSecret", Resource: secrets }),
+    ['"More" deletes secrets sooner than in 30 days'],
+  ],
   "any service-linked role": [
     and(deploy, {
       Action: "iam:CreateServiceLinkedRole",
