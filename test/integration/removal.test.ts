@@ -212,7 +212,7 @@ test("a retired database user stays in Secrets Manager, which nobody reads or ro
     await edit("systems/titan.yaml", (system) => system.deleteIn(proxy));
     const removed = await stack.up({ catalogue });
     assert.deepEqual(
-      deletionsOf(removed.touched).filter((line) => line.includes("Secret:Secret")),
+      deletionsOf(removed.touched).filter((line) => line.includes("secret:Secret ")),
       [`delete keyplane:aws:DatabaseUserSecret$aws:secretsmanager/secret:Secret ${SecretId}-secret`],
     );
     const { goes } = await secret();
