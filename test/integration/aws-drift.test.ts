@@ -9,11 +9,11 @@ import {
   PutRolePolicyCommand,
   UpdateAssumeRolePolicyCommand,
 } from "@aws-sdk/client-iam";
-import { PutKeyPolicyCommand } from "@aws-sdk/client-kms";
+import { DisableKeyRotationCommand, PutKeyPolicyCommand } from "@aws-sdk/client-kms";
 import { DeleteFunctionConcurrencyCommand, UpdateFunctionCodeCommand } from "@aws-sdk/client-lambda";
 import { DeleteBucketPolicyCommand, PutBucketVersioningCommand } from "@aws-sdk/client-s3";
 import { GetScheduleCommand, UpdateScheduleCommand } from "@aws-sdk/client-scheduler";
-import { DeleteResourcePolicyCommand, RotateSecretCommand } from "@aws-sdk/client-secrets-manager";
+import { CancelRotateSecretCommand, DeleteResourcePolicyCommand } from "@aws-sdk/client-secrets-manager";
 import { zipSync } from "fflate";
 import { type Aws, clientsOf } from "../../local/providers/aws/clients.ts";
 import { environmentOf, startServices } from "../../local/services/index.ts";
@@ -126,16 +126,17 @@ const hands: [what: string, act: () => Promise<unknown>, step: string][] = [
     "update BucketVersioning audit-versions",
   ],
   [
-    // The emulator has no CancelRotateSecret: a period that never comes is as good as none.
-    "a secret's rotation put off for years",
+    "a secret's rotation switched off",
     () =>
       aws.secrets.send(
-        new RotateSecretCommand({
-          SecretId: "keyplane/local/titan/ledger/titan-proxy",
-          RotationRules: { AutomaticallyAfterDays: 999 },
-        }),
+        new CancelRotateSecretCommand({ SecretId: "keyplane/local/titan/ledger/titan-proxy" }),
       ),
-    "update SecretRotation keyplane/local/titan/ledger/titan-proxy-rotation",
+    "delete SecretRotation keyplane/local/titan/ledger/titan-proxy-rotation",
+  ],
+  [
+    "a key's rotation switched off",
+    () => aws.kms.send(new DisableKeyRotationCommand({ KeyId: "alias/keyplane-local-sops" })),
+    "update Key sops",
   ],
   [
     "a secret's readers no longer named",
