@@ -83,6 +83,17 @@ function meeting({ conditions }: Right): Context {
   );
 }
 
+/** Requests that meet every condition of a line but one, which is absent, or has another value. */
+function allButOne(line: Right): Context[] {
+  return line.conditions.flatMap((one) => {
+    const { operator, key, values } = parts(one);
+    const rest = meeting({ ...line, conditions: line.conditions.filter((each) => each !== one) });
+    const right = (values[0] ?? "").replaceAll("*", "x");
+    const wrong = operator.startsWith("Numeric") ? "1" : `${right}-other`;
+    return [rest, { ...rest, [key]: operator.startsWith("ForAnyValue") ? [wrong] : wrong }];
+  });
+}
+
 /** Whether a line speaks of a request: by its words, and by nothing of IAM's own reading of them. */
 function speaksOf(line: Right, action: string, resource: string, context: Context): boolean {
   return (
@@ -108,7 +119,7 @@ suite("each role may what the page lists, and the simulator denies it everything
         );
         for (const resource of resourcesOf(action, lines)) {
           const key = aws.keys.find(({ name }) => keyArn(aws, name) === resource)?.policy ?? theAccounts;
-          for (const context of [{}, ...conditional.map(meeting)]) {
+          for (const context of [{}, ...conditional.map(meeting), ...conditional.flatMap(allButOne)]) {
             const said = lines.filter((line) => speaksOf(line, action.name, resource, context));
             const expected =
               said.some(({ effect }) => effect === "Allow") && said.every(({ effect }) => effect === "Allow");
