@@ -27,6 +27,7 @@ export const meanings: Record<string, Meaning> = {
   SecretsManagerError: "input",
   ValueError: "input",
   AuditCommandError: "finding",
+  CommandError: "finding",
   CiphertextRemainsError: "finding",
   EvidenceError: "finding",
   GateError: "finding",

@@ -67,7 +67,7 @@ export class TwoEnvironments implements AsyncDisposable {
       const audience = searchParams.get("audience") ?? "";
       const asked = Object.values(this.#models).find(({ github }) => github.audience === audience);
       const value = await this.#signs[asked?.environment ?? ""]?.("rotate.yml", {
-        environment: pathname.slice(1),
+        environment: `${pathname.slice(1)}-rotate`,
       });
       response.end(JSON.stringify({ value }));
     });

@@ -55,7 +55,7 @@ const added: [type: string, ...arguments_: [path: string, value: unknown][]][] =
   ],
   ["aws:scheduler/schedule:Schedule", ["endDate", "2020-01-01T00:00:00Z"]],
   ["aws:cloudtrail/trail:Trail", ["s3KeyPrefix", "x"], ["advancedEventSelectors", [{}]]],
-  ["aws:cloudwatch/logGroup:LogGroup", ["logGroupClass", "INFREQUENT_ACCESS"], ["skipDestroy", true]],
+  ["aws:cloudwatch/logGroup:LogGroup", ["logGroupClass", "INFREQUENT_ACCESS"]],
 ];
 for (const [type, ...places] of added) {
   ruleSuite(

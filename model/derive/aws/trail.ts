@@ -143,6 +143,7 @@ const watched: [name: string, purpose: string, pattern: string][] = [
       "s3",
       event(
         ..."DeleteBucketCors DeleteBucketLifecycle DeleteBucketPolicy DeleteBucketReplication".split(" "),
+        "DeleteBucketPublicAccessBlock",
         ..."DeletePublicAccessBlock PutBucketAcl PutBucketCors PutBucketLifecycle PutBucketPolicy".split(" "),
         ..."PutBucketPublicAccessBlock PutBucketReplication".split(" "),
       ),

@@ -194,7 +194,7 @@ function must<T>(value: T | undefined): T {
 
 /** A token that GitHub signs for a job of production. */
 function inProduction(workflow = "rotate.yml"): Promise<string> {
-  return signStaging(workflow, { environment: "production" });
+  return signStaging(workflow, { environment: "production-rotate" });
 }
 
 async function login(vault: Vault, role: string, jwt: string): Promise<Vault> {
@@ -377,15 +377,15 @@ suite("R25: what production may do in staging", () => {
     await assert.rejects(enter(inProduction("deploy.yml")), refused);
     await assert.rejects(enter(signStaging("rotate.yml")), refused);
     await assert.rejects(
-      enter(signStaging("rotate.yml", { environment: "production", ref: "refs/heads/x" })),
+      enter(signStaging("rotate.yml", { environment: "production-rotate", ref: "refs/heads/x" })),
       refused,
     );
     await assert.rejects(
-      enter(signStaging("rotate.yml", { environment: "production", repository_id: "1" })),
+      enter(signStaging("rotate.yml", { environment: "production-rotate", repository_id: "1" })),
       refused,
     );
     await assert.rejects(
-      enter(signStaging("rotate.yml", { environment: "production", event_name: "pull_request" })),
+      enter(signStaging("rotate.yml", { environment: "production-rotate", event_name: "pull_request" })),
       refused,
     );
     await enter(inProduction());
