@@ -8,16 +8,28 @@ import { FernetKey } from "../../../operations/rotation/re-encryption/fernet.ts"
 import { byHand } from "../../../operations/rotation/rotators/by-hand.ts";
 import { rotatorOf } from "../../../operations/rotation/rotators/index.ts";
 import { keyOf } from "../../../operations/values/jwks.ts";
+import { readFields } from "../../../operations/values/kv.ts";
 import { type Fields, pairNames } from "../../../operations/values/shape.ts";
 import type { OwnData } from "./own-scenario.ts";
 import type { DatabaseServer } from "./postgres-server.ts";
 import { quick } from "./quick.ts";
 import { inSoma } from "./re-encryption/api-keys.ts";
+import { isLetIn, ValueServer } from "./value-server.ts";
 
 type Role = Secret["consumers"][number]["role"];
 
+/** What is protected. */
+interface Where {
+  server: DatabaseServer;
+  secret: Secret;
+  /** What lets in whoever shows a password or key. */
+  door: ValueServer;
+  /** Every version of the source that is left. */
+  sources: Fields[];
+}
+
 /** Named by the first consumer: what it signs, encrypts or shows, and what every other one accepts of it. */
-type Works = (server: DatabaseServer, secret: Secret, held: Map<string, Fields>, at: string) => Promise<void>;
+type Works = (where: Where, held: Map<string, Fields>, at: string) => Promise<void>;
 
 const plaintexts = Array.from({ length: 25 }, (_, index) => `sk-live-${index}`);
 let count = 0;
@@ -32,6 +44,9 @@ export class OwnCase {
   readonly #values = new Map<string, Set<string>>();
   /** What was in force before, by the secret's journal. */
   readonly #firsts = new Map<string, Fields>();
+  readonly #doors = new Map<string, ValueServer>();
+  /** What was left of each source when its consumers were looked at. */
+  readonly #sources = new Map<string, Fields[]>();
 
   private constructor(server: DatabaseServer, [kind, id, roles, works]: (typeof everywhere)[number]) {
     this.kind = kind;
@@ -47,7 +62,9 @@ export class OwnCase {
 
   /** What signs works with what verifies, and every row opens. */
   works({ secret }: OwnData, held: Map<string, Fields>, at: string): Promise<void> {
-    return this.#works(this.#server, secret, held, at);
+    const door = this.#doors.get(secret.journal) ?? assert.fail();
+    const sources = this.#sources.get(secret.journal) ?? assert.fail();
+    return this.#works({ server: this.#server, secret, door, sources }, held, at);
   }
 
   /** Every value that a consumer was seen to hold. */
@@ -60,8 +77,8 @@ export class OwnCase {
     const server = this.#server;
     const own = `crash-${++count}`;
     const declared = server.secret(this.#id);
-    const [first] = declared.consumers;
-    assert.ok(first);
+    const [like] = declared.consumers;
+    assert.ok(like);
     const stored = declared.stored.map((place) => ({ ...place, table: own.replace("-", "_") }));
     const as = Object.fromEntries(
       declared.fields.map((field) => [field.toUpperCase().replace("-", "_"), field]),
@@ -75,17 +92,19 @@ export class OwnCase {
       idle: { source: stored.length > 0 ? "audit" : "none" },
       consumers: this.#roles.map((role, index) => {
         const name = `${own}-${index}`;
-        return { ...first, id: `crash/${name}`, name, role, as, path: `services/crash/${name}/it` };
+        return { ...like, id: `crash/${name}`, name, role, as, path: `services/crash/${name}/it` };
       }),
     };
     const { address, token = "" } = server.rotator;
     const { ca } = server.services.vault;
+    const door = await ValueServer.start();
+    this.#doors.set(secret.journal, door);
     const data: OwnData = {
       vault: { address, token, ca },
       model: { ...server.model, secrets: [secret] },
       secret,
       ca: server.services.issuer.ca,
-      ...(declared.rotate.by === "hand" && { given: made(declared) }),
+      ...(declared.rotate.by === "hand" && { given: made(declared), provider: door.address }),
     };
     const subject = {
       vault: server.rotator,
@@ -98,7 +117,10 @@ export class OwnCase {
     };
     const by = "keyplane.rotate";
     await rotate({ ...subject, ...quick, reason: "first", by, wait: true, report: () => {} });
-    this.#firsts.set(secret.journal, await this.#read(secret.source));
+    const first = await this.#read(secret.source);
+    this.#firsts.set(secret.journal, first);
+    // A provider accepts what a person has made until it is revoked there.
+    if (data.given !== undefined) for (const fields of [first, data.given]) door.know(fields);
     if (stored.length > 0) {
       const sealing = new FernetKey((await this.#read(secret.source)).key ?? "");
       const tokens = plaintexts.map((text) => sealing.seal({ plaintext: Buffer.from(text), time: 1n }));
@@ -118,6 +140,7 @@ export class OwnCase {
     const all = new Map<string, Fields>();
     const seen = this.#values.get(secret.id) ?? new Set();
     this.#values.set(secret.id, seen);
+    this.#sources.set(secret.journal, await this.#versions(secret.source));
     for (const { id, path } of secret.consumers) {
       const fields = await this.#read(path);
       all.set(id, fields);
@@ -133,8 +156,12 @@ export class OwnCase {
     const all = await this.held(data);
     await this.works(data, all, at);
     const source = await this.#read(data.secret.source);
-    const isFirst = isDeepStrictEqual(source, this.#firsts.get(data.secret.journal));
+    const first = this.#firsts.get(data.secret.journal) ?? {};
+    const isFirst = isDeepStrictEqual(source, first);
     assert.equal(isFirst, rollsBack, `${at}: what was in force before is in force`);
+    const over = isFirst ? data.given : first;
+    const { address } = this.#doors.get(data.secret.journal) ?? assert.fail();
+    if (over !== undefined) assert.ok(!(await isLetIn(address, over)), `${at}: what is over is not let in`);
     await this.#assertAlone(data, all, at);
   }
 
@@ -161,6 +188,16 @@ export class OwnCase {
     }
   }
 
+  async #versions(path: string): Promise<Fields[]> {
+    const { root } = this.#server;
+    const metadata = await root.read<{ versions: Record<string, { destroyed: boolean }> }>(
+      `kv/metadata/${path}`,
+    );
+    const left = Object.entries(metadata?.versions ?? {}).filter(([, { destroyed }]) => !destroyed);
+    const all = left.map(async ([version]) => await readFields(root, "kv", path, Number(version)));
+    return (await Promise.all(all)).filter((fields) => fields !== undefined);
+  }
+
   async #read(path: string): Promise<Fields> {
     const found = await this.#server.root.read<{ data: Fields }>(`kv/data/${path}`);
     assert.ok(found, path);
@@ -178,7 +215,7 @@ function signedBy(
   sign: (fields: Fields) => Promise<string> | string,
   accepts: (fields: Fields, signed: string) => Promise<boolean> | boolean,
 ): Works {
-  return async (_server, secret, all, at) => {
+  return async ({ secret }, all, at) => {
     for (const signer of secret.consumers.filter(({ role }) => role !== "listener")) {
       const signed = await sign(all.get(signer.id) ?? {});
       for (const listener of secret.consumers.filter(({ role }) => role !== "signer")) {
@@ -206,7 +243,7 @@ const everywhere: [SecretKind, string, Role[], Works][] = [
     "fernet",
     "soma/crypto-fernet",
     ["reader", "reader"],
-    async (server, secret, all, at) => {
+    async ({ server, secret }, all, at) => {
       const rows = await server.query<{ ciphertext: string }>(
         inSoma,
         `SELECT ciphertext FROM ${secret.stored[0]?.table} ORDER BY id`,
@@ -246,6 +283,27 @@ const everywhere: [SecretKind, string, Role[], Works][] = [
         ),
     ),
   ],
-  ["password", "soma/redis", ["listener", "reader"], async () => {}],
-  ["api-key", "titan/binance", ["reader", "reader"], async () => {}],
+  [
+    "password",
+    "soma/redis",
+    ["listener", "reader"],
+    async ({ door, sources }, all, at) => {
+      // It is started with what it was given, and whoever looks the password up is let in.
+      for (const [id, fields] of all) {
+        assert.ok(fields.password, `${at}: ${id} holds one`);
+        door.startWith(fields);
+        const letIn = await Promise.all(sources.map((found) => isLetIn(door.address, found)));
+        assert.ok(letIn.includes(true), `${at}: what lets in ${id} is in Vault`);
+      }
+    },
+  ],
+  [
+    "api-key",
+    "titan/binance",
+    ["reader", "reader"],
+    async ({ door }, all, at) => {
+      for (const [id, fields] of all)
+        assert.ok(await isLetIn(door.address, fields), `${at}: ${id} is let in`);
+    },
+  ],
 ];
