@@ -61,7 +61,11 @@ export class ErrorWatch implements Watch {
     if (this.#sources.length === 0) return {};
     const begun = this.#now();
     const marks = await this.#each((source) => source.mark(signal), signal);
-    if (marks.size === 0) throw silent("nothing that counts errors answers", this.#sources);
+    if (marks.size === 0) {
+      // Files of another machine do not come here by waiting.
+      if (this.#sources.every(({ isLocal }) => isLocal === true)) return {};
+      throw silent("nothing that counts errors answers", this.#sources);
+    }
     await this.#wait(this.#window * 1000, signal);
     const found: Record<string, number> = {};
     const results = await this.#each(async (source) => {

@@ -20,8 +20,8 @@ export async function stage(run: Run): Promise<Turn> {
 }
 
 /**
- * Error rates before anything is delivered. Where none of what counts errors answers it is waited for, like any target; after
- * that the rotation goes on without, and says so.
+ * Error rates before anything is delivered. Where none of what counts errors answers it is waited for, like any target, unless
+ * all of it are files of another machine; then the rotation goes on without, and says so.
  */
 async function baselineOf(run: Run, watch: Watch): Promise<Record<string, number>> {
   try {
