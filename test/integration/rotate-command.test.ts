@@ -49,7 +49,7 @@ secrets:
     kind: password
     rotate: { every: 90d }
     idle: none
-    consumers: { batch: { as: { SHOP_RELAY: password } } }
+    consumers: { batch: { role: listener, as: { SHOP_RELAY: password } } }
 `;
 
 let folder: string;
