@@ -314,7 +314,7 @@ describe("a job that got in", () => {
   });
 
   test("of a system is out when its token's time is over", async () => {
-    const job = ciJobs().find(({ role }) => role === "titan.ci.deploy");
+    const job = ciJobs().find(({ role }) => role === "soma.ci.deploy");
     assert.ok(job !== undefined);
     const own = valuePaths(model).find(({ reader }) => reader === idOf(job))?.path;
     assert.ok(own !== undefined);

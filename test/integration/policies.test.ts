@@ -157,6 +157,7 @@ test("a violation in each subject stops the preview, with the same verdicts as i
     "jwt-workflow-bound",
     "key-rotates",
     "name-exact",
+    "platform-one-environment",
     "quota-everywhere",
   ]);
 });

@@ -50,13 +50,12 @@ async function titan(
     vault: await bench.login(),
     model: bench.model,
     secrets: [secret],
-    services: bench.model.services.map((service) => ({
-      ...service,
-      ...(counts &&
-        names.slice(1).includes(service.name) && {
-          observe: { instances: [`http://127.0.0.1:${ports[service.name]}`], metrics: "/metrics" },
-        }),
-    })),
+    services: bench.model.services.map((service) => {
+      if (!counts || !names.slice(1).includes(service.name)) return service;
+      const { unobserved: _, ...seen } = service;
+      const instances = [`http://127.0.0.1:${ports[service.name]}`];
+      return { ...seen, observe: { instances, metrics: "/metrics" } };
+    }),
     programs({ load, rootOf }) {
       mountOf = (name) => join(rootOf({ id: `titan/${name}` }), "secrets", name);
       const listeners = names.slice(1).map((name) => `http://127.0.0.1:${ports[name]}/signals`);
@@ -182,6 +181,21 @@ test("titan: brain signs, execution and sentinel verify, at over 200 messages a 
   }
 });
 
+test("titan's key rotates to its end as the catalogue has it locally: what its hosts show is enough (R30)", async (t) => {
+  const { subject, secret, start, source } = await titan(t, { counts: false });
+  assert.deepEqual(secret.idle, { source: "sinks" });
+  const clock = await MovedClock.of(subject.vault);
+  const manner = { by: "keyplane.rotate", report: () => {}, wait: false, clock };
+  await rotate({ ...subject, ...manner, reason: "first", sinks: () => [] });
+  await start(secret);
+  const old = await source(secret);
+  assert.equal((await rotate({ ...subject, ...manner, reason: "scheduled" })).state, "drain");
+  clock.ahead += day + 60_000;
+  const end = await rotate({ ...subject, ...manner, reason: "scheduled" });
+  assert.deepEqual([end.state, end.waiting], ["done", undefined]);
+  assert.notEqual((await source(secret)).primary, old.primary);
+});
+
 /** Those who verify are asked what the catalogue says (R46), and looked at often. */
 async function probed({ subject, secret, model }: Awaited<ReturnType<typeof titan>>) {
   const clock = await MovedClock.of(subject.vault);
@@ -286,21 +300,6 @@ test("titan: execution never picks up the new key: brain does not get it, the ol
   assert.ok(compose.restarts.includes("titan-brain"));
   await compose.end();
   noneFailed(load.take());
-});
-
-test("titan's key rotates to its end as the catalogue has it locally: what its hosts show is enough (R30)", async (t) => {
-  const { subject, secret, start, source } = await titan(t, { counts: false });
-  assert.deepEqual(secret.idle, { source: "sinks" });
-  const clock = await MovedClock.of(subject.vault);
-  const manner = { by: "keyplane.rotate", report: () => {}, wait: false, clock };
-  await rotate({ ...subject, ...manner, reason: "first", sinks: () => [] });
-  await start(secret);
-  const old = await source(secret);
-  assert.equal((await rotate({ ...subject, ...manner, reason: "scheduled" })).state, "drain");
-  clock.ahead += day + 60_000;
-  const end = await rotate({ ...subject, ...manner, reason: "scheduled" });
-  assert.deepEqual([end.state, end.waiting], ["done", undefined]);
-  assert.notEqual((await source(secret)).primary, old.primary);
 });
 
 /** What a listener answers to a message that is signed with a key. */
