@@ -84,7 +84,7 @@ suite("a retired user's place in Secrets Manager (safe removal)", () => {
     for (const { name, inputs, protect, retainOnDelete } of logs) {
       assert.deepEqual(
         [inputs.skipDestroy, retainOnDelete, protect],
-        [true, true, name === "audit-log"],
+        [true, true, name.endsWith("/trail")],
         name,
       );
     }

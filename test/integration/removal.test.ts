@@ -231,7 +231,11 @@ test("a retired database user stays in Secrets Manager, which nobody reads or ro
 test("a retired database goes after `delete: true` as well: no rule keeps what three changes gave up", async () => {
   const ledger = ["databases", "ledger"];
   const retired = { since: "2026-11-01", reason: "moved", delete: true };
-  await edit("systems/titan.yaml", (system) => system.setIn([...ledger, "retired"], retired));
+  await edit("systems/titan.yaml", (system) => {
+    // Its name is Secrets Manager's for 30 days.
+    system.deleteIn([...ledger, "users", "titan-proxy"]);
+    system.setIn([...ledger, "retired"], retired);
+  });
   await stack.up({ catalogue });
   await databaseOf("titan/ledger");
   await edit("systems/titan.yaml", (system) => system.deleteIn(ledger));

@@ -322,8 +322,8 @@ test("the catalogue says how a provider's API is spoken to and how often it may 
   };
   const silent = targetOf(usual);
   assert.deepEqual([silent?.adapter, silent?.rate], [undefined, undefined]);
-  const said = targetOf(`${usual}, adapter: bybit, rate: { requests: 20, per: 1m }`);
-  assert.deepEqual([said?.adapter, said?.rate], ["bybit", { requests: 20, per: 60 }]);
+  const said = targetOf(`${usual}, adapter: rest, rate: { requests: 20, per: 1m }`);
+  assert.deepEqual([said?.adapter, said?.rate], ["rest", { requests: 20, per: 60 }]);
   assert.throws(() => targetOf(`${usual}, adapter: soap`), /write rest, openai, bybit or aws/);
 });
 
