@@ -4,6 +4,7 @@ import { appendFile, cp, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { promisify } from "node:util";
+import { runtime } from "@pulumi/pulumi";
 import { Policy } from "@pulumi/vault/policy.js";
 import { platform } from "../../infra/index.ts";
 import { apply, Engine, type OpenedStack, preview, update } from "../../local/engine.ts";
@@ -20,7 +21,7 @@ import { startStack, type TestStack } from "./stack.ts";
 import { keyplane } from "./support/keyplane.ts";
 import { startPreviews } from "./support/previews.ts";
 import { PulumiProject } from "./support/pulumi-project.ts";
-import { late, lateOf, wrong } from "./support/wrong-programs.ts";
+import { late, lateOf, lateWithin, wrong } from "./support/wrong-programs.ts";
 
 // One real local stack, brought up by `up` with its three gates; then wrong programs, packs and states on it.
 
@@ -335,3 +336,38 @@ test("`keyplane as` gives its command alone a token of the role, revokes it afte
   await assert.rejects(stack.vault.with(token).read("auth/token/lookup-self"), { status: 403 });
   assert.equal((await keyplane(stack.home, ["as", "root", "--", "true"])).code, 2);
 });
+
+/** One, or every subject; each leaves something in the running stack. */
+const within = Object.entries(lateWithin).slice(0, process.env.KEYPLANE_SCALE === "prove" ? undefined : 1);
+for (const [index, [subject, [rule, wanted, argument, value]]] of within.entries()) {
+  test(`what only the update makes known of ${subject} in the shipped program stops it there, and the error names what was made before`, async () => {
+    const name = `titan.first-${index}`;
+    const policy = `path "kv/data/services/titan/first-${index}/a" {\n  capabilities = ["read"]\n}\n`;
+    const engine = await engineWith(pack);
+    const local = await engine.stack("local", async () => {
+      const made = new Policy(name, { name, policy });
+      let isChanged = false;
+      runtime.registerStackTransformation(({ type, props, opts }) => {
+        if (type !== wanted || isChanged) return undefined;
+        isChanged = true;
+        return { props: { ...props, [argument]: made.id.apply(() => value) }, opts };
+      });
+      platform(stack.first.model, { part: "all", bootstrapPasswords: {}, lambdaCode });
+    });
+    const planned = await preview(local, quiet);
+    assert.equal(planned.gate && outcomeOf(planned.gate), "pending", "not passed, and not failed either");
+    const pending = planned.gate?.findings.filter(({ verdict }) => verdict === "pending") ?? [];
+    assert.ok(
+      pending.some((finding) => finding.rule === rule),
+      pending.map((finding) => finding.rule).join(", "),
+    );
+    const error = await refused(apply(local, quiet));
+    assert.ok(error instanceof GateError, error.stack);
+    assert.equal(error.gate.gate, "state");
+    assert.match(
+      error.message,
+      new RegExp(`made \\d+ change\\(s\\): .*create vault:index/policy:Policy ${name}`),
+    );
+    assert.ok(error.message.includes(rule), error.message);
+  });
+}
