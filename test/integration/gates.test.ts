@@ -158,6 +158,24 @@ test("one change against one rule is enough to stop the update", async () => {
   );
 });
 
+/** A stack in which a rule says nothing before the update and stops it half-way: what it says, which names the policy made before. */
+async function stoppedLate(stack: OpenedStack, rule: string, made: string): Promise<GateError> {
+  const planned = await preview(stack, quiet);
+  assert.equal(planned.gate && outcomeOf(planned.gate), "pending", "not passed, and not failed either");
+  const pending = planned.gate?.findings.filter(({ verdict }) => verdict === "pending") ?? [];
+  assert.ok(
+    pending.some((finding) => finding.rule === rule),
+    pending.map((finding) => finding.rule).join(", "),
+  );
+  const error = await refused(apply(stack, quiet));
+  assert.ok(error instanceof GateError, error.stack);
+  assert.equal(error.gate.gate, "state");
+  const [, changes = ""] = /this run had made \d+ change\(s\): (.*)/.exec(error.message) ?? [];
+  assert.ok(changes.includes(`create vault:index/policy:Policy ${made}`), error.message);
+  assert.ok(error.message.includes(rule), error.message);
+  return error;
+}
+
 /** One of each provider, or each subject's. */
 const unknown = process.env.KEYPLANE_SCALE === "prove" ? { ...late, ...lateOf } : late;
 for (const [subject, [rule, what, declare]] of Object.entries(unknown)) {
@@ -170,21 +188,7 @@ for (const [subject, [rule, what, declare]] of Object.entries(unknown)) {
       });
       declare(first.id);
     });
-    const planned = await preview(apart, quiet);
-    assert.equal(planned.gate && outcomeOf(planned.gate), "pending", "not passed, and not failed either");
-    const pending = planned.gate?.findings.filter(({ verdict }) => verdict === "pending") ?? [];
-    assert.ok(
-      pending.some((finding) => finding.rule === rule),
-      pending.map((finding) => finding.rule).join(", "),
-    );
-    const error = await refused(apply(apart, quiet));
-    assert.ok(error instanceof GateError, error.stack);
-    assert.equal(error.gate.gate, "state");
-    assert.match(
-      error.message,
-      /this run had made \d+ change\(s\): .*create vault:index\/policy:Policy titan\.first/,
-    );
-    assert.ok(error.message.includes(rule), error.message);
+    const error = await stoppedLate(apart, rule, "titan.first");
     assert.match(error.message, what);
     assert.equal(await deployer.vault.read("sys/policies/acl/titan.extra"), undefined);
     assert.deepEqual(cluster.made, []);
@@ -354,20 +358,6 @@ for (const [index, [subject, [rule, wanted, argument, value]]] of within.entries
       });
       platform(stack.first.model, { part: "all", bootstrapPasswords: {}, lambdaCode });
     });
-    const planned = await preview(local, quiet);
-    assert.equal(planned.gate && outcomeOf(planned.gate), "pending", "not passed, and not failed either");
-    const pending = planned.gate?.findings.filter(({ verdict }) => verdict === "pending") ?? [];
-    assert.ok(
-      pending.some((finding) => finding.rule === rule),
-      pending.map((finding) => finding.rule).join(", "),
-    );
-    const error = await refused(apply(local, quiet));
-    assert.ok(error instanceof GateError, error.stack);
-    assert.equal(error.gate.gate, "state");
-    assert.match(
-      error.message,
-      new RegExp(`made \\d+ change\\(s\\): .*create vault:index/policy:Policy ${name}`),
-    );
-    assert.ok(error.message.includes(rule), error.message);
+    await stoppedLate(local, rule, name);
   });
 }
