@@ -58,7 +58,8 @@ export function declareAws(aws: AwsModel, code: Record<LambdaName, string>): Map
     });
   }
   for (const secret of aws.secrets) {
-    new DatabaseUserSecret(secret.name, { secret, key: keys.data, rotator: rotators.get(secret.function) });
+    const rotates = secret.retired === undefined ? { rotator: rotator(secret.function) } : {};
+    new DatabaseUserSecret(secret.name, { secret, key: keys.data, ...rotates });
   }
   return roles;
 }

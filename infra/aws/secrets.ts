@@ -9,12 +9,12 @@ import type { RotationFunction } from "./functions.ts";
 
 /**
  * The place of a database user's password, for the roles that read it there. The function makes and rotates the value; of a
- * retired user it stays, and nobody reads it.
+ * retired user, who has none, it stays, and nobody reads it.
  */
 export class DatabaseUserSecret extends ComponentResource {
   constructor(
     name: string,
-    { secret, key, rotator }: { secret: AwsSecret; key: Key; rotator: RotationFunction | undefined },
+    { secret, key, rotator }: { secret: AwsSecret; key: Key; rotator?: RotationFunction },
   ) {
     super("keyplane:aws:DatabaseUserSecret", name);
     const opts = { parent: this };
@@ -28,7 +28,7 @@ export class DatabaseUserSecret extends ComponentResource {
       },
       { ...opts, ...dataHolding(secret.retired) },
     );
-    if (secret.retired !== undefined || rotator === undefined) {
+    if (rotator === undefined) {
       this.registerOutputs();
       return;
     }

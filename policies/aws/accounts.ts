@@ -2,19 +2,9 @@ import { ofType } from "../resource.ts";
 import type { Resource, StackRule } from "../rule.ts";
 import { text } from "../value.ts";
 import { policyDocument, type Statement } from "./document.ts";
-import { called, rights, statements } from "./documents.ts";
+import { called, rights, servicesUsed, statements } from "./documents.ts";
 import { type Asker, accountIn, letting, serviceFor, stranger } from "./request.ts";
 import { aws } from "./types.ts";
-
-/** Whose policies say who uses them, with the service whose actions those are about. Who takes a role may be of elsewhere. */
-const services: Record<string, string> = {
-  [aws.key]: "kms",
-  [aws.bucketPolicy]: "s3",
-  [aws.secretPolicy]: "secretsmanager",
-  [aws.topicPolicy]: "sns",
-  [aws.queue]: "sqs",
-  [aws.functionPermission]: "lambda",
-};
 
 export const oneAccount: StackRule = {
   name: "aws-one-account",
@@ -23,10 +13,10 @@ export const oneAccount: StackRule = {
   severity: "critical",
   fix: "Name principals of this account, compare aws:SourceAccount or aws:SourceArn exactly where they are services, and let others assume a role.",
   controls: ["NIST-800-53r5/AC-3", "R7", "R10"],
-  types: Object.keys(services),
+  types: Object.keys(servicesUsed),
   *judgeStack(resources) {
     let own = placeOf(resources).account;
-    for (const [type, service] of Object.entries(services)) {
+    for (const [type, service] of Object.entries(servicesUsed)) {
       for (const resource of ofType(resources, type)) {
         const all = statementsOf(resource);
         own ??= accountNamed(all);

@@ -124,7 +124,7 @@ const watched: Watched[] = [
     events: [
       ...calls("s3", "PutBucketAcl PutBucketPolicy PutBucketCors PutBucketLifecycle PutBucketReplication"),
       ...calls("s3", "DeleteBucketPolicy DeleteBucketCors DeleteBucketLifecycle DeleteBucketReplication"),
-      ...calls("s3", "PutBucketPublicAccessBlock"),
+      ...calls("s3", "PutBucketPublicAccessBlock DeleteBucketPublicAccessBlock"),
     ],
   },
   {

@@ -3,6 +3,16 @@ import { text } from "../value.ts";
 import { DocumentError, isPattern, type PolicyDocument, policyDocument, type Statement } from "./document.ts";
 import { aws } from "./types.ts";
 
+/** Whose policies say who uses them, with the service whose actions those are about. Who takes a role may be of elsewhere. */
+export const servicesUsed: Readonly<Record<string, string>> = {
+  [aws.key]: "kms",
+  [aws.bucketPolicy]: "s3",
+  [aws.secretPolicy]: "secretsmanager",
+  [aws.topicPolicy]: "sns",
+  [aws.queue]: "sqs",
+  [aws.functionPermission]: "lambda",
+};
+
 /** Policies that say what somebody may do. */
 export const rights: readonly string[] = [aws.policy, aws.rolePolicy, aws.groupPolicy];
 

@@ -1,7 +1,7 @@
 import type { ResourceRule } from "../rule.ts";
 import { records, text, texts } from "../value.ts";
 import { demanded, type Statement } from "./document.ts";
-import { called, isAccount, rights, statements } from "./documents.ts";
+import { called, isAccount, rights, servicesUsed, statements } from "./documents.ts";
 import { type Duty, dutyOf, keyDutyOf, serviceDutyOf } from "./duties.ts";
 import { environmentOf } from "./place.ts";
 import { aws } from "./types.ts";
@@ -84,13 +84,6 @@ function restOf(arn: string): string {
   return arn.slice(at + 1);
 }
 
-const services: Readonly<Record<string, string>> = {
-  [aws.key]: "kms",
-  [aws.bucketPolicy]: "s3",
-  [aws.topicPolicy]: "sns",
-  [aws.queue]: "sqs",
-};
-
 export const usesOfDuty: ResourceRule = {
   name: "aws-uses-of-its-duty",
   sentence:
@@ -105,9 +98,9 @@ export const usesOfDuty: ResourceRule = {
     "R7",
     "R51",
   ],
-  types: Object.keys(services),
+  types: [aws.key, aws.bucketPolicy, aws.topicPolicy, aws.queue],
   *judge({ urn, type, props }) {
-    const of = services[type] ?? "";
+    const of = servicesUsed[type] ?? "";
     for (const statement of statements(type, props)) {
       if (!statement.allow) continue;
       for (const principal of statement.principals) {

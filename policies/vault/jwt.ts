@@ -118,9 +118,9 @@ export const jwtClaimsExact: ResourceRule = {
 export const jwtEventBound: ResourceRule = {
   name: "jwt-event-bound",
   sentence:
-    "A CI role admits jobs that a push, a schedule or a person started, never a pull request or a comment.",
+    "A CI role admits jobs that a push, a release, a schedule or a person started, never a pull request or a comment.",
   severity: "critical",
-  fix: "Bind event_name to push, schedule and workflow_dispatch, as far as they are needed.",
+  fix: "Bind event_name to push, release, schedule and workflow_dispatch, as far as they are needed.",
   controls: ["NIST-800-53r5/AC-3", "OWASP-Secrets/3-ci-cd", "R11"],
   types: [vault.jwtRole],
   *judge({ props }) {

@@ -101,13 +101,27 @@ export async function killEverywhere<Data>(
     ...crashes,
     only: (call) => (rollsBack !== "by itself" || call.state === "rolling-back") && only(call),
   });
+  const killed = await killAll(t, { calls, points }, (point, at) => killAt(crashes, point, at));
+  return { calls: calls.length, killed };
+}
+
+/**
+ * Kills at each of the points, up to three times where a run does not come to it.
+ * @param killAt whether a runner was killed there; rejects where what was left did not converge
+ * @returns at how many of them one was killed
+ */
+export async function killAll(
+  t: { diagnostic(message: string): void },
+  { calls, points }: { calls: Call[]; points: CrashPoint[] },
+  killAt: (point: CrashPoint, at: string) => Promise<boolean>,
+): Promise<number> {
   const today = isWhole ? "" : `, KEYPLANE_SEED=${seed}`;
   const missed: string[] = [];
   for (const point of points) {
     const call = calls[point.index];
     const at = `killed ${point.when} call ${point.index} (${call?.name}, ${call?.state}${today})`;
     let isKilled = false;
-    for (let tried = 0; tried < 3 && !isKilled; tried++) isKilled = await killAt(crashes, point, at);
+    for (let tried = 0; tried < 3 && !isKilled; tried++) isKilled = await killAt(point, at);
     if (!isKilled) missed.push(at);
   }
   const killed = points.length - missed.length;
@@ -118,7 +132,7 @@ export async function killEverywhere<Data>(
     killed > 0 && killed >= share * points.length,
     `${killed} of ${points.length}: not ${missed.join("; not ")}`,
   );
-  return { calls: calls.length, killed };
+  return killed;
 }
 
 async function undisturbed<Data>(crashes: Crashes<Data>): Promise<{ calls: Call[] }> {

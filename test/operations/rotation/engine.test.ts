@@ -7,6 +7,7 @@ import type { Subject } from "../../../operations/rotation/run.ts";
 import { ensureFirstValues } from "../../../operations/values/first.ts";
 import { auditLog, openBench, type RotationBench } from "./bench.ts";
 import { later } from "./crash.ts";
+import { day, slow } from "./quick.ts";
 
 let bench: RotationBench;
 before(async () => {
@@ -15,7 +16,6 @@ before(async () => {
 after(() => bench.close());
 
 const brought = (name: string) => [`write demo/${name}`, `reload demo/${name}`];
-const day = 86_400;
 
 test("brings a new key to listeners, then to readers and signers, and revokes the old one; each restarts as often as its values change (R26, R29, R34)", async (t) => {
   const { world, rotate, fields, left, journal } = await bench.demo(t, "hmac", [
@@ -279,7 +279,7 @@ test("a service that is new while values spread is left to the rotation, which b
 
 test("a compromise takes the shortest safe path, keeps order and proofs, and says what it left out (R21)", async (t) => {
   const { rotate, world } = await bench.demo(t, "hmac", ["signer", "listener"], {
-    rotate: { by: "machine", overlap: day, onCompromise: true },
+    ...slow,
   });
   world.users = ["host-7"];
   world.errors = 0;
@@ -296,7 +296,7 @@ test("a compromise takes the shortest safe path, keeps order and proofs, and say
 
 test("a compromise hastens a rotation that waits, and another one follows: its new value may be the one that leaked", async (t) => {
   const { rotate, journal, world } = await bench.demo(t, "hmac", ["signer", "listener"], {
-    rotate: { by: "machine", overlap: day, onCompromise: true },
+    ...slow,
   });
   const first = await rotate({ wait: false });
   const second = await rotate({ reason: "compromise", wait: false });

@@ -8,16 +8,13 @@ import { usualPatience } from "../../../operations/rotation/run.ts";
 import { subjectOf } from "../../../operations/rotation/runner.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { later } from "./crash.ts";
-import { quick } from "./quick.ts";
+import { day, quick, slow } from "./quick.ts";
 
 let bench: RotationBench;
 before(async () => {
   bench = await openBench();
 });
 after(() => bench.close());
-
-const day = 86_400;
-const slow = { rotate: { by: "machine", overlap: day, onCompromise: true } } as const;
 
 /** Everything is as before, the failure is told, and nothing of the new value is left. */
 async function assertBack(demo: Demo, outcome: Outcome, old: Record<string, string>): Promise<void> {

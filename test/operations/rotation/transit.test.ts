@@ -1,22 +1,17 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { keyPlanText } from "../../../cli/rotation-plan.ts";
-import { type Vault, VaultError, VaultUnreachableError } from "../../../clients/vault.ts";
-import { vaultClock } from "../../../operations/rotation/clock.ts";
+import { type Vault, VaultError } from "../../../clients/vault.ts";
 import type { Outcome } from "../../../operations/rotation/engine.ts";
 import { planKeys } from "../../../operations/rotation/key-runner.ts";
 import { verifyRetired } from "../../../operations/rotation/key-versions.ts";
 import { StillAcceptedError } from "../../../operations/rotation/rotator.ts";
 import type { Wanted } from "../../../operations/rotation/status.ts";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
-import type { Call, CrashPoint } from "./counted.ts";
-import { pointsOf, startRunner } from "./crash.ts";
 import { Documents } from "./documents.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
-import type { KeyRun } from "./transit-runner.ts";
 
 const day = 86_400;
-const isWhole = process.env.KEYPLANE_SCALE === "prove";
 let server: DatabaseServer;
 const shared = endedWithFile();
 before(async () => {
@@ -260,76 +255,6 @@ test("ciphertext that Vault cannot open, and text that is none, stay as they are
   assert.deepEqual((await documents.ciphertexts()).slice(2), odd);
 });
 
-/** A runner in a process of its own, after a compromise. */
-function runner({ key }: Documents, at?: CrashPoint) {
-  const { vault, issuer } = server.services;
-  const { address, ca } = vault;
-  const input: KeyRun = {
-    vault: { address, ca, token: server.rotator.token ?? "" },
-    ...{ model: server.model, key, ca: issuer.ca },
-    ...(at !== undefined && { at }),
-  };
-  return startRunner(input, import.meta.resolve("./transit-runner.ts")).ended;
-}
-
-for (const [what, isHastened] of [
-  [
-    "kill -9 before and after every call: every document opens at every moment, another runner ends it",
-    false,
-  ],
-  ["kill -9 after a compromise hastened it: another runner makes the version that follows as well", true],
-] as const) {
-  test(`${what} (R23, R24)`, async (t) => {
-    const texts = Array.from({ length: 12 }, (_, index) => `document ${index}`);
-    const prepared = async () => {
-      const documents = await made();
-      await documents.write(texts);
-      if (isHastened) assert.equal((await documents.rotate({ anew: true })).state, "drain");
-      return documents;
-    };
-    const { code, stdout, stderr } = await runner(await prepared());
-    assert.equal(code, 0, stderr);
-    const { calls } = JSON.parse(stdout) as { calls: Call[] };
-    const points = pointsOf(calls);
-    let killed = 0;
-    for (const point of points) {
-      const { name, state } = calls[point.index] ?? {};
-      const at = `killed ${point.when} call ${point.index} (${name}, ${state})`;
-      const documents = await prepared();
-      const { latest: before } = await documents.versions();
-      const died = await runner(documents, point);
-      if (died.signal === "SIGKILL") killed++;
-      assert.deepEqual(await documents.texts(), texts, at);
-      assert.doesNotMatch(`${died.stdout}${died.stderr}`, /document \d/, at);
-      // The dead runner's lease runs out.
-      documents.ahead = 120;
-      let end = await documents.rotate();
-      // Killed before the journal knew of the compromise: whoever told of it tells again.
-      const isUnheard = (await documents.versions()).decrypts <= before;
-      if (isUnheard) end = await documents.rotate({ reason: "compromise" });
-      // Killed after all of it, what is left is to keep the old one until it may go.
-      const isDone = end.state === "done" || /are refused, and kept until/.test(end.waiting ?? "");
-      assert.ok(isDone, `${at}: ${end.state}, ${end.waiting}`);
-      const { latest, decrypts, available } = await documents.versions();
-      assert.deepEqual([latest, decrypts, available], [before + 1, before + 1, 1], at);
-      assert.deepEqual(await documents.texts(), texts, at);
-    }
-    t.diagnostic(`${killed} of ${points.length} points killed and converged; ${calls.length} calls`);
-    assert.ok(killed >= 5, `only ${killed} were killed`);
-  });
-}
-
-test("two runners at once make one version", async () => {
-  const documents = await made({ rows: 200 });
-  const outcomes = await Promise.allSettled(
-    ["one", "two", "three"].map((owner) => documents.rotate({ owner, anew: true })),
-  );
-  assert.ok(outcomes.some(({ status }) => status === "fulfilled"));
-  const { latest } = await documents.versions();
-  assert.equal(latest, 2);
-  assert.equal((await documents.texts()).length, 200);
-});
-
 test("nothing begins after a rotation of the key that whoever asks has not seen", async () => {
   const documents = await made();
   const key = { ...documents.key, stored: [] };
@@ -379,101 +304,3 @@ test("the rotation role rewraps and cannot decrypt: no plaintext leaves Vault", 
     (error) => error instanceof VaultError && error.status === 403,
   );
 });
-
-test("a database that is away leaves the key where it is, in words; back again, every document is rewrapped", async () => {
-  const documents = await made({ rows: 20 });
-  const vault = server.rotator.with(server.rotator.token);
-  let isAway = false;
-  const request: Vault["request"] = async (method, path, options) => {
-    const answer = await server.rotator.request<never>(method, path, options);
-    if (isAway || !path.endsWith("/rotate")) return answer;
-    isAway = true;
-    await server.test.kill("postgres");
-    return answer;
-  };
-  vault.request = request;
-  const waits = await documents.rotate({ vault, anew: true });
-  assert.deepEqual([waits.state, waits.to], ["migrate", 2]);
-  assert.match(waits.waiting ?? "", /the database does not answer|is not there for now/);
-  assert.equal(waits.waitsFor, "target");
-  await server.test.start();
-  const { state, to } = await documents.rotate();
-  assert.deepEqual([state, to], ["drain", 2]);
-  assert.deepEqual(await documents.prefixes(), ["vault:v2"]);
-  assert.equal((await documents.texts()).length, 20);
-});
-
-test("Vault sealed in the middle stops a key's rotation with words; unsealed, the next run ends it with one version", async () => {
-  const documents = await made({ rows: 20 });
-  const vault = server.rotator.with(server.rotator.token);
-  let isSealed = false;
-  const request: Vault["request"] = async (method, path, options) => {
-    const answer = await server.rotator.request<never>(method, path, options);
-    if (isSealed || !path.endsWith("/rotate")) return answer;
-    isSealed = true;
-    await server.root.request("PUT", "sys/seal");
-    return answer;
-  };
-  vault.request = request;
-  await assert.rejects(
-    documents.rotate({ vault, anew: true }),
-    (error) => error instanceof VaultError && error.status === 503 && /sealed/.test(error.message),
-  );
-  // The local stack unseals what it finds sealed.
-  await server.test.start();
-  documents.ahead += 120;
-  const { state, to } = await documents.rotate();
-  assert.deepEqual([state, to], ["drain", 2]);
-  assert.equal((await documents.versions()).latest, 2);
-  assert.equal((await documents.texts()).length, 20);
-});
-
-test("a reply of Vault that is lost after it acted, to any request: the next run goes on, and one version is made", async () => {
-  const documents = await made({ rows: 5 });
-  /** The same client; what it asked for, and one of its answers is lost. */
-  const losing = (at = -1) => {
-    const vault = server.rotator.with(server.rotator.token);
-    const asked: string[] = [];
-    const request: Vault["request"] = async (method, path, options) => {
-      const answer = await server.rotator.request<never>(method, path, options);
-      if (asked.push(`${method} ${path}`) - 1 === at) throw new VaultUnreachableError("the reply was lost");
-      return answer;
-    };
-    vault.request = request;
-    return { vault, asked };
-  };
-  // The first one has no journal to read.
-  assert.equal((await documents.rotate({ reason: "compromise", destroysOld: true })).state, "done");
-  const { vault, asked } = losing();
-  assert.equal((await documents.rotate({ vault, reason: "compromise", destroysOld: true })).state, "done");
-  // Each in `npm run prove`, the first of each kind that acts in `npm test`.
-  const isFirst = (one: string, at: number) => one.startsWith("POST") && asked.indexOf(one) === at;
-  const places = asked.flatMap((one, at) => (isWhole || isFirst(one, at) ? [at] : []));
-  assert.ok(places.length >= 6, asked.join("\n"));
-  for (const at of places) {
-    const where = `the reply to ${at}, ${asked[at]}`;
-    const { latest } = await documents.versions();
-    await documents
-      .rotate({ vault: losing(at).vault, reason: "compromise", destroysOld: true })
-      .catch((error: unknown) => assert.ok(error instanceof VaultUnreachableError, `${where}: ${error}`));
-    documents.ahead += 120;
-    let end = await documents.rotate();
-    // Lost before the journal knew of the compromise: whoever told of it tells again.
-    if ((await documents.versions()).latest === latest)
-      end = await documents.rotate({ reason: "compromise", destroysOld: true });
-    assert.equal(end.state, "done", `${where}: ${end.waiting}`);
-    assert.equal((await documents.versions()).latest, latest + 1, where);
-    assert.equal((await documents.texts()).length, 5, where);
-  }
-});
-
-for (const skew of [-5, 5]) {
-  test(`a runner whose clock is ${skew} min off keeps old versions for 30 d of Vault's time, and takes nobody's lease`, async () => {
-    const documents = await made({ rows: 1 });
-    const clock = await vaultClock(server.rotator, () => Date.now() + skew * 60_000);
-    const waits = await documents.rotate({ clock, anew: true });
-    const { switchedAt, leaseUntil } = await documents.journal();
-    assert.equal(Date.parse(waits.notBefore ?? "") - Date.parse(switchedAt ?? ""), 30 * day * 1000);
-    assert.ok(Math.abs(Date.parse(leaseUntil) - Date.now()) < 60_000, `${leaseUntil} is not Vault's time`);
-  });
-}

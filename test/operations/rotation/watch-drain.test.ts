@@ -5,16 +5,13 @@ import type { Verdict, Watch } from "../../../operations/rotation/observer.ts";
 import { type Rotator, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { later } from "./crash.ts";
-import { quick } from "./quick.ts";
+import { day, quick, slow } from "./quick.ts";
 
 let bench: RotationBench;
 before(async () => {
   bench = await openBench();
 });
 after(() => bench.close());
-
-const day = 86_400;
-const slow = { rotate: { by: "machine", overlap: day, onCompromise: true } } as const;
 
 /** What the world counts, but for what is said here. */
 function judging({ subject }: Demo, says: (looks: number) => Verdict | Error | undefined) {

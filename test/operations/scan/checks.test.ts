@@ -7,6 +7,7 @@ import { inEnvExample } from "../../../operations/scan/checks/env-example.ts";
 import { required } from "../../../operations/scan/checks/ignore-rules.ts";
 import { archiveExcludes, isSecretFile } from "../../../operations/scan/checks/secret-files.ts";
 import { inWorkflow } from "../../../operations/scan/checks/workflow.ts";
+import type { Finding } from "../../../operations/scan/finding.ts";
 import { scanStaged, scanTracked } from "../../../operations/scan/scan.ts";
 import { TestRepository } from "./repositories.ts";
 
@@ -14,6 +15,8 @@ async function found(repository: TestRepository): Promise<string[]> {
   const { findings } = await scanTracked({ cwd: repository.root });
   return findings.map(({ kind, path, message }) => `${path}: ${kind.id}: ${message}`);
 }
+
+const place = ({ line, column, message }: Finding) => [line, column, message];
 
 const rules = required.map(({ rule }) => rule);
 
@@ -182,15 +185,12 @@ test("values in a Compose file are found at their place, references are none (R4
     "secrets:",
     "  db: { file: ./secrets/db }",
   ].join("\n");
-  assert.deepEqual(
-    inCompose("compose.yaml", text).map(({ line, column, message }) => [line, column, message]),
-    [
-      [4, 20, "DB_PASSWORD has its value in the file"],
-      [8, 22, "SMTP_PASSWORD has its value in the file"],
-      [12, 9, "REDIS_PASSWORD has its value in the file"],
-      [16, 26, "NPM_TOKEN has its value in the file"],
-    ],
-  );
+  assert.deepEqual(inCompose("compose.yaml", text).map(place), [
+    [4, 20, "DB_PASSWORD has its value in the file"],
+    [8, 22, "SMTP_PASSWORD has its value in the file"],
+    [12, 9, "REDIS_PASSWORD has its value in the file"],
+    [16, 26, "NPM_TOKEN has its value in the file"],
+  ]);
 });
 
 test("values that aliases and merges bring into a service are found where they stand, once (R42)", () => {
@@ -209,13 +209,10 @@ test("values that aliases and merges bring into a service are found where they s
     "  job:",
     "    <<: [*base]",
   ].join("\n");
-  assert.deepEqual(
-    inCompose("compose.yaml", text).map(({ line, column, message }) => [line, column, message]),
-    [
-      [2, 16, "DB_PASSWORD has its value in the file"],
-      [4, 29, "API_TOKEN has its value in the file"],
-    ],
-  );
+  assert.deepEqual(inCompose("compose.yaml", text).map(place), [
+    [2, 16, "DB_PASSWORD has its value in the file"],
+    [4, 29, "API_TOKEN has its value in the file"],
+  ]);
 });
 
 test("aliases of aliases end, and aliases of themselves", () => {
@@ -279,19 +276,16 @@ test("secrets in ARG, ENV and COPY of a Dockerfile are found, mounts are none (R
     "COPY a.txt \\",
     "  id_rsa ./",
   ].join("\n");
-  assert.deepEqual(
-    inDockerfile("Dockerfile", text).map(({ line, column, message }) => [line, column, message]),
-    [
-      [2, 5, "ARG NPM_TOKEN stays in the image's history"],
-      [3, 20, "ENV DB_PASSWORD stays in the image's history"],
-      [4, 5, "ENV API_KEY stays in the image's history"],
-      [6, 19, ".env becomes a part of the image"],
-      [7, 19, "tls.key becomes a part of the image"],
-      [12, 5, "ENV SMTP_PASSWORD stays in the image's history"],
-      [14, 15, "ARG API_TOKEN stays in the image's history"],
-      [17, 3, "id_rsa becomes a part of the image"],
-    ],
-  );
+  assert.deepEqual(inDockerfile("Dockerfile", text).map(place), [
+    [2, 5, "ARG NPM_TOKEN stays in the image's history"],
+    [3, 20, "ENV DB_PASSWORD stays in the image's history"],
+    [4, 5, "ENV API_KEY stays in the image's history"],
+    [6, 19, ".env becomes a part of the image"],
+    [7, 19, "tls.key becomes a part of the image"],
+    [12, 5, "ENV SMTP_PASSWORD stays in the image's history"],
+    [14, 15, "ARG API_TOKEN stays in the image's history"],
+    [17, 3, "id_rsa becomes a part of the image"],
+  ]);
 });
 
 test("an example of an environment file holds placeholders only (R63)", () => {
