@@ -26,6 +26,16 @@ function session(factor: (typeof factors)[number], age = "10"): Record<string, s
   };
 }
 
+/** Whether Ada may do something about a user or a device; by the group's own policy and without a second factor unless said. */
+function adaMay(
+  action: string,
+  about: string,
+  { rights = people.policy, factor }: { rights?: PolicyDocument; factor?: (typeof factors)[number] } = {},
+): Promise<boolean> {
+  const resource = `arn:aws:iam::${account}:${about}`;
+  return allowed({ principal: ada, action, resource, account, rights, context: session(factor) });
+}
+
 /**
  * What AWS' own example leaves open without a second factor (DenyAllExceptListedIfNoMFA), word for word. A password is none
  * of it: AWS says so, and to let people in only once they have changed theirs.
@@ -157,28 +167,14 @@ test("a second device, of another name than one's own, is not made without a sec
     ["ada-2", "false", false],
     ["ada-2", "true", true],
   ] as const) {
-    const may = await allowed({
-      principal: ada,
-      action: "iam:CreateVirtualMFADevice",
-      resource: `arn:aws:iam::${account}:mfa/${device}`,
-      account,
-      rights: inGroup,
-      context: session(factor),
-    });
+    const may = await adaMay("iam:CreateVirtualMFADevice", `mfa/${device}`, { rights: inGroup, factor });
     assert.equal(may, expected, `${device} with the key ${factor ?? "absent"}`);
   }
 });
 
 test("who broke off setting up takes their device away that nobody has, and begins again; no one else's (R50)", async () => {
   for (const device of ["ada", "ada-2", "ben"]) {
-    const may = await allowed({
-      principal: ada,
-      action: "iam:DeleteVirtualMFADevice",
-      resource: `arn:aws:iam::${account}:mfa/${device}`,
-      account,
-      rights: people.policy,
-      context: session(undefined),
-    });
+    const may = await adaMay("iam:DeleteVirtualMFADevice", `mfa/${device}`);
     assert.equal(may, device === "ada", device);
   }
 });
@@ -186,14 +182,7 @@ test("who broke off setting up takes their device away that nobody has, and begi
 test("the group's own policy gives a person their own second factor, and nobody else's (R50)", async () => {
   for (const name of ["ada", "ben"]) {
     for (const action of ["iam:EnableMFADevice", "iam:ResyncMFADevice", "iam:GetUser"]) {
-      const may = await allowed({
-        principal: ada,
-        action,
-        resource: `arn:aws:iam::${account}:user/${name}`,
-        account,
-        rights: people.policy,
-        context: session(undefined),
-      });
+      const may = await adaMay(action, `user/${name}`);
       assert.equal(may, name === "ada", `${action} of ${name}`);
     }
   }
@@ -206,14 +195,7 @@ test("nobody changes a password without a second factor, their own neither; with
       [people.policy, "ben", false],
       [inGroup, "ada", factor === "true"],
     ] as const) {
-      const may = await allowed({
-        principal: ada,
-        action: "iam:ChangePassword",
-        resource: `arn:aws:iam::${account}:user/${name}`,
-        account,
-        rights,
-        context: session(factor),
-      });
+      const may = await adaMay("iam:ChangePassword", `user/${name}`, { rights, factor });
       assert.equal(may, expected, `${name}'s, with the key ${factor ?? "absent"}`);
     }
   }
