@@ -106,6 +106,6 @@ export function rowText(row: Shown): string[] {
 }
 
 /** The worst of them. */
-export function worst(rows: readonly Shown[]): ExitCode {
+export function worst(rows: readonly Pick<Shown, "code">[]): ExitCode {
   return rows.reduce<ExitCode>((most, { code }) => (code > most ? code : most), exit.clean);
 }

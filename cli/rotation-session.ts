@@ -49,7 +49,7 @@ export async function withRunner<T>(
 }
 
 /** Where databases have another CA than Vault; libpq's own variable. */
-async function databasesCa(): Promise<string | undefined> {
+export async function databasesCa(): Promise<string | undefined> {
   const file = process.env.PGSSLROOTCERT;
   return file ? (await import("node:fs/promises")).readFile(file, "utf8") : undefined;
 }

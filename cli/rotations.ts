@@ -1,14 +1,16 @@
 import type { Command } from "commander";
 import type { Model, Secret } from "../model/model.ts";
 import type { Journal, Past } from "../operations/rotation/journal.ts";
+import type { Counting, KeyCensus } from "../operations/rotation/key-census.ts";
 import type { KeyStatus } from "../operations/rotation/key-status.ts";
 import type { Runner } from "../operations/rotation/runner.ts";
 import type { Standing } from "../operations/rotation/schedule.ts";
 import type { Status } from "../operations/rotation/status.ts";
 import { define, type Invocation, type Result } from "./command.ts";
-import { exit, UsageError } from "./exit.ts";
+import { type ExitCode, exit, UsageError } from "./exit.ts";
 import { askYes } from "./input.ts";
 import { named } from "./rotate.ts";
+import { censusCode, censusJson, censusText } from "./rotation-census.ts";
 import { lasting } from "./rotation-progress.ts";
 import { rowText, shown, worst } from "./rotation-rows.ts";
 
@@ -19,13 +21,18 @@ export function command(): Command {
       summary: "say what is due, under way or stuck, and why",
       details:
         "A line per secret and encryption key: where it stands, when it was last rotated and when it is due. With names " +
-        "also each one's history. Exit code 1 when one is stuck, overdue or was rolled back. Reads journals and metadata, never a value.",
+        "also each one's history, and of what encrypts stored data each version, the rows under it, until when it is kept " +
+        "and why it may not be retired: the tables are read for that, row by row. Exit code 1 when one is stuck, overdue or " +
+        "was rolled back, or a row is under no version that its services can use; 3 when a table could not be read. Prints " +
+        "no value; without names, and of anything else, it reads journals and metadata alone.",
       examples: [
         ["keyplane rotations", "all secrets and encryption keys of the environment"],
         ["keyplane rotations titan/hmac", "one of them, with its history"],
+        ["keyplane rotations soma/crypto-fernet", "how many rows are under which version of a key"],
         ["keyplane rotations resume titan/hmac", "go on with it now"],
         ["keyplane rotations abort titan/hmac", "go back to the value before"],
       ],
+      interruptible: true,
       run: status,
     })
       // What stands behind a subcommand is the subcommand's: both have --json, --dry-run and the others.
@@ -36,14 +43,14 @@ export function command(): Command {
 }
 
 async function status(invocation: Invocation): Promise<Result> {
+  const names = invocation.arguments;
   const [{ clockOf }, { historyOf, statusOf }, { keyStatusOf }, { withSession }] = await Promise.all([
     import("../operations/rotation/runner.ts"),
     import("../operations/rotation/status.ts"),
     import("../operations/rotation/key-status.ts"),
     import("./session.ts"),
   ]);
-  return withSession(invocation, "rotate", async ({ vault }, model) => {
-    const names = invocation.arguments;
+  return withSession(invocation, "rotate", async ({ vault }, model, ca) => {
     const { secrets, keys } = named(model, names);
     // Vault's: this machine's may be minutes off.
     const now = (await clockOf({ vault })).now();
@@ -51,28 +58,35 @@ async function status(invocation: Invocation): Promise<Result> {
       statusOf({ vault, model }, secrets, now),
       keyStatusOf({ vault, model }, keys, now),
     ]);
-    const rows = [...ofSecrets.map(secretRow), ...ofKeys.map(keyRow)];
     const details = names.length > 0;
+    const { report, signal } = invocation;
+    const counting = { vault, model, report, signal, ...(ca !== undefined && { ca }) };
+    const counted = details ? await censuses(counting, ofSecrets, ofKeys, now) : new Map();
+    const secretRows = ofSecrets.map((status) => secretRow(status, counted.get(status.secret.id)));
+    const keyRows = ofKeys.map((status) => keyRow(status, counted.get(status.key.id)));
+    const rows = [...secretRows, ...keyRows];
     const width = Math.max(0, ...rows.map(({ standing }) => standing.secret.length));
     const lines = rows.flatMap((row) => [
       line(row, width),
+      ...(row.census === undefined ? [] : censusText(row.census)),
       ...(details ? [...notesOf(row.journal), ...historyOf(row.journal).map(pastText)] : []),
     ]);
-    const asJson = ({ standing, journal, version, more }: Row) => ({
+    const asJson = ({ standing, journal, version, more, census }: Row) => ({
       ...standing,
       version,
       ...more,
       ...(standing.step === undefined ? { notes: journal?.notes ?? [] } : open(journal)),
       history: historyOf(journal),
+      ...(census !== undefined && { census: censusJson(census) }),
     });
     return {
       json: {
         environment: model.environment,
-        secrets: ofSecrets.map(secretRow).map(asJson),
-        encryptionKeys: ofKeys.map(keyRow).map(asJson),
+        secrets: secretRows.map(asJson),
+        encryptionKeys: keyRows.map(asJson),
       },
       text: lines.join("\n"),
-      ...(rows.some(isFinding) && { code: exit.finding }),
+      code: worst(rows.map((row) => ({ code: codeOfRow(row) }))),
     };
   });
 }
@@ -85,17 +99,41 @@ interface Row {
   journal: Journal | undefined;
   /** For machines. */
   more: Record<string, unknown>;
+  /** Of an encryption key that was asked for by name. */
+  census?: KeyCensus;
 }
 
-function secretRow({ secret, standing, version, journal }: Status): Row {
+/** What is stored under which version of each key that encrypts (R62), by the key's id. */
+async function censuses(
+  given: Omit<Counting, "reach"> & { ca?: string },
+  secrets: readonly Status[],
+  keys: readonly KeyStatus[],
+  now: Date,
+): Promise<Map<string, KeyCensus>> {
+  const ofFernet = secrets.filter(({ secret }) => secret.kind === "fernet");
+  if (ofFernet.length + keys.length === 0) return new Map();
+  const [{ censusOfFernet, censusOfKey }, { databaseReach }, { databasesCa }] = await Promise.all([
+    import("../operations/rotation/key-census.ts"),
+    import("../operations/rotation/connect.ts"),
+    import("./rotation-session.ts"),
+  ]);
+  const ca = (await databasesCa()) ?? given.ca;
+  const counting = { ...given, reach: databaseReach({ ...given, ...(ca !== undefined && { ca }) }) };
+  const found = new Map<string, KeyCensus>();
+  for (const status of ofFernet) found.set(status.secret.id, await censusOfFernet(counting, status, now));
+  for (const status of keys) found.set(status.key.id, await censusOfKey(counting, status, now));
+  return found;
+}
+
+function secretRow({ secret, standing, version, journal }: Status, census?: KeyCensus): Row {
   const { by, every = null } = secret.rotate;
-  return { standing, version, journal, more: { by, every } };
+  return { standing, version, journal, more: { by, every }, ...(census !== undefined && { census }) };
 }
 
-function keyRow({ key, standing, versions, journal }: KeyStatus): Row {
+function keyRow({ key, standing, versions, journal }: KeyStatus, census?: KeyCensus): Row {
   const { latest = 0, decrypts = 0, available = 0 } = versions ?? {};
   const more = { by: "machine", every: key.autoRotate, retain: key.retain, decrypts, available };
-  return { standing, version: latest, journal, more };
+  return { standing, version: latest, journal, more, ...(census !== undefined && { census }) };
 }
 
 function open(journal: Journal | undefined): Record<string, unknown> {
@@ -116,6 +154,11 @@ function chosen(model: Model, names: string[]): Secret[] {
   throw new UsageError(
     `${key.id} is an encryption key: its versions only go forward, and the ones before decrypt until nothing needs them`,
   );
+}
+
+function codeOfRow(row: Row): ExitCode {
+  if (isFinding(row)) return exit.finding;
+  return row.census === undefined ? exit.clean : censusCode(row.census);
 }
 
 function isFinding({ standing, journal }: Row): boolean {

@@ -18,18 +18,19 @@ export async function modelOf({ catalogue: folder, environment }: Invocation): P
 
 /**
  * Runs work with a Vault of the environment, logged in as one of the platform's roles, and logs out again.
+ * @param work gets the PEM of the CA of the environment's servers as well, where they have one of their own
  * @throws LoginError, VaultError, VaultUnreachableError, ServicesDownError
  */
 export async function withSession<T>(
   invocation: Invocation,
   role: PlatformRole,
-  work: (session: Session, model: Model) => Promise<T>,
+  work: (session: Session, model: Model, ca?: string) => Promise<T>,
 ): Promise<T> {
   const { login } = await import("../operations/login.ts");
-  return withVault(invocation, async (vault, { model, sign }) => {
+  return withVault(invocation, async (vault, { model, ca, sign }) => {
     const session = await login({ model, vault, role, env: process.env, ...(sign && { sign }) });
     try {
-      return await work(session, model);
+      return await work(session, model, ca);
     } finally {
       await session.end();
     }

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { connectAsSuperuser } from "../../local/services/postgres-server.ts";
+import { FernetKey } from "../../operations/rotation/re-encryption/fernet.ts";
 import { startStack, type TestStack } from "./stack.ts";
 import { type Run, spawnKeyplane } from "./support/keyplane.ts";
 
@@ -50,6 +52,23 @@ secrets:
     rotate: { every: 90d }
     idle: none
     consumers: { batch: { role: listener, as: { SHOP_RELAY: password } } }
+  cards:
+    class: critical
+    kind: fernet
+    rotate: { every: 90d, overlap: 30d }
+    stored: [{ database: main, table: cards, column: number }]
+    consumers: { batch: { as: { SHOP_CARDS: key, SHOP_CARDS_BEFORE: previous } } }
+databases:
+  main:
+    engine: postgres
+    at: { local: { database: shop } }
+    groups: { shop_app: { grants: [{ schema: public, tables: [select, update] }] } }
+encryption-keys:
+  letters:
+    rotate: { every: 90d }
+    retain: 30d
+    stored: [{ database: main, table: letters, column: body }]
+    consumers: { api: [encrypt, decrypt] }
 `;
 
 let folder: string;
@@ -205,6 +224,39 @@ test("R21: after a compromise both are replaced at once, what was left out is sa
   const status = await keyplane("rotations", "shop/signing");
   assert.equal(status.code, 0);
   assert.match(status.stdout, /^ {2}\S+ \S+ {2}done \(compromise\)/m);
+});
+
+test("R62: `rotations NAME` counts what the tables hold under each version of a key, and prints no key", async () => {
+  const absent = await keyplane("rotations", "shop/letters");
+  assert.equal(absent.code, 2, absent.stdout);
+  assert.match(
+    absent.stdout,
+    /^ {2}rows are not counted: shop\/main public\.letters\.body: the table has no column/m,
+  );
+  const session = await stack.as("rotate");
+  const key = (await session.vault.read<{ data: Files }>("kv/data/source/shop/cards"))?.data.key ?? "";
+  await session.end();
+  const number = new FernetKey(key).seal({ plaintext: Buffer.from("4111"), time: 1n });
+  const { services } = stack.first;
+  const { home, postgres, issuer } = services;
+  const client = await connectAsSuperuser({ home, port: postgres.port, ca: issuer.ca, database: "shop" });
+  await client.query("CREATE TABLE cards (id int PRIMARY KEY, number text)");
+  await client.query("CREATE TABLE letters (id int PRIMARY KEY, body text)");
+  await client.query("GRANT SELECT, UPDATE ON cards, letters TO shop_app");
+  await client.query("INSERT INTO cards VALUES (1, $1), (2, $1)", [number]);
+  await client.query("INSERT INTO letters VALUES (1, 'vault:v1:AAAA')");
+  await client.end();
+  const counted = await keyplane("rotations", "shop/letters", "shop/cards");
+  assert.equal(counted.code, 0, counted.stderr);
+  assert.match(counted.stdout, /^shop\/letters +on time .*\n {2}version 1, of [-0-9]+: encrypts, 1 row\n/m);
+  assert.match(counted.stdout, /^ {2}shop\/main public\.letters\.body: 1 v1$/m);
+  assert.match(counted.stdout, /^shop\/cards +on time .*\n {2}version 1, of [-0-9]+: encrypts, 2 rows\n/m);
+  assert.ok(!`${counted.stdout}${counted.stderr}`.includes(key), "the key was printed");
+  const { stdout } = await keyplane("rotations", "shop/cards", "--json");
+  const { secrets } = JSON.parse(stdout) as { secrets: { census: { columns: unknown } }[] };
+  assert.deepEqual(secrets[0]?.census.columns, [
+    { column: "shop/main public.cards.number", rows: { v1: 2 } },
+  ]);
 });
 
 test("no value that was ever in force stands in the journals", async () => {

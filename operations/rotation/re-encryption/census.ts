@@ -9,6 +9,13 @@ export interface Census {
   rows: Record<string, number>;
 }
 
+/** How far a census has come. */
+export interface Counted {
+  /** As messages name it. */
+  column: string;
+  rows: number;
+}
+
 /**
  * Ciphertext is left under a key that is to go: the same step is tried again later. Names columns and counts, never a
  * row's content.
@@ -20,14 +27,21 @@ export class CiphertextRemainsError extends TargetUnavailableError {
 /**
  * Looks at every row of a column without changing any.
  * @param length of the ciphertext that the judge needs to see; all of it by default
+ * @param seen is told after every batch
  * @param judge names the key that each ciphertext is under
  */
 export async function census(
   column: Column,
   judge: (ciphertext: string) => string,
-  { signal, batch = 5_000, length }: { signal: AbortSignal; batch?: number; length?: number },
+  {
+    signal,
+    batch = 5_000,
+    length,
+    seen,
+  }: { signal: AbortSignal; batch?: number; length?: number; seen?: (counted: Counted) => void },
 ): Promise<Record<string, number>> {
   const counted: Record<string, number> = {};
+  let count = 0;
   for (let after: string | undefined, more = true; more; ) {
     signal.throwIfAborted();
     const rows = await column.after(after, batch, length);
@@ -35,6 +49,8 @@ export async function census(
       const key = judge(value);
       counted[key] = (counted[key] ?? 0) + 1;
     }
+    count += rows.length;
+    seen?.({ column: column.name, rows: count });
     after = rows.at(-1)?.key;
     more = rows.length === batch;
   }

@@ -1,6 +1,6 @@
 import type { Vault } from "../../../clients/vault.ts";
 import type { EncryptionKey, Model } from "../../../model/model.ts";
-import { type Census, census } from "./census.ts";
+import { type Census, type Counted, census } from "./census.ts";
 import { eachColumn, type Surroundings } from "./columns.ts";
 import type { Judged, Recipher } from "./sweep.ts";
 
@@ -70,7 +70,7 @@ function* batches<T extends { ciphertext: string }>(all: T[]): Generator<T[]> {
 
 /** How many rows of each column are under which version of a transit key (R62): `v3`; `none` is no transit ciphertext. */
 export async function transitCensus(
-  surroundings: Pick<Surroundings, "model" | "reach" | "signal">,
+  surroundings: Pick<Surroundings, "model" | "reach" | "signal"> & { seen?: (counted: Counted) => void },
   { stored }: Pick<EncryptionKey, "stored">,
 ): Promise<Census[]> {
   const found: Census[] = [];
@@ -78,9 +78,10 @@ export async function transitCensus(
     const version = versionOf(start);
     return version === undefined ? "none" : `v${version}`;
   };
-  const { signal } = surroundings;
+  const { signal, seen } = surroundings;
   await eachColumn(surroundings, stored, async (column, place) => {
-    found.push({ column: place, rows: await census(column, judge, { signal, length: prefix }) });
+    const rows = await census(column, judge, { signal, length: prefix, ...(seen !== undefined && { seen }) });
+    found.push({ column: place, rows });
   });
   return found;
 }
