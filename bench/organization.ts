@@ -82,7 +82,7 @@ function system(index: number, services: number, secrets: number): Record<string
 }
 
 const kinds = [
-  { kind: "hmac", rotate: { every: "30d", overlap: "24h" } },
+  { kind: "hmac", rotate: { every: "30d", overlap: "24h" }, idle: "none" },
   { kind: "token", rotate: { every: "180d" } },
   { kind: "api-key", rotate: { by: "hand", every: "90d" } },
   { kind: "password", rotate: { by: "hand", every: "90d" }, probe: { command: ["check"] } },

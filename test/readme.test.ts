@@ -14,9 +14,9 @@ async function catalogueFiles(): Promise<Record<string, string>> {
   return files;
 }
 
-test("the README's five lines add a secret that its one consumer reads", async () => {
+test("the README's few lines add a secret that its two consumers alone read", async () => {
   const [, example = ""] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? [];
-  assert.equal(example.trim().split("\n").length, 5);
+  assert.equal(example.trim().split("\n").length, 8);
   const files = await catalogueFiles();
   const titan = files["systems/titan.yaml"] ?? "";
   files["systems/titan.yaml"] = titan.replace(/^secrets:\n/m, (line) => line + example);
@@ -26,13 +26,15 @@ test("the README's five lines add a secret that its one consumer reads", async (
   const secret = model.secrets.find(({ id }) => id === "titan/relay-token");
   assert.deepEqual(
     secret?.consumers.map(({ id }) => id),
-    ["titan/titan-brain"],
+    ["titan/titan-brain", "titan/titan-sentinel"],
   );
+  const paths = secret?.consumers.map(({ path }) => `kv/data/${path}`);
   assert.deepEqual(
     model.policies
-      .filter(({ rules }) => rules.some(({ path }) => path === `kv/data/${secret?.consumers[0]?.path}`))
-      .map(({ name }) => name),
-    ["titan.titan-brain"],
+      .filter(({ rules }) => rules.some(({ path }) => paths?.includes(path)))
+      .map(({ name }) => name)
+      .sort(),
+    ["titan.titan-brain", "titan.titan-sentinel"],
   );
 });
 

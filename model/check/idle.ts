@@ -1,3 +1,5 @@
+import { seconds } from "../duration.ts";
+import { kinds } from "../kinds.ts";
 import type { Path } from "../load/node.ts";
 import type { DeliveryEntry } from "../schema/delivery.ts";
 import type { SecretEntry } from "../schema/secret.ts";
@@ -19,6 +21,7 @@ export function checkIdle(subject: Subject, place: Path, entry: SecretEntry): vo
   const { file, system } = subject;
   const { idle, consumers } = entry;
   if (entry.retired !== undefined) return;
+  checkNamed(subject, place, entry);
   if (typeof idle === "object") checkCounter(subject, place, entry, idle.metric);
   checkMonitor(subject, place, entry);
   checkLastUse(subject, place, entry);
@@ -45,6 +48,38 @@ export function checkIdle(subject: Subject, place: Path, entry: SecretEntry): vo
 
 /** Kinds whose old value only our own services see used, so that a counter of theirs is asked. */
 const counted: SecretEntry["kind"][] = ["hmac", "token", "jwt", "fernet"];
+
+/**
+ * What only our own services see used has nobody else to be asked: while both values are accepted something of theirs has
+ * to show the old one unused, or the gap is acknowledged. Else every rotation would stop before it revokes.
+ */
+function checkNamed({ file }: Subject, place: Path, { kind, rotate, idle, stored }: SecretEntry): void {
+  if (rotate.by === "hand" || !counted.includes(kind)) return;
+  const own = [...place, "idle"];
+  const sources = "sinks, audit or { metric: NAME }, or none where nothing can see it";
+  if (kind === "fernet") {
+    // Stored ciphertext is counted, whatever stands here.
+    if (stored !== undefined || idle === "none" || idle === "sinks") return;
+    const text =
+      "something has to show that nothing needs the old key: write stored: [{ database: …, table: …, column: … }] " +
+      "where ciphertext lies in a database, else idle: sinks, or idle: none where nothing can see it";
+    if (idle === undefined) file.report(own, `is missing: ${text}`);
+    else file.report(own, `does not see ciphertext: ${text}`);
+    return;
+  }
+  if (idle === "provider" || idle === "sessions") {
+    file.reportValue(own, `nothing of kind ${kind} is seen there: write ${sources}`);
+    return;
+  }
+  const usual = kinds[kind].overlap;
+  const overlap =
+    rotate.overlap === undefined ? ("usual" in usual ? usual.usual : 0) : seconds(rotate.overlap);
+  if (idle !== undefined || overlap === 0) return;
+  file.report(
+    own,
+    `is missing: while both values are accepted, for ${rotate.overlap ?? "its overlap"}, something has to show that the old one is unused: write ${sources}`,
+  );
+}
 
 /** A counter is read at each service that accepts both values, in every environment that rotates it. */
 function checkCounter(

@@ -199,21 +199,42 @@ function checkRoles({ file }: Subject, place: Path, entry: SecretEntry, kind: Ki
 }
 
 /**
- * A password has one value, which something other than its clients checks: that has to get the new one too, before them.
- * Else a rotation takes the working one away from everybody and keeps none (R27).
+ * What nobody issues is worth what somebody checks it against: who checks has to get the new value too, before those who
+ * show it. Else a rotation takes the working one away from everybody and keeps one that opens nothing (R27).
  */
 function checkAccepted({ file }: Subject, place: Path, entry: SecretEntry): void {
   const { kind, provider, rotate, retired } = entry;
-  const isOurs = kind === "password" || (kind === "s3" && provider === undefined);
-  if (!isOurs || rotate.by === "hand" || retired !== undefined) return;
-  if (Object.values(entry.consumers ?? {}).some((consumer) => consumer?.role === "listener")) return;
+  const accepts = acceptedBy[kind];
+  // A store's key that its provider's API makes is checked there.
+  const isIssued = kind === "s3" && provider !== undefined;
+  if (accepts === undefined || isIssued || rotate.by === "hand" || retired !== undefined) return;
+  const isChecked = Object.values(entry.consumers ?? {}).some(
+    (consumer) =>
+      consumer?.role === "listener" ||
+      (accepts.beside !== undefined && Object.values(consumer?.as ?? {}).includes(accepts.beside)),
+  );
+  if (isChecked) return;
   file.report(
     [...place, "consumers"],
-    `has nobody who checks this ${kind}: name the server that does, with role: listener, as a service that takes it up ` +
-      "from its file or variable, or write rotate: { by: hand }",
+    `has nobody who checks this ${kind}: ${accepts.fix}, or write rotate: { by: hand }`,
     "key",
   );
 }
+
+const server =
+  "name the server that does, with role: listener, as a service that takes it up from its file or variable";
+
+/** Who checks a kind; of one that keeps the value before also whoever reads that, as peers do which show it to each other. */
+const acceptedBy: Partial<Record<SecretEntry["kind"], { fix: string; beside?: string }>> = {
+  password: { fix: server },
+  s3: { fix: server },
+  token: {
+    beside: "previous",
+    fix:
+      "name the service that does, with role: listener and the fields token and previous, since whoever shows the old one " +
+      "is let in beside the new one",
+  },
+};
 
 /** Whole seconds in the longest unit that fits: 86400 is 1d. */
 export function duration(time: Seconds): string {

@@ -31,8 +31,8 @@ before(async () => {
   catalogue = await copyCatalogue(
     /\nsecrets:\n([\s\S]*)reads: \[openai, secret-key\]/,
     `\nsecrets:
-  deploy-token: { class: critical, kind: token, rotate: { every: 30d, overlap: 24h }, consumers: {} }
-$1reads: [openai, secret-key, deploy-token]`,
+  deploy-key: { class: critical, kind: jwt, rotate: { every: 30d }, impact: The next deployment signs anew, consumers: {} }
+$1reads: [openai, secret-key, deploy-key]`,
     "systems/solo.yaml",
   );
   stack = await startStack({ catalogue: catalogue.folder });
@@ -91,7 +91,7 @@ async function countDeadLetters(QueueUrl: string | undefined): Promise<number> {
 /** Takes the value of a secret away, lets something happen, and waits until the runner has made another one. */
 async function madeAgain(happen: () => Promise<unknown>): Promise<void> {
   const { model, services } = stack.first;
-  const secret = model.secrets.find(({ id }) => id === "solo/deploy-token");
+  const secret = model.secrets.find(({ id }) => id === "solo/deploy-key");
   assert.ok(secret);
   const { root, end } = await asRoot(stack.running);
   try {

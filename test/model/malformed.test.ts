@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import { CatalogueError, loadCatalogueFrom } from "../../model/catalogue.ts";
 import { aws } from "./malformed/aws.ts";
 import { bounds } from "./malformed/bounds.ts";
+import { change } from "./malformed/case.ts";
 import { ci } from "./malformed/ci.ts";
 import { databases } from "./malformed/databases.ts";
 import { fields } from "./malformed/fields.ts";
@@ -49,6 +50,12 @@ suite("a malformed catalogue is refused with its position and the fix", () => {
   test("the catalogue that the others are made from is accepted", () => {
     assert.deepEqual(problemsOf(right), []);
   });
+  test("peers that show a token to each other and read the one before check it, and without an overlap no source is asked for", () => {
+    const peers =
+      "  relay:\n    class: sensitive\n    kind: token\n    rotate: { every: 90d }\n    consumers:\n" +
+      "      api: &peer { as: { RELAY: token, RELAY_BEFORE: previous } }\n      worker: *peer\n  openai:\n";
+    assert.deepEqual(problemsOf(change("systems/shop.yaml", "  openai:\n", peers)(right)), []);
+  });
   for (const { name, files, expected } of cases) {
     test(`refuses ${name}`, () => {
       assert.deepEqual(problemsOf(files(right)), expected);
@@ -71,7 +78,7 @@ suite("a malformed catalogue is refused with its position and the fix", () => {
       "systems/other.yaml:3:1: is not YAML: close the quote, bracket or brace, or write the missing comma or colon",
       "systems/shop.yaml:1:1: owner is missing: write lower-case letters, digits and single - or _ between them, such as titan-brain",
       'systems/shop.yaml:2:1: ower is not a field: did you mean "owner"?',
-      "systems/shop.yaml:36:48: databases.orders.users.worker.ttl is 15: write a duration such as 21d or 12h",
+      "systems/shop.yaml:37:48: databases.orders.users.worker.ttl is 15: write a duration such as 21d or 12h",
     ]);
   });
   test("stops after 300 problems of one file", () => {

@@ -40,6 +40,7 @@ secrets:
   signing:
     class: critical
     kind: hmac
+    idle: none
     rotate: { every: 30d, overlap: 24h }
     consumers:
       worker: { role: listener, as: { SIGNING_FILE: primary } }

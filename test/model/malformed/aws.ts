@@ -149,36 +149,36 @@ export const aws: Malformed[] = [
       )(inAccount()(right));
     },
     expected: [
-      "systems/shop.yaml:30:3: databases.orders makes the rights of an IAM role longer than the 10240 characters that IAM takes: Secrets Manager keeps 110 users in the environment; let those that services read have `as` instead",
+      "systems/shop.yaml:31:3: databases.orders makes the rights of an IAM role longer than the 10240 characters that IAM takes: Secrets Manager keeps 110 users in the environment; let those that services read have `as` instead",
     ],
   },
   {
     name: "a user in Secrets Manager in an environment without an account",
     files: inAws("{ every: 30d, method: alternating }"),
-    expected: [`systems/shop.yaml:40:9: ${needsAccount}`],
+    expected: [`systems/shop.yaml:41:9: ${needsAccount}`],
   },
   {
     name: "variables of a user in Secrets Manager",
     files: inAws("{ every: 30d, method: alternating }", "        as: { DB_PASSWORD_FILE: password }\n"),
     expected: [
-      `systems/shop.yaml:40:9: ${needsAccount}`,
-      "systems/shop.yaml:41:9: databases.orders.users.api.as stands beside secrets-manager, which delivers it: remove one of them",
+      `systems/shop.yaml:41:9: ${needsAccount}`,
+      "systems/shop.yaml:42:9: databases.orders.users.api.as stands beside secrets-manager, which delivers it: remove one of them",
     ],
   },
   {
     name: "a single login in Secrets Manager",
     files: inAws("{ every: 30d, method: single }"),
     expected: [
-      "systems/shop.yaml:39:39: databases.orders.users.api.rotate.method must be alternating beside secrets-manager",
-      `systems/shop.yaml:40:9: ${needsAccount}`,
+      "systems/shop.yaml:40:39: databases.orders.users.api.rotate.method must be alternating beside secrets-manager",
+      `systems/shop.yaml:41:9: ${needsAccount}`,
     ],
   },
   {
     name: "a rotation in Secrets Manager that is no number of days",
     files: inAws("{ every: 36h, method: alternating }"),
     expected: [
-      'systems/shop.yaml:39:26: databases.orders.users.api.rotate.every is "36h": write whole days, at most 90d, beside secrets-manager',
-      `systems/shop.yaml:40:9: ${needsAccount}`,
+      'systems/shop.yaml:40:26: databases.orders.users.api.rotate.every is "36h": write whole days, at most 90d, beside secrets-manager',
+      `systems/shop.yaml:41:9: ${needsAccount}`,
     ],
   },
   {
@@ -189,7 +189,7 @@ export const aws: Malformed[] = [
       "worker: { member-of: orders_reader, ttl: 15m, secrets-manager: { read-by: [proxy] } }",
     ),
     expected: [
-      "systems/shop.yaml:36:53: databases.orders.users.worker.secrets-manager belongs to a static user: remove it, or write rotate instead of ttl",
+      "systems/shop.yaml:37:53: databases.orders.users.worker.secrets-manager belongs to a static user: remove it, or write rotate instead of ttl",
     ],
   },
   {
@@ -200,7 +200,7 @@ export const aws: Malformed[] = [
       `        rotate: { every: 30d, method: alternating }\n${kept.replace("shop-rds-proxy", '"shop-*"')}`,
     ),
     expected: [
-      'systems/shop.yaml:40:38: databases.orders.users.api.secrets-manager.read-by[0] is "shop-*": write the exact name or ARN of an IAM role, such as titan-rds-proxy',
+      'systems/shop.yaml:41:38: databases.orders.users.api.secrets-manager.read-by[0] is "shop-*": write the exact name or ARN of an IAM role, such as titan-rds-proxy',
     ],
   },
   {

@@ -4,20 +4,20 @@ export const bounds: Malformed[] = [
   {
     name: "a dynamic user over an hour",
     files: change("systems/shop.yaml", "ttl: 15m", "ttl: 2h"),
-    expected: ['systems/shop.yaml:36:48: databases.orders.users.worker.ttl is "2h": write at most 1h (R12)'],
+    expected: ['systems/shop.yaml:37:48: databases.orders.users.worker.ttl is "2h": write at most 1h (R12)'],
   },
   {
     name: "a maximum over an hour",
     files: change("systems/shop.yaml", "ttl: 15m", "ttl: 15m, max-ttl: 61m"),
     expected: [
-      'systems/shop.yaml:36:62: databases.orders.users.worker.max-ttl is "61m": write at most 1h (R12)',
+      'systems/shop.yaml:37:62: databases.orders.users.worker.max-ttl is "61m": write at most 1h (R12)',
     ],
   },
   {
     name: "a maximum below the usual lifetime",
     files: change("systems/shop.yaml", "ttl: 15m", "ttl: 15m, max-ttl: 10m"),
     expected: [
-      'systems/shop.yaml:36:62: databases.orders.users.worker.max-ttl is "10m": write at least the ttl, which is 15m',
+      'systems/shop.yaml:37:62: databases.orders.users.worker.max-ttl is "10m": write at least the ttl, which is 15m',
     ],
   },
   {
@@ -27,32 +27,32 @@ export const bounds: Malformed[] = [
       "    engine: postgres",
       "    engine: postgres\n    per-environment: { production: { users: { worker: { ttl: 24h } } } }",
     ),
-    expected: ['systems/shop.yaml:32:62: databases.orders.users.worker.ttl is "24h": write at most 1h (R12)'],
+    expected: ['systems/shop.yaml:33:62: databases.orders.users.worker.ttl is "24h": write at most 1h (R12)'],
   },
   {
     name: "a period over its kind's",
     files: change("systems/shop.yaml", "every: 30d, overlap: 24h", "every: 366d, overlap: 24h"),
-    expected: ['systems/shop.yaml:18:22: secrets.signing.rotate.every is "366d": write at most 365d (R20)'],
+    expected: ['systems/shop.yaml:19:22: secrets.signing.rotate.every is "366d": write at most 365d (R20)'],
   },
   {
     name: "a period over its provider's",
     files: change("systems/shop.yaml", "by: hand, every: 90d", "by: hand, every: 91d"),
     expected: [
-      'systems/shop.yaml:26:32: secrets.openai.rotate.every is "91d": write at most 90d (R19, the bound of openai)',
+      'systems/shop.yaml:27:32: secrets.openai.rotate.every is "91d": write at most 90d (R19, the bound of openai)',
     ],
   },
   {
     name: "no overlap for two live values",
     files: change("systems/shop.yaml", "every: 30d, overlap: 24h", "every: 30d"),
     expected: [
-      "systems/shop.yaml:18:5: secrets.signing.rotate.overlap is missing: two values of kind hmac are live at once, write 1h or more (R27)",
+      "systems/shop.yaml:19:5: secrets.signing.rotate.overlap is missing: two values of kind hmac are live at once, write 1h or more (R27)",
     ],
   },
   {
     name: "an overlap as long as the period",
     files: change("systems/shop.yaml", "every: 30d, overlap: 24h", "every: 24h, overlap: 24h"),
     expected: [
-      'systems/shop.yaml:18:36: secrets.signing.rotate.overlap is "24h": write less than rotate.every, which is 24h',
+      'systems/shop.yaml:19:36: secrets.signing.rotate.overlap is "24h": write less than rotate.every, which is 24h',
     ],
   },
   {
@@ -68,14 +68,14 @@ export const bounds: Malformed[] = [
       "rotate: { every: 91d }\n    retain",
     ),
     expected: [
-      'systems/shop.yaml:43:22: encryption-keys.documents.rotate.every is "91d": write at most 90d (R17)',
+      'systems/shop.yaml:44:22: encryption-keys.documents.rotate.every is "91d": write at most 90d (R17)',
     ],
   },
   {
     name: "a transit key that is kept too short",
     files: change("systems/shop.yaml", "retain: 30d", "retain: 29d"),
     expected: [
-      'systems/shop.yaml:44:13: encryption-keys.documents.retain is "29d": write at least 30d (R22)',
+      'systems/shop.yaml:45:13: encryption-keys.documents.retain is "29d": write at least 30d (R22)',
     ],
   },
   {
@@ -92,77 +92,77 @@ export const bounds: Malformed[] = [
     name: "a machine that rotates what has no API",
     files: change("systems/shop.yaml", "by: hand, every: 90d", "by: machine, every: 90d"),
     expected: [
-      "systems/shop.yaml:26:19: secrets.openai.rotate.by is done by machine, but openai has no API for it: write by: hand (R19)",
+      "systems/shop.yaml:27:19: secrets.openai.rotate.by is done by machine, but openai has no API for it: write by: hand (R19)",
     ],
   },
   {
     name: "a consumer that neither signs nor listens",
     files: change("systems/shop.yaml", "{ role: signer, as: { SIGNING", "{ as: { SIGNING"),
     expected: [
-      "systems/shop.yaml:21:7: secrets.signing.consumers.api does not say whether it signs or listens: write role: listener or role: signer (R29)",
+      "systems/shop.yaml:22:7: secrets.signing.consumers.api does not say whether it signs or listens: write role: listener or role: signer (R29)",
     ],
   },
   {
     name: "a database connection without TLS",
     files: change("systems/shop.yaml", "production: {} }", "production: { tls: disable } }"),
     expected: [
-      'systems/shop.yaml:32:41: databases.orders.at.production.tls is "disable": write verify-full, or an entry of exceptions with rule: database-tls (R53)',
+      'systems/shop.yaml:33:41: databases.orders.at.production.tls is "disable": write verify-full, or an entry of exceptions with rule: database-tls (R53)',
     ],
   },
   {
     name: "a secret's name with ..",
     files: change("systems/shop.yaml", "  openai:\n    class", '  "../etc":\n    class'),
     expected: [
-      'systems/shop.yaml:22:3: secrets."../etc" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
+      'systems/shop.yaml:23:3: secrets."../etc" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
     ],
   },
   {
     name: "a secret's name with a wildcard",
     files: change("systems/shop.yaml", "  openai:\n    class", '  "*":\n    class'),
     expected: [
-      'systems/shop.yaml:22:3: secrets."*" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
+      'systems/shop.yaml:23:3: secrets."*" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
     ],
   },
   {
     name: "a secret's name with a plus",
     files: change("systems/shop.yaml", "  openai:\n    class", '  "a+b":\n    class'),
     expected: [
-      'systems/shop.yaml:22:3: secrets."a+b" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
+      'systems/shop.yaml:23:3: secrets."a+b" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
     ],
   },
   {
     name: "a secret's name with a slash",
     files: change("systems/shop.yaml", "  openai:\n    class", '  "a/b":\n    class'),
     expected: [
-      'systems/shop.yaml:22:3: secrets."a/b" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
+      'systems/shop.yaml:23:3: secrets."a/b" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
     ],
   },
   {
     name: "a secret's name with a newline",
     files: change("systems/shop.yaml", "  openai:\n    class", '  "a\\nb":\n    class'),
     expected: [
-      'systems/shop.yaml:22:3: secrets."a\\nb" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
+      'systems/shop.yaml:23:3: secrets."a\\nb" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
     ],
   },
   {
     name: "a secret's name with a dot",
     files: change("systems/shop.yaml", "  openai:\n    class", '  "a.b":\n    class'),
     expected: [
-      'systems/shop.yaml:22:3: secrets."a.b" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
+      'systems/shop.yaml:23:3: secrets."a.b" is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain',
     ],
   },
   {
     name: "a secret's name with capitals",
     files: change("systems/shop.yaml", "  openai:\n    class", '  "Api":\n    class'),
     expected: [
-      "systems/shop.yaml:22:3: secrets.Api is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain",
+      "systems/shop.yaml:23:3: secrets.Api is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain",
     ],
   },
   {
     name: "a secret's name with two separators",
     files: change("systems/shop.yaml", "  openai:\n    class", '  "a--b":\n    class'),
     expected: [
-      "systems/shop.yaml:22:3: secrets.a--b is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain",
+      "systems/shop.yaml:23:3: secrets.a--b is not a name that can stand here: write lower-case letters, digits and single - or _ between them, such as titan-brain",
     ],
   },
   {
@@ -181,7 +181,7 @@ export const bounds: Malformed[] = [
       "  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:\n    class",
     ),
     expected: [
-      "systems/shop.yaml:22:3: secrets.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is not a name that can stand here: write at most 40 characters",
+      "systems/shop.yaml:23:3: secrets.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is not a name that can stand here: write at most 40 characters",
     ],
   },
   {
@@ -231,7 +231,7 @@ export const bounds: Malformed[] = [
       '    provider: openai\n    templates: { line: "https://x:hunter2@acme.example/{key}" }\n',
     ),
     expected: [
-      "systems/shop.yaml:26:24: secrets.openai.templates.line holds a password: write {password} in its place and change the password",
+      "systems/shop.yaml:27:24: secrets.openai.templates.line holds a password: write {password} in its place and change the password",
     ],
   },
   {
@@ -242,7 +242,7 @@ export const bounds: Malformed[] = [
       "{ as: { OPENAI_API_KEY: sk-proj-9d8f7a6s5d4f3g2h1j0k } }",
     ),
     expected: [
-      "systems/shop.yaml:28:36: secrets.openai.consumers.api.as.OPENAI_API_KEY is a text that is not shown, which is not a field of this secret: write one of key",
+      "systems/shop.yaml:29:36: secrets.openai.consumers.api.as.OPENAI_API_KEY is a text that is not shown, which is not a field of this secret: write one of key",
     ],
   },
   {
@@ -253,7 +253,7 @@ export const bounds: Malformed[] = [
       "rotate: { by: hand, every: 90d, per-environment: {} }",
     ),
     expected: [
-      "systems/shop.yaml:26:37: secrets.openai.rotate.per-environment is not a field: write one of by, every, on-compromise, overlap, or remove it",
+      "systems/shop.yaml:27:37: secrets.openai.rotate.per-environment is not a field: write one of by, every, on-compromise, overlap, or remove it",
     ],
   },
   {

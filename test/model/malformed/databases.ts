@@ -9,7 +9,7 @@ export const databases: Malformed[] = [
       "worker: { member-of: orders_reader, ttl: 15m, as: { X: password } }",
     ),
     expected: [
-      "systems/shop.yaml:36:53: databases.orders.users.worker.as belongs to a static user: remove it, or write rotate instead of ttl",
+      "systems/shop.yaml:37:53: databases.orders.users.worker.as belongs to a static user: remove it, or write rotate instead of ttl",
     ],
   },
   {
@@ -20,7 +20,7 @@ export const databases: Malformed[] = [
       "worker: { member-of: orders_reader }",
     ),
     expected: [
-      "systems/shop.yaml:36:7: databases.orders.users.worker.ttl is missing: write 15m for a dynamic user, or rotate: { … } for a static one",
+      "systems/shop.yaml:37:7: databases.orders.users.worker.ttl is missing: write 15m for a dynamic user, or rotate: { … } for a static one",
     ],
   },
   {
@@ -31,7 +31,7 @@ export const databases: Malformed[] = [
       "        rotate: { every: 30d, method: alternating }\n        ttl: 15m\n",
     ),
     expected: [
-      "systems/shop.yaml:40:9: databases.orders.users.api.ttl belongs to a dynamic user: remove it, or remove rotate",
+      "systems/shop.yaml:41:9: databases.orders.users.api.ttl belongs to a dynamic user: remove it, or remove rotate",
     ],
   },
   {
@@ -42,7 +42,7 @@ export const databases: Malformed[] = [
       "        rotate: { every: 30d, method: alternating }\n        owner: cleo\n",
     ),
     expected: [
-      'systems/shop.yaml:40:16: databases.orders.users.api.owner is "cleo", which is not a person: write one of ada, ben',
+      'systems/shop.yaml:41:16: databases.orders.users.api.owner is "cleo", which is not a person: write one of ada, ben',
     ],
   },
   {
@@ -53,35 +53,35 @@ export const databases: Malformed[] = [
       "        rotate: { every: 30d, method: alternating }\n        consumers: { worker: {} }\n",
     ),
     expected: [
-      "systems/shop.yaml:41:9: databases.orders.users.api.as stands beside consumers: move it to the consumer that it is for",
+      "systems/shop.yaml:42:9: databases.orders.users.api.as stands beside consumers: move it to the consumer that it is for",
     ],
   },
   {
     name: "a static user without consumers",
     files: change("systems/shop.yaml", "        as: { DB_PASSWORD_FILE: password }\n", ""),
     expected: [
-      "systems/shop.yaml:37:7: databases.orders.users.api.as is missing: write { VARIABLE: password }, or consumers: { … }",
+      "systems/shop.yaml:38:7: databases.orders.users.api.as is missing: write { VARIABLE: password }, or consumers: { … }",
     ],
   },
   {
     name: "variables for a service that is not there",
     files: change("systems/shop.yaml", "      api:\n        member-of", "      app:\n        member-of"),
     expected: [
-      'systems/shop.yaml:37:7: databases.orders.users.app is not a service of this system, which as is for: did you mean "api"?',
+      'systems/shop.yaml:38:7: databases.orders.users.app is not a service of this system, which as is for: did you mean "api"?',
     ],
   },
   {
     name: "a static user that changes too seldom",
     files: change("systems/shop.yaml", "every: 30d, method", "every: 366d, method"),
     expected: [
-      'systems/shop.yaml:39:26: databases.orders.users.api.rotate.every is "366d": write at most 365d (R20)',
+      'systems/shop.yaml:40:26: databases.orders.users.api.rotate.every is "366d": write at most 365d (R20)',
     ],
   },
   {
     name: "an unknown owner of an encryption key",
     files: change("systems/shop.yaml", "    retain: 30d", "    retain: 30d\n    owner: cleo"),
     expected: [
-      'systems/shop.yaml:45:12: encryption-keys.documents.owner is "cleo", which is not a person: write one of ada, ben',
+      'systems/shop.yaml:46:12: encryption-keys.documents.owner is "cleo", which is not a person: write one of ada, ben',
     ],
   },
   {
@@ -92,7 +92,7 @@ export const databases: Malformed[] = [
       "rotate: { every: 59m }\n    retain",
     ),
     expected: [
-      'systems/shop.yaml:43:22: encryption-keys.documents.rotate.every is "59m": write at least 1h, Vault\'s own limit',
+      'systems/shop.yaml:44:22: encryption-keys.documents.rotate.every is "59m": write at least 1h, Vault\'s own limit',
     ],
   },
   {
@@ -103,7 +103,7 @@ export const databases: Malformed[] = [
       "databases:\n  copy:\n    engine: postgres\n    at: { local: { database: shop_orders } }\n    groups: { other: { grants: [{ schema: public }] } }\n",
     ),
     expected: [
-      "systems/shop.yaml:34:3: databases.orders is also a database of shop/copy on the same server in local: take a name of its own",
+      "systems/shop.yaml:35:3: databases.orders is also a database of shop/copy on the same server in local: take a name of its own",
     ],
   },
   {
@@ -114,7 +114,7 @@ export const databases: Malformed[] = [
       "databases:\n  copy:\n    engine: postgres\n    at: { production: {} }\n    groups: { orders_reader: { grants: [{ schema: public }] } }\n",
     ),
     expected: [
-      "systems/shop.yaml:38:7: databases.orders.groups.orders_reader is also a role of shop/copy on the same server in production: take a name of its own",
+      "systems/shop.yaml:39:7: databases.orders.groups.orders_reader is also a role of shop/copy on the same server in production: take a name of its own",
     ],
   },
   {
@@ -125,7 +125,7 @@ export const databases: Malformed[] = [
       "databases:\n  copy:\n    engine: postgres\n    at: { production: {} }\n    groups: { api: { grants: [{ schema: public }] } }\n",
     ),
     expected: [
-      "systems/shop.yaml:41:7: databases.orders.users.api is also a role of shop/copy on the same server in production: take a name of its own",
+      "systems/shop.yaml:42:7: databases.orders.users.api is also a role of shop/copy on the same server in production: take a name of its own",
     ],
   },
 ];

@@ -13,7 +13,7 @@ export const fields: Malformed[] = [
     name: "the same secret twice",
     files: change("systems/shop.yaml", "  openai:\n    class", "  signing: {}\n  openai:\n    class"),
     expected: [
-      'systems/shop.yaml:22:3: key "signing" is already in this mapping at line 15: keep one of the two',
+      'systems/shop.yaml:23:3: key "signing" is already in this mapping at line 15: keep one of the two',
     ],
   },
   {
@@ -27,7 +27,7 @@ export const fields: Malformed[] = [
     name: "the same variable twice in one service",
     files: change("systems/shop.yaml", "{ as: { OPENAI_API_KEY: key } }", "{ as: { SIGNING_FILE: key } }"),
     expected: [
-      "systems/shop.yaml:28:20: secrets.openai.consumers.api.as.SIGNING_FILE gives api the variable SIGNING_FILE, as secrets.signing.consumers.api does: keep one of the two",
+      "systems/shop.yaml:29:20: secrets.openai.consumers.api.as.SIGNING_FILE gives api the variable SIGNING_FILE, as secrets.signing.consumers.api does: keep one of the two",
     ],
   },
   {
@@ -49,7 +49,7 @@ export const fields: Malformed[] = [
       "role: listener, as: { SIGNING_FILE: primary, SIGNING__FILE: secondary } }",
     ),
     expected: [
-      "systems/shop.yaml:20:62: secrets.signing.consumers.worker.as.SIGNING__FILE gives worker the file signing, as primary of secrets.signing.consumers.worker does: keep one of the two",
+      "systems/shop.yaml:21:62: secrets.signing.consumers.worker.as.SIGNING__FILE gives worker the file signing, as primary of secrets.signing.consumers.worker does: keep one of the two",
     ],
   },
   {
@@ -70,7 +70,7 @@ export const fields: Malformed[] = [
     name: "a name twice in a list",
     files: change("systems/shop.yaml", "tables: [select]", "tables: [select, select]"),
     expected: [
-      'systems/shop.yaml:34:68: databases.orders.groups.orders_reader.grants[0].tables[1] is "select": remove it, it stands in the list already',
+      'systems/shop.yaml:35:68: databases.orders.groups.orders_reader.grants[0].tables[1] is "select": remove it, it stands in the list already',
     ],
   },
   {
@@ -81,14 +81,14 @@ export const fields: Malformed[] = [
       "    provider: openai\n    renamed-from: signing\n",
     ),
     expected: [
-      'systems/shop.yaml:22:3: secrets.openai would be stored as "signing", as "signing" already is: take a name that was never used, or the right renamed-from',
+      'systems/shop.yaml:23:3: secrets.openai would be stored as "signing", as "signing" already is: take a name that was never used, or the right renamed-from',
     ],
   },
   {
     name: "a secret that collides with a database password",
     files: change("systems/shop.yaml", "  openai:\n    class", "  orders-api:\n    class"),
     expected: [
-      'systems/shop.yaml:37:7: databases.orders.users.api would be stored as "orders-api", as "orders-api" already is: take a name that was never used, or the right renamed-from',
+      'systems/shop.yaml:38:7: databases.orders.users.api would be stored as "orders-api", as "orders-api" already is: take a name that was never used, or the right renamed-from',
     ],
   },
   {
@@ -99,7 +99,7 @@ export const fields: Malformed[] = [
       "encryption-keys:\n  docu_ments: { rotate: { every: 1d }, retain: 30d }\n  docu-ments: { rotate: { every: 1d }, retain: 30d }\n",
     ),
     expected: [
-      'systems/shop.yaml:43:3: encryption-keys.docu-ments would be stored as "docu-ments", as "docu_ments" already is: take a name that was never used, or the right renamed-from',
+      'systems/shop.yaml:44:3: encryption-keys.docu-ments would be stored as "docu-ments", as "docu_ments" already is: take a name that was never used, or the right renamed-from',
     ],
   },
   {
@@ -110,13 +110,13 @@ export const fields: Malformed[] = [
       "encryption-keys:\n  openai: { rotate: { every: 1d }, retain: 30d }\n",
     ),
     expected: [
-      "systems/shop.yaml:42:3: encryption-keys.openai has the name of a secret, and `keyplane rotate` takes both: take another name",
+      "systems/shop.yaml:43:3: encryption-keys.openai has the name of a secret, and `keyplane rotate` takes both: take another name",
     ],
   },
   {
     name: "an unknown field near a known one",
     files: change("systems/shop.yaml", "    consumers:\n      api: { as", "    consumer:\n      api: { as"),
-    expected: ['systems/shop.yaml:27:5: secrets.openai.consumer is not a field: did you mean "consumers"?'],
+    expected: ['systems/shop.yaml:28:5: secrets.openai.consumer is not a field: did you mean "consumers"?'],
   },
   {
     name: "an unknown field far from any",
@@ -143,8 +143,8 @@ export const fields: Malformed[] = [
     expected: [
       "systems/shop.yaml:7:67: services.api.deliver[0].path is missing: write a path of letters, digits, . _ - and /, without ..",
       'systems/shop.yaml:7:83: services.api.deliver[0].paht is not a field: did you mean "path"?',
-      "systems/shop.yaml:21:34: secrets.signing.consumers.api.as.SIGNING_FILE needs a file, but api is delivered an env-file only: add { to: files, folder: … } to its deliver",
-      "systems/shop.yaml:40:15: databases.orders.users.api.as.DB_PASSWORD_FILE needs a file, but api is delivered an env-file only: add { to: files, folder: … } to its deliver",
+      "systems/shop.yaml:22:34: secrets.signing.consumers.api.as.SIGNING_FILE needs a file, but api is delivered an env-file only: add { to: files, folder: … } to its deliver",
+      "systems/shop.yaml:41:15: databases.orders.users.api.as.DB_PASSWORD_FILE needs a file, but api is delivered an env-file only: add { to: files, folder: … } to its deliver",
     ],
   },
   {

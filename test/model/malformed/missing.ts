@@ -11,13 +11,13 @@ export const missing: Malformed[] = [
   {
     name: "no class",
     files: change("systems/shop.yaml", "  openai:\n    class: critical\n", "  openai:\n"),
-    expected: ["systems/shop.yaml:22:3: secrets.openai.class is missing: write critical or sensitive"],
+    expected: ["systems/shop.yaml:23:3: secrets.openai.class is missing: write critical or sensitive"],
   },
   {
     name: "no kind",
     files: change("systems/shop.yaml", "    kind: api-key\n", ""),
     expected: [
-      "systems/shop.yaml:22:3: secrets.openai.kind is missing: write one of hmac, api-key, token, password, nats, jwt, fernet, s3, webhook, file, certificate",
+      "systems/shop.yaml:23:3: secrets.openai.kind is missing: write one of hmac, api-key, token, password, nats, jwt, fernet, s3, webhook, file, certificate",
     ],
   },
   {
@@ -38,7 +38,7 @@ export const missing: Malformed[] = [
     name: "a secret without a period",
     files: change("systems/shop.yaml", "rotate: { by: hand, every: 90d }", "rotate: { by: hand }"),
     expected: [
-      "systems/shop.yaml:26:5: secrets.openai.rotate.every is missing: write 90d or shorter, or on-compromise: true (R20)",
+      "systems/shop.yaml:27:5: secrets.openai.rotate.every is missing: write 90d or shorter, or on-compromise: true (R20)",
     ],
   },
   {
@@ -52,7 +52,7 @@ export const missing: Malformed[] = [
     name: "a database without a host",
     files: change("organization.yaml", "    postgres: { host: db.acme.example }\n", ""),
     expected: [
-      "systems/shop.yaml:32:22: databases.orders.at.production.host is missing: write it, or postgres: { host: … } in environments.production",
+      "systems/shop.yaml:33:22: databases.orders.at.production.host is missing: write it, or postgres: { host: … } in environments.production",
     ],
   },
   {

@@ -31,7 +31,7 @@ export const references: Malformed[] = [
     name: "an unknown consumer",
     files: change("systems/shop.yaml", "      worker: { role", "      wroker: { role"),
     expected: [
-      'systems/shop.yaml:20:7: secrets.signing.consumers.wroker is not a service of this system: did you mean "worker"?',
+      'systems/shop.yaml:21:7: secrets.signing.consumers.wroker is not a service of this system: did you mean "worker"?',
     ],
   },
   {
@@ -42,14 +42,14 @@ export const references: Malformed[] = [
       "role: signer, as: { SIGNING_FILE: primry",
     ),
     expected: [
-      'systems/shop.yaml:21:48: secrets.signing.consumers.api.as.SIGNING_FILE is "primry", which is not a field of this secret: did you mean "primary"?',
+      'systems/shop.yaml:22:48: secrets.signing.consumers.api.as.SIGNING_FILE is "primry", which is not a field of this secret: did you mean "primary"?',
     ],
   },
   {
     name: "an unknown provider",
     files: change("systems/shop.yaml", "provider: openai", "provider: opneai"),
     expected: [
-      'systems/shop.yaml:25:15: secrets.openai.provider is "opneai", which is not a provider of the organization: did you mean "openai"?',
+      'systems/shop.yaml:26:15: secrets.openai.provider is "opneai", which is not a provider of the organization: did you mean "openai"?',
     ],
   },
   {
@@ -67,21 +67,21 @@ export const references: Malformed[] = [
       "worker: { member-of: order_reader",
     ),
     expected: [
-      'systems/shop.yaml:36:28: databases.orders.users.worker.member-of is "order_reader", which is not a group of this database: did you mean "orders_reader"?',
+      'systems/shop.yaml:37:28: databases.orders.users.worker.member-of is "order_reader", which is not a group of this database: did you mean "orders_reader"?',
     ],
   },
   {
     name: "a dynamic user that is no service",
     files: change("systems/shop.yaml", "      worker: { member-of", "      workers: { member-of"),
     expected: [
-      'systems/shop.yaml:36:7: databases.orders.users.workers is not a service of this system, which a dynamic user is for: did you mean "worker"?',
+      'systems/shop.yaml:37:7: databases.orders.users.workers is not a service of this system, which a dynamic user is for: did you mean "worker"?',
     ],
   },
   {
     name: "an unknown environment of a database",
     files: change("systems/shop.yaml", "local: {}, production: {}", "local: {}, produktion: {}"),
     expected: [
-      'systems/shop.yaml:32:22: databases.orders.at.produktion is not an environment: did you mean "production"?',
+      'systems/shop.yaml:33:22: databases.orders.at.produktion is not an environment: did you mean "production"?',
     ],
   },
   {
@@ -106,7 +106,7 @@ export const references: Malformed[] = [
     name: "an unknown service of an encryption key",
     files: change("systems/shop.yaml", "consumers: { api: [encrypt] }", "consumers: { apo: [encrypt] }"),
     expected: [
-      'systems/shop.yaml:45:18: encryption-keys.documents.consumers.apo is not a service of this system: did you mean "api"?',
+      'systems/shop.yaml:46:18: encryption-keys.documents.consumers.apo is not a service of this system: did you mean "api"?',
     ],
   },
   {
@@ -116,7 +116,7 @@ export const references: Malformed[] = [
       "    provider: openai\n",
       '    provider: openai\n    templates: { line: "key={kye}" }\n',
     ),
-    expected: ["systems/shop.yaml:26:24: secrets.openai.templates.line uses {kye}: write one of {key}"],
+    expected: ["systems/shop.yaml:27:24: secrets.openai.templates.line uses {kye}: write one of {key}"],
   },
   {
     name: "an environment after itself",

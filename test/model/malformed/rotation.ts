@@ -13,8 +13,8 @@ const signingSeenBy =
   (files) =>
     change(
       system,
-      "    kind: hmac\n",
-      `    kind: hmac\n    idle: ${idle}\n`,
+      "    idle: none\n",
+      `    idle: ${idle}\n`,
     )(change(system, "api: { runs-on: compose, user: 1000,", `api: { runs-on: ${api},`)(files));
 
 export const rotation: Malformed[] = [
@@ -58,8 +58,8 @@ export const rotation: Malformed[] = [
     name: "a counter that cannot be read where its listener runs, in each environment",
     files: change(
       system,
-      "    kind: hmac\n",
-      "    kind: hmac\n    idle: { metric: used_total }\n    per-environment: { local: { idle: none } }\n",
+      "    idle: none\n",
+      "    idle: { metric: used_total }\n    per-environment: { local: { idle: none } }\n",
     ),
     expected: [
       "systems/shop.yaml:18:5: secrets.signing.idle is a counter, used_total, which cannot be read at worker in production: write observe: { instances: [URL], metrics: PATH } there, or another source for this environment: sinks, audit or none",
@@ -72,7 +72,7 @@ export const rotation: Malformed[] = [
         system,
         "    reload: watch\n",
         "    reload: watch\n    observe: none\n",
-      )(change(system, "    kind: hmac\n", "    kind: hmac\n    idle: { metric: used_total }\n")(files)),
+      )(change(system, "    idle: none\n", "    idle: { metric: used_total }\n")(files)),
     expected: ["local", "production"].map(
       (environment) =>
         `systems/shop.yaml:19:5: secrets.signing.idle is a counter, used_total, which cannot be read at worker in ${environment}: write observe: { instances: [URL], metrics: PATH } there, or another source for this environment: sinks, audit or none`,
@@ -87,8 +87,40 @@ export const rotation: Malformed[] = [
     ),
     expected: ["local", "production"].map(
       (environment) =>
-        `systems/shop.yaml:27:5: secrets.nats.nats.monitor is missing in ${environment}: it alone shows who still uses the old user; write its URL, or idle: none`,
+        `systems/shop.yaml:28:5: secrets.nats.nats.monitor is missing in ${environment}: it alone shows who still uses the old user; write its URL, or idle: none`,
     ),
+  },
+  {
+    name: "an overlap in which nothing shows the old key unused, and nobody says so",
+    files: change(system, "    idle: none\n", ""),
+    expected: [
+      "systems/shop.yaml:15:3: secrets.signing.idle is missing: while both values are accepted, for 24h, something has to show that the old one is unused: write sinks, audit or { metric: NAME }, or none where nothing can see it",
+    ],
+  },
+  {
+    name: "a sight of keys that no provider and no session shows",
+    files: (files) =>
+      change(
+        system,
+        "  openai:\n",
+        "  sessions:\n    class: critical\n    kind: jwt\n    rotate: { every: 30d }\n    impact: Logs out\n    idle: sessions\n  openai:\n",
+      )(change(system, "    idle: none\n", "    idle: provider\n")(files)),
+    expected: [
+      'systems/shop.yaml:18:11: secrets.signing.idle is "provider": nothing of kind hmac is seen there: write sinks, audit or { metric: NAME }, or none where nothing can see it',
+      'systems/shop.yaml:28:11: secrets.sessions.idle is "sessions": nothing of kind jwt is seen there: write sinks, audit or { metric: NAME }, or none where nothing can see it',
+    ],
+  },
+  {
+    name: "a Fernet key of which nothing shows what needs the old one (R62)",
+    files: change(
+      system,
+      "  openai:\n",
+      "  one:\n    class: critical\n    kind: fernet\n    rotate: { every: 60d, overlap: 30d }\n  two:\n    class: critical\n    kind: fernet\n    rotate: { every: 60d, overlap: 30d }\n    idle: audit\n  openai:\n",
+    ),
+    expected: [
+      "systems/shop.yaml:23:3: secrets.one.idle is missing: something has to show that nothing needs the old key: write stored: [{ database: …, table: …, column: … }] where ciphertext lies in a database, else idle: sinks, or idle: none where nothing can see it",
+      "systems/shop.yaml:31:11: secrets.two.idle does not see ciphertext: something has to show that nothing needs the old key: write stored: [{ database: …, table: …, column: … }] where ciphertext lies in a database, else idle: sinks, or idle: none where nothing can see it",
+    ],
   },
   {
     name: "the last use of keys whose provider does not tell it",
@@ -99,7 +131,7 @@ export const rotation: Malformed[] = [
         "    rotate: { by: machine, every: 90d }\n    idle: provider\n",
       )(change("organization.yaml", "api: false,", "api: true, adapter: bybit,")(files)),
     expected: [
-      "systems/shop.yaml:27:11: secrets.openai.idle cannot be seen: openai does not say when a key was last used; write none",
+      "systems/shop.yaml:28:11: secrets.openai.idle cannot be seen: openai does not say when a key was last used; write none",
     ],
   },
   {
@@ -129,7 +161,7 @@ export const rotation: Malformed[] = [
     ),
     expected: ["local", "production"].map(
       (environment) =>
-        `systems/shop.yaml:41:9: databases.orders.users.api.probe is not asked of api in ${environment}: write observe: { log: PATH } there, or observe: none where nobody can look at it (R46)`,
+        `systems/shop.yaml:42:9: databases.orders.users.api.probe is not asked of api in ${environment}: write observe: { log: PATH } there, or observe: none where nobody can look at it (R46)`,
     ),
   },
   {
@@ -140,7 +172,7 @@ export const rotation: Malformed[] = [
       "  cache:\n    class: sensitive\n    kind: password\n    rotate: { every: 90d }\n    consumers:\n      api: { as: { CACHE_PASSWORD: password } }\n  openai:\n",
     ),
     expected: [
-      "systems/shop.yaml:26:5: secrets.cache.consumers has nobody who checks this password: name the server that does, with role: listener, as a service that takes it up from its file or variable, or write rotate: { by: hand }",
+      "systems/shop.yaml:27:5: secrets.cache.consumers has nobody who checks this password: name the server that does, with role: listener, as a service that takes it up from its file or variable, or write rotate: { by: hand }",
     ],
   },
   {
@@ -151,7 +183,18 @@ export const rotation: Malformed[] = [
       "  store:\n    class: sensitive\n    kind: s3\n    rotate: { on-compromise: true }\n  openai:\n",
     ),
     expected: [
-      "systems/shop.yaml:22:3: secrets.store.consumers has nobody who checks this s3: name the server that does, with role: listener, as a service that takes it up from its file or variable, or write rotate: { by: hand }",
+      "systems/shop.yaml:23:3: secrets.store.consumers has nobody who checks this s3: name the server that does, with role: listener, as a service that takes it up from its file or variable, or write rotate: { by: hand }",
+    ],
+  },
+  {
+    name: "a token that a machine rotates, and that its consumers only show (R27)",
+    files: change(
+      system,
+      "  openai:\n",
+      "  relay:\n    class: sensitive\n    kind: token\n    rotate: { every: 90d }\n    consumers:\n      api: { as: { RELAY_TOKEN: token } }\n      worker: { role: signer, as: { RELAY_TOKEN: token } }\n  openai:\n",
+    ),
+    expected: [
+      "systems/shop.yaml:27:5: secrets.relay.consumers has nobody who checks this token: name the service that does, with role: listener and the fields token and previous, since whoever shows the old one is let in beside the new one, or write rotate: { by: hand }",
     ],
   },
   {
@@ -162,7 +205,7 @@ export const rotation: Malformed[] = [
       "retain: 30d\n    stored: [{ database: order, table: t, column: c }]",
     ),
     expected: [
-      'systems/shop.yaml:45:26: encryption-keys.documents.stored[0].database is "order", which is not a database of this system: did you mean "orders"?',
+      'systems/shop.yaml:46:26: encryption-keys.documents.stored[0].database is "order", which is not a database of this system: did you mean "orders"?',
     ],
   },
   {
@@ -191,7 +234,7 @@ export const rotation: Malformed[] = [
       "retain: 30d\n    stored: [{ database: orders, table: 't\"; --', column: c }]",
     ),
     expected: [
-      'systems/shop.yaml:45:41: encryption-keys.documents.stored[0].table is "t\\"; --": write a Postgres name of lower-case letters, digits and _',
+      'systems/shop.yaml:46:41: encryption-keys.documents.stored[0].table is "t\\"; --": write a Postgres name of lower-case letters, digits and _',
     ],
   },
   {

@@ -9,7 +9,7 @@ export const secrets: Malformed[] = [
       "{ role: signer, as: { SIGNING_FILE: primary }, files: { SINGING_FILE: x } }",
     ),
     expected: [
-      'systems/shop.yaml:21:68: secrets.signing.consumers.api.files.SINGING_FILE is not a variable of as: did you mean "SIGNING_FILE"?',
+      'systems/shop.yaml:22:68: secrets.signing.consumers.api.files.SINGING_FILE is not a variable of as: did you mean "SIGNING_FILE"?',
     ],
   },
   {
@@ -20,7 +20,7 @@ export const secrets: Malformed[] = [
       "{ role: signer, as: { SIGNING: primary }, files: { SIGNING: x } }",
     ),
     expected: [
-      "systems/shop.yaml:21:63: secrets.signing.consumers.api.files.SIGNING names a file for a variable that holds the value: end the variable in _FILE",
+      "systems/shop.yaml:22:63: secrets.signing.consumers.api.files.SIGNING names a file for a variable that holds the value: end the variable in _FILE",
     ],
   },
   {
@@ -31,7 +31,7 @@ export const secrets: Malformed[] = [
       '    provider: openai\n    templates: { key: "x{key}" }\n',
     ),
     expected: [
-      "systems/shop.yaml:26:18: secrets.openai.templates.key has the name of a field: take another name than key",
+      "systems/shop.yaml:27:18: secrets.openai.templates.key has the name of a field: take another name than key",
     ],
   },
   {
@@ -42,7 +42,7 @@ export const secrets: Malformed[] = [
       '    provider: openai\n    templates: { line: "x{key" }\n',
     ),
     expected: [
-      "systems/shop.yaml:26:24: secrets.openai.templates.line has a brace without its pair: write {FIELD}",
+      "systems/shop.yaml:27:24: secrets.openai.templates.line has a brace without its pair: write {FIELD}",
     ],
   },
   {
@@ -52,13 +52,13 @@ export const secrets: Malformed[] = [
       "    provider: openai\n",
       '    provider: openai\n    templates: { line: "x" }\n',
     ),
-    expected: ["systems/shop.yaml:26:24: secrets.openai.templates.line uses no field: write one of {key}"],
+    expected: ["systems/shop.yaml:27:24: secrets.openai.templates.line uses no field: write one of {key}"],
   },
   {
     name: "an unknown owner of a secret",
     files: change("systems/shop.yaml", "    provider: openai\n", "    provider: openai\n    owner: cleo\n"),
     expected: [
-      'systems/shop.yaml:26:12: secrets.openai.owner is "cleo", which is not a person: write one of ada, ben',
+      'systems/shop.yaml:27:12: secrets.openai.owner is "cleo", which is not a person: write one of ada, ben',
     ],
   },
   {
@@ -66,15 +66,15 @@ export const secrets: Malformed[] = [
     files: change("systems/shop.yaml", "kind: hmac", "kind: hmac\n    fields: [key]"),
     expected: [
       "systems/shop.yaml:18:5: secrets.signing.fields cannot be chosen: kind hmac has primary, secondary, key-id; remove it",
-      'systems/shop.yaml:21:53: secrets.signing.consumers.worker.as.SIGNING_FILE is "primary", which is not a field of this secret: write one of key',
-      'systems/shop.yaml:22:48: secrets.signing.consumers.api.as.SIGNING_FILE is "primary", which is not a field of this secret: write one of key',
+      'systems/shop.yaml:22:53: secrets.signing.consumers.worker.as.SIGNING_FILE is "primary", which is not a field of this secret: write one of key',
+      'systems/shop.yaml:23:48: secrets.signing.consumers.api.as.SIGNING_FILE is "primary", which is not a field of this secret: write one of key',
     ],
   },
   {
     name: "a JWT key that does not say what its change does",
     files: change(
       "systems/shop.yaml",
-      "kind: hmac\n    rotate: { every: 30d, overlap: 24h }\n    consumers:\n      worker: { role: listener, as: { SIGNING_FILE: primary } }\n      api: { role: signer, as: { SIGNING_FILE: primary } }",
+      "kind: hmac\n    idle: none\n    rotate: { every: 30d, overlap: 24h }\n    consumers:\n      worker: { role: listener, as: { SIGNING_FILE: primary } }\n      api: { role: signer, as: { SIGNING_FILE: primary } }",
       "kind: jwt\n    rotate: { every: 30d }",
     ),
     expected: [
@@ -89,13 +89,13 @@ export const secrets: Malformed[] = [
       "    rotate: { by: machine",
     ),
     expected: [
-      'systems/shop.yaml:25:19: secrets.openai.rotate.by is "machine", but nothing can make this api-key: write by: hand, or name its provider',
+      'systems/shop.yaml:26:19: secrets.openai.rotate.by is "machine", but nothing can make this api-key: write by: hand, or name its provider',
     ],
   },
   {
     name: "an overlap below the least",
     files: change("systems/shop.yaml", "overlap: 24h", "overlap: 30m"),
-    expected: ['systems/shop.yaml:18:36: secrets.signing.rotate.overlap is "30m": write at least 1h (R27)'],
+    expected: ['systems/shop.yaml:19:36: secrets.signing.rotate.overlap is "30m": write at least 1h (R27)'],
   },
   {
     name: "a generator of what is set by hand",
@@ -105,7 +105,7 @@ export const secrets: Malformed[] = [
       "    provider: openai\n    generator: { bytes: 64B }\n",
     ),
     expected: [
-      "systems/shop.yaml:26:5: secrets.openai.generator makes no value here: remove it, the value is set by hand or by its provider",
+      "systems/shop.yaml:27:5: secrets.openai.generator makes no value here: remove it, the value is set by hand or by its provider",
     ],
   },
   {
@@ -113,11 +113,11 @@ export const secrets: Malformed[] = [
     files: change(
       "systems/shop.yaml",
       "  openai:\n",
-      "  fernet:\n    class: critical\n    kind: fernet\n    generator: { bytes: 64B, encoding: hex }\n    rotate: { every: 90d, overlap: 30d }\n  openai:\n",
+      "  fernet:\n    class: critical\n    kind: fernet\n    generator: { bytes: 64B, encoding: hex }\n    rotate: { every: 90d, overlap: 30d }\n    idle: none\n  openai:\n",
     ),
     expected: [
-      'systems/shop.yaml:25:25: secrets.fernet.generator.bytes is "64B": write 32B: a Fernet key has no other size',
-      'systems/shop.yaml:25:40: secrets.fernet.generator.encoding is "hex": write fernet',
+      'systems/shop.yaml:26:25: secrets.fernet.generator.bytes is "64B": write 32B: a Fernet key has no other size',
+      'systems/shop.yaml:26:40: secrets.fernet.generator.encoding is "hex": write fernet',
     ],
   },
   {
@@ -135,7 +135,7 @@ export const secrets: Malformed[] = [
       "  sessions:\n    class: critical\n    kind: jwt\n    generator: { bytes: 64B, encoding: es256 }\n    rotate: { every: 90d }\n    impact: Logs everybody out\n  openai:\n",
     ),
     expected: [
-      "systems/shop.yaml:25:18: secrets.sessions.generator.bytes belongs to the other encodings: an ES256 key has one size",
+      "systems/shop.yaml:26:18: secrets.sessions.generator.bytes belongs to the other encodings: an ES256 key has one size",
     ],
   },
   {
@@ -154,7 +154,7 @@ export const secrets: Malformed[] = [
     name: "nobody who listens",
     files: change("systems/shop.yaml", "{ role: listener,", "{ role: signer,"),
     expected: [
-      "systems/shop.yaml:19:5: secrets.signing.consumers has no listener: give one service role: listener (R29)",
+      "systems/shop.yaml:20:5: secrets.signing.consumers has no listener: give one service role: listener (R29)",
     ],
   },
   {
@@ -165,7 +165,7 @@ export const secrets: Malformed[] = [
       "    provider: openai\n    renamed-from: openai\n",
     ),
     expected: [
-      'systems/shop.yaml:26:19: secrets.openai.renamed-from is "openai": write the entry\'s former name, or remove it',
+      'systems/shop.yaml:27:19: secrets.openai.renamed-from is "openai": write the entry\'s former name, or remove it',
     ],
   },
 ];

@@ -33,8 +33,8 @@ export const services: Malformed[] = [
     ),
     expected: [
       "systems/shop.yaml:7:3: services.api.deliver is missing: write [{ to: railway, … }] or another PaaS",
-      "systems/shop.yaml:21:34: secrets.signing.consumers.api.as.SIGNING_FILE ends in _FILE, but api runs on a PaaS, which has variables only: drop _FILE",
-      "systems/shop.yaml:40:15: databases.orders.users.api.as.DB_PASSWORD_FILE ends in _FILE, but api runs on a PaaS, which has variables only: drop _FILE",
+      "systems/shop.yaml:22:34: secrets.signing.consumers.api.as.SIGNING_FILE ends in _FILE, but api runs on a PaaS, which has variables only: drop _FILE",
+      "systems/shop.yaml:41:15: databases.orders.users.api.as.DB_PASSWORD_FILE ends in _FILE, but api runs on a PaaS, which has variables only: drop _FILE",
     ],
   },
   {
@@ -56,7 +56,7 @@ export const services: Malformed[] = [
       "    reload: watch\n    deliver: [{ to: env-file, path: .env }]",
     ),
     expected: [
-      "systems/shop.yaml:21:39: secrets.signing.consumers.worker.as.SIGNING_FILE needs a file, but worker is delivered an env-file only: add { to: files, folder: … } to its deliver",
+      "systems/shop.yaml:22:39: secrets.signing.consumers.worker.as.SIGNING_FILE needs a file, but worker is delivered an env-file only: add { to: files, folder: … } to its deliver",
     ],
   },
   {

@@ -24,12 +24,12 @@ export const types: Malformed[] = [
   {
     name: "a text for a mapping",
     files: change("systems/shop.yaml", "rotate: { by: hand, every: 90d }", "rotate: yearly"),
-    expected: ['systems/shop.yaml:26:13: secrets.openai.rotate is "yearly": write a mapping of its fields'],
+    expected: ['systems/shop.yaml:27:13: secrets.openai.rotate is "yearly": write a mapping of its fields'],
   },
   {
     name: "nothing for a mapping",
     files: change("systems/shop.yaml", "rotate: { by: hand, every: 90d }", "rotate:"),
-    expected: ["systems/shop.yaml:26:12: secrets.openai.rotate is empty: write a mapping of its fields"],
+    expected: ["systems/shop.yaml:27:12: secrets.openai.rotate is empty: write a mapping of its fields"],
   },
   {
     name: "a truth for a date",
@@ -39,7 +39,7 @@ export const types: Malformed[] = [
       "retain: 30d\n    retired: { since: true, reason: Not used any more }",
     ),
     expected: [
-      "systems/shop.yaml:45:23: encryption-keys.documents.retired.since is true: write a day such as 2026-12-31",
+      "systems/shop.yaml:46:23: encryption-keys.documents.retired.since is true: write a day such as 2026-12-31",
     ],
   },
   {
@@ -50,28 +50,28 @@ export const types: Malformed[] = [
       "retain: 30d\n    retired: { since: 2026-02-30, reason: Not used any more }",
     ),
     expected: [
-      'systems/shop.yaml:45:23: encryption-keys.documents.retired.since is "2026-02-30": write a day of the calendar, such as 2026-12-31',
+      'systems/shop.yaml:46:23: encryption-keys.documents.retired.since is "2026-02-30": write a day of the calendar, such as 2026-12-31',
     ],
   },
   {
     name: "a duration without a unit",
     files: change("systems/shop.yaml", "every: 30d, overlap: 24h", "every: 30, overlap: 24h"),
     expected: [
-      "systems/shop.yaml:18:22: secrets.signing.rotate.every is 30: write a duration such as 21d or 12h",
+      "systems/shop.yaml:19:22: secrets.signing.rotate.every is 30: write a duration such as 21d or 12h",
     ],
   },
   {
     name: "a duration with a wrong unit",
     files: change("systems/shop.yaml", "every: 30d, overlap: 24h", "every: 3 weekz, overlap: 24h"),
     expected: [
-      'systems/shop.yaml:18:22: secrets.signing.rotate.every is "3 weekz": write a duration such as 21d or 12h',
+      'systems/shop.yaml:19:22: secrets.signing.rotate.every is "3 weekz": write a duration such as 21d or 12h',
     ],
   },
   {
     name: "a duration of nothing",
     files: change("systems/shop.yaml", "every: 30d, overlap: 24h", "every: 30d, overlap: 0h"),
     expected: [
-      'systems/shop.yaml:18:36: secrets.signing.rotate.overlap is "0h": write a duration such as 21d or 12h',
+      'systems/shop.yaml:19:36: secrets.signing.rotate.overlap is "0h": write a duration such as 21d or 12h',
     ],
   },
   {
@@ -83,7 +83,7 @@ export const types: Malformed[] = [
     name: "a port out of range",
     files: change("systems/shop.yaml", "local: {}, production: {}", "local: {}, production: { port: 65536 }"),
     expected: [
-      "systems/shop.yaml:32:42: databases.orders.at.production.port is 65536: write a port from 1 to 65535",
+      "systems/shop.yaml:33:42: databases.orders.at.production.port is 65536: write a port from 1 to 65535",
     ],
   },
   {
@@ -94,7 +94,7 @@ export const types: Malformed[] = [
       'local: {}, production: { host: "postgres://x" }',
     ),
     expected: [
-      'systems/shop.yaml:32:42: databases.orders.at.production.host is "postgres://x": write a host name or an IPv4 address, without scheme and port',
+      'systems/shop.yaml:33:42: databases.orders.at.production.host is "postgres://x": write a host name or an IPv4 address, without scheme and port',
     ],
   },
   {

@@ -21,7 +21,7 @@ export const yaml: Malformed[] = [
     name: "a quote that is not closed",
     files: change("systems/shop.yaml", "LOG_LEVEL: info", 'LOG_LEVEL: "info'),
     expected: [
-      "systems/shop.yaml:46:1: is not YAML: close the quote, bracket or brace, or write the missing comma or colon",
+      "systems/shop.yaml:47:1: is not YAML: close the quote, bracket or brace, or write the missing comma or colon",
     ],
   },
   {
@@ -114,7 +114,7 @@ export const yaml: Malformed[] = [
       "      api: { as: { OPENAI_API_KEY: key } }",
       "      api: &openai { as: { OPENAI_API_KEY: key } }\n      worker: *openia",
     ),
-    expected: ['systems/shop.yaml:29:15: alias "openia" has no anchor before it: did you mean *openai?'],
+    expected: ['systems/shop.yaml:30:15: alias "openia" has no anchor before it: did you mean *openai?'],
   },
   {
     name: "an alias inside its own anchor",

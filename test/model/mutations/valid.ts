@@ -61,10 +61,10 @@ export const valid: [string, Change][] = [
     "adds a secret",
     set(system(""), "secrets", (secrets, draw) => {
       const kinds: Data[] = [
-        { kind: "token", rotate: { every: `${1 + draw(180)}d` } },
+        { kind: "token", rotate: { by: "hand", every: `${1 + draw(180)}d` } },
         { kind: "password", rotate: { by: "hand", every: `${1 + draw(365)}d` } },
         { kind: "api-key", rotate: { by: "hand", every: `${1 + draw(52)}w` }, fields: ["key", "other"] },
-        { kind: "fernet", rotate: { every: `${31 + draw(59)}d`, overlap: "30d" } },
+        { kind: "fernet", rotate: { every: `${31 + draw(59)}d`, overlap: "30d" }, idle: "none" },
         { kind: "jwt", rotate: { "on-compromise": true }, impact: "Logs everyone out" },
         { kind: "webhook", rotate: { every: `${1 + draw(30)}d` } },
         { kind: "file", rotate: { "on-compromise": true } },
@@ -95,7 +95,7 @@ export const valid: [string, Change][] = [
         class: "sensitive",
         kind: "token",
         rotate: { every: "90d" },
-        consumers: { [service]: { as: { [VARIABLE(draw)]: "token" } } },
+        consumers: { [service]: { role: "listener", as: { [VARIABLE(draw)]: "token" } } },
       };
       return "done";
     },
