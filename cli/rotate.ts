@@ -16,7 +16,8 @@ export function command(): Command {
       "Makes the next value, brings it to listeners before signers, probes it, watches error rates, and revokes the old " +
       "one once the overlap has passed and it is seen to be unused. Where only the overlap has to pass, the command ends; " +
       "the next `keyplane rotate --due` goes on. May be stopped anywhere and run again anywhere. --reason compromise " +
-      "takes the shortest safe path and says what it left out. Exit codes: 0 done, or waiting for its overlap as " +
+      "takes the shortest safe path and says what it left out. --due also has Secrets Manager rotate what it is late with, " +
+      "as the role AWS_ROLE_ARN or by the credentials of the environment. Exit codes: 0 done, or waiting for its overlap as " +
       "planned; 1 rolled back, stuck or refused; 3 unreachable; 4 stopped half-way.",
     examples: [
       [
@@ -135,9 +136,10 @@ async function rotate(
   wanted: Wanted,
   wait: boolean,
 ): Promise<Result> {
-  const [{ rotateMany }, { withRunner }] = await Promise.all([
+  const [{ rotateMany }, { withRunner }, { rotateKept }] = await Promise.all([
     import("../operations/rotation/fleet-runner.ts"),
     import("./rotation-session.ts"),
+    import("./kept-rotations.ts"),
   ]);
   return withRunner(invocation, { wait }, async (opened) => {
     const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true };
@@ -146,10 +148,13 @@ async function rotate(
     const here = runner.model.secrets.filter(({ id }) => ids.has(id));
     const keyIds = new Set(keys.map(({ id }) => id));
     const keysHere = runner.model.encryptionKeys.filter(({ id }) => keyIds.has(id));
-    const rows = await rotateMany(runner, here, wanted, { wait, keys: keysHere });
     const asked = wanted.what === "these";
+    const [rows, kept] = await Promise.all([
+      rotateMany(runner, here, wanted, { wait, keys: keysHere }),
+      asked ? [] : rotateKept(invocation, runner),
+    ]);
     const isUrgent = wanted.what === "these" && wanted.reason !== "scheduled";
-    const results = rows.map((row) => shown(row, asked, isUrgent));
+    const results = [...rows.map((row) => shown(row, asked, isUrgent)), ...kept];
     const told = results.filter(({ result }) => asked || result !== "unchanged");
     const text = told.flatMap(rowText);
     return {
@@ -165,11 +170,12 @@ async function plan(
   { secrets, keys }: { secrets: Secret[]; keys: EncryptionKey[] },
   wanted: Wanted,
 ): Promise<Result> {
-  const [{ planMany }, { planKeys }, { keyPlanText, planText }, { withRunner }] = await Promise.all([
+  const [{ planMany }, { planKeys }, { keyPlanText, planText }, { withRunner }, kept] = await Promise.all([
     import("../operations/rotation/fleet-plan.ts"),
     import("../operations/rotation/key-runner.ts"),
     import("./rotation-plan.ts"),
     import("./rotation-session.ts"),
+    import("./kept-rotations.ts"),
   ]);
   return withRunner(invocation, { wait: false }, async (opened) => {
     const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true };
@@ -177,10 +183,21 @@ async function plan(
     const here = runner.model.secrets.filter(({ id }) => ids.has(id));
     const plans = await planMany(runner, here, wanted);
     const keyPlans = await planKeys(runner, keys, wanted);
-    const text = [...plans.flatMap(planText), ...keyPlans.flatMap(keyPlanText)];
+    const inSecretsManager = wanted.what === "due" ? await kept.rotateKept(invocation, runner) : [];
+    const text = [
+      ...plans.flatMap(planText),
+      ...keyPlans.flatMap(keyPlanText),
+      ...inSecretsManager.filter(({ result }) => result !== "unchanged").flatMap(rowText),
+    ];
     return {
-      json: { environment: invocation.environment, dryRun: true, plans: [...plans, ...keyPlans] },
+      json: {
+        environment: invocation.environment,
+        dryRun: true,
+        plans: [...plans, ...keyPlans],
+        inSecretsManager,
+      },
       text: text.length > 0 ? text.join("\n") : "Nothing is due.",
+      code: worst(inSecretsManager),
     };
   });
 }

@@ -6,7 +6,7 @@ import type { Runner } from "../operations/rotation/runner.ts";
 import type { Invocation } from "./command.ts";
 import { commitOf } from "./commit.ts";
 import { rotationProgress } from "./rotation-progress.ts";
-import { withVault } from "./session.ts";
+import { type Reached, withVault } from "./session.ts";
 
 /** Milliseconds after which a run logs in again: its token lives for an hour, and rotations may take days. */
 const fresh = 40 * 60_000;
@@ -18,10 +18,10 @@ const fresh = 40 * 60_000;
 export async function withRunner<T>(
   invocation: Invocation,
   { wait }: { wait: boolean },
-  work: (runner: Runner & { model: Model }) => Promise<T>,
+  work: (runner: Runner & Pick<Reached, "model" | "signForAws">) => Promise<T>,
 ): Promise<T> {
   const { login } = await import("../operations/login.ts");
-  return withVault(invocation, async (vault, { model, ca, sign }) => {
+  return withVault(invocation, async (vault, { model, ca, sign, signForAws }) => {
     const begin = () => login({ model, vault, role: "rotate", env: process.env, ...(sign && { sign }) });
     const first = await begin();
     const session = lasting(vault, first, begin);
@@ -33,6 +33,7 @@ export async function withRunner<T>(
       return await work({
         vault: session.vault,
         model,
+        ...(signForAws && { signForAws }),
         by: first.who,
         report: progress.report,
         signal: invocation.signal,

@@ -57,6 +57,8 @@ export interface Reached {
   model: Model;
   ca?: string;
   sign?: (role: PlatformRole) => Promise<string>;
+  /** An OIDC token by which AWS gives the role of what rotates. */
+  signForAws?: () => Promise<string>;
 }
 
 /** The local stack tells where it is and signs its own tokens; elsewhere the catalogue says where Vault is. */
@@ -70,11 +72,16 @@ async function reach(invocation: Invocation): Promise<Reached> {
     };
   }
   const catalogue = await loadCatalogue(invocation.catalogue);
-  const [{ connectServices, environmentOf }, { platformTokens }] = await Promise.all([
+  const [{ connectServices, environmentOf }, { awsToken, platformTokens }] = await Promise.all([
     import("../local/services/index.ts"),
     import("../local/identity.ts"),
   ]);
   const services = await connectServices(invocation.home);
   const model = derive(catalogue, "local", environmentOf(services));
-  return { model, ca: services.vault.ca, sign: platformTokens(services, model) };
+  return {
+    model,
+    ca: services.vault.ca,
+    sign: platformTokens(services, model),
+    signForAws: () => awsToken(services, model, "rotate"),
+  };
 }

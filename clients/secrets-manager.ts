@@ -16,6 +16,11 @@ export interface SecretDescription {
   rotates: boolean;
   /** Version id → its staging labels; versions without labels are left out. */
   versions: Record<string, string[]>;
+  made: Date;
+  /** When a rotation succeeded last. */
+  rotated: Date | undefined;
+  /** By when the next rotation is to be; in the past where it failed. */
+  next: Date | undefined;
 }
 
 /**
@@ -46,7 +51,7 @@ const timeout = 5_000;
 const passing = new Set(["ThrottlingException", "InternalServiceError", "InternalServiceErrorException"]);
 
 /**
- * The four calls of Secrets Manager that a rotation needs; the official client alone is larger than a whole function may
+ * The calls of Secrets Manager that a rotation needs; the official client alone is larger than a whole function may
  * be. https://docs.aws.amazon.com/secretsmanager/latest/apireference
  */
 export class SecretsManager {
@@ -67,7 +72,16 @@ export class SecretsManager {
       name: String(found.Name),
       rotates: found.RotationEnabled === true,
       versions: (found.VersionIdsToStages ?? {}) as Record<string, string[]>,
+      made: dateOf(found.CreatedDate) ?? new Date(),
+      rotated: dateOf(found.LastRotatedDate),
+      next: dateOf(found.NextRotationDate),
     };
+  }
+
+  /** Starts a rotation, by the function that the secret has. @param token the same again starts no second one @returns the version that is to come into force */
+  async rotate(secret: string, token: string): Promise<string> {
+    const { VersionId } = await this.#call("RotateSecret", secret, { ClientRequestToken: token });
+    return String(VersionId);
   }
 
   /** The text of the version with a label (and id, where it is given); undefined where there is none, or it is empty. */
@@ -151,6 +165,11 @@ export class SecretsManager {
       body,
     });
   }
+}
+
+/** Seconds since 1970, with a fraction. */
+function dateOf(seconds: unknown): Date | undefined {
+  return typeof seconds === "number" ? new Date(seconds * 1000) : undefined;
 }
 
 /** `code` is undefined for an answer, "" for what came from no Secrets Manager. */

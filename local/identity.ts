@@ -44,6 +44,32 @@ export function platformTokens(
     );
 }
 
+/**
+ * Signs what GitHub would sign for the platform's own workflow and AWS. The emulator checks no signature; it asks the trust of
+ * the role, which says in what form the repository sends its subject.
+ */
+export async function awsToken(
+  services: LocalServices,
+  { platform, github, aws }: Pick<Model, "platform" | "github" | "aws">,
+  role: "rotate",
+): Promise<string> {
+  const trust = aws?.roles.find(({ name }) => name === aws.workflows[role])?.trust;
+  const issuer = aws?.github.url ?? "";
+  const { repository } = platform;
+  const claims = gitHubClaims({
+    issuer,
+    audience: aws?.github.audience ?? "",
+    repository: repository.name,
+    repositoryId: repository.id,
+    ownerId: repository.ownerId,
+    ref: `refs/heads/${github.branches[0]}`,
+    environment: gitHubOf(role, github).environment,
+    workflow: `${role}.yml`,
+    immutableSubject: JSON.stringify(trust).includes(`@${repository.id}:`),
+  });
+  return signGitHubToken(services.home, claims);
+}
+
 export interface Deployer {
   token: string;
   /** Once the deploy role is proved to work, the root token that may still be there is revoked and forgotten. */

@@ -432,7 +432,7 @@ suite("the roles of AWS are taken by the workflows that they trust", () => {
     }
   }
 
-  test("deploy and drift take theirs; of what rotates nothing asks AWS yet; a preview's is in an environment of its own", () => {
+  test("deploy, drift and rotate take theirs; a preview's is in an environment of its own", () => {
     const taking = jobs.flatMap(({ file, name, job }) =>
       roleVariable(job) === undefined ? [] : [`${file} ${name}: ${roleVariable(job)}`],
     );
@@ -441,6 +441,8 @@ suite("the roles of AWS are taken by the workflows that they trust", () => {
       "deploy.yml production: AWS_DEPLOY_ROLE_ARN",
       "drift.yml look: AWS_DRIFT_ROLE_ARN",
       "review.yml preview: AWS_PREVIEW_ROLE_ARN",
+      "rotate.yml staging: AWS_ROTATE_ROLE_ARN",
+      "rotate.yml production: AWS_ROTATE_ROLE_ARN",
     ]);
   });
 

@@ -47,13 +47,16 @@ const refusal = (code: string) => ({
 });
 
 test("asks with a signature of the role's session, and reads a description", async () => {
-  answers = [
-    { status: 200, body: '{"Name":"a","RotationEnabled":true,"VersionIdsToStages":{"1":["AWSCURRENT"]}}' },
-  ];
+  const dates = '"CreatedDate":1795737600.5,"NextRotationDate":1798329600';
+  const found = `{"Name":"a","RotationEnabled":true,"VersionIdsToStages":{"1":["AWSCURRENT"]},${dates}}`;
+  answers = [{ status: 200, body: found }];
   assert.deepEqual(await store.describe("arn:a"), {
     name: "a",
     rotates: true,
     versions: { "1": ["AWSCURRENT"] },
+    made: new Date("2026-11-27T00:00:00.500Z"),
+    rotated: undefined,
+    next: new Date("2026-12-27T00:00:00Z"),
   });
   const [{ headers, body } = { headers: {}, body: {} }] = asked;
   assert.equal(headers["x-amz-target"], "secretsmanager.DescribeSecret");
@@ -64,6 +67,12 @@ test("asks with a signature of the role's session, and reads a description", asy
   );
   assert.deepEqual(body, { SecretId: "arn:a" });
   assert.doesNotMatch(JSON.stringify(asked), /the-key-of-this-test/);
+});
+
+test("starts a rotation by a token of its own, and says which version is to come", async () => {
+  answers = [{ status: 200, body: '{"ARN":"arn:a","Name":"a","VersionId":"t1"}' }];
+  assert.equal(await store.rotate("a", "t1"), "t1");
+  assert.deepEqual(asked.at(-1)?.body, { SecretId: "a", ClientRequestToken: "t1" });
 });
 
 test("finds no value where there is no version, or one without a text", async () => {

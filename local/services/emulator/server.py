@@ -1,14 +1,18 @@
 """Runs the AWS emulator with the variables of a settings file, which stands last among the arguments.
 
 It takes any access key and runs the code of functions, and a port has no permissions: on Linux only connections of the
-user who started it are served, as local/providers/peer.ts does it for providers. It also switches a secret's rotation off.
+user who started it are served, as local/providers/peer.ts does it for providers. What the emulator does not do of a
+secret's rotation, and of a GitHub job that takes a role, is done here.
 """
 
+import contextvars
 import json
 import os
 import socket
 import struct
 import sys
+import threading
+import time
 
 # 127.0.0.1 as the kernel prints it in this machine's byte order, and as an address of IPv6.
 LOOPBACK = "%08X" % struct.unpack("=I", socket.inet_aton("127.0.0.1"))
@@ -60,26 +64,112 @@ def only_for(uid, app):
     return guarded
 
 
-def cancelling(secretsmanager):
-    """Answers CancelRotateSecret, which the emulator does not know; everything else is its own.
+def rotating(secretsmanager, functions):
+    """Starts a secret's rotation, says when it was and will be, and switches it off; everything else is the emulator's own.
 
-    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html
+    The function is called for the four steps, as Secrets Manager does; a rotation that did not end is gone on with. What an
+    update sets up rotates by that alone nothing here: there may be no database yet.
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
     """
-    answer = secretsmanager.handle_request
+    answer, error, reply = (
+        secretsmanager.handle_request,
+        secretsmanager.error_response_json,
+        secretsmanager.json_response,
+    )
 
-    async def handle_request(method, path, headers, body, query_params):
-        if headers.get("x-amz-target", "") != "secretsmanager.CancelRotateSecret":
-            return await answer(method, path, headers, body, query_params)
-        _, secret = secretsmanager._resolve(json.loads(body).get("SecretId"))
-        if not secret:
-            return secretsmanager.error_response_json("ResourceNotFoundException", "There is no such secret.", 400)
-        if secret.get("DeletedDate"):
-            return secretsmanager.error_response_json("InvalidRequestException", "It was marked for deletion.", 400)
+    def steps(secret, version):
+        function, config, _ = functions._get_func_record_for_ref(secret["RotationLambdaARN"])
+        for step in ("createSecret", "setSecret", "testSecret", "finishSecret") if function else ():
+            event = {"SecretId": secret["ARN"], "ClientRequestToken": version, "Step": step}
+            record = functions._execution_record_for_config(function, config)
+            if functions._execute_function_with_config_scope(record, event).get("error"):
+                return
+
+    def rotate(asked, secret):
+        if "RotationRules" in asked:
+            secret["RotationRules"] = asked["RotationRules"]
+            secret["RotationLambdaARN"] = asked.get("RotationLambdaARN", secret.get("RotationLambdaARN"))
+            secret["RotationEnabled"] = True
+            return reply({"ARN": secret["ARN"], "Name": secret["Name"]})
+        if not secret.get("RotationLambdaARN"):
+            return error("InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.", 400)
+        secret["RotationEnabled"] = True
+        pending, of = secretsmanager._find_stage_version(secret, "AWSPENDING")
+        is_open = pending is not None and "AWSCURRENT" not in of["Stages"]
+        version = pending if is_open else asked["ClientRequestToken"]
+        if not is_open:
+            secret["Versions"][version] = {
+                "SecretString": None, "SecretBinary": None, "CreatedDate": int(time.time()), "Stages": ["AWSPENDING"],
+            }
+            if pending is not None:
+                of["Stages"].remove("AWSPENDING")
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(steps, secret, version), daemon=True).start()
+        if is_open:
+            text = "A previous rotation isn't complete. That rotation will be reattempted."
+            return error("InvalidRequestException", text, 400)
+        return reply({"ARN": secret["ARN"], "Name": secret["Name"], "VersionId": version})
+
+    def cancel(_, secret):
         # Its function and its rules stay, for whoever lets it rotate again.
         secret["RotationEnabled"] = False
-        return secretsmanager.json_response({"ARN": secret["ARN"], "Name": secret["Name"]})
+        return reply({"ARN": secret["ARN"], "Name": secret["Name"]})
+
+    def describe(answered, secret):
+        status, headers, body = answered
+        found = json.loads(body)
+        _, current = secretsmanager._find_stage_version(secret, "AWSCURRENT")
+        last = current and current["CreatedDate"]
+        days = (secret.get("RotationRules") or {}).get("AutomaticallyAfterDays")
+        if last:
+            found["LastRotatedDate"] = last
+        if secret.get("RotationEnabled") and days:
+            found["NextRotationDate"] = (last or secret["CreatedDate"]) + days * 86_400
+        return status, headers, json.dumps(found).encode()
+
+    async def handle_request(method, path, headers, body, query_params):
+        action = headers.get("x-amz-target", "").removeprefix("secretsmanager.")
+        if action not in ("CreateSecret", "RotateSecret", "CancelRotateSecret", "DescribeSecret"):
+            return await answer(method, path, headers, body, query_params)
+        asked = json.loads(body)
+        if action == "CreateSecret":
+            made = await answer(method, path, headers, body, query_params)
+            _, secret = secretsmanager._resolve(asked.get("Name"))
+            if made[0] == 200 and secret and not {"SecretString", "SecretBinary"} & asked.keys():
+                # Without a value there is no version either.
+                secret["Versions"].clear()
+            return made
+        _, secret = secretsmanager._resolve(asked.get("SecretId"))
+        if not secret:
+            return error("ResourceNotFoundException", "Secrets Manager can't find the specified secret.", 400)
+        if action == "DescribeSecret":
+            return describe(await answer(method, path, headers, body, query_params), secret)
+        if secret.get("DeletedDate"):
+            return error("InvalidRequestException", "It was marked for deletion.", 400)
+        return (rotate if action == "RotateSecret" else cancel)(asked, secret)
 
     secretsmanager.handle_request = handle_request
+
+
+def comparing(sts):
+    """Has a role's trust see every claim of a GitHub job's token, as AWS does; the emulator shows it three.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+    """
+    principal_of = sts._web_identity_principal
+
+    def _web_identity_principal(token, provider_id, role_arn):
+        from ministack.services.cognito import _decode_id_token_unverified
+
+        principal, keys = principal_of(token, provider_id, role_arn)
+        _, _, host = principal.partition(":oidc-provider/")
+        try:
+            claims = _decode_id_token_unverified(token) if host else {}
+        except ValueError:
+            claims = {}
+        return principal, {**{f"{host}:{claim}".lower(): value for claim, value in claims.items()}, **keys}
+
+    sts._web_identity_principal = _web_identity_principal
 
 
 if __name__ == "__main__":
@@ -91,8 +181,9 @@ if __name__ == "__main__":
     del sys.argv[1:]
 
     from ministack import app as emulator
-    from ministack.services import secretsmanager
+    from ministack.services import lambda_svc, secretsmanager, sts
 
-    cancelling(secretsmanager)
+    rotating(secretsmanager, lambda_svc)
+    comparing(sts)
     emulator.app = only_for(os.getuid(), emulator.app)
     emulator.main()

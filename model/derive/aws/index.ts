@@ -104,7 +104,7 @@ export function deriveAws(
       ),
       workflow(
         "rotate",
-        "Lets Secrets Manager rotate what it keeps.",
+        "Has Secrets Manager rotate what it is late with.",
         secretNames.length === 0 ? undefined : rotateRights(place, secretNames, rotators),
       ),
       ...people,
@@ -122,6 +122,7 @@ export function deriveAws(
       ),
       trailLogRole(place, trail, trailLogs),
     ].sort((a, b) => compare(a.name, b.name)),
+    workflows: { deploy: names.deploy, drift: names.drift, rotate: names.rotate },
     people: {
       account: peopleAccount,
       group: `${prefix}-people`,

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { type SecretDescription, SecretsManagerError } from "../../../clients/secrets-manager.ts";
+import { overdueSince, rotateOverdue } from "../../../operations/rotation/secrets-manager.ts";
+
+const now = new Date("2026-11-29T12:00:00Z");
+const day = 86_400_000;
+const before = (days: number) => new Date(now.getTime() - days * day);
+
+function described(more: Partial<SecretDescription>): SecretDescription {
+  return {
+    name: "keyplane/production/titan/ledger/titan-proxy",
+    rotates: true,
+    versions: { v1: ["AWSCURRENT"] },
+    made: before(400),
+    rotated: before(10),
+    next: before(-20),
+    ...more,
+  };
+}
+
+suite("a rotation that Secrets Manager owes (R14)", () => {
+  const cases: [string, Partial<SecretDescription>, Date | undefined][] = [
+    ["its date is to come", {}, undefined],
+    ["its date has passed", { next: before(0.5) }, before(0.5)],
+    ["it has no value yet", { versions: {}, made: before(0.01) }, before(0.01)],
+    ["only one that did not end", { versions: { v1: ["AWSPENDING"] }, made: before(1) }, before(1)],
+    ["no date, and the period has not passed", { next: undefined, rotated: before(30.9) }, undefined],
+    ["no date, and the period has passed", { next: undefined, rotated: before(32) }, before(1)],
+    ["a date that somebody put off", { next: before(-300), rotated: before(40) }, before(9)],
+    ["never rotated since it was made", { next: undefined, rotated: undefined, made: before(33) }, before(2)],
+  ];
+  for (const [what, more, since] of cases) {
+    test(`${what}: ${since === undefined ? "in time" : "overdue"}`, () => {
+      assert.deepEqual(overdueSince(described(more), 30, now), since);
+    });
+  }
+});
+
+suite("what is owed is started, and nothing else", () => {
+  const names = ["late", "early", "off", "refused", "open", "slow"];
+  function fleet() {
+    const found: Record<string, SecretDescription> = {
+      late: described({ next: before(1) }),
+      early: described({}),
+      off: described({ rotates: false, next: before(1) }),
+      refused: described({ next: before(2) }),
+      open: described({ next: before(3), versions: { v1: ["AWSCURRENT"], v2: ["AWSPENDING"] } }),
+      slow: described({ next: before(4) }),
+    };
+    const asked: string[] = [];
+    const client = {
+      describe: async (name: string) => found[name] ?? assert.fail(name),
+      async rotate(name: string) {
+        asked.push(name);
+        if (name === "refused")
+          throw new SecretsManagerError("RotateSecret", name, "AccessDeniedException", "no");
+        const version = name === "open" ? "v2" : "v9";
+        const labels = [name === "slow" ? "AWSPENDING" : "AWSCURRENT"];
+        found[name] = described({ versions: { [version]: labels } });
+        if (name === "open") {
+          throw new SecretsManagerError("RotateSecret", name, "InvalidRequestException", "reattempted");
+        }
+        return version;
+      },
+    };
+    const started: string[] = [];
+    const keeping = {
+      client,
+      now,
+      patience: 0,
+      signal: new AbortController().signal,
+      started: (secret: string) => started.push(secret),
+    };
+    const secrets = names.map((name) => ({ name, every: 30 }));
+    return { asked, started, run: (dryRun: boolean) => rotateOverdue(secrets, { ...keeping, dryRun }) };
+  }
+
+  test("each is told apart: rotated, in time, switched off, refused, gone on with, not in force yet", async () => {
+    const { asked, started, run } = fleet();
+    const [late, early, off, refused, open, slow] = await run(false);
+    assert.deepEqual(asked, ["late", "refused", "open", "slow"]);
+    assert.deepEqual(started, asked);
+    assert.deepEqual(late, { secret: "late", state: "rotated", since: before(1), version: "v9" });
+    assert.deepEqual(early, { secret: "early", state: "on time" });
+    assert.deepEqual(off, { secret: "off", state: "off" });
+    assert.equal(refused?.state, "failed");
+    assert.deepEqual(open, { secret: "open", state: "rotated", since: before(3), version: "v2" });
+    assert.deepEqual(slow, { secret: "slow", state: "not in force", since: before(4), version: "v9" });
+  });
+
+  test("a dry run starts nothing, and says since when each is owed", async () => {
+    const { asked, run } = fleet();
+    const states = (await run(true)).map((each) => [each.state, "since" in each ? each.since : undefined]);
+    assert.deepEqual(asked, []);
+    assert.deepEqual(states, [
+      ["overdue", before(1)],
+      ["on time", undefined],
+      ["off", undefined],
+      ["overdue", before(2)],
+      ["overdue", before(3)],
+      ["overdue", before(4)],
+    ]);
+  });
+});
