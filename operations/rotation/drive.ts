@@ -1,3 +1,4 @@
+import type { Seconds } from "../../model/duration.ts";
 import { ConflictError } from "../values/kv.ts";
 import { isPastReturn, isUnderWay, type State, wasAsked } from "./journal.ts";
 import type { Changes } from "./lease.ts";
@@ -32,6 +33,9 @@ const turns: Record<Exclude<State, "done" | "rolled-back">, (run: Run) => Promis
   verify,
   "rolling-back": rollBack,
 };
+
+/** Seconds until rows that still need the old key are counted again: a whole table is read for it. */
+const looksAtRows: Seconds = 60;
 
 /** Why a rotation does not go on now. */
 export interface Waits {
@@ -107,12 +111,12 @@ async function turnOf(run: Run, turn: (run: Run) => Promise<Turn>): Promise<Turn
     }
     if (error instanceof ProbeError || error instanceof PersonNeededError)
       return { wait: error.message, until: later(patience.again / 1000), isStuck: true };
+    if (error instanceof CiphertextRemainsError) {
+      return { wait: error.message, until: later(Math.max(looksAtRows, patience.again / 1000)) };
+    }
     if (!isPassing(error)) throw error;
     const seconds = Math.max(retryAfter(error) ?? 0, patience.again / 1000);
-    const wait = (error as Error).message;
-    // It has answered, and what it holds is what is waited for.
-    if (error instanceof CiphertextRemainsError) return { wait, until: later(seconds) };
-    return { wait, until: later(seconds), waitsFor: "target" };
+    return { wait: (error as Error).message, until: later(seconds), waitsFor: "target" };
   }
 }
 

@@ -1,5 +1,4 @@
 import type { StoredCiphertext } from "../../../model/model.ts";
-import { TargetUnavailableError } from "../rotator.ts";
 import { type Column, nameOf } from "./column.ts";
 
 /** How many rows of a column are under which key (R62). */
@@ -17,10 +16,10 @@ export interface Counted {
 }
 
 /**
- * Ciphertext is left under a key that is to go: the same step is tried again later. Names columns and counts, never a
- * row's content.
+ * Ciphertext is left under a key that is to go: the key stays, and the rotation waits for whoever writes with it. The target
+ * has answered, so that this is a finding and nothing to be tried again at once. Names columns and counts, never a row's content.
  */
-export class CiphertextRemainsError extends TargetUnavailableError {
+export class CiphertextRemainsError extends Error {
   override name = "CiphertextRemainsError";
 }
 

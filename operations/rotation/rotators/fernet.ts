@@ -52,7 +52,6 @@ export const fernet: Rotator = {
     throw new CiphertextRemainsError(
       `${context.secret.id}: the old key stays, because stored ciphertext needs it (${found.using.map(told).join("; ")}): ` +
         "a process still writes with it, or its re-encryption has not ended",
-      { retryAfter: 60 },
     );
   },
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { shown } from "../../../cli/rotation-rows.ts";
 import { VaultUnreachableError } from "../../../clients/vault.ts";
 import { CiphertextRemainsError } from "../../../operations/rotation/re-encryption/census.ts";
 import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
@@ -97,21 +98,29 @@ test("a target that stays away leaves the rotation where it is, in words and wit
   await assertDone(demo, "healed");
 });
 
-test("ciphertext that is left when the old key is to be dropped is named, and no target that is away (R23)", async (t) => {
+test("ciphertext that is left when the old key is to be dropped is a finding with its rows: asked once, waited for, and no target that is away (R17, R23, R24)", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
+  let asked = 0;
   const holds = {
     ...demo.subject.rotator,
     revoke: async () => {
-      throw new CiphertextRemainsError("stored ciphertext still needs the old key: 3 rows", {
-        retryAfter: 300,
-      });
+      asked++;
+      throw new CiphertextRemainsError("stored ciphertext still needs the old key: 3 old, 120 new");
     },
   };
-  const outcome = await demo.rotate({ rotator: holds, wait: false });
-  assert.deepEqual(
-    [outcome.state, outcome.waiting, outcome.waitsFor],
-    ["revoke", "stored ciphertext still needs the old key: 3 rows", undefined],
-  );
+  for (const runs of [1, 2]) {
+    const outcome = await demo.rotate({ rotator: holds, wait: false });
+    assert.deepEqual(
+      [outcome.state, outcome.waiting, outcome.waitsFor, asked],
+      ["revoke", "stored ciphertext still needs the old key: 3 old, 120 new", undefined, runs],
+    );
+    const row = shown({ secret: demo.subject.secret.id, outcome }, true);
+    assert.deepEqual(
+      [row.result, row.text, row.code],
+      ["stuck", "stuck at revoke: stored ciphertext still needs the old key: 3 old, 120 new", 1],
+    );
+  }
+  assert.equal((await demo.rotate({ wait: false })).state, "done");
 });
 
 test("Vault sealed in the middle stops the rotation in a clear state; unsealed, the same run ends it", async (t) => {
