@@ -1,18 +1,50 @@
 import type { PlannedRow } from "../operations/rotation/fleet-plan.ts";
 import type { PlannedBeginning, PlannedKey } from "../operations/rotation/key-runner.ts";
-import type { PlannedDelivery } from "../operations/rotation/plan.ts";
+import type { PlannedDelivery, RotationPlan } from "../operations/rotation/plan.ts";
+import { atIt, enteringWith } from "../operations/rotation/takeover.ts";
 import { lasting } from "./rotation-progress.ts";
 
 /** The plan of one secret's rotation, for people. */
 export function planText(row: PlannedRow): string[] {
   const { secret } = row;
-  if (row.does !== "begins") return [notBegun(row)];
-  const { plan } = row;
-  const { overlap, watch, settles, earliestEnd } = plan.times;
+  if (row.does === "goes on") return goesOn(row);
+  if (row.does === "nothing") return [notBegun(row)];
+  const title = `${secret}: would rotate (${row.plan.reason}).`;
+  return [title, ...[...gates(row), ...linesOf(row.plan)].map((line) => `  ${line}`)];
+}
+
+/** In the words of the run itself. */
+function goesOn(row: Extract<PlannedRow, { does: "goes on" }>): string[] {
+  const { secret, at, reason, hastens, waiting, busy, follows } = row;
+  const why = waiting === undefined ? "" : ` (${waiting})`;
+  const haste = hastens === undefined ? "" : `, hastened (${hastens} before, ${reason} now)`;
+  const isUrgent = reason === "compromise" || reason === "leaver";
   const lines = [
-    ...gates(row),
+    ...(busy === undefined
+      ? []
+      : [
+          `${busy.owner} holds it until ${busy.until}: ${isUrgent ? "would be asked for haste, and waited for; dead, it is taken over then" : "it is left to that runner"}`,
+        ]),
+    ...(follows === undefined
+      ? []
+      : [
+          `then: ${enteringWith({ attempt: 1, reason: follows.reason, state: "generate" })}, since the new value of the one under way may be the one that leaked:`,
+          ...linesOf(follows).map((line) => `  ${line}`),
+        ]),
+  ];
+  const title =
+    busy === undefined
+      ? `${enteringWith({ attempt: 2, reason, state: at })}${haste}${why}`
+      : `${atIt({ owner: busy.owner, state: at })}${haste}${why}`;
+  return [`${secret}: ${title}.`, ...lines.map((line) => `  ${line}`)];
+}
+
+function linesOf(plan: RotationPlan): string[] {
+  const { overlap, watch, settles, earliestEnd } = plan.times;
+  return [
     ...(plan.impact === undefined ? [] : [`impact: ${plan.impact}`]),
     ...(plan.meanwhile === undefined ? [] : [plan.meanwhile]),
+    ...(plan.window === undefined ? [] : [window(plan.window)]),
     ...moments(plan.deliveries),
     plan.restarts.length === 0 ? "restarts nothing" : `restarts, in this order: ${plan.restarts.join(", ")}`,
     `watches error rates for ${lasting(watch)}; both values are accepted for ${lasting(overlap)}`,
@@ -23,7 +55,6 @@ export function planText(row: PlannedRow): string[] {
     ...plan.unprobed.map((what) => `would not be probed: ${what}`),
     ...plan.skipped.map((what) => `left out: ${what}`),
   ];
-  return [`${secret}: would rotate (${plan.reason}).`, ...lines.map((line) => `  ${line}`)];
 }
 
 /** What has to let it begin. */
@@ -68,6 +99,15 @@ function made(row: PlannedBeginning): string {
 function notBegun(row: Extract<PlannedRow | PlannedKey, { does: "goes on" | "nothing" }>): string {
   if (row.does === "nothing") return `${row.secret}: would do nothing: ${row.why}.`;
   return `${row.secret}: would go on at ${row.at}${row.waiting === undefined ? "" : ` (${row.waiting})`}.`;
+}
+
+/** From the change until they have it: a few calls; where the runner dies in between, what others need to take over. */
+function window({ refused, takeover }: NonNullable<RotationPlan["window"]>): string {
+  return (
+    `refused from then until brought the new one and restarted: ${refused.join(", ")}; should this run die in between, others ` +
+    `may go on ${lasting(takeover.lease)} later (\`rotations resume\`), and the next \`rotate --due\` does, at most ` +
+    `${lasting(takeover.latest)} later where it runs every quarter of an hour`
+  );
 }
 
 const titles = {

@@ -127,6 +127,14 @@ function checkStatic(subject: Subject, place: Path, user: string, entry: Databas
     return;
   }
   if (entry.rotate !== undefined) checkPeriod(subject, [...place, "rotate"], entry.rotate, atMost);
+  if (entry.rotate?.method === "single" && entry.impact === undefined) {
+    file.report(
+      [...place, "impact"],
+      "is missing: one user has one password at a time, so that new connections are refused from its change until each consumer " +
+        "has restarted with the new one, and until another runner goes on where one dies in between: say what that does, " +
+        "or write method: alternating (R31, R32)",
+    );
+  }
   checkTemplates(subject, [...place, "templates"], entry.templates, fields, [
     ...fields,
     "host",

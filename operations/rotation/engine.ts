@@ -21,6 +21,7 @@ import {
   usualPatience,
   type WaitsFor,
 } from "./run.ts";
+import { atIt, enteringWith } from "./takeover.ts";
 
 export interface RotateOptions extends Subject {
   reason: Reason;
@@ -196,9 +197,7 @@ async function hold(following: Following): Promise<Outcome | "again"> {
   following.id = begun.id;
   following.isTold = true;
   const run = runOf(options, manner, lease);
-  const text =
-    begun.attempt === 1 ? `rotation begins (${begun.reason})` : `rotation goes on at ${begun.state}`;
-  options.report({ subject: secret.id, state: "started", text, step: begun.state });
+  options.report({ subject: secret.id, state: "started", text: enteringWith(begun), step: begun.state });
   let waits: Waits | undefined;
   try {
     waits = await drive(run);
@@ -332,11 +331,6 @@ async function busyWith(
   following.isTold = true;
   const busy = { owner: journal.owner, until: journal.leaseUntil };
   return { ...outcomeOf(secret.id, asked), busy, waiting: atIt(journal) };
-}
-
-/** Why a rotation that another runner has goes on without this one. */
-export function atIt({ owner, state }: Journal): string {
-  return `${owner} is at it (${state})`;
 }
 
 function refuseAfterReturn(secret: string, journal: Journal): void {

@@ -1,8 +1,11 @@
 import type { Secret } from "../../model/model.ts";
+import { hasten } from "./engine.ts";
 import { askingOf } from "./fleet-runner.ts";
 import { type Evidenced, evidenceFor } from "./gates.ts";
-import { isUnderWay, owed, type State } from "./journal.ts";
+import { isUnderWay, type Journal, owed, type State } from "./journal.ts";
+import { isHeld } from "./lease.ts";
 import { planRotation, type RotationPlan } from "./plan.ts";
+import type { Reason } from "./rotator.ts";
 import { clockOf, type Runner, subjectOf } from "./runner.ts";
 import { blackoutAt } from "./schedule.ts";
 import { candidatesOf, type Status, statusOf, type Wanted } from "./status.ts";
@@ -16,9 +19,24 @@ export type PlannedRow = { secret: string } & (
       /** Nothing begins before this time. */
       blackout?: { reason: string; until: string };
     }
-  | { does: "goes on"; at: State; waiting?: string }
+  | GoesOn
   | { does: "nothing"; why: string }
 );
+
+/** What is under way is taken up, or is left to the runner that has it. */
+export interface GoesOn {
+  does: "goes on";
+  at: State;
+  /** The reason with which it goes on. */
+  reason: Reason;
+  /** The one that it had, where it is hastened. */
+  hastens?: Reason;
+  waiting?: string;
+  /** The runner that is at it: it is asked for haste where something has leaked, and waited for. Dead, it has it until then. */
+  busy?: { owner: string; until: string };
+  /** The rotation that follows at once, since the new value of the one under way may be the one that leaked. */
+  follows?: RotationPlan;
+}
 
 /**
  * The dry run of `rotateMany`: the same choice, and nothing done. Reads no value.
@@ -48,18 +66,9 @@ async function planned(runner: Runner, status: Status, wanted: Wanted, now: Date
   const { secret, journal, version } = status;
   const asked = owed(journal) ?? (wanted.what === "these" ? wanted.reason : "scheduled");
   const isHastened = asked !== "scheduled";
-  if (journal !== undefined && isUnderWay(journal) && !isHastened) {
-    const { state, waiting } = journal;
-    return { secret: secret.id, does: "goes on", at: state, ...(waiting !== undefined && { waiting }) };
-  }
+  if (journal !== undefined && isUnderWay(journal)) return goesOn(runner, secret, { journal, asked, now });
   const reason = version === 0 ? "first" : asked;
-  const { sinks, probes, unprobed } = await subjectOf(runner, secret);
-  const destroys = runner.destroysOld === true && { destroysOld: true };
-  const plan = await planRotation(runner.model, secret, {
-    ...{ reason, now, sinks, probes },
-    ...(unprobed !== undefined && { unprobed }),
-    ...destroys,
-  });
+  const plan = await planOf(runner, secret, reason, now);
   const blackout = isHastened ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
   const evidence = await evidenceFor(runner, askingOf(status), reason);
   return {
@@ -71,4 +80,31 @@ async function planned(runner: Runner, status: Status, wanted: Wanted, now: Date
       blackout: { reason: blackout.reason, until: blackout.until.toISOString() },
     }),
   };
+}
+
+/** The same decisions as the engine's: whose it is, what haste is told, and what follows. */
+async function goesOn(
+  runner: Runner,
+  secret: Secret,
+  { journal, asked, now }: { journal: Journal; asked: Reason; now: Date },
+): Promise<PlannedRow> {
+  const { state, waiting, owner, leaseUntil } = journal;
+  const { reason, followedBy = journal.followedBy } = hasten(asked, journal);
+  const isBusy = isHeld(journal, "", now);
+  return {
+    ...{ secret: secret.id, does: "goes on", at: state, reason },
+    ...(reason !== journal.reason && { hastens: journal.reason }),
+    ...(waiting !== undefined && { waiting }),
+    ...(isBusy && { busy: { owner, until: leaseUntil } }),
+    ...(followedBy !== undefined && { follows: await planOf(runner, secret, followedBy, now) }),
+  };
+}
+
+async function planOf(runner: Runner, secret: Secret, reason: Reason, now: Date): Promise<RotationPlan> {
+  const { sinks, probes, unprobed } = await subjectOf(runner, secret);
+  return planRotation(runner.model, secret, {
+    ...{ reason, now, sinks, probes },
+    ...(unprobed !== undefined && { unprobed }),
+    ...(runner.destroysOld === true && { destroysOld: true }),
+  });
 }

@@ -1,5 +1,6 @@
 import type { Vault } from "../../clients/vault.ts";
 import { VaultUnreachableError } from "../../clients/vault.ts";
+import type { Seconds } from "../../model/duration.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import { ConflictError } from "../values/kv.ts";
 import type { Clock } from "./clock.ts";
@@ -26,6 +27,9 @@ export const usualLease: LeaseTimes = { lasts: 60_000, call: 35_000 };
 
 /** Milliseconds by which two runners' ideas of Vault's time may differ, with room to spare. */
 const clockError = 2000;
+
+/** Seconds for which a runner that died keeps others away at most. */
+export const longestHold: Seconds = (usualLease.lasts + clockError) / 1000;
 
 /** How much of a lease is left when it counts as lost: what its signal ends has ended before another runner may act. */
 const reserve = 1 / 6;

@@ -7,6 +7,7 @@ import type { ConsumerProbe, Unprobed } from "./observer.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
 import { settlesOf } from "./settles.ts";
+import { takeover } from "./takeover.ts";
 
 /** What one consumer gets at one moment. */
 export interface PlannedDelivery {
@@ -32,6 +33,11 @@ export interface RotationPlan {
   impact?: string;
   /** What its target accepts meanwhile, where that is more than "both values". */
   meanwhile?: string;
+  /**
+   * Where the target accepts one value at a time: from its change until a consumer has restarted with what it is brought, it is
+   * refused; where the runner dies in between, until another one goes on.
+   */
+  window?: { refused: string[]; takeover: typeof takeover };
   /** In their order. */
   deliveries: PlannedDelivery[];
   /** Ids of the services that restart, each as often as it does, in order: exactly the dependent ones (R34). */
@@ -97,6 +103,7 @@ export async function planRotation(
     reason,
     ...(secret.impact !== undefined && { impact: secret.impact }),
     ...(reason !== "first" && meanwhile(secret, short)),
+    ...(reason !== "first" && windowOf(secret)),
     deliveries,
     restarts: deliveries.flatMap(({ consumer, reload }) => (reload === "restart" ? [consumer] : [])),
     times: {
@@ -122,6 +129,15 @@ function meanwhile(secret: Secret, short: boolean): Pick<RotationPlan, "meanwhil
   if (secret.databaseUser !== undefined) return { meanwhile: atDatabase(secret.databaseUser, short) };
   const refuses = atServer(secret);
   return refuses === undefined ? {} : { meanwhile: refuses };
+}
+
+/** Consumers that one value at a time shuts out until they have the new one (R32). */
+function windowOf(secret: Secret): Pick<RotationPlan, "window"> {
+  const { databaseUser, consumers } = secret;
+  const isSingle = databaseUser !== undefined && databaseUser.logins.length === 1;
+  if (!isSingle && atServer(secret) === undefined) return {};
+  const refused = consumers.filter(({ role }) => isSingle || role !== "listener").map(({ id }) => id);
+  return refused.length === 0 ? {} : { window: { refused, takeover } };
 }
 
 /** A password that a server reads at its start has one value: between its restart and theirs its clients are refused. */

@@ -5,7 +5,7 @@ import { inWords } from "../errors.ts";
 import type { Report } from "../progress.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, vaultClock } from "./clock.ts";
-import { atIt, hasten, type Outcome, outcomeOf, RotationError, untouched } from "./engine.ts";
+import { hasten, type Outcome, outcomeOf, RotationError, untouched } from "./engine.ts";
 import { isUnderWay, type Journal, owed, pastOf, type State, wasAsked } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import { beginningOf } from "./key-beginning.ts";
@@ -34,6 +34,7 @@ import { destroysNext } from "./retention.ts";
 import { isPassing, retryAfter } from "./retry.ts";
 import type { Reach, Reason } from "./rotator.ts";
 import { isShort, type WaitsFor } from "./run.ts";
+import { atIt, enteringWith } from "./takeover.ts";
 
 export interface EncryptionKeyOptions {
   /** Logged in as the rotation role. */
@@ -108,9 +109,7 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
     throw error;
   });
   if (lease === undefined) return seen(options, now);
-  const text =
-    begun.attempt === 1 ? `rotation begins (${begun.reason})` : `rotation goes on at ${begun.state}`;
-  report({ subject: key.id, state: "started", text, step: begun.state });
+  report({ subject: key.id, state: "started", text: enteringWith(begun), step: begun.state });
   const run: Run = { ...options, clock, lease, signal: AbortSignal.any([options.signal, lease.signal]) };
   try {
     const waits = await drive(run);

@@ -2,6 +2,13 @@ import { change, type Malformed } from "./case.ts";
 
 export const databases: Malformed[] = [
   {
+    name: "a single user whose change nobody says what it does (R32)",
+    files: change("systems/shop.yaml", "method: alternating", "method: single"),
+    expected: [
+      "systems/shop.yaml:38:7: databases.orders.users.api.impact is missing: one user has one password at a time, so that new connections are refused from its change until each consumer has restarted with the new one, and until another runner goes on where one dies in between: say what that does, or write method: alternating (R31, R32)",
+    ],
+  },
+  {
     name: "a variable of a dynamic user",
     files: change(
       "systems/shop.yaml",

@@ -128,6 +128,8 @@ test("the plan of a password says that its server refuses its clients until they
   const password: Secret = { ...secret, kind: "password", fields: ["password"], consumers };
   const said = async (more: Partial<Secret>, reason: "first" | "scheduled" = "scheduled") =>
     (await planRotation(model, { ...password, ...more }, { reason, now })).meanwhile;
+  const { window } = await planRotation(model, password, { reason: "scheduled", now });
+  assert.deepEqual(window?.refused, ["titan/api"]);
   const refused =
     "once it has restarted with the new value, titan/redis refuses the old one: titan/api is refused until it has restarted too; all of them follow at once";
   assert.equal(await said({}), refused);
@@ -202,5 +204,8 @@ for (const [logins, reason, meanwhile] of [
     const plan = await planRotation(model, password, { reason, now });
     assert.equal(plan.meanwhile, meanwhile);
     assert.deepEqual(plan.idle, { source: "sessions" });
+    const isShut = logins.length === 1 && reason !== "first";
+    const refused = ["titan/brain", "titan/gateway", "titan/sentinel"];
+    assert.deepEqual(plan.window, isShut ? { refused, takeover: { lease: 62, latest: 962 } } : undefined);
   });
 }

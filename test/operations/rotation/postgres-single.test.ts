@@ -2,11 +2,15 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { Consumer } from "../../../model/model.ts";
 import type { Sink } from "../../../operations/delivery/sink.ts";
+import { type Clock, vaultClock } from "../../../operations/rotation/clock.ts";
+import { rotate } from "../../../operations/rotation/engine.ts";
 import type { ConsumerProbe } from "../../../operations/rotation/observer.ts";
 import { ProbeError } from "../../../operations/rotation/rotator.ts";
 import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
+import { Calls } from "./counted.ts";
 import { DatabaseUserCase } from "./postgres-case.ts";
+import postgresScenario from "./postgres-scenario.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 import { ask, passwords, rotated, staged } from "./postgres-steps.ts";
 
@@ -157,6 +161,49 @@ test("every consumer of a single user gets the new password at once: none waits 
     ["rec-io/kalshi_api_watchdog", undefined],
     ["rec-io/trade_executor", undefined],
   ]);
+});
+
+test("between the change of a single user's password and its delivery to all consumers lie a bounded number of calls, and no wait (R32)", async () => {
+  const user = new DatabaseUserCase(server, recIo(), passwords);
+  await user.first();
+  const calls = new Calls();
+  const { subject, close } = await postgresScenario.open(user.data, calls.count);
+  try {
+    const inner = await vaultClock(subject.vault);
+    const clock: Clock = {
+      now: () => inner.now(),
+      sleep: (...given) => calls.count("sleep", () => inner.sleep(...given)),
+    };
+    const counted = { ...calls.wrap(subject), clock };
+    const options = { by: "keyplane.rotate", wait: true, report: () => {}, reason: "scheduled" } as const;
+    assert.equal((await rotate({ ...counted, ...options })).state, "done");
+  } finally {
+    await close();
+  }
+  const names = calls.all.map(({ name }) => name);
+  const changed = names.indexOf("query ALTER ROLE");
+  const paths = user.secret.consumers.map(({ path }) => `vault POST kv/data/${path}`);
+  const brought = Math.max(...paths.map((path) => names.indexOf(path)));
+  assert.ok(changed > 0 && brought > changed, names.join("\n"));
+  // A consumer that has its value already goes on meanwhile.
+  const between = names
+    .slice(changed + 1, brought + 1)
+    .filter((name) => !name.startsWith("vault POST kv/metadata/"));
+  assert.deepEqual(
+    between.slice(0, 8).map((name) => name.replace(/(?<=creds\/).*/, "…")),
+    [
+      ...["query select clock_timestamp()::text", "query COMMENT ON", "disconnect"],
+      "vault POST sys/leases/revoke/database/creds/…",
+      ...["probe", "log in", "disconnect"],
+      `vault POST kv/data/${user.secret.journal}`,
+    ],
+  );
+  const each = user.secret.consumers.flatMap(({ path }) => [
+    `vault GET kv/metadata/${path}`,
+    "vault POST transit/hmac/keyplane.fingerprint",
+    `vault POST kv/data/${path}`,
+  ]);
+  assert.deepEqual(between.slice(8).toSorted(), each.toSorted());
 });
 
 test("a single user's password that a consumer does not work with is taken back before anybody gets the old one again (R32)", async () => {
