@@ -225,7 +225,7 @@ export interface Secret {
     rotateWithin?: Seconds;
     api: boolean;
     /** How its API is spoken to; `rest` where absent. */
-    adapter?: "rest" | "openai" | "bybit" | "aws";
+    adapter?: "rest" | "openai" | "bybit" | "aws" | "slack";
     /** How often it may be asked, where it says so. */
     rate?: { requests: number; per: Seconds };
     /** Base URL of its API in this environment; without one it cannot rotate here. */

@@ -118,11 +118,14 @@ function checkMonitor({ file, environment }: Subject, place: Path, entry: Secret
   );
 }
 
-/** Bybit's API shows keys without when they were used (operations/rotation/providers/bybit.ts). */
+/** APIs that do not tell when a key was used (operations/rotation/providers/bybit.ts, rotators/slack.ts). */
+const silent: (string | undefined)[] = ["bybit", "slack"];
+
+/** What nobody tells cannot be waited for. */
 function checkLastUse({ file, organization }: Subject, place: Path, entry: SecretEntry): void {
   const { provider, rotate, idle } = entry;
   const { api, adapter } = organization?.providers?.[provider ?? ""] ?? {};
-  if (rotate.by !== "machine" || api !== true || adapter !== "bybit" || idle === "none") return;
+  if (rotate.by !== "machine" || api !== true || !silent.includes(adapter) || idle === "none") return;
   file.report(
     [...place, "idle"],
     `cannot be seen: ${provider} does not say when a key was last used; write none`,

@@ -6,6 +6,7 @@ import type { SecretEntry } from "../schema/secret.ts";
 import { checkConsumers, checkTemplates } from "./consumers.ts";
 import { checkIdle } from "./idle.ts";
 import { checkProbe } from "./probes.ts";
+import { checkSlack } from "./slack.ts";
 import type { Subject } from "./subject.ts";
 
 /**
@@ -37,6 +38,7 @@ export function checkSecrets(subject: Subject): void {
     checkTemplates(subject, [...place, "templates"], entry.templates, fields, fields);
     checkTarget(subject, place, entry);
     checkIdle(subject, place, entry);
+    checkSlack(subject, place, entry);
     checkProbe(subject, place, entry, Object.keys(entry.consumers ?? {}));
     checkAccepted(subject, place, entry);
     const assembled = [...fields, ...(subject.file.names(...place, "templates") ?? [])];

@@ -49,7 +49,7 @@ const Provider = z
       .boolean({ error: "write true or false" })
       .meta({ description: "Whether keys can be made and revoked by machine." }),
     adapter: z
-      .enum(["rest", "openai", "bybit", "aws"], { error: "write rest, openai, bybit or aws" })
+      .enum(["rest", "openai", "bybit", "aws", "slack"], { error: "write rest, openai, bybit, aws or slack" })
       .optional()
       .meta({ description: "How its API is spoken to; rest by default; see operations/rotation/providers." }),
     rate: z

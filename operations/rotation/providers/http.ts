@@ -17,6 +17,11 @@ export interface Asked {
   body?: string;
 }
 
+/** The provider has surely done nothing of what was asked: it asks to wait, or nobody was reached. */
+export class NotServedError extends TargetUnavailableError {
+  override name = "TargetUnavailableError";
+}
+
 /** Bytes of an answer; a longer one is not an API's. */
 const longest = 4 * 1024 * 1024;
 
@@ -57,7 +62,7 @@ export class ProviderHttp {
     const throttle = throttleOf(origin, this.#bound);
     return throttle.run(this.#signal, async () => {
       if (throttle.paused > 0) {
-        throw this.unavailable(what, "asked to wait before", throttle.paused);
+        throw this.unavailable(what, "asked to wait before", throttle.paused, NotServedError);
       }
       const { response, text } = await this.#send(what, url, {
         method,
@@ -70,7 +75,7 @@ export class ProviderHttp {
       if (status === 429) {
         const seconds = retryAfter(answered) ?? 1;
         throttle.pause(seconds);
-        throw this.unavailable(what, "answers 429: too many requests", seconds);
+        throw this.unavailable(what, "answers 429: too many requests", seconds, NotServedError);
       }
       if (status >= 500) throw this.unavailable(what, `answers ${status}`, retryAfter(answered));
       if (status >= 300 && status < 400) {
@@ -83,8 +88,13 @@ export class ProviderHttp {
   }
 
   /** Waits for the rate that the provider told of in a way of its own. */
-  unavailable(what: string, why: string, seconds?: number): TargetUnavailableError {
-    return new TargetUnavailableError(
+  unavailable(
+    what: string,
+    why: string,
+    seconds?: number,
+    kind: typeof TargetUnavailableError = TargetUnavailableError,
+  ): TargetUnavailableError {
+    return new kind(
       `${this.#provider} ${why}, when asked to ${what}`,
       seconds === undefined ? {} : { retryAfter: Math.max(1, Math.ceil(seconds)) },
     );
@@ -121,7 +131,9 @@ export class ProviderHttp {
     } catch (error) {
       this.#signal.throwIfAborted();
       if (error instanceof ProviderError) throw error;
-      throw this.unavailable(what, `could not be reached (${reasonOf(error)})`);
+      const reason = reasonOf(error);
+      const kind = unreached.has(reason) ? NotServedError : TargetUnavailableError;
+      throw this.unavailable(what, `could not be reached (${reason})`, undefined, kind);
     }
   }
 }
@@ -150,6 +162,9 @@ function parsed(text: string): unknown {
     return undefined;
   }
 }
+
+/** Codes of a connection that never came to be. */
+const unreached = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 
 /** A code such as ECONNREFUSED, or the kind of error; an error's own message may name a whole URL. */
 function reasonOf(error: unknown): string {

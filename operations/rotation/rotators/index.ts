@@ -25,6 +25,8 @@ const ofKind: Record<SecretKind, () => Promise<Rotator>> = {
  */
 export async function rotatorOf(secret: Secret, hand: Hand = {}): Promise<Rotator> {
   if (secret.rotate.by === "hand") return (await import("./by-hand.ts")).byHand(hand);
+  if (secret.provider?.api === true && secret.provider.adapter === "slack")
+    return (await import("./slack.ts")).slack;
   if (secret.kind === "s3" && secret.provider?.api === true) return (await import("./s3.ts")).s3;
   return ofKind[secret.kind]();
 }

@@ -157,7 +157,7 @@ async function open(context: RotatorContext, ...self: (Fields | undefined)[]): P
       `${secret.id} cannot rotate in ${model.environment}: give its provider's address below environments.${model.environment}.providers`,
     );
   }
-  const adapter = await adapters[secret.kind === "s3" ? "aws" : (target.adapter ?? "rest")]();
+  const adapter = await adapters[nameOf(secret)]();
   const bound = { ...adapter.bound, ...target.rate };
   const http = new ProviderHttp({
     provider: target.name,
@@ -176,6 +176,12 @@ async function open(context: RotatorContext, ...self: (Fields | undefined)[]): P
   const place = `keyplane/${model.organization}/${model.environment}/${secret.id}`;
   const prefix = `${fit(place, adapter.longestLabel - context.rotation.length - 1)}/`;
   return { adapter, api, own, label: `${prefix}${context.rotation}`, prefix };
+}
+
+function nameOf({ kind, provider: target }: RotatorContext["secret"]): keyof typeof adapters {
+  if (kind === "s3") return "aws";
+  // Tokens of Slack are no keys that can be listed: rotators/slack.ts.
+  return target?.adapter === undefined || target.adapter === "slack" ? "rest" : target.adapter;
 }
 
 /** The value in force of the secret that the API is called with. */

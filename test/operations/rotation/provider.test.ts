@@ -324,7 +324,7 @@ test("the catalogue says how a provider's API is spoken to and how often it may 
   assert.deepEqual([silent?.adapter, silent?.rate], [undefined, undefined]);
   const said = targetOf(`${usual}, adapter: rest, rate: { requests: 20, per: 1m }`);
   assert.deepEqual([said?.adapter, said?.rate], ["rest", { requests: 20, per: 60 }]);
-  assert.throws(() => targetOf(`${usual}, adapter: soap`), /write rest, openai, bybit or aws/);
+  assert.throws(() => targetOf(`${usual}, adapter: soap`), /write rest, openai, bybit, aws or slack/);
 });
 
 test("a key that the provider refuses already is not followed by one of unknown rights", async () => {
