@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Milliseconds for a command to end by itself before its processes are killed. */
@@ -10,6 +11,18 @@ export interface CommandLimits {
   /** Milliseconds that it may take. */
   limit: number;
 }
+
+/**
+ * Becomes the command, with a watcher beside it in the same process group: where the third descriptor ends without a word, this
+ * process has died (`kill -9` tells nobody else), and what it had begun ends with it before another runner may act. What a
+ * command hands to a daemon (Docker's, Supervisor's) is that one's.
+ */
+const lifeline = `
+( read -r _ <&3 && exit
+  trap '' TERM; kill -s TERM -- -$$; sleep ${grace / 1000}; kill -s KILL -- -$$
+) </dev/null >/dev/null 2>&1 &
+exec "$@" 3<&-
+`;
 
 /** What runs now: it ends with this process, whose group alone Ctrl-C reaches. */
 const underWay = new Set<ChildProcess>();
@@ -33,13 +46,19 @@ export async function runCommand(
   signal?.throwIfAborted();
   const late = AbortSignal.timeout(limit);
   const ends = signal === undefined ? late : AbortSignal.any([signal, late]);
-  const child = spawn(program, rest, {
+  const child = spawn("/bin/sh", ["-c", lifeline, "sh", program, ...rest], {
     detached: true,
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", "ignore", "pipe"],
     ...(cwd !== undefined && { cwd }),
   });
   const chunks: Buffer[] = [];
-  child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const [, , , life] = child.stdio;
+  if (life instanceof Writable) {
+    // The watcher may have been killed with the group.
+    life.on("error", () => {});
+    child.once("exit", () => life.end("ended\n"));
+  }
   const closed = endOf(child);
   underWay.add(child);
   try {
@@ -76,7 +95,9 @@ async function endOf(child: ChildProcess): Promise<void> {
     });
     child.once("close", (code, signal) => {
       if (code === 0) resolve();
-      else
+      else if (code === 127 || code === 126) {
+        reject(new CommandError(`could not be started (${code === 127 ? "ENOENT" : "EACCES"})`));
+      } else
         reject(
           new CommandError(signal === null ? `failed with exit status ${code}` : `was ended by ${signal}`),
         );

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { CommandError, runCommand } from "../../../operations/delivery/host-command.ts";
 import { until } from "../../integration/services/until.ts";
 
@@ -54,6 +57,46 @@ test("a command that takes longer than it may has ended as well", async (t) => {
   assert.ok(error instanceof CommandError);
   assert.equal(error.message, "did not end within 1.5 s");
   assert.deepEqual(await alive(await pids()), []);
+});
+
+for (const [what, how] of [
+  ["", ""],
+  [" that heeds no SIGTERM", 'trap "" TERM;'],
+] as const) {
+  test(`a command${what} ends with its runner, also with one that kill -9 has ended, and so does what it has started`, async (t) => {
+    const { argv, pids, bothRun } = await endless(t, how);
+    const from = pathToFileURL("operations/delivery/host-command.ts").href;
+    const code = `import { runCommand } from ${JSON.stringify(from)}; await runCommand(${JSON.stringify(argv)}, { limit: ${minute} });`;
+    const runner = spawn(process.execPath, ["--input-type=module-typescript", "--eval", code], {
+      stdio: "inherit",
+    });
+    const over = once(runner, "exit");
+    await bothRun();
+    assert.deepEqual(await alive(await pids()), await pids());
+    runner.kill("SIGKILL");
+    await over;
+    await until(async () => (await alive(await pids())).length === 0);
+  });
+}
+
+test("what a command that has ended well leaves running goes on", async (t) => {
+  const argv = ["sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"];
+  const pid = Number(await runCommand(argv, { limit: minute }));
+  t.after(() => process.kill(pid));
+  // Its watcher has ended before the output was whole.
+  assert.equal(await isAlive(pid), true);
+});
+
+test("a program that may not be run, or is not there, is said to be", async () => {
+  for (const [program, code] of [
+    ["/etc/passwd", "EACCES"],
+    ["no-such-program", "ENOENT"],
+  ] as const) {
+    await assert.rejects(runCommand([program], { limit: minute }), {
+      name: "CommandError",
+      message: `could not be started (${code})`,
+    });
+  }
 });
 
 test("what must not begin does not", async () => {
