@@ -22,7 +22,7 @@ export class RotationFailedError extends Error {
 const steps = ["createSecret", "setSecret", "testSecret", "finishSecret"] as const;
 
 /**
- * What Secrets Manager does at RotateSecret, which the emulator only notes down: it labels a version AWSPENDING, invokes the
+ * What Secrets Manager does at RotateSecret, with what the function said where it fails: it labels a version AWSPENDING, invokes the
  * secret's function once for each step, and sees that the version has come into force. A rotation that did not end is gone on
  * with, by the version that it had.
  * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_how.html

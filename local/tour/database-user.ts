@@ -30,7 +30,7 @@ export async function* rotatedUser(account: AwsModel, aws: Aws): AsyncGenerator<
   yield triedInAws(
     promise,
     after?.username !== before?.username && refusals.every((why) => why === undefined),
-    `${seen}, in ${secret.memberOf}; keyplane sent the steps, which the emulator does not`,
+    `${seen}, in ${secret.memberOf}; keyplane sent the steps, as Secrets Manager does`,
     await trailEvent(aws.trail, "secretsmanager UpdateSecretVersionStage", {
       since,
       of: secret.name,

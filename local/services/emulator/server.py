@@ -2,7 +2,7 @@
 
 It takes any access key and runs the code of functions, and a port has no permissions: on Linux only connections of the
 user who started it are served, as local/providers/peer.ts does it for providers. What the emulator does not do of a
-secret's rotation, and of a GitHub job that takes a role, is done here.
+secret's rotation, of a GitHub job that takes a role, and of a schedule is done here.
 """
 
 import contextvars
@@ -172,6 +172,48 @@ def comparing(sts):
     sts._web_identity_principal = _web_identity_principal
 
 
+def scheduling(events, functions, queues, evaluator):
+    """A schedule calls its function by its role and through Lambda's own queue; what it may not or cannot call lies among its
+    dead letters, at once. The emulator calls it whoever may, once, and drops what fails.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+    """
+    invoke = events._invoke_target
+
+    def may(role, action, resource):
+        _, _, _, region, *_ = resource.split(":")
+        account, name = role.split(":")[4], role.rsplit("/", 1)[-1]
+        asked = evaluator.EvalContext(
+            principal_arn=role, principal_type="AssumedRole", principal_account=account,
+            action=action, resource_arn=resource, region=region,
+        )
+        return evaluator.evaluate(asked, evaluator._gather_role_policies(name, account)).decision == "Allow"
+
+    def put_aside(target, schedule, event, code):
+        letters = (target.get("DeadLetterConfig") or {}).get("Arn", "")
+        queue = queues._queue_by_arn(letters) if letters else None
+        if queue is None or not may(target.get("RoleArn", ""), "sqs:SendMessage", letters):
+            return
+        said = {"ERROR_CODE": code, "TARGET_ARN": target["Arn"], "SCHEDULE_ARN": schedule.get("Arn", "")}
+        events._dispatch_to_sqs(events.parse_arn(letters), json.dumps(event), {})
+        queue["messages"][-1]["message_attributes"] = {
+            name: {"DataType": "String", "StringValue": value} for name, value in said.items()
+        }
+
+    def _invoke_target(target, event, schedule, view=None):
+        arn = target.get("Arn", "")
+        if event.get("Source") != "aws.scheduler" or ":function:" not in arn:
+            return invoke(target, event, schedule, view)
+        function, config, _ = functions._get_func_record_for_ref(arn)
+        if not may(target.get("RoleArn", ""), "lambda:InvokeFunction", arn):
+            return put_aside(target, schedule, event, "AccessDeniedException")
+        if not function or not config:
+            return put_aside(target, schedule, event, "ResourceNotFoundException")
+        functions.invoke_async_with_retry(functions._execution_record_for_config(function, config), event)
+
+    events._invoke_target = _invoke_target
+
+
 if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as file:
         os.environ.update(json.load(file))
@@ -181,9 +223,11 @@ if __name__ == "__main__":
     del sys.argv[1:]
 
     from ministack import app as emulator
-    from ministack.services import lambda_svc, secretsmanager, sts
+    from ministack.core import iam_evaluator
+    from ministack.services import eventbridge, lambda_svc, secretsmanager, sqs, sts
 
     rotating(secretsmanager, lambda_svc)
     comparing(sts)
+    scheduling(eventbridge, lambda_svc, sqs, iam_evaluator)
     emulator.app = only_for(os.getuid(), emulator.app)
     emulator.main()
