@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type OutputFile, type Plugin } from "esbuild";
+import { type BuildOptions, build, type OutputFile, type Plugin } from "esbuild";
 import type { LambdaName } from "../model/aws.ts";
 import type { Shipping } from "../model/shipping.ts";
+import { buildLate, lateName, withLate } from "./late.ts";
 
 export type { LambdaName, Shipping };
 
@@ -55,7 +56,7 @@ const inTurn: Plugin = {
 };
 
 /** What makes the code is part of what it is made of. */
-const makers = ["lambdas/bundle.ts", "node_modules/esbuild/package.json"];
+const makers = ["lambdas/bundle.ts", "lambdas/late.ts", "node_modules/esbuild/package.json"];
 
 /**
  * A program as one file, its source map, and the licences of what is in it. The same sources give the same bytes, wherever
@@ -63,29 +64,37 @@ const makers = ["lambdas/bundle.ts", "node_modules/esbuild/package.json"];
  * @param entry path in the repository
  */
 export async function bundle(entry: string): Promise<{ files: OutputFile[]; sources: string[] }> {
-  const { outputFiles, metafile } = await build({
+  const options = {
     absWorkingDir: root,
-    entryPoints: [entry],
-    // Never written there: paths in the map are relative to it.
-    outfile: join(root, "out", "index.mjs"),
-    write: false,
     bundle: true,
     platform: "node",
     target: "node24",
-    format: "esm",
     minify: true,
     sourcemap: "external",
     legalComments: "external",
     // A single letter beyond Latin makes V8 keep, and read, two bytes for each of all the others.
     charset: "ascii",
-    banner: { js: banner },
     plugins: [leftOut, inTurn],
-    metafile: true,
     logLevel: "silent",
+  } satisfies BuildOptions;
+  const late = await buildLate(entry, options);
+  const { outputFiles, metafile } = await build({
+    ...options,
+    entryPoints: [entry],
+    // Never written there: paths in the map are relative to it.
+    outfile: join(root, "out", "index.mjs"),
+    format: "esm",
+    banner: { js: banner },
+    plugins: [...(late === undefined ? [] : [withLate(late, root)]), ...options.plugins],
+    metafile: true,
+    write: false,
   });
-  // Node's own modules, and what is left out, have a namespace before their name.
-  const inputs = Object.keys(metafile.inputs).filter((path) => !/^(in-turn|left-out):/.test(path));
-  return { files: outputFiles, sources: [...inputs, ...makers].sort() };
+  // Node's own modules, what is left out, and what is late have a namespace before their name.
+  const inputs = [...Object.keys(metafile.inputs), ...(late?.sources ?? [])].filter(
+    (path) => !/^((in-turn|left-out|late|before):|late$)/.test(path),
+  );
+  const apart = late?.files.filter(({ path }) => !path.endsWith(lateName)) ?? [];
+  return { files: [...outputFiles, ...apart], sources: [...new Set([...inputs, ...makers])].sort() };
 }
 
 /** Makes the code of a function, `<folder>/<name>/index.mjs`, with what it reads of the model beside it; map and licences stand apart, in `<folder>/maps`. */

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { SourceMap, type SourceMapPayload } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { bundleLambda, type LambdaName, lambdaNames } from "../../lambdas/bundle.ts";
+import { bundleLambda, bundle as bundleOf, type LambdaName, lambdaNames } from "../../lambdas/bundle.ts";
 import { loadCatalogue, loadCatalogueFrom } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import { shipped, shippings } from "../../model/shipping.ts";
@@ -23,13 +24,19 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** The packages whose code is in a bundle, by its source map. */
+/** The two halves of a bundle: what is read at its start, and what is compiled once it is asked for. */
+const halves = { start: "index.mjs", late: "index.late.cjs" };
+
+async function mapOf(name: LambdaName, half: keyof typeof halves): Promise<SourceMapPayload> {
+  const file = join(folder, "first/maps", `${name}.${halves[half]}.map`);
+  return JSON.parse(await readFile(file, "utf8")) as SourceMapPayload;
+}
+
+/** The packages whose code is in a bundle, by its source maps. */
 async function packagesIn(name: LambdaName): Promise<string[]> {
-  const map = JSON.parse(await readFile(join(folder, "first/maps", `${name}.index.mjs.map`), "utf8")) as {
-    sources: string[];
-  };
-  const packages = map.sources.flatMap(
-    (source) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? [],
+  const maps = await Promise.all([mapOf(name, "start"), mapOf(name, "late")]);
+  const packages = maps.flatMap(({ sources }) =>
+    sources.flatMap((source) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []),
   );
   return [...new Set(packages)].sort();
 }
@@ -50,6 +57,20 @@ for (const name of lambdaNames) {
       env: {},
     });
     assert.equal(stdout, "function 2\n");
+  });
+
+  test(`${name} has each module once: what runs later is no code at the start of the file, and shares what is`, async () => {
+    const [start, late] = [(await mapOf(name, "start")).sources, (await mapOf(name, "late")).sources];
+    const twice = late.filter((source) => start.includes(source));
+    // Node's own modules are asked for, and not held, by either.
+    assert.deepEqual(
+      twice.filter((source) => !source.startsWith("in-turn:")),
+      [],
+    );
+    assert.ok(start.includes("../clients/vault.ts") && start.includes(`../lambdas/${name}/handler.ts`));
+    const work =
+      name === "rotate-due" ? "../operations/rotation/engine.ts" : "../lambdas/rotate-postgres/steps.ts";
+    assert.ok(late.includes(work), late.join(", "));
   });
 
   test(`${name} has the same bytes wherever and however often it is made`, async () => {
@@ -73,6 +94,23 @@ for (const name of lambdaNames) {
       assert.ok(!text.includes(place) && !map.includes(place), place);
   });
 }
+
+test("an error of what runs later has the words and the class of its source, and its place leads there by the map", async () => {
+  const { files } = await bundleOf("test/lambdas/late-program/index.ts");
+  const at = await mkdtemp(join(folder, "late-"));
+  for (const { path, contents } of files) await writeFile(join(at, basename(path)), contents);
+  const code = 'console.log(JSON.stringify(await (await import("./index.mjs")).handler()))';
+  const args = ["--input-type=module", "--eval", code];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: at, env: {} });
+  const { isKnown, stack } = JSON.parse(stdout) as { isKnown: boolean; stack: string };
+  assert.equal(isKnown, true);
+  assert.equal(stack.split("\n")[0], "Problem: it does not work: the port is taken");
+  const [, line, column] = /index\.late\.cjs:(\d+):(\d+)/.exec(stack) ?? assert.fail(stack);
+  const map = new SourceMap(JSON.parse(await readFile(join(at, "index.late.cjs.map"), "utf8")));
+  const found = map.findEntry(Number(line) - 1, Number(column) - 1);
+  assert.ok("originalSource" in found);
+  assert.deepEqual([basename(found.originalSource), found.originalLine + 1], ["work.ts", 4]);
+});
 
 test("the function of Secrets Manager holds Postgres' client and the signature of requests, and nothing of the catalogue", async () => {
   assert.deepEqual(await packagesIn("rotate-postgres"), [
