@@ -40,6 +40,10 @@ export const provider: Rotator = {
       );
     }
     await removeListed(context, api, own(current), listed?.keys ?? [], { label, except: [id] });
+    await removeUnused(context, api, own(current), listed?.keys ?? [], {
+      ...{ label, prefix },
+      except: [id, ...idsIn(current)],
+    });
     const like = { key: own(current), id, rights };
     const made = await createBeside(context, api, like, { label, prefix });
     return { ...made.fields, [idField]: made.id, [replacedField]: id };
@@ -257,6 +261,26 @@ async function removeListed(
       state: "progress",
       text: `revoked the key ${key.id}, which this rotation had made without keeping it`,
     });
+  }
+}
+
+/**
+ * Revokes what earlier rotations of this secret made and nobody ever used: a request that was given up may be served when its
+ * rotation is over.
+ */
+async function removeUnused(
+  { secret, report }: RotatorContext,
+  api: KeyApi,
+  beside: Fields,
+  keys: ListedKey[],
+  { label, prefix, except }: { label: string; prefix: string; except: string[] },
+): Promise<void> {
+  const isLeft = (key: ListedKey) =>
+    key.label.startsWith(prefix) && key.label !== label && key.lastUsed === "never";
+  for (const key of keys.filter((one) => isLeft(one) && !except.includes(one.id))) {
+    await api.revoke(key.id, beside);
+    const text = `revoked the key ${key.id}, which an earlier rotation had left behind and nobody used`;
+    report({ subject: secret.id, state: "progress", text });
   }
 }
 

@@ -73,7 +73,9 @@ export class BybitServer extends StandIn {
     if (caller === undefined) return 10003;
     const text = `${header("timestamp")}${caller.apiKey}${header("recv-window")}${url.search.slice(1)}${body}`;
     if (createHmac("sha256", caller.secret).update(text).digest("hex") !== header("sign")) return 10004;
-    const age = Math.abs(Number(header("timestamp")) - Date.now());
+    // The right time, also where this process has a wrong one.
+    const now = performance.timeOrigin + performance.now();
+    const age = Math.abs(Number(header("timestamp")) - now);
     return age > Number(header("recv-window")) + this.tolerates ? 10002 : caller;
   }
 

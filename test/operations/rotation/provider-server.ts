@@ -10,6 +10,8 @@ export type Fault =
   | { kind: "status"; status: number; retryAfter?: number | string; location?: string }
   /** Served so many milliseconds later, whatever the client has become. */
   | { kind: "late"; milliseconds: number }
+  /** Served at once, and answered so many milliseconds later. */
+  | { kind: "slow"; milliseconds: number }
   | { kind: "garbage" };
 
 export interface ProviderKey {
@@ -74,9 +76,9 @@ export class ProviderServer extends StandIn {
     return `${this.origin}/v1`;
   }
 
-  /** Its own time. */
+  /** Its own time, whatever becomes of this process's. */
   now(): Date {
-    return new Date(Date.now() + this.options.clock);
+    return new Date(performance.timeOrigin + performance.now() + this.options.clock);
   }
 
   live(): ProviderKey[] {
@@ -128,6 +130,7 @@ export class ProviderServer extends StandIn {
     this.served.push(name);
     const [status, answer] = this.#manage(request.method ?? "", url, body, key);
     if (fault?.kind === "lost") return void response.destroy();
+    if (fault?.kind === "slow") await sleep(fault.milliseconds);
     this.#answer(response, status, answer);
   }
 

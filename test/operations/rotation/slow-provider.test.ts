@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import { provider } from "../../../operations/rotation/rotators/provider.ts";
+import { readFields } from "../../../operations/values/kv.ts";
+import { secretNamed } from "../../../operations/values/set.ts";
+import { openBench, type RotationBench } from "./bench.ts";
+import { type Fault, ProviderServer } from "./provider-server.ts";
+import { once } from "./provider-world.ts";
+import { quick } from "./quick.ts";
+
+// A provider that is slow: the client's time is over before it answers.
+
+let bench: RotationBench;
+before(async () => {
+  bench = await openBench();
+});
+after(() => bench.close());
+
+/** Milliseconds that the client waits, and that the provider takes. */
+const patience = 250;
+const takes = 600;
+let count = 0;
+
+const impatient: typeof fetch = (url, init) => {
+  const own = AbortSignal.timeout(patience);
+  const signal = init?.signal == null ? own : AbortSignal.any([init.signal, own]);
+  return fetch(url, { ...init, signal });
+};
+
+for (const [what, fault] of [
+  ["has acted and answers too late", { kind: "slow", milliseconds: takes }],
+  ["acts only when nobody waits any more", { kind: "late", milliseconds: takes }],
+] as const) {
+  for (const request of ["POST /v1/keys", "GET /v1/keys", "GET /v1/keys/self", "DELETE /v1/keys/ID"]) {
+    test(`a provider that ${what}, to ${request}: the rotation ends, the key in force is let in at every moment, and nothing is left over`, async () => {
+      await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 3 });
+      const end = await rotated(server, request, fault);
+      assert.deepEqual([end.state, end.waiting], ["done", undefined]);
+    });
+  }
+}
+
+async function rotated(server: ProviderServer, request: string, fault: Fault) {
+  const { vault, model } = bench;
+  const { kv } = model.vault.mounts;
+  const own = `slow-${++count}`;
+  const declared = secretNamed(model, "trading-bot/exchange");
+  const secret = {
+    ...declared,
+    idle: { source: "none" as const },
+    rotate: { ...declared.rotate, overlap: 0 },
+    provider: { name: "exchange", api: true, address: server.address, rate: { requests: 1000, per: 1 } },
+    source: `source/${own}/it`,
+    journal: `rotation/${own}/it`,
+    consumers: declared.consumers.map((one) => ({ ...one, path: `services/${own}/${one.name}` })),
+  };
+  const first = server.issue(["keys", "trade"]);
+  await bench.server.root.write(`${kv}/data/${secret.source}`, { data: first.values });
+  server.fault = once(request, fault);
+  const none = async (): Promise<never> => assert.fail("no database is reached");
+  const options: RotateOptions = {
+    ...{ vault, model: { ...model, rotation: { ...model.rotation, watch: 0 } }, secret, rotator: provider },
+    ...{ reach: { fetch: impatient, manage: none, login: none }, sinks: () => [], probes: () => [] },
+    ...{ reason: "scheduled", by: "test", report: () => {}, wait: false },
+    ...quick,
+  };
+  const inForce = async () => {
+    const fields = (await readFields(bench.server.root, kv, secret.consumers[0]?.path ?? "")) ?? first.values;
+    return server.live().some(({ values }) => values.key === fields.key);
+  };
+  const refused: unknown[] = [];
+  let isRunning = true;
+  const watching = (async () => {
+    while (isRunning) if (!(await inForce())) refused.push(new Date());
+  })();
+  try {
+    const end = await rotate(options);
+    // What was asked of the provider and given up is served by now, if need be after the rotation's end: the next one ends it.
+    await new Promise((done) => setTimeout(done, takes));
+    const again = await rotate(options);
+    assert.equal(end.state, "done", end.waiting);
+    const source = await readFields(bench.server.root, kv, secret.source);
+    assert.deepEqual(
+      server.live().map(({ values }) => values.key),
+      [source?.key],
+    );
+    return again;
+  } finally {
+    isRunning = false;
+    await watching;
+    assert.deepEqual(refused, []);
+  }
+}
