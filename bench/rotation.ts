@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { Vault } from "../clients/vault.ts";
 import type { Consumer, Secret } from "../model/model.ts";
 import { rotate } from "../operations/rotation/engine.ts";
+import { callsPerRotation } from "../operations/rotation/fleet.ts";
 import type { Rotator } from "../operations/rotation/rotator.ts";
 import { ensureFirstValues } from "../operations/values/first.ts";
 import { peakToMean, simulate, used } from "../test/operations/rotation/simulated-fleet.ts";
@@ -97,7 +98,7 @@ function refuse(): Promise<never> {
 }
 
 async function fleet(scale: Scale): Promise<Row[]> {
-  const rate = { calls: 600, interval: 60, perRotation: 6 };
+  const rate = { calls: 600, interval: 60, perRotation: callsPerRotation };
   const many = { secrets: 10_000, services: 5_000, spread: 0, rate };
   scale.say("10,000 secrets due at one moment, one provider …");
   const bound = await simulate({

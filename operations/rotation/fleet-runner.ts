@@ -2,7 +2,7 @@ import type { EncryptionKey, Model, Secret } from "../../model/model.ts";
 import type { Fields } from "../values/shape.ts";
 import { resumeByHand, rotateToGiven } from "./by-hand.ts";
 import { abortRotation, type Outcome, resumeRotation, rotate } from "./engine.ts";
-import { type Bounds, type Held, runFleet } from "./fleet.ts";
+import { type Bounds, callsPerRotation, type Held, runFleet } from "./fleet.ts";
 import { type Rotatable, type Turn, takeTurn } from "./fleet-turn.ts";
 import { type Asking, completeEvidence, keepEvidence, mayBegin, refuseUnreached } from "./gates.ts";
 import { isUnderWay } from "./journal.ts";
@@ -210,13 +210,6 @@ export function boundsOf({ rotation }: Pick<Model, "rotation">, secrets: readonl
   }
   return { concurrent: rotation.concurrent, blackouts: rotation.blackouts, providers };
 }
-
-/**
- * Of a key that says itself what it is: three to make the next one, one to stage it, two to probe it, one to see the old
- * one idle, three to revoke it, and the question whether it is refused. Lists of several pages and providers that say
- * less take more, which the throttle of `providers/` spaces out.
- */
-const callsPerRotation = 11;
 
 interface Failed {
   secret: string;

@@ -15,7 +15,7 @@ export interface Candidate {
   since: Date;
   /** When it has to have begun; what is due at once is spread over the time until then. */
   latest?: Date;
-  /** After a compromise or a leaver: before everything else, also in a blackout, without pace. */
+  /** After a compromise or a leaver: before everything else, also in a blackout, without pace, beside what others are at. */
   urgent: boolean;
   /** Goes on with what has begun: no blackout and no pace holds it back. */
   underWay: boolean;
@@ -28,6 +28,13 @@ export interface ProviderRate {
   /** Calls of one rotation, by experience. */
   perRotation: number;
 }
+
+/**
+ * Of a key that says itself what it is: three to make the next one, one to stage it, two to probe it, one to see the old
+ * one idle, three to revoke it, and the question whether it is refused. Lists of several pages and providers that say
+ * less take more, which the throttle of `providers/` spaces out.
+ */
+export const callsPerRotation = 11;
 
 export interface Bounds {
   concurrent: RotationSettings["concurrent"];
@@ -44,7 +51,10 @@ export interface Held {
 }
 
 /** What is under way, as far as bounds ask. */
-export type Place = Pick<Candidate, "secret" | "services" | "provider">;
+export type Place = Pick<Candidate, "secret" | "services" | "provider"> & {
+  /** Another runner's that is not urgent: what has leaked does not wait for it. */
+  yields?: boolean;
+};
 
 /** Part of a provider's rate that starts take, so that a call more than expected fits as well. */
 const startShare = 0.8;
@@ -116,11 +126,12 @@ export function choose(
 ): { start: Candidate[]; held: Held[]; turns: Turns } {
   const { perService, total } = bounds.concurrent;
   const blackout = blackoutAt(bounds.blackouts, now);
-  const touched = new Map<string, number>();
-  for (const { services } of running) for (const service of services) count(touched, service, 1);
+  // What has leaked goes before everything of this run, and waits for nobody else's but what has leaked as well.
+  const all = { touched: new Map<string, number>(), taken: 0 };
+  const leaked = { touched: new Map<string, number>(), taken: 0 };
+  for (const place of running) occupy(place);
   // Asked for haste, or waited for, what another runner is at takes the place that it has.
   const places = new Map(running.map((place) => [place.secret, place]));
-  let taken = running.length;
   const promised = new Set<string>();
   const next: Turns = { next: turns.next, providers: { ...turns.providers } };
   const throttled = new Map<string, Omit<Held, "secret">>();
@@ -131,7 +142,7 @@ export function choose(
   const held: Held[] = [];
 
   for (const candidate of queue.list) {
-    const full = taken >= total && !places.has(candidate.secret);
+    const full = (candidate.urgent ? leaked : all).taken >= total && !places.has(candidate.secret);
     const why = full ? { why: `${total} rotations are under way` } : heldBecause(candidate);
     if (why === undefined) {
       begin(candidate);
@@ -159,19 +170,24 @@ export function choose(
     if (turn !== undefined) return turn;
     const own = places.get(secret);
     for (const service of services) {
-      const others = (touched.get(service) ?? 0) - (own?.services.includes(service) === true ? 1 : 0);
+      const isOwn = own?.services.includes(service) === true && !(urgent && own.yields === true);
+      const others = ((urgent ? leaked : all).touched.get(service) ?? 0) - (isOwn ? 1 : 0);
       if (others >= perService) return { why: `another rotation touches ${service}` };
       if (promised.has(service)) return { why: `an older rotation waits for ${service}` };
     }
     return undefined;
   }
 
+  function occupy({ services, yields }: Place): void {
+    for (const bound of yields === true ? [all] : [all, leaked]) {
+      bound.taken++;
+      for (const service of services) count(bound.touched, service, 1);
+    }
+  }
+
   function begin(candidate: Candidate): void {
     start.push(candidate);
-    if (!places.has(candidate.secret)) {
-      taken++;
-      for (const service of candidate.services) count(touched, service, 1);
-    }
+    if (!places.has(candidate.secret)) occupy(candidate);
     if (beginsAnew(candidate)) next.next = plus(latest(next.next, now), 1 / pace);
     const { provider = "" } = candidate;
     const rate = bounds.providers[provider];

@@ -2,6 +2,7 @@ import type { Clock } from "./clock.ts";
 import type { Place } from "./fleet.ts";
 import { isUnderWay, type Journal } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
+import { isShort } from "./run.ts";
 import type { Runner } from "./runner.ts";
 import { eachOf } from "./status.ts";
 
@@ -36,7 +37,11 @@ export function othersOf({ vault, model }: Pick<Runner, "vault" | "model">, cloc
       if (performance.now() > until) await look();
       return seen
         .filter(({ one, journal }) => !own.has(one.id) && isAt(journal, clock.now()))
-        .map(({ one: { id: secret, consumers } }) => ({ secret, services: consumers.map(({ id }) => id) }));
+        .map(({ one: { id: secret, consumers }, journal: { reason } }) => ({
+          secret,
+          services: consumers.map(({ id }) => id),
+          yields: !isShort(reason),
+        }));
     },
     forget() {
       until = Number.NEGATIVE_INFINITY;

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import {
   type Bounds,
   type Candidate,
+  callsPerRotation,
   choose,
   paceOf,
   Queue,
@@ -230,6 +231,45 @@ suite("times in which nothing begins", () => {
   });
 });
 
+test("what has leaked begins at once: no older one, pace, rate, blackout or rotation of another runner holds it back, but what has leaked as well (R21)", async () => {
+  const others = { urgent: false, underWay: true, since: at(-60 * minute) };
+  const leaked = { urgent: true, services: ["shop/api"], provider: "exchange" };
+  const tight = bounds({
+    concurrent: { perService: 1, total: 1 },
+    blackouts: [{ days: [1], from: 0, to: 24 * 60 - 1, reason: "Monday's release" }],
+    providers: { exchange: { calls: 1, interval: 3600, perRotation: 10 } },
+  });
+  const elsewhere = async () => [{ secret: "shop/elsewhere", services: ["shop/api"], yields: true }];
+  const clock = new VirtualClock(start);
+  const began: [string, number][] = [];
+  const { held } = await clock.run(
+    runFleet({
+      candidates: [
+        candidate("shop/due"),
+        candidate("shop/resumed", others),
+        candidate("shop/first", { ...leaked, since: at(-2) }),
+        candidate("shop/second", { ...leaked, since: at(-1) }),
+      ],
+      ...{ bounds: tight, clock, elsewhere, signal: new AbortController().signal },
+      async run({ secret }) {
+        began.push([secret, clock.now().getTime() - start.getTime()]);
+        await clock.sleep(minute);
+      },
+    }),
+  );
+  assert.deepEqual(began, [
+    ["shop/first", 0],
+    ["shop/second", minute],
+  ]);
+  assert.deepEqual(
+    held.map(({ secret, why }) => [secret, why]),
+    [
+      ["shop/resumed", "1 rotations are under way"],
+      ["shop/due", "1 rotations are under way"],
+    ],
+  );
+});
+
 suite("many that fall due at once are spread", () => {
   test("as slowly as lets each begin in its time", () => {
     const list = Array.from({ length: 100 }, (_, index) =>
@@ -255,7 +295,7 @@ suite("many that fall due at once are spread", () => {
       within: 86_400,
       providers: 0,
     };
-    const rate = { calls: 600, interval: 60, perRotation: 6 };
+    const rate = { calls: 600, interval: 60, perRotation: callsPerRotation };
     const seen = await simulate({ ...size, rate, concurrent: { perService: 1, total: 50 } });
     assert.equal(seen.ends.length, size.secrets);
     const ratio = peakToMean(seen.starts, prove ? 300_000 : 1_800_000);
@@ -269,7 +309,7 @@ suite("many that fall due at once are spread", () => {
 
 suite("the rate that a provider allows", () => {
   test("all due at once: at least 60 % of the rate is used, not one call is throttled, peak ÷ mean ≤ 1.2", async () => {
-    const rate = { calls: 600, interval: 60, perRotation: 6 };
+    const rate = { calls: 600, interval: 60, perRotation: callsPerRotation };
     const size = { secrets: prove ? 10_000 : 1_500, services: 1_000, spread: 0, within: 600, providers: 1 };
     const { providers, ends } = await simulate({ ...size, rate, concurrent: { perService: 1, total: 500 } });
     const [provider] = providers;
