@@ -57,7 +57,8 @@ export function pulumiCommand(words: readonly string[]): PulumiCommand | string 
   if (found.some(({ name }) => name.startsWith("event-log"))) {
     return "the event log is kept and read here: leave it out";
   }
-  const path = resolve(given(pack));
+  // Pulumi goes to the folder of -C before it looks for the pack.
+  const path = resolve(of("cwd").map(given).at(-1) ?? "", given(pack));
   const judged =
     pack.inlineValue === true
       ? rest.with(pack.index, `--policy-pack=${path}`)

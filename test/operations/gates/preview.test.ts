@@ -83,6 +83,20 @@ suite("the command line of a run that is judged", () => {
       },
     );
   });
+  for (const cwd of [
+    ["-C", "infra"],
+    ["-C=infra"],
+    ["-dCinfra"],
+    ["--cwd", "infra"],
+    ["--cwd=infra"],
+    ["-C", "a", "-Cinfra"],
+  ]) {
+    test(`has its pack where Pulumi looks for it: ${cwd.join(" ")}`, () => {
+      const found = pulumiCommand([...right, ...cwd]);
+      assert.ok(typeof found === "object");
+      assert.deepEqual(found.words, [...right.slice(0, -1), resolve("infra/policies/analyzer"), ...cwd]);
+    });
+  }
   for (const short of [["-sa"], ["-s=a"], ["-ysa"], ["-dys", "a"], ["-m", "-s b", "--stack=a"]]) {
     test(`names its stack as Pulumi reads it: ${short.join(" ")}`, () => {
       const found = pulumiCommand(["pulumi", "up", ...short, "--policy-pack", "/pack"]);

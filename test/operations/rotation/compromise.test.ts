@@ -53,6 +53,11 @@ test("a compromise waits neither for the overlap, nor for who uses the old value
   assert.ok(signer && listener);
   const { outcome, names } = await calls(demo, { model, reason: "compromise" });
   assert.equal(outcome.state, "done");
+  assert.deepEqual(outcome.skipped, [
+    "error rates were not watched (3600 s)",
+    "the overlap of 86400 s was cut short",
+    "the old value was not waited for to be unused: whoever still uses it is refused now",
+  ]);
   assert.deepEqual(
     names.filter((name) => !name.startsWith("look at")),
     [
