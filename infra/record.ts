@@ -31,6 +31,7 @@ export interface RecordedResource {
   secrets: string[];
   protect: boolean;
   retainOnDelete: boolean;
+  ignoreChanges: string[];
 }
 
 /** The part of the engine that a program speaks to, as the SDK calls it. */
@@ -86,6 +87,7 @@ export async function record(
       secrets,
       protect: request.getProtect() === true,
       retainOnDelete: request.getRetainondelete() === true,
+      ignoreChanges: request.getIgnorechangesList(),
     });
     // Outputs that are not inputs are left out: in a preview the SDK takes them for unknown.
     const { id, outputs } = made?.({ type, name, inputs }) ?? {};

@@ -52,6 +52,20 @@ export const providerOwn: ResourceRule = {
   },
 };
 
+export const providerDefault: ResourceRule = {
+  name: "provider-default",
+  sentence:
+    "A stack is of one Vault, one account and region of AWS, and one cluster: those that its settings name.",
+  severity: "critical",
+  fix: "Declare no provider in the program; what is elsewhere is another environment of the catalogue.",
+  controls: ["NIST-800-53r5/CM-8", "NIST-800-53r5/SC-7", "R9"],
+  types: Object.keys(known),
+  *judge({ name }) {
+    // As the engine calls the one that it makes of a stack's settings, with the version of its plugin.
+    if (!/^default(_|$)/.test(name)) yield "the program declares a provider of its own";
+  },
+};
+
 /** What is not said, or switched off, is as the provider has it by itself. */
 function isOff(value: unknown): boolean {
   return (

@@ -8,11 +8,14 @@ export interface Declared {
   name: string;
   inputs: Props;
   protect: boolean;
+  ignoreChanges?: readonly string[] | undefined;
+  retainOnDelete?: boolean | undefined;
 }
 
 /** What the rules see of a declared resource. */
-export function seen({ urn, type, name, inputs, protect }: Declared): Resource {
-  return { urn, type, name, protect, props: guarded(inputs) };
+export function seen({ inputs, ...others }: Declared): Resource {
+  const { urn, type, name, protect, ignoreChanges, retainOnDelete } = others;
+  return { urn, type, name, protect, ignoreChanges, retainOnDelete, props: guarded(inputs) };
 }
 
 /** Once for all the rules that look at the same resources. */

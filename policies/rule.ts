@@ -11,6 +11,10 @@ export interface Resource {
   name: string;
   props: Props;
   protect: boolean;
+  /** Arguments of which an update leaves alone whatever is there. */
+  ignoreChanges?: readonly string[] | undefined;
+  /** It stays when the program no longer declares it; the engine tells its analyzers nothing of that. */
+  retainOnDelete?: boolean | undefined;
 }
 
 export type Props = { readonly [key: string]: unknown };

@@ -19,6 +19,7 @@ import * as secrets from "./aws/secrets.ts";
 import * as settings from "./aws/settings.ts";
 import * as trust from "./aws/trust.ts";
 import * as workloads from "./kubernetes/workloads.ts";
+import * as options from "./options.ts";
 import * as providers from "./providers.ts";
 import type { Rule } from "./rule.ts";
 import { bootstrapEnds, dataProtected, noLiveValue, typeJudged } from "./state.ts";
@@ -72,6 +73,7 @@ const subjects: object[] = [
   references,
   declared,
   workloads,
+  options,
   providers,
   known,
 ];

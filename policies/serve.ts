@@ -57,6 +57,7 @@ function resourceOf(sent: Sent): Resource {
     type: sent.getType(),
     name: sent.getName(),
     protect: sent.getOptions()?.getProtect() === true,
+    ignoreChanges: sent.getOptions()?.getIgnorechangesList() ?? [],
     props: propsOf(sent.getProperties()),
   };
 }

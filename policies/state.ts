@@ -25,6 +25,13 @@ const forms: [RegExp, string][] = [
   [/\bgh[oprsu]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{22,}/, "a GitHub token"],
   [/\bxox[abeprs]-[0-9A-Za-z-]{10,}|hooks\.slack\.com\/services\/T\w+\/B\w+\/\w+/, "a Slack token"],
   [/\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}/, "an API key"],
+  [/\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|\bwhsec_[A-Za-z0-9+/]{24,}/, "a Stripe key"],
+  [/\bglpat-[\w-]{20,}|\bdop_v1_[0-9a-f]{64}\b|\bhf_[A-Za-z]{30,}/, "an access token"],
+  [/\bAIza[\w-]{35}/, "a Google API key"],
+  [/\bSG\.[\w-]{16,}\.[\w-]{16,}/, "a SendGrid key"],
+  [/\bxapp-\d-[A-Z0-9]+-\d+-[0-9a-f]+/, "a Slack token"],
+  [/-----BEGIN PGP PRIVATE KEY BLOCK-----/, "a private key"],
+  [/\bAccountKey=[A-Za-z0-9+/]{40,}/, "a key of a storage account"],
   [/\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}/, "a JSON web token"],
   [/\bpul-[0-9a-f]{40}\b|\bnpm_[A-Za-z0-9]{36}\b/, "an access token"],
   [/\bgAAAAA[A-Za-z0-9_-]{60,}/, "a Fernet token"],
@@ -82,7 +89,7 @@ const anyForm = new RegExp(forms.map(([form]) => form.source).join("|"));
 
 /** One of these stands in whatever has a form: looking for them alone is twice as fast. */
 const anyMark =
-  /PRIVATE KEY|LS0tLS1CRUdJTi|AGE-SECRET-KEY|hvs\.|hvb\.|hvr\.|AKIA|ASIA|ghp_|gho_|ghr_|ghs_|ghu_|github_pat_|xox|hooks\.slack|sk-|eyJ|pul-|npm_|gAAAAA|password=|:\/\//;
+  /PRIVATE KEY|LS0tLS1CRUdJTi|AGE-SECRET-KEY|hvs\.|hvb\.|hvr\.|AKIA|ASIA|ghp_|gho_|ghr_|ghs_|ghu_|github_pat_|xox|xapp-|hooks\.slack|sk-|sk_|rk_|whsec_|glpat-|dop_v1_|hf_|AIza|SG\.|AccountKey=|eyJ|pul-|npm_|gAAAAA|password=|:\/\//;
 
 function hasForm(value: string): boolean {
   return anyMark.test(value) && anyForm.test(value);
@@ -155,7 +162,7 @@ export const bootstrapEnds: StackRule = {
 };
 
 /** Types whose deletion loses data, or locks people out. */
-const dataHolding: readonly string[] = [
+export const dataHolding: readonly string[] = [
   vault.mount,
   vault.auth,
   vault.jwt,

@@ -88,15 +88,16 @@ export const bucketTls: ResourceRule = {
 
 export const bucketLocked: ResourceRule = {
   name: "aws-bucket-lock",
-  sentence: "Where the trail's files are locked, nobody unlocks them early.",
+  sentence:
+    "Where the trail's files are locked, they are so for 90 days or more, and nobody unlocks them early.",
   severity: "high",
-  fix: "Set rule.defaultRetention with mode COMPLIANCE and days.",
+  fix: "Set rule.defaultRetention with mode COMPLIANCE and 90 days or more: object-lock of the trail in the catalogue.",
   controls: ["NIST-800-53r5/AU-9", "NIST-800-53r5/AU-11", "R51"],
   types: [aws.bucketLock],
   *judge({ props }) {
     const { mode, days, years } = record(record(props.rule).defaultRetention);
     if (mode !== "COMPLIANCE") yield "an administrator may unlock them: mode is not COMPLIANCE";
-    if ((number(days) ?? 0) < 1 && (number(years) ?? 0) < 1) yield "they are locked for no time";
+    if ((number(days) ?? 0) < 90 && (number(years) ?? 0) < 1) yield "they are locked for under 90 days";
     // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
     if ((number(days) ?? 0) > 36_500 || (number(years) ?? 0) > 100)
       yield "they are locked for longer than S3 takes";

@@ -133,13 +133,19 @@ export const keyUsesApart: ResourceRule = {
 export const keysNamed: StackRule = {
   name: "aws-kms-alias-declared",
   sentence:
-    "Every key has a name: rights are for keys of this environment's names, since nobody knows their ids before.",
+    "Every key has one name: rights are for keys of this environment's names, since nobody knows their ids before.",
   severity: "low",
-  fix: "Declare an alias for the key.",
+  fix: "Declare one alias for each key, whose targetKeyId is this key's.",
   controls: ["NIST-800-57p1r5/6.2.2", "R53"],
   *judgeStack(resources) {
-    const count = (wanted: string) => ofType(resources, wanted).length;
-    if (count(aws.keyAlias) < count(aws.key)) yield { message: "a key has no alias" };
+    const aliases = ofType(resources, aws.keyAlias);
+    if (aliases.length < ofType(resources, aws.key).length) yield { message: "a key has no alias" };
+    const targets = new Set<string>();
+    for (const { urn, props } of aliases) {
+      const key = text(props.targetKeyId) ?? "";
+      if (targets.has(key)) yield { urn, message: "its key has another name: whose key is this?" };
+      targets.add(key);
+    }
   },
 };
 

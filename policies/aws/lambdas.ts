@@ -98,23 +98,27 @@ export const functionBounded: ResourceRule = {
 /** The kind of special value that an archive is. */
 const archive = "0def7320c3a5731c473e5ecbe6d01bc7"; // pragma: allowlist secret
 
+/** Each is in a folder of its own: model/aws.ts names them. */
+const bundle = /(^|\/)(rotate-due|rotate-postgres)$/;
+
 export const functionCodeOurs: ResourceRule = {
   name: "aws-lambda-code-ours",
   sentence:
     "A function runs the code that was reviewed with the program, bundled from it, and enters it by name.",
   severity: "critical",
-  fix: "Give `code` the folder of its bundle; leave s3Bucket, imageUri and layers out.",
+  fix: "Give `code` the folder of its bundle, and `handler` index.handler; leave s3Bucket, imageUri and layers out.",
   controls: ["NIST-800-53r5/CM-3", "R14", "R55"],
   types: [aws.function],
   *judge({ props }) {
     const code = record(props.code);
     const folder = text(code.path);
     const isArchive = code[signature] === archive && (folder !== undefined || text(code.hash) !== undefined);
-    if (!isArchive || /[*?]/.test(folder ?? "")) yield "code is no folder of this program";
+    if (!isArchive || !bundle.test(folder ?? "/rotate-due"))
+      yield "code is no folder of this program's bundles";
     for (const name of ["s3Bucket", "s3Key", "imageUri"])
       if (text(props[name]) !== undefined) yield `${name} brings code from elsewhere`;
     if (count(props.layers) > 0) yield "layers brings code from elsewhere";
-    if (!/^[\w-]+\.[\w-]+$/.test(text(props.handler) ?? "")) yield "handler names no function of the code";
+    if (props.handler !== "index.handler") yield "handler is not index.handler, which every bundle has";
   },
 };
 

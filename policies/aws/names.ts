@@ -1,4 +1,5 @@
-import type { ResourceRule } from "../rule.ts";
+import { ofType } from "../resource.ts";
+import type { ResourceRule, StackRule } from "../rule.ts";
 import { text } from "../value.ts";
 import { environmentOf } from "./place.ts";
 import { aws } from "./types.ts";
@@ -50,6 +51,43 @@ function formOf(type: string, environment: string): RegExp {
   forms.set(`${type} ${environment}`, form);
   return form;
 }
+
+/** Of what AWS takes a second one for the first, and writes over it: what tells one from another. */
+const writtenOver: Record<string, readonly string[]> = {
+  [aws.alarm]: ["name"],
+  [aws.metricFilter]: ["logGroupName", "name"],
+  [aws.rolePolicy]: ["role", "name"],
+  [aws.groupPolicy]: ["group", "name"],
+  [aws.passwordPolicy]: [],
+  [aws.bucketPolicy]: ["bucket"],
+  [aws.publicAccess]: ["bucket"],
+  [aws.bucketEncryption]: ["bucket"],
+  [aws.bucketLock]: ["bucket"],
+  [aws.bucketVersioning]: ["bucket"],
+  [aws.topicPolicy]: ["arn"],
+  [aws.subscription]: ["topic", "protocol", "endpoint"],
+  [aws.secretPolicy]: ["secretArn"],
+  [aws.secretRotation]: ["secretId"],
+};
+
+export const nameOnce: StackRule = {
+  name: "aws-name-once",
+  sentence:
+    "No two things in AWS are written over one another: of two of one name and place, the one that comes last is all there is.",
+  severity: "high",
+  fix: "Give each a name of its own, and each bucket, topic and secret one policy with all its statements.",
+  controls: ["NIST-800-53r5/CM-8", "R10", "R48"],
+  *judgeStack(resources) {
+    for (const [type, told] of Object.entries(writtenOver)) {
+      const seen = new Set<string>();
+      for (const { urn, props } of ofType(resources, type)) {
+        const at = told.map((name) => text(props[name]) ?? "").join(" ");
+        if (seen.has(at)) yield { urn, message: `there are two of ${at || "it, and an account has one"}` };
+        seen.add(at);
+      }
+    }
+  },
+};
 
 export const policyNamed: ResourceRule = {
   name: "aws-policy-named",

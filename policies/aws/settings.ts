@@ -21,6 +21,12 @@ function parsed(value: unknown): { readonly [key: string]: unknown } | undefined
   }
 }
 
+/** Node and AWS' SDK read others as well: they trust anybody by one, go through a proxy by another, or run other code. */
+const known = [
+  ...["KEYPLANE_VAULT", "KEYPLANE_DATABASE", "KEYPLANE_ENVIRONMENT"],
+  ...["AWS_ENDPOINT_URL", "NODE_EXTRA_CA_CERTS"],
+];
+
 export const functionSettings: ResourceRule = {
   name: "aws-lambda-settings",
   sentence:
@@ -39,6 +45,8 @@ export const functionSettings: ResourceRule = {
     if (!/^https:\/\/[a-z0-9.-]+(:\d+)?$/.test(address)) yield "KEYPLANE_VAULT has no https address";
     if (vault.serverId !== address.slice("https://".length))
       yield "KEYPLANE_VAULT signs for another server than it calls";
+    for (const name of Object.keys(own))
+      if (!known.includes(name)) yield `${name} is set, which no code of ours reads`;
     for (const field of ["mount", "role"])
       if (!isName(vault[field])) yield `KEYPLANE_VAULT has no ${field} in particular`;
     if (own.KEYPLANE_DATABASE !== undefined) yield* database(databaseSettings(props) ?? {}, urn);

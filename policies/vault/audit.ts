@@ -63,12 +63,20 @@ export const auditComplete: ResourceRule = {
       yield `a device of type ${text(props.type) ?? "nothing"} is none that Vault has`;
     else if (!wanted.form.test(text(options[wanted.option]) ?? ""))
       yield `${wanted.option} is not ${wanted.what}`;
-    for (const name of ["filter", "exclude", "fallback"]) {
-      if (options[name] !== undefined) yield `${name} keeps requests off this device`;
+    for (const name of Object.keys(options)) {
+      if (["filter", "exclude", "fallback", "elide_list_responses"].includes(name))
+        yield `${name} keeps something off this device`;
+      else if (wanted !== undefined && name !== wanted.option && !otherOptions.includes(name))
+        yield `${name} is set, which nobody has thought of here`;
     }
+    // What is sent so is lost without anybody's notice, and Vault goes on.
+    if (!["tcp", undefined].includes(text(options.socket_type))) yield "socket_type is not tcp";
     if (props.local !== false) yield "local is not false: the device is not made on other clusters";
   },
 };
+
+/** Judged by the rules around it; the path and the mode of a file, and who is named in syslog. */
+const otherOptions = ["log_raw", "hmac_accessor", "mode", "path", "socket_type", "tag"];
 
 const destinations: Record<string, { option: string; form: RegExp; what: string }> = {
   file: { option: "file_path", form: /^\/(?!dev\/)[^*?]+$/, what: "an absolute path of a file" },
@@ -93,7 +101,7 @@ export const auditFilePrivate: ResourceRule = {
     const path = text(options.file_path) ?? text(options.path);
     if (path === undefined || !path.startsWith("/") || /^\/dev\//.test(path)) {
       yield "the device does not write to a file of an absolute path";
-    }
+    } else if (/^\/(var\/)?(tmp|run)\//.test(path)) yield `${path} goes when the machine starts again`;
     const mode = text(options.mode);
     // 0000 tells Vault to leave the mode of a file that is there alone, whoever may read it.
     if (mode !== undefined && !/^0?[246]00$/.test(mode)) yield `mode ${mode} lets others read the log`;

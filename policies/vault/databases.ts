@@ -34,7 +34,9 @@ const dropUser = /^SELECT keyplane\.drop_user\('\{\{name\}\}', '([^']+)'\)$/;
 /** The same without the functions: one statement, and nothing that it could not say. */
 const createRole =
   /^CREATE ROLE "\{\{name\}\}" (?:WITH )?LOGIN PASSWORD '\{\{password\}\}' VALID UNTIL '\{\{expiration\}\}' IN ROLE "([^"]+)";?$/i;
-const ofServer = /^(postgres|pg_\w+|rds_superuser|azure_pg_admin|cloudsqlsuperuser)$/i;
+/** Roles that Postgres, or who hosts it, has made: an administrator's, or one that sees everybody's data. */
+const ofServer =
+  /^(postgres|root|admin|pg_\w+|rds\w+|azure\w+|cloudsql\w+|alloydb\w+|neon_\w+|supabase_\w+|service_role|doadmin|avnadmin|tsdbadmin)$/i;
 
 export const databaseGroupMembership: ResourceRule = {
   name: "database-group-membership",
@@ -229,10 +231,15 @@ export const databaseConnectionNarrow: ResourceRule = {
     const manager = text(username);
     if (manager === undefined) yield "username is not set";
     else if (!/^keyplane_\w+$/.test(manager)) yield `${manager} is no manager that the platform made`;
+    else if (name !== undefined && manager !== managerOf(name))
+      yield `${manager} is the manager of another database than ${name}`;
     if (props.verifyConnection !== true)
       yield "verifyConnection is not true: a wrong connection is only found when it is needed";
   },
 };
+
+/** As the model names it: model/derive/databases.ts. */
+const managerOf = (connection: string) => `keyplane_${connection.replaceAll(".", "__").replaceAll("-", "_")}`;
 
 export const databaseRolesAdmitted: StackRule = {
   name: "database-roles-admitted",

@@ -1,6 +1,6 @@
 import { ofType } from "../resource.ts";
 import type { Props, ResourceRule, StackRule } from "../rule.ts";
-import { bounded, number, seconds, text } from "../value.ts";
+import { bounded, number, record, seconds, text } from "../value.ts";
 import { vault } from "./types.ts";
 
 const day = 86_400;
@@ -85,6 +85,8 @@ export const kvVersioned: ResourceRule = {
     if (type === "generic" || type === "cubbyhole") yield `a mount of type ${type} keeps no versions`;
     if (type === "kv" && (props.options as Props | undefined)?.version !== "2")
       yield "options.version is not 2";
+    const others = Object.keys(record(props.options)).filter((option) => option !== "version");
+    if (others.length > 0) yield `options has ${others.join(", ")}, which nobody has thought of here`;
   },
 };
 

@@ -1,3 +1,4 @@
+import { isLocal } from "../aws/place.ts";
 import type { Props, ResourceRule } from "../rule.ts";
 import { number, record, text, texts } from "../value.ts";
 import { vault } from "./types.ts";
@@ -13,17 +14,26 @@ function claim(props: Props, name: string): string[] {
   return value === undefined ? [] : value.split(",");
 }
 
+/**
+ * Of github.com, with an enterprise's name where it has its own; of GitHub with data residency; of GitHub Enterprise Server.
+ * https://docs.github.com/en/actions/concepts/security/openid-connect
+ */
+const ofGitHub =
+  /^https:\/\/(token\.actions\.githubusercontent\.com(\/[\w-]+)?|token\.actions\.[a-z0-9-]+\.ghe\.com|[a-z0-9-]+(\.[a-z0-9-]+)+\/_services\/token)$/;
+
 export const jwtMountTrusted: ResourceRule = {
   name: "jwt-mount-trusted",
   sentence: "A JWT mount takes tokens of exactly one issuer, over TLS, with public-key signatures.",
   severity: "critical",
-  fix: "Set boundIssuer to the address of oidcDiscoveryUrl, with https, and jwtSupportedAlgs to RS256.",
+  fix: "Set oidcDiscoveryUrl to GitHub's issuer and boundIssuer to the same, and jwtSupportedAlgs to RS256.",
   controls: ["NIST-800-53r5/IA-13(2)", "NIST-800-53r5/SC-8", "OWASP-Secrets/3-ci-cd", "R11"],
   types: [vault.jwt],
-  *judge({ props }) {
+  *judge({ urn, props }) {
     const discovery = text(props.oidcDiscoveryUrl);
     if (discovery === undefined || !discovery.startsWith("https://"))
       yield "oidcDiscoveryUrl is not an https address";
+    // On this machine an issuer of our own stands for GitHub.
+    else if (!isLocal(urn) && !ofGitHub.test(discovery)) yield `${discovery} is no issuer of GitHub's`;
     if (discovery === undefined || props.boundIssuer !== discovery)
       yield "boundIssuer is not the issuer of oidcDiscoveryUrl";
     const algorithms = texts(props.jwtSupportedAlgs);
@@ -51,6 +61,9 @@ export const jwtAudienceBound: ResourceRule = {
     if (audiences.length !== 1) yield `${audiences.length} audiences are bound; a token is for one`;
     if (audiences.some((audience) => audience === "" || /[*?]/.test(audience)))
       yield "an audience is empty or a pattern";
+    // What a job asks for to take a role of AWS would open Vault as well, for whoever gets hold of it on the way.
+    if (audiences.includes("sts.amazonaws.com"))
+      yield "the audience is AWS': a token for AWS would log in here";
   },
 };
 
@@ -190,6 +203,10 @@ export const jwtTimesStrict: ResourceRule = {
   },
 };
 
+/** To Vault's own user interface at the mount, or to the command that waits for it. */
+const returning =
+  /^(https:\/\/[a-z0-9.-]+(:\d+)?\/ui\/vault\/auth\/oidc\/oidc\/callback|http:\/\/(localhost|127\.0\.0\.1):\d+\/oidc\/callback)$/;
+
 export const oidcRedirectsExact: ResourceRule = {
   name: "oidc-redirects-exact",
   sentence: "A person's login returns to this Vault over TLS, or to a port on their own machine.",
@@ -202,7 +219,7 @@ export const oidcRedirectsExact: ResourceRule = {
     const uris = texts(props.allowedRedirectUris);
     if (uris.length === 0) yield "allowedRedirectUris is not set";
     for (const uri of uris) {
-      if (/[*?]/.test(uri) || !/^(https:\/\/[^/]+\/|http:\/\/(localhost|127\.0\.0\.1):\d+\/)/.test(uri)) {
+      if (!returning.test(uri)) {
         yield `allowedRedirectUris admits "${uri}"`;
       }
     }

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
-import type { ResourceRule } from "../rule.ts";
+import { ofType } from "../resource.ts";
+import type { ResourceRule, StackRule } from "../rule.ts";
 import { bounded, number, text, texts } from "../value.ts";
 import { vault } from "./types.ts";
 
@@ -76,6 +77,7 @@ export const podAccountExact: ResourceRule = {
         if (!/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(each)) yield `${name} admits "${each}"`;
         if (each === "default")
           yield `${name} admits default, which every pod without an account of its own has`;
+        if (/^kube-/.test(each)) yield `${name} admits ${each}, which is the cluster's own`;
       }
     }
     if (props.boundServiceAccountNamespaceSelector !== undefined)
@@ -95,7 +97,32 @@ export const podTokenForVault: ResourceRule = {
     const audience = text(props.audience);
     if (audience === undefined) yield "audience is not set: a token for any other system logs in";
     else if (!/^[\w.:/-]+$/.test(audience)) yield `"${audience}" is no exact audience`;
+    // Every pod has a token for it, which whatever it talks to may keep.
+    else if (/^(https:\/\/)?kubernetes(\.default(\.svc)?)?(\.[\w.-]+)?$|^api$/.test(audience))
+      yield `"${audience}" is the cluster's own API: any pod's token for it logs in`;
     if (props.aliasNameSource !== "serviceaccount_uid") yield "aliasNameSource is not serviceaccount_uid";
+  },
+};
+
+export const podAccountOwn: StackRule = {
+  name: "pod-account-own",
+  sentence: "A service account is one service's: no other role lets it in as somebody else.",
+  severity: "critical",
+  fix: "Give each service a service account of its own, and write it under kubernetes of the service.",
+  controls: ["CIS-Kubernetes-1.9/5.1.5", "NIST-800-53r5/AC-6", "NIST-800-53r5/IA-9", "R7"],
+  *judgeStack(resources) {
+    const accounts = new Map<string, string>();
+    for (const { urn, props } of ofType(resources, vault.kubernetesRole)) {
+      const role = text(props.roleName) ?? "";
+      for (const namespace of texts(props.boundServiceAccountNamespaces)) {
+        for (const name of texts(props.boundServiceAccountNames)) {
+          const other = accounts.get(`${namespace}/${name}`);
+          if (other !== undefined && other !== role)
+            yield { urn, message: `${namespace}/${name} logs in as ${other} already` };
+          else accounts.set(`${namespace}/${name}`, role);
+        }
+      }
+    }
   },
 };
 

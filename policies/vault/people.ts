@@ -1,6 +1,6 @@
 import { ofType } from "../resource.ts";
 import type { ResourceRule, StackRule } from "../rule.ts";
-import { number, text, texts } from "../value.ts";
+import { number, record, text, texts } from "../value.ts";
 import { humanLogins, vault } from "./types.ts";
 
 const administrators = "administrators";
@@ -175,9 +175,9 @@ export const mfaGuessesBounded: ResourceRule = {
 
 export const aliasOfLogin: StackRule = {
   name: "alias-of-login",
-  sentence: "A person is tied to one exact name of a login of people.",
+  sentence: "A person is tied to one exact name of a login of people, which is nobody else's.",
   severity: "high",
-  fix: "Set name, and mountAccessor and canonicalId to those of the human login and of the person.",
+  fix: "Set name to the person's own or their address, and mountAccessor and canonicalId to those of the human login and of the person.",
   controls: ["NIST-800-53r5/IA-4", "R52", "R59"],
   types: [vault.alias],
   *judgeStack(resources) {
@@ -186,10 +186,21 @@ export const aliasOfLogin: StackRule = {
         .filter(({ props }) => humanLogins.includes(text(props.type) ?? ""))
         .map(({ props }) => text(props.accessor) ?? ""),
     );
+    const people = new Set(
+      ofType(resources, vault.entity).flatMap(({ props }) => [
+        text(props.name),
+        text(record(props.metadata).email),
+      ]),
+    );
+    const taken = new Set<string>();
     for (const { urn, props } of ofType(resources, vault.alias)) {
       const name = text(props.name);
       if (name === undefined || !/^[\w.+-]+(@[\w.-]+)?$/.test(name))
         yield { urn, message: "the alias has no exact name" };
+      // Vault ties a name that it knows to the person who is written last.
+      else if (taken.has(name)) yield { urn, message: `${name} logs in as somebody else already` };
+      else if (!people.has(name)) yield { urn, message: `${name} is neither a person's name nor address` };
+      if (name !== undefined) taken.add(name);
       const accessor = text(props.mountAccessor);
       if (accessor === undefined || !accessors.has(accessor))
         yield { urn, message: "mountAccessor is of no login of people" };

@@ -87,6 +87,13 @@ export const nameExact: ResourceRule = {
   },
 };
 
+/** What a mount has one of, with the property that names the mount. */
+const configured = [
+  [vault.kv, "mount"],
+  [vault.kubernetes, "backend"],
+  [vault.awsClient, "backend"],
+] as const;
+
 export const nameOnce: StackRule = {
   name: "name-once",
   sentence: "No two things in Vault are of one name and place: the one that is written last would be both.",
@@ -94,6 +101,14 @@ export const nameOnce: StackRule = {
   fix: "Give each its own name; the model makes them from the entry's.",
   controls: ["NIST-800-53r5/CM-8", "NIST-800-53r5/IA-4", "R7"],
   *judgeStack(resources) {
+    for (const [type, at] of configured) {
+      const seen = new Set<string>();
+      for (const { urn, props } of ofType(resources, type)) {
+        const place = text(props[at]) ?? "";
+        if (seen.has(place)) yield { urn, message: `"${place}" is configured twice` };
+        seen.add(place);
+      }
+    }
     for (const type of named) {
       const seen = new Set<string>();
       for (const resource of ofType(resources, type)) {

@@ -238,14 +238,40 @@ export const functionLoginOwn: StackRule = {
   },
 };
 
-/** The role that a function's settings name. */
-function loginOf(settings: unknown): string {
+const loginOf = (settings: unknown) => text(settingsIn(settings).role) ?? "";
+
+/** What a function is told of Vault; nothing where it cannot be read, which `aws-lambda-settings` refuses. */
+function settingsIn(settings: unknown): { readonly [key: string]: unknown } {
   try {
-    return text(record(JSON.parse(text(settings) ?? "{}")).role) ?? "";
+    return record(JSON.parse(text(settings) ?? "{}"));
   } catch {
-    return "";
+    return {};
   }
 }
+
+export const vaultOne: StackRule = {
+  name: "vault-one-address",
+  sentence:
+    "Functions log in to the Vault that takes logins signed for it, and people's login returns there and nowhere else.",
+  severity: "critical",
+  fix: "Take the host of vault.address of the environment, as the model does: in KEYPLANE_VAULT and in allowedRedirectUris.",
+  controls: ["NIST-800-53r5/IA-9", "NIST-800-53r5/SC-23", "R50", "R59"],
+  *judgeStack(resources) {
+    const here = text(ofType(resources, vault.awsClient)[0]?.props.iamServerIdHeaderValue);
+    if (here === undefined) return;
+    for (const { urn, props } of ofType(resources, "aws:lambda/function:Function")) {
+      const there = text(settingsIn(record(record(props.environment).variables).KEYPLANE_VAULT).serverId);
+      if (there !== here) yield { urn, message: `it calls ${there ?? "no Vault"}, and this one is ${here}` };
+    }
+    for (const { urn, props } of ofType(resources, vault.jwtRole)) {
+      for (const uri of texts(props.allowedRedirectUris)) {
+        const there = /^https:\/\/([^/]*)/.exec(uri)?.[1];
+        if (there !== undefined && there !== here)
+          yield { urn, message: `a login returns to ${there}, and this Vault is ${here}` };
+      }
+    }
+  },
+};
 
 export const groupPolicyHeld: StackRule = {
   name: "group-policy-held",

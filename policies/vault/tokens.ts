@@ -92,6 +92,22 @@ export const tokenPoliciesNamed: ResourceRule = {
   },
 };
 
+export const loginFits: ResourceRule = {
+  name: "login-fits",
+  sentence: "A CI job logs in as a job and a service as a service: neither takes what the other reads.",
+  severity: "critical",
+  fix: "Name a role of GitHub's mount system.ci.job, and every other one system.service; the model does.",
+  controls: ["NIST-800-53r5/AC-6", "NIST-800-53r5/IA-9", "OWASP-Secrets/3-ci-cd", "R7", "R11"],
+  types: [vault.jwtRole, vault.appRole, vault.kubernetesRole],
+  *judge({ type, props }) {
+    if (type === vault.jwtRole && props.roleType === "oidc") return;
+    const name = text(props.roleName) ?? "";
+    const isJob = /^([\w-]+\.ci|keyplane)\./.test(name);
+    if (type === vault.jwtRole && !isJob) yield `a CI job logs in as ${name || "nobody"}`;
+    if (type !== vault.jwtRole && isJob) yield `a service logs in as ${name}`;
+  },
+};
+
 export const batchRevokesNothing: StackRule = {
   name: "batch-revokes-nothing",
   sentence: "A login of batch tokens gets no right to make what must be revoked with the token.",

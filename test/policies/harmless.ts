@@ -7,6 +7,25 @@
  */
 export const harmless: [what: RegExp, reason: string, at?: RegExp][] = [
   [/^keyplane:.* removed$/, "a component declares nothing by itself; its parts are mutated as well"],
+  [
+    /^keyplane:.* twice$/,
+    "a component declares nothing by itself; copies of its parts are looked at as well",
+  ],
+  // https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html and its like: ResourceConflictException
+  [
+    /^aws:.*:(Analyzer|Bucket|Function|Group|LogGroup|OpenIdConnectProvider|Permission|Role|Schedule|ScheduleGroup|Secret) twice$/,
+    "AWS refuses a second one of its name",
+  ],
+  // https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
+  [/:(Topic|Queue) twice$/, "AWS answers with the first one of its name"],
+  // hashicorp/vault 1.21 vault/mount.go: "path is already in use at"
+  [/:(Mount|AuthBackend) twice$/, "Vault refuses a second one at its path"],
+  [/:MfaTotp twice$/, "a method that no enforcement names: nobody is asked by it"],
+  [/:Endpoint twice$/, "the password is replaced twice, and nobody knows either"],
+  [
+    /:appRole\/authBackendRole:AuthBackendRole copied for another$/,
+    "the other's own role: a secret id of it, which who starts the other is handed, opens it alone",
+  ],
   [/\.description (dropped|emptied|widened|wildcard)$/, "a description is for readers"],
   // No argument of sys/auth/:path: https://developer.hashicorp.com/vault/api-docs/system/auth
   [
@@ -14,11 +33,6 @@ export const harmless: [what: RegExp, reason: string, at?: RegExp][] = [
     "Vault makes accessors; of machines' nobody needs one",
   ],
   [/:Entity\.metadata/, "the address is for readers; who someone is stands in the alias"],
-  // hashicorp/vault 1.21 vault/login_mfa.go: "MFA secret … not present in entity"
-  [
-    /:Entity removed$/,
-    "the second factor stands at the entity: without it nobody logs in, and an alias to none is refused",
-  ],
   [
     /:Group removed$|:Group\.memberEntityIds emptied$|:Group\.memberEntityIds\[\] dropped$/,
     "a right less; who is in no group is reported",

@@ -1,5 +1,5 @@
 import { type Finding, judgeOne, judgeTogether } from "../../policies/judge.ts";
-import { seen } from "../../policies/resource.ts";
+import { type Declared, seen } from "../../policies/resource.ts";
 import { isStackRule, type Resource, type StackRule } from "../../policies/rule.ts";
 import { rules } from "../../policies/rules.ts";
 import { vault } from "../../policies/vault/types.ts";
@@ -55,9 +55,25 @@ export async function mutateProgram(): Promise<Map<string, Outcome>> {
         note(what, [...judgeOne(rules, seen(mutant)), ...said(concerned, mutated)], place);
       }
       note(`${resource.type} removed`, said(together, resources.toSpliced(index, 1)), of);
+      for (const [what, copy] of Object.entries(copies(resource, policies)))
+        note(
+          `${resource.type} ${what}`,
+          [...judgeOne(rules, seen(copy)), ...said(together, [...resources, seen(copy)])],
+          of,
+        );
     }
   }
   return outcomes;
+}
+
+/** What comes of copying a resource in the program, and of forgetting to change all of the copy. */
+function copies(resource: Declared, policies: readonly string[]): Record<string, Declared> {
+  const copy = { ...resource, urn: `${resource.urn}-copy`, name: `${resource.name}-copy` };
+  const { roleName } = resource.inputs;
+  if (typeof roleName !== "string") return { twice: copy };
+  const other = policies.find((name) => name !== roleName && name.split(".")[0] === roleName.split(".")[0]);
+  const inputs = { ...resource.inputs, roleName: other, tokenPolicies: [other] };
+  return other === undefined ? { twice: copy } : { twice: copy, "copied for another": { ...copy, inputs } };
 }
 
 /** The unmutated program is reported by no rule, so those that see nothing of the mutation have nothing to say. */

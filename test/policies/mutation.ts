@@ -156,6 +156,13 @@ export function mutants(resource: Declared, policies: readonly string[]): Mutant
     }
   }
   found.push({
+    what: `${resource.type} left as it is`,
+    resource: { ...resource, ignoreChanges: ["*"] },
+  });
+  if (!resource.retainOnDelete) {
+    found.push({ what: `${resource.type} retained`, resource: { ...resource, retainOnDelete: true } });
+  }
+  found.push({
     what: `${resource.type} retyped`,
     resource: { ...resource, type: "vault:index/token:Token" },
   });

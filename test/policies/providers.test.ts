@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { judge } from "../../policies/judge.ts";
-import { providerOwn } from "../../policies/providers.ts";
+import { providerDefault, providerOwn } from "../../policies/providers.ts";
 import { seen } from "../../policies/resource.ts";
 import { rules } from "../../policies/rules.ts";
 import { findings, ruleSuite } from "./suite.ts";
@@ -88,3 +88,22 @@ for (const type of ["pulumi:pulumi:StackReference", "keyplane:evil:Thing", "pulu
     assert.deepEqual(findings(typeJudged, [{ type, props: {} }]), [`no rule judges ${type}`]);
   });
 }
+
+test("provider-default: refuses a second Vault, whose address the program says", () => {
+  const named = (name: string) =>
+    judge(
+      [providerDefault],
+      [
+        seen({
+          urn: `urn:pulumi:production::keyplane::pulumi:providers:vault::${name}`,
+          type: "pulumi:providers:vault",
+          name,
+          inputs: { address: "https://vault.other.example" },
+          protect: false,
+        }),
+      ],
+    ).map(({ message }) => message);
+  assert.deepEqual(named("default_7_8_0"), []);
+  assert.deepEqual(named("default"), []);
+  assert.deepEqual(named("other"), ["the program declares a provider of its own"]);
+});

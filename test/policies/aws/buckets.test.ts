@@ -82,7 +82,8 @@ ruleSuite(buckets.bucketLocked, shipped(aws.bucketLock), {
     { "rule.defaultRetention": { mode: "GOVERNANCE", days: 365 } },
     ["an administrator may unlock them: mode is not COMPLIANCE"],
   ],
-  "for no time": [{ "rule.defaultRetention": { mode: "COMPLIANCE" } }, ["they are locked for no time"]],
+  "for no time": [{ "rule.defaultRetention": { mode: "COMPLIANCE" } }, ["they are locked for under 90 days"]],
+  "for a day": [{ "rule.defaultRetention.days": 1 }, ["they are locked for under 90 days"]],
   "for longer than S3 takes": [
     { "rule.defaultRetention.days": 36_501 },
     ["they are locked for longer than S3 takes"],

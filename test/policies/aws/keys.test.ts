@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as keys from "../../../policies/aws/keys.ts";
 import { aws } from "../../../policies/aws/types.ts";
-import { changed, type Example, findings, ruleSuite, shipped } from "../examples.ts";
+import {
+  changed,
+  type Example,
+  everything,
+  everythingBut,
+  findings,
+  ruleSuite,
+  shipped,
+} from "../examples.ts";
 import { reworded } from "./document.ts";
 
 const root = { AWS: "arn:aws:iam::111111111111:root" };
@@ -135,4 +143,11 @@ test("aws-kms-alias-declared: refuses a key without a name", () => {
   const [key, alias] = [shipped(aws.key), shipped(aws.keyAlias)];
   assert.deepEqual(findings(keys.keysNamed, [key, alias]), []);
   assert.deepEqual(findings(keys.keysNamed, [key, key, alias]), ["a key has no alias"]);
+});
+test("aws-kms-alias-declared: refuses two names of one key, of which another is without", () => {
+  const { targetKeyId } = shipped(aws.keyAlias, "data").props;
+  assert.deepEqual(findings(keys.keysNamed, everything()), []);
+  assert.deepEqual(findings(keys.keysNamed, everythingBut(aws.keyAlias, { targetKeyId }, "sops")), [
+    "its key has another name: whose key is this?",
+  ]);
 });

@@ -69,14 +69,16 @@ ruleSuite(lambdas.functionBounded, due, {
 ruleSuite(lambdas.functionCodeOurs, due, {
   "code in a bucket": [
     { code: undefined, s3Bucket: "elsewhere" },
-    ["code is no folder of this program", "s3Bucket brings code from elsewhere"],
+    ["code is no folder of this program's bundles", "s3Bucket brings code from elsewhere"],
   ],
   "an image": [{ imageUri: "example.com/x" }, ["imageUri brings code from elsewhere"]],
   "a layer": [
     { layers: ["arn:aws:lambda:eu-west-1:111111111111:layer:x:1"] },
     ["layers brings code from elsewhere"],
   ],
-  "no entry": [{ handler: undefined }, ["handler names no function of the code"]],
+  "a folder of something else": [{ "code.path": "." }, ["code is no folder of this program's bundles"]],
+  "no entry": [{ handler: undefined }, ["handler is not index.handler, which every bundle has"]],
+  "another entry": [{ handler: "index.debug" }, ["handler is not index.handler, which every bundle has"]],
 });
 test("aws-lambda-log-declared: refuses a function whose log Lambda would make", () => {
   assert.deepEqual(findings(lambdas.functionsLogged, everything()), []);
@@ -115,8 +117,16 @@ ruleSuite(functionSettings, postgres, {
   "a database without TLS": [database({ tls: "disable" }), ["KEYPLANE_DATABASE has no tls that verifies"]],
   "a port that is none": [database({ port: 0 }), ["KEYPLANE_DATABASE has no port"]],
   "more than there is room for": [
-    { "environment.variables.MORE": "x".repeat(3800) },
+    { "environment.variables.KEYPLANE_ENVIRONMENT": "x".repeat(3800) },
     ["its variables are over 4,096 bytes together"],
+  ],
+  "that TLS is not verified": [
+    { "environment.variables.NODE_TLS_REJECT_UNAUTHORIZED": "0" },
+    ["NODE_TLS_REJECT_UNAUTHORIZED is set, which no code of ours reads"],
+  ],
+  "a proxy and other code": [
+    { "environment.variables.HTTPS_PROXY": "http://x", "environment.variables.NODE_OPTIONS": "--import=x" },
+    ["HTTPS_PROXY is set, which no code of ours reads", "NODE_OPTIONS is set, which no code of ours reads"],
   ],
   "another AWS": [
     { "environment.variables.AWS_ENDPOINT_URL": "https://aws.example" },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nameOfEnvironment, policyNamed } from "../../../policies/aws/names.ts";
+import { nameOfEnvironment, nameOnce, policyNamed } from "../../../policies/aws/names.ts";
 import { nameIn } from "../../../policies/aws/place.ts";
 import * as references from "../../../policies/aws/references.ts";
 import { aws } from "../../../policies/aws/types.ts";
@@ -95,4 +95,17 @@ for (const [arn, name] of [
   ["", ""],
 ] as const) {
   test(`the name in "${arn}" is "${name}"`, () => assert.equal(nameIn(arn), name));
+}
+
+for (const [type, name, at] of [
+  [aws.alarm, "trail-changed", "keyplane-production-trail-changed"],
+  [aws.rolePolicy, "drift", "keyplane-production-drift rights"],
+  [aws.bucketPolicy, "", "keyplane-production-trail-222222222222"],
+  [aws.passwordPolicy, "", "it, and an account has one"],
+] as const) {
+  test(`aws-name-once: refuses a second ${type}, which would be written over the first`, () => {
+    const of = (resources: ReturnType<typeof everything>) => findings(nameOnce, resources);
+    assert.deepEqual(of(everything()), []);
+    assert.deepEqual(of([...everything(), shipped(type, name)]), [`there are two of ${at}`]);
+  });
 }

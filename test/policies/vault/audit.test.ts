@@ -25,7 +25,15 @@ ruleSuite(auditComplete, file, {
   "a type that Vault does not have": [{ type: "fil" }, ["a device of type fil is none that Vault has"]],
   "no file": [{ options: undefined }, ["file_path is not an absolute path of a file"]],
   "a terminal": [{ "options.file_path": "/dev/stdout" }, ["file_path is not an absolute path of a file"]],
-  "a filter": [{ "options.filter": "mount_type == kv" }, ["filter keeps requests off this device"]],
+  "a filter": [{ "options.filter": "mount_type == kv" }, ["filter keeps something off this device"]],
+  "lists without what was listed": [
+    { "options.elide_list_responses": "true" },
+    ["elide_list_responses keeps something off this device"],
+  ],
+  "an option that hides a dead device": [
+    { "options.skip_test": "true" },
+    ["skip_test is set, which nobody has thought of here"],
+  ],
   "one cluster only": [{ local: true }, ["local is not false: the device is not made on other clusters"]],
   "a collector without a port": [
     { type: "socket", options: { address: "audit.acme.example" } },
@@ -34,12 +42,17 @@ ruleSuite(auditComplete, file, {
 });
 ruleSuite(auditComplete, socket, {
   "no address": [{ options: {} }, ["address is not a host with a port"]],
+  "packets that may be lost": [{ "options.socket_type": "udp" }, ["socket_type is not tcp"]],
 });
 
 ruleSuite(auditFilePrivate, file, {
   "a relative path": [
     { "options.file_path": "audit.log" },
     ["the device does not write to a file of an absolute path"],
+  ],
+  "a folder that a restart empties": [
+    { "options.file_path": "/tmp/audit.log" },
+    ["/tmp/audit.log goes when the machine starts again"],
   ],
   "readable by the group": [{ "options.mode": "0640" }, ["mode 0640 lets others read the log"]],
   "readable by all": [{ "options.mode": "0644" }, ["mode 0644 lets others read the log"]],

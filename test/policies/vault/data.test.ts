@@ -200,8 +200,12 @@ ruleSuite(databases.databaseConnectionNarrow, connection, {
   "any role": [{ allowedRoles: ["*"] }, ["allowedRoles admits roles by a pattern"]],
   "no roles are named": [{ allowedRoles: undefined }, ["allowedRoles is not set"]],
   "another's role": [
-    { allowedRoles: ["titan.ledger.x"], name: "soma.main" },
+    { allowedRoles: ["titan.ledger.x"], name: "soma.main", "postgresql.username": "keyplane_soma__main" },
     ["allowedRoles admits titan.ledger.x, which is not of this connection"],
+  ],
+  "another database's manager": [
+    { "postgresql.username": "keyplane_solo__main" },
+    ["keyplane_solo__main is the manager of another database than rec-io.trading"],
   ],
   "the server's administrator": [
     { "postgresql.username": "postgres" },
@@ -411,7 +415,7 @@ test("mfa-for-people: refuses a human login without, a machine's with, and a met
 });
 test("alias-of-login: refuses a name by a pattern and a login of machines", () => {
   assert.deepEqual(findings(people.aliasOfLogin, everything()), []);
-  const login = everything().filter(({ type }) => type === vault.auth);
+  const login = everything().filter(({ type }) => type === vault.auth || type === vault.entity);
   assert.deepEqual(
     findings(people.aliasOfLogin, [...login, changed(shipped(vault.alias), { name: "*@acme.example" })]),
     ["the alias has no exact name"],
@@ -423,6 +427,11 @@ test("alias-of-login: refuses a name by a pattern and a login of machines", () =
     ]),
     ["mountAccessor is of no login of people"],
   );
+});
+test("alias-of-login: refuses that somebody logs in by another's name, or by nobody's", () => {
+  const as = (name: string) => findings(people.aliasOfLogin, everythingBut(vault.alias, { name }, "ada"));
+  assert.deepEqual(as("ben@acme.example"), ["ben@acme.example logs in as somebody else already"]);
+  assert.deepEqual(as("eve@acme.example"), ["eve@acme.example is neither a person's name nor address"]);
 });
 test("quota-everywhere: refuses a Vault without a bound for all, and a login without one", () => {
   assert.deepEqual(findings(quotas.quotaEverywhere, everything()), []);

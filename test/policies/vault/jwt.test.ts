@@ -11,6 +11,13 @@ ruleSuite(jwt.jwtMountTrusted, shipped(vault.jwt), {
     { oidcDiscoveryUrl: undefined, boundIssuer: undefined },
     ["oidcDiscoveryUrl is not an https address", "boundIssuer is not the issuer of oidcDiscoveryUrl"],
   ],
+  "an issuer that only begins like GitHub's": [
+    {
+      oidcDiscoveryUrl: "https://token.actions.githubusercontent.com.evil.example",
+      boundIssuer: "https://token.actions.githubusercontent.com.evil.example",
+    },
+    ["https://token.actions.githubusercontent.com.evil.example is no issuer of GitHub's"],
+  ],
   "another issuer": [
     { boundIssuer: "https://example.com" },
     ["boundIssuer is not the issuer of oidcDiscoveryUrl"],
@@ -37,6 +44,10 @@ ruleSuite(jwt.jwtAudienceBound, role, {
   unset: [{ boundAudiences: undefined }, ["0 audiences are bound; a token is for one"]],
   "more than one": [{ boundAudiences: ["a", "b"] }, ["2 audiences are bound; a token is for one"]],
   "a pattern": [{ boundAudiences: ["https://github.com/*"] }, ["an audience is empty or a pattern"]],
+  "that of tokens for AWS": [
+    { boundAudiences: ["sts.amazonaws.com"] },
+    ["the audience is AWS': a token for AWS would log in here"],
+  ],
 });
 ruleSuite(jwt.jwtRepositoryBound, role, {
   "no repository": [
@@ -126,6 +137,14 @@ ruleSuite(jwt.jwtTimesStrict, role, {
 });
 ruleSuite(jwt.oidcRedirectsExact, people, {
   unset: [{ allowedRedirectUris: undefined }, ["allowedRedirectUris is not set"]],
+  "another page of Vault's host": [
+    { allowedRedirectUris: ["https://vault.acme.example/elsewhere"] },
+    ['allowedRedirectUris admits "https://vault.acme.example/elsewhere"'],
+  ],
+  "a host behind a user's name": [
+    { allowedRedirectUris: ["https://vault@evil.example/ui/vault/auth/oidc/oidc/callback"] },
+    ['allowedRedirectUris admits "https://vault@evil.example/ui/vault/auth/oidc/oidc/callback"'],
+  ],
   "plain HTTP elsewhere": [
     { allowedRedirectUris: ["http://vault.acme.example/x"] },
     ['allowedRedirectUris admits "http://vault.acme.example/x"'],

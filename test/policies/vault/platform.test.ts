@@ -179,3 +179,33 @@ suite(`name-once: ${nameOnce.sentence}`, () => {
       ['there are two of the name "keyplane.drift"'],
     ));
 });
+
+suite(`vault-one-address: ${platform.vaultOne.sentence}`, () => {
+  const of = (resources: ReturnType<typeof everything>) => findings(platform.vaultOne, resources);
+  const elsewhere = { address: "https://vault.evil.example", serverId: "vault.evil.example" };
+  test("passes the shipped program", () => assert.deepEqual(of(everything()), []));
+  test("refuses a function that logs in to another Vault", () =>
+    assert.deepEqual(
+      of(
+        everythingBut(aws.function, {
+          "environment.variables.KEYPLANE_VAULT": JSON.stringify({
+            ...elsewhere,
+            mount: "aws",
+            role: "keyplane.rotate",
+          }),
+        }),
+      ),
+      ["it calls vault.evil.example, and this one is vault.acme.example"],
+    ));
+  test("refuses a login of people that returns to another host", () =>
+    assert.deepEqual(
+      of(
+        everythingBut(
+          vault.jwtRole,
+          { allowedRedirectUris: ["https://vault.evil.example/ui/vault/auth/oidc/oidc/callback"] },
+          "people-oidc",
+        ),
+      ),
+      ["a login returns to vault.evil.example, and this Vault is vault.acme.example"],
+    ));
+});

@@ -4,13 +4,23 @@ import * as machines from "../../../policies/vault/machines.ts";
 import * as places from "../../../policies/vault/places.ts";
 import * as tokens from "../../../policies/vault/tokens.ts";
 import { vault } from "../../../policies/vault/types.ts";
-import { changed, everything, findings, ruleSuite, shipped } from "../examples.ts";
+import { changed, everything, everythingBut, findings, ruleSuite, shipped } from "../examples.ts";
 
 const ci = shipped(vault.jwtRole, "titan.ci.deploy");
 const deploy = shipped(vault.jwtRole, "keyplane.deploy");
 const host = shipped(vault.appRole);
 const pod = shipped(vault.kubernetesRole, "trading-bot.bot");
 
+ruleSuite(tokens.loginFits, ci, {
+  "a job that logs in as a service": [
+    { roleName: "titan.titan-brain" },
+    ["a CI job logs in as titan.titan-brain"],
+  ],
+  "no name": [{ roleName: undefined }, ["a CI job logs in as nobody"]],
+});
+ruleSuite(tokens.loginFits, host, {
+  "a host that logs in as a job": [{ roleName: "titan.ci.deploy" }, ["a service logs in as titan.ci.deploy"]],
+});
 ruleSuite(tokens.tokenBounded, deploy, {
   unset: [
     { tokenTtl: undefined, tokenMaxTtl: undefined, tokenExplicitMaxTtl: undefined },
@@ -124,6 +134,10 @@ ruleSuite(machines.podAccountExact, pod, {
     { boundServiceAccountNames: ["default"] },
     ["boundServiceAccountNames admits default, which every pod without an account of its own has"],
   ],
+  "the cluster's own namespace": [
+    { boundServiceAccountNamespaces: ["kube-system"] },
+    ["boundServiceAccountNamespaces admits kube-system, which is the cluster's own"],
+  ],
   "namespaces by label": [
     { boundServiceAccountNamespaceSelector: "{}" },
     ["a selector of labels admits namespaces unseen"],
@@ -134,10 +148,26 @@ ruleSuite(machines.podTokenForVault, pod, {
     { audience: undefined },
     ["audience is not set: a token for any other system logs in"],
   ],
+  "the token that every pod has": [
+    { audience: "https://kubernetes.default.svc.cluster.local" },
+    [
+      "\"https://kubernetes.default.svc.cluster.local\" is the cluster's own API: any pod's token for it logs in",
+    ],
+  ],
   "an account of the same name": [
     { aliasNameSource: "serviceaccount_name" },
     ["aliasNameSource is not serviceaccount_uid"],
   ],
+});
+test(`pod-account-own: refuses that a service account logs in as two services`, () => {
+  assert.deepEqual(findings(machines.podAccountOwn, everything()), []);
+  assert.deepEqual(
+    findings(
+      machines.podAccountOwn,
+      everythingBut(vault.kubernetesRole, { boundServiceAccountNames: ["bot"] }, "alerter"),
+    ),
+    ["trading-bot/bot logs in as trading-bot.alerter already"],
+  );
 });
 ruleSuite(machines.clusterVerified, shipped(vault.kubernetes), {
   "plain HTTP": [{ kubernetesHost: "http://kubernetes" }, ["kubernetesHost is not an https address"]],
