@@ -3,6 +3,8 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { after, before, suite, test } from "node:test";
+import { Policy } from "@pulumi/vault/policy.js";
+import { Provider } from "@pulumi/vault/provider.js";
 import { platform } from "../../infra/index.ts";
 import { lambdaCode } from "../../infra/lambda-code.ts";
 import { type RecordedResource, record } from "../../infra/record.ts";
@@ -48,15 +50,18 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const program = (model: Model) =>
+type Program = (model: Model) => void;
+
+const program: Program = (model) =>
   platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: lambdaCode(resolve("lambdas")) });
 
 /** Verdicts of a preview with the pack, as `verdict rule resource`, and whether the engine let it pass. */
 async function byEngine(
   stack: string,
   model: Model,
+  declare = program,
 ): Promise<{ verdicts: string[]; passed: boolean; judged: string; log: string }> {
-  const opened = await engine.stack(stack, async () => program(model));
+  const opened = await engine.stack(stack, async () => declare(model));
   const verdicts = new Set<string>();
   let log = "";
   let judged = "";
@@ -87,8 +92,8 @@ async function byEngine(
   return { verdicts: [...verdicts].sort(), passed, judged, log };
 }
 
-async function inProcess(stack: string, model: Model): Promise<string[]> {
-  const findings = judge(rules, (await record(stack, () => program(model))).map(seen));
+async function inProcess(stack: string, model: Model, declare = program): Promise<string[]> {
+  const findings = judge(rules, (await record(stack, () => declare(model))).map(seen));
   return [...new Set(findings.map(({ verdict, rule, urn }) => line(verdict, rule.name, urn)))].sort();
 }
 
@@ -160,6 +165,29 @@ test("a violation in each subject stops the preview, with the same verdicts as i
     "platform-one-environment",
     "quota-everywhere",
   ]);
+});
+
+test("a policy whose text no update would put right, and a Vault that the program names, stop the preview, as in process", async () => {
+  const declare: Program = (model) => {
+    program(model);
+    new Policy(
+      "copy",
+      { name: "solo.copy", policy: 'path "kv/data/services/solo/copy/x" { capabilities = ["read"] }' },
+      { ignoreChanges: ["policy"] },
+    );
+    new Provider("other", { address: "https://vault.other.example" });
+  };
+  const model = derive(catalogue, "production");
+  const { verdicts, passed, log } = await byEngine("production", model, declare);
+  assert.deepEqual(verdicts, await inProcess("production", model, declare), log);
+  assert.equal(passed, false);
+  assert.deepEqual(
+    verdicts.filter((text) => text.startsWith("violated")),
+    [
+      "violated provider-default pulumi:providers:vault other",
+      "violated state-changes-not-ignored vault:index/policy:Policy copy",
+    ],
+  );
 });
 
 suite("`keyplane check --state` of an environment whose state is where `pulumi` is logged in", () => {

@@ -25,12 +25,13 @@ async function mutated(): Promise<(Declared & { parent: string })[]> {
     for (const resource of state) {
       for (const { what, resource: mutant } of mutants(resource, ["default"])) {
         // A state has no value that only an update makes known, and no mark of a secret value that is another.
-        const isOfState = !what.endsWith(" unknown") && !what.includes(signature);
+        // Nor is a pack shown which options a state's resources were declared with, but for their protection.
+        const isOfState = !/ (unknown|left as it is|retained)$/.test(what) && !what.includes(signature);
         if (isOfState && !found.has(what)) found.set(what, mutant);
       }
     }
   }
-  return [...found.values()].map((mutant, at) => {
+  return [...found.values()].map(({ ignoreChanges: _, retainOnDelete: __, ...mutant }, at) => {
     const name = `mutant-${at}`;
     return { ...mutant, name, parent: "", urn: `urn:pulumi:production::keyplane::${mutant.type}::${name}` };
   });
