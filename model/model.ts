@@ -171,7 +171,8 @@ export interface Service {
   /** How its values arrive, in order. */
   deliver: Delivery[];
   /** Where it can be looked at: base URL of each instance; a path of Prometheus metrics below it; a log file. */
-  observe?: { instances: string[]; metrics?: string; log?: string };
+  /** `pattern`: a regular expression (flag u) of the lines of `log` that are errors, in the place of the usual words. */
+  observe?: { instances: string[]; metrics?: string; log?: string; pattern?: string };
   /** The catalogue says `observe: none`: nobody can look at it here, and probes are not asked of it. */
   unobserved?: true;
   retired?: Retired;

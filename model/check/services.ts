@@ -53,6 +53,19 @@ export function checkServices({ file, system }: Subject): void {
     if (entry.settles !== undefined && seconds(entry.settles) > longestSettling) {
       file.reportValue([...place, "settles"], "write at most 30m");
     }
+    const { observe } = entry;
+    if (
+      observe !== undefined &&
+      observe !== "none" &&
+      observe.pattern !== undefined &&
+      observe.log === undefined
+    ) {
+      file.report(
+        [...place, "observe", "pattern"],
+        "is of a log, which is not named: write log: PATH beside it",
+        "key",
+      );
+    }
     for (const [index, { to }] of (entry.deliver ?? []).entries()) {
       checkPlace({ file }, [...place, "deliver", index, "to"], to, runsOn);
     }

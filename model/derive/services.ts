@@ -41,6 +41,7 @@ export function deriveServices(context: Context): Service[] {
             instances: [...(observe.instances ?? [])],
             ...given("metrics", observe.metrics),
             ...given("log", observe.log),
+            ...given("pattern", observe.pattern),
           },
         ),
         ...(entry.observe === "none" && { unobserved: true }),

@@ -10,6 +10,7 @@ import {
   FileName,
   FilePath,
   KubernetesName,
+  LinePattern,
   list,
   Name,
   perEnvironment,
@@ -65,6 +66,9 @@ const serviceShape = {
           }),
           metrics: UrlPath.optional().meta({ description: "Prometheus metrics of each instance." }),
           log: FilePath.optional().meta({ description: "Its log on the host where rotations run." }),
+          pattern: LinePattern.optional().meta({
+            description: "Lines of its log that are errors, where the usual words do not tell (R48).",
+          }),
         }),
         z.literal("none"),
       ],

@@ -115,6 +115,36 @@ export const FilePath = text(
   "write a path of letters, digits, . _ - and /, without ..",
 );
 
+/**
+ * What a line of a log may be held against, thousands of times a second: nothing repeats without a bound, and no group does,
+ * so that no line takes longer than a few thousand steps for each of its characters. Bounded lines are the reader's part.
+ */
+export const LinePattern = z
+  .string({ error: "write a regular expression such as level=(error|fatal)" })
+  .min(3, { error: "write at least 3 characters" })
+  .max(200, { error: "write at most 200 characters" })
+  .refine(isBounded, {
+    error:
+      "write a regular expression of words, classes, groups and |, such as level=(error|fatal): without *, +, {N,}, repeated groups, " +
+      "look-around and back-references, and with {N,M} at most twice and up to 100",
+  });
+
+function isBounded(pattern: string): boolean {
+  try {
+    new RegExp(pattern, "u");
+  } catch {
+    return false;
+  }
+  if (/\\[1-9k]/.test(pattern)) return false;
+  // What stands in classes and behind a backslash repeats nothing.
+  const bare = pattern.replace(/\\./gu, "x").replace(/\[[^\]]*\]/gu, "x");
+  if (/[*+]|\(\?[^:]|\)[?{]/.test(bare)) return false;
+  const repeats = [...bare.matchAll(/\{(\d+)(,(\d*))?\}/g)].map(([, least, open, most]) =>
+    open === undefined ? Number(least) : most === "" ? Number.POSITIVE_INFINITY : Number(most),
+  );
+  return repeats.length <= 2 && repeats.every((most) => most <= 100) && (bare.match(/\?/g) ?? []).length <= 4;
+}
+
 export const FileName = text(
   /^[A-Za-z0-9_][A-Za-z0-9._-]*$/,
   "write a file name of letters, digits, . _ and -, without folders",

@@ -53,7 +53,9 @@ function logOf({ id, observe }: Service, options: SourceOptions): ErrorSource[] 
   if (observe?.log === undefined) return [];
   const name = `errors in the log of ${id}`;
   if (options.root === undefined) return [elsewhere(name)];
-  return [new LinesSource(name, onHost(observe.log, options), (line) => speaksOfErrors.test(line))];
+  const { log, pattern } = observe;
+  const errors = pattern === undefined ? speaksOfErrors : new RegExp(pattern, "u");
+  return [new LinesSource(name, onHost(log, options), (line) => errors.test(line.slice(0, looksAt)))];
 }
 
 function onHost(path: string, { root = "/", project }: SourceOptions): string {
@@ -189,6 +191,10 @@ function elsewhere(name: string): ErrorSource {
   return { name, isLocal: true, mark: ask, since: ask };
 }
 
+/** Characters of a line that are looked at: what it is stands at its beginning. */
+const looksAt = 4096;
+
+/** Where the catalogue names no pattern. */
 const speaksOfErrors =
   /\b(error|fatal|critical|unauthori[sz]ed|forbidden|authentication failed|invalid signature)\b/i;
 

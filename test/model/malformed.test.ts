@@ -56,6 +56,21 @@ suite("a malformed catalogue is refused with its position and the fix", () => {
       "      api: &peer { as: { RELAY: token, RELAY_BEFORE: previous } }\n      worker: *peer\n  openai:\n";
     assert.deepEqual(problemsOf(change("systems/shop.yaml", "  openai:\n", peers)(right)), []);
   });
+  test("errors in a log by a bounded pattern are accepted (R48)", () => {
+    for (const pattern of [
+      '"level":"(error|fatal)"',
+      "\\bE[0-9]{4}\\b",
+      "(?:401|403) .{1,80}denied",
+      "colou?r",
+    ]) {
+      const observed = change(
+        "systems/shop.yaml",
+        "api: { runs-on: compose, user: 1000, reload: restart }",
+        `api: { runs-on: compose, user: 1000, reload: restart, observe: { log: api.log, pattern: '${pattern}' } }`,
+      );
+      assert.deepEqual(problemsOf(observed(right)), []);
+    }
+  });
   for (const { name, files, expected } of cases) {
     test(`refuses ${name}`, () => {
       assert.deepEqual(problemsOf(files(right)), expected);

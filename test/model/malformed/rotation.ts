@@ -149,10 +149,10 @@ export const rotation: Malformed[] = [
         )(change("organization.yaml", "api: false,", "api: true, adapter: slack,")(files)),
       ),
     expected: [
-      "systems/shop.yaml:26:13: secrets.openai.fields must be [token, refresh-token]: a token of Slack is exchanged by them",
-      'systems/shop.yaml:27:35: secrets.openai.rotate.every is "12h": write less than 12h, such as 6h: a token of Slack ends by then',
-      "systems/shop.yaml:28:11: secrets.openai.idle cannot be seen: openai does not say when a key was last used; write none",
-      "systems/shop.yaml:30:36: secrets.openai.consumers.api.as.OPENAI_API_KEY is the refresh token, which works once and is the rotation's alone: give the consumer its token",
+      "systems/shop.yaml:27:13: secrets.openai.fields must be [token, refresh-token]: a token of Slack is exchanged by them",
+      'systems/shop.yaml:28:35: secrets.openai.rotate.every is "12h": write less than 12h, such as 6h: a token of Slack ends by then',
+      "systems/shop.yaml:29:11: secrets.openai.idle cannot be seen: openai does not say when a key was last used; write none",
+      "systems/shop.yaml:31:36: secrets.openai.consumers.api.as.OPENAI_API_KEY is the refresh token, which works once and is the rotation's alone: give the consumer its token",
     ],
   },
   {

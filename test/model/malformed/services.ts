@@ -1,6 +1,42 @@
 import { change, type Malformed } from "./case.ts";
 
+const observing = (observe: string) =>
+  change(
+    "systems/shop.yaml",
+    "api: { runs-on: compose, user: 1000, reload: restart }",
+    `api: { runs-on: compose, user: 1000, reload: restart, observe: ${observe} }`,
+  );
+
+/** Regular expressions that a line of a log could take too long with, or that are none. */
+const unbounded = [
+  "(a+)+b",
+  "a.*b",
+  "x{2,}y",
+  "(ab){9}",
+  "(?=error)",
+  "(err)\\1",
+  "a{1,200}",
+  ".{9}.{9}.{9}",
+  "a(b",
+];
+
 export const services: Malformed[] = [
+  ...unbounded.map(
+    (pattern): Malformed => ({
+      name: `errors in a log by ${pattern} (R48)`,
+      files: observing(`{ log: api.log, pattern: '${pattern}' }`),
+      expected: [
+        `systems/shop.yaml:7:91: services.api.observe.pattern is ${JSON.stringify(pattern)}: write a regular expression of words, classes, groups and |, such as level=(error|fatal): without *, +, {N,}, repeated groups, look-around and back-references, and with {N,M} at most twice and up to 100`,
+      ],
+    }),
+  ),
+  {
+    name: "errors of a log that is not named",
+    files: observing('{ instances: ["http://api:80"], pattern: "level=(error|fatal)" }'),
+    expected: [
+      "systems/shop.yaml:7:98: services.api.observe.pattern is of a log, which is not named: write log: PATH beside it",
+    ],
+  },
   {
     name: "a service on Kubernetes without its account",
     files: change(

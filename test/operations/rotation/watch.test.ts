@@ -290,6 +290,25 @@ describe("watching a rotation (R48)", () => {
     assert.equal(verdict.state, "raised");
   });
 
+  test("lines of a log are counted by the catalogue's own pattern alone, where it has one (R48)", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "keyplane-watch-"));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const log = join(folder, "api.log");
+    await writeFile(log, "");
+    const clock = new Clock();
+    const pattern = "lvl=(E|F)\\b";
+    const service = serviceOf("api", [], { observe: { instances: [], log: "/api.log", pattern } });
+    const watch = watchOf(service, clock, { root: folder });
+    const baseline = await watch.baseline(signal);
+    const far = `${" ".repeat(5000)}lvl=E`;
+    await appendFile(log, `lvl=I ERROR is a word of ours\n${far}\n`.repeat(30));
+    clock.pass(30);
+    assert.deepEqual(await watch.judge(baseline, new Date(clock.time), signal), { state: "ok" });
+    await appendFile(log, "lvl=E key refused\n".repeat(30));
+    clock.pass(1);
+    assert.equal((await watch.judge(baseline, new Date(clock.time), signal)).state, "raised");
+  });
+
   test("what Vault refuses a service's role is counted, and nobody else's", async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "keyplane-watch-"));
     t.after(() => rm(folder, { recursive: true, force: true }));
