@@ -27,8 +27,10 @@ export function isBinary(bytes: Buffer): boolean {
 /** UTF-16, which PowerShell writes, as UTF-8; anything else as it is. */
 export function decoded(bytes: Buffer): Buffer {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return Buffer.from(bytes.subarray(2).toString("utf16le"));
-  if (bytes[0] === 0xfe && bytes[1] === 0xff && bytes.length % 2 === 0) {
-    return Buffer.from(Buffer.from(bytes.subarray(2)).swap16().toString("utf16le"));
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) {
+    // Half a letter at the end, of a file that was cut, is none.
+    const whole = bytes.length - (bytes.length % 2);
+    return Buffer.from(Buffer.from(bytes.subarray(2, whole)).swap16().toString("utf16le"));
   }
   return bytes;
 }

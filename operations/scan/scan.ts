@@ -46,6 +46,7 @@ export async function scanTracked({ cwd, report, signal }: ScanOptions): Promise
         ? "1 symbolic link, which is not followed"
         : `${links} symbolic links, which are not followed`,
     );
+  tally.skipped.push(...unopened(paths));
   for (const path of tracked.submodules)
     tally.skipped.push(`${path}: a submodule, which is scanned in its own repository`);
   return tally.result();
@@ -73,7 +74,19 @@ export async function scanPaths(
   const tally = new Tally(await baselineAround(cwd));
   const progress = progressOf(report, files.length);
   tally.addFiles(files, await scanFiles(files, files, tally.hashes, { progress, ...(signal && { signal }) }));
+  tally.skipped.push(...unopened(files));
   return tally.result();
+}
+
+/** Of what is compressed only what stands there as it is was looked at: a scan without a finding says so. */
+function unopened(paths: readonly string[]): string[] {
+  const { length } = paths.filter((path) => /\.(gz|tgz|bz2|xz|zst|zip|7z|rar|jar|war|whl)$/i.test(path));
+  if (length === 0) return [];
+  return [
+    length === 1
+      ? "1 compressed file, which is not opened"
+      : `${length} compressed files, which are not opened`,
+  ];
 }
 
 /** Every content and message of the history, each once. */

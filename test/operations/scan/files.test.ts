@@ -3,6 +3,7 @@ import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { scanPaths } from "../../../operations/scan/scan.ts";
 import { scanFile } from "../../../operations/scan/sources/file.ts";
 import { scanFiles } from "../../../operations/scan/sources/files.ts";
 import { filesIn } from "../../../operations/scan/sources/folder.ts";
@@ -52,6 +53,13 @@ test("an interrupted scan ends with the signal's reason, also with others at wor
     progress: (done) => void (done > 120 && stop.abort(new DOMException("stop", "AbortError"))),
   });
   await assert.rejects(scan, { name: "AbortError" });
+});
+
+test("a scan says how many compressed files it has not opened", async () => {
+  const own = await mkdtemp(join(folder, "compressed-"));
+  for (const name of ["a.tgz", "b.ZIP", "c.txt"]) await writeFile(join(own, name), "nothing");
+  const { findings, skipped } = await scanPaths([own], { cwd: own });
+  assert.deepEqual([findings, skipped], [[], ["2 compressed files, which are not opened"]]);
 });
 
 test("a file that is gone, a folder in its place or a link is left out", async () => {

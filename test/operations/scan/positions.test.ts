@@ -76,6 +76,12 @@ test("a stream says the same in whatever pieces it comes", () => {
   );
 });
 
+test("UTF-16 that was cut in the middle of a letter is read as far as it goes", () => {
+  const text = Buffer.from(`token = "${sample("GitHub personal token", 1)}"\n`, "utf16le").swap16();
+  const cut = Buffer.concat([Buffer.from([0xfe, 0xff]), text, Buffer.from("x")]);
+  assert.equal(scanContent(cut).detections.length, 1);
+});
+
 test("UTF-16 with its mark is read as text, in both orders", () => {
   const text = `first\r\nüber ${token}\r\n`;
   const little = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(text, "utf16le")]);
