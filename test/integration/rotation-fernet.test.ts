@@ -15,8 +15,7 @@ import { fernetCensus } from "../../operations/rotation/rotators/fernet.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
 import { readFields } from "../../operations/values/kv.ts";
 import { type DatabaseServer, startDatabaseServer } from "../operations/rotation/postgres-server.ts";
-import { fernetKey } from "../operations/rotation/re-encryption/api-keys.ts";
-import type { ReEncrypting } from "./fernet/re-encrypting.ts";
+import type { Rotating } from "./fernet/rotating.ts";
 import type { Program } from "./services/compose.ts";
 import { deploy, MovedClock } from "./services/deployment.ts";
 import { inWords, noneFailed } from "./services/load.ts";
@@ -168,7 +167,7 @@ for (const id of ["soma/crypto-fernet", "solo/encryption-key"]) {
   });
 }
 
-test("re-encryption under writers, killed five times: no row lost, none left under the old key (R23)", async (t) => {
+test("a rotation under writers, killed five times in the middle of its re-encryption and taken up by another runner each time: no row lost, none left under the old key (R22, R23)", async (t) => {
   const count = isWhole ? 5_000_000 : 20_000;
   const table = "api_keys_at_scale";
   const inside = { id: "soma", databaseUser: { database: "soma/main" } } as Secret;
@@ -177,9 +176,29 @@ test("re-encryption under writers, killed five times: no row lost, none left und
   for (const off of ["log_statement = 'none'", "log_min_duration_statement = -1"])
     await ask(`ALTER SYSTEM SET ${off}`);
   await ask("SELECT pg_reload_conf()");
-  const old = { key: fernetKey(), previous: fernetKey() };
-  const next = { key: fernetKey(), previous: old.key };
-  const [before, now] = [new FernetKey(old.key), new FernetKey(next.key)];
+  const stored: StoredCiphertext = {
+    ...{ database: "soma/main", schema: "public", table, key: "id", column: "ciphertext" },
+  };
+  const declared = server.secret("soma/crypto-fernet");
+  const secret: Secret = {
+    ...declared,
+    ...{ stored: [stored], source: "source/soma/scale", journal: "rotation/soma/scale" },
+    ...{ evidence: "evidence/soma/scale", idle: { source: "none" } },
+    consumers: declared.consumers.map((one) => ({ ...one, path: `services/soma/${one.name}/scale` })),
+  };
+  // Its consumers read Vault themselves.
+  const rotation = { ...server.model.rotation, watch: 0 };
+  const model = { ...server.model, secrets: [secret], services: [], rotation };
+  const { address } = server.rotator;
+  const input: Rotating = {
+    vault: { address, ca: server.services.vault.ca, token: server.rotator.token ?? "" },
+    ...{ model, secret, ca: server.services.issuer.ca, ahead: 0 },
+  };
+  const source = async () => (await readFields(server.root, model.vault.mounts.kv, secret.source)) ?? {};
+  assert.equal(stateIn(await runner(input)), "done", "the first value");
+  const old = await source();
+  const before = new FernetKey(old.key ?? "");
+
   const pool = 1000;
   const sealed = Array.from({ length: pool }, (_, index) =>
     before.seal({ plaintext: Buffer.from(`sk-live-${String(index).padStart(40, "0")}`), time: 1n }),
@@ -191,54 +210,46 @@ test("re-encryption under writers, killed five times: no row lost, none left und
   );
   const plain = await plainUpdate(ask, table, count);
 
-  const stored: StoredCiphertext = {
-    database: "soma/main",
-    schema: "public",
-    table,
-    key: "id",
-    column: "ciphertext",
-  };
-  const secret: Secret = {
-    ...server.secret("soma/crypto-fernet"),
-    stored: [stored],
-    journal: "rotation/soma/scale",
-  };
-  const input: ReEncrypting = {
-    vault: {
-      address: server.rotator.address,
-      ca: server.services.vault.ca,
-      token: server.rotator.token ?? "",
-    },
-    model: server.model,
-    secret,
-    ca: server.services.issuer.ca,
-    old,
-    next,
-  };
   const writing = new AbortController();
   const written = new Map<number, string>();
-  const writer = write(ask, { table, count, key: now, written, signal: writing.signal });
+  // Services write with the key that they were given: the old one until their switch.
+  const { path = "" } = secret.consumers[0] ?? {};
+  const given = async () => (await readFields(server.root, model.vault.mounts.kv, path))?.key ?? "";
+  const writer = write(ask, { table, count, key: given, written, signal: writing.signal });
   const began = performance.now();
-  const each = isWhole ? 400 : 1;
+  // Five kills within the first half of the batches, of which none has more than 5,000 rows.
+  const each = Math.max(1, Math.floor(count / 5_000 / 10));
+  let ahead = 0;
   for (const when of ["before", "after", "before", "after", "after"] as const) {
-    assert.equal(await runner({ ...input, dies: { batches: each, when } }), "killed");
+    assert.equal(await runner({ ...input, ahead, dies: { batches: each, when } }), "killed");
+    const { journal } = await readJournal({ vault: server.root, model }, secret);
+    assert.equal(journal?.state, "migrate");
+    // Its lease lasts for a minute: whoever comes after that takes it up.
+    ahead += 120_000;
   }
-  assert.equal(await runner(input), "ended");
+  const waits = await runner({ ...input, ahead });
+  assert.equal(stateIn(waits), "drain", waits);
   const took = (performance.now() - began) / 1000;
   writing.abort();
   await writer;
 
-  const context = {
-    ...server.context(secret),
-    report: () => {},
-  };
-  const [census] = await fernetCensus(context, [stored], next);
+  const next = await source();
+  assert.equal(next.previous, old.key);
+  const keys = { key: next.key ?? "", previous: old.key ?? "" };
+  const context = { ...server.context(secret), report: () => {} };
+  const [census] = await fernetCensus(context, [stored], keys);
   assert.deepEqual(census?.rows, { new: count + written.size - overwritten(written, count) });
+  const now = new FernetKey(keys.key);
   await everyRow(ask, table, (id, token) => {
     const plaintext = now.open(token)?.plaintext.toString();
     const expectedText = written.get(id) ?? `sk-live-${String(id % pool).padStart(40, "0")}`;
     assert.equal(plaintext, expectedText, `row ${id}`);
   });
+  // Kept for 30 d all the same; then another runner drops it.
+  assert.equal(stateIn(await runner({ ...input, ahead: ahead + 29 * day })), "drain");
+  assert.equal(stateIn(await runner({ ...input, ahead: ahead + 31 * day })), "done");
+  const alone = await source();
+  assert.deepEqual([alone.key, alone.previous], [next.key, next.key]);
   const rate = Math.round(count / took);
   t.diagnostic(
     `${count} rows in ${took.toFixed(1)} s with 5 kills and ${written.size} writes: ${rate} rows/s; ` +
@@ -259,16 +270,22 @@ async function plainUpdate(ask: Ask, table: string, count: number): Promise<numb
   return count / took;
 }
 
-/** Writes rows anew and adds some, with the new key, as services do after their switch. */
+/** Writes rows anew and adds some, with the key that services have. */
 async function write(
   ask: Ask,
-  given: { table: string; count: number; key: FernetKey; written: Map<number, string>; signal: AbortSignal },
+  given: {
+    table: string;
+    count: number;
+    key: () => Promise<string>;
+    written: Map<number, string>;
+    signal: AbortSignal;
+  },
 ): Promise<void> {
   const { table, count, key, written, signal } = given;
   for (let number = 0; !signal.aborted; number++) {
     const id = number % 3 === 0 ? count + 1 + number : 1 + Math.floor(Math.random() * count);
     const plaintext = `sk-written-${number}`;
-    const token = key.seal({ plaintext: Buffer.from(plaintext), time: 1n });
+    const token = new FernetKey(await key()).seal({ plaintext: Buffer.from(plaintext), time: 1n });
     await ask(
       `INSERT INTO ${table} VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET ciphertext = excluded.ciphertext`,
       [id, token],
@@ -295,18 +312,24 @@ async function everyRow(ask: Ask, table: string, look: (id: number, token: strin
   }
 }
 
-/** Runs a runner in a process of its own. */
-async function runner(input: ReEncrypting): Promise<"killed" | "ended"> {
-  const file = fileURLToPath(import.meta.resolve("./fernet/re-encrypting.ts"));
+/** Runs a runner in a process of its own; what became of the rotation, where nobody killed it. */
+async function runner(input: Rotating): Promise<string> {
+  const file = fileURLToPath(import.meta.resolve("./fernet/rotating.ts"));
   const child = spawn(process.execPath, [file], { stdio: ["pipe", "pipe", "pipe"] });
-  const ended = new Promise<NodeJS.Signals | null>((resolve) =>
-    child.once("exit", (_, signal) => resolve(signal)),
+  const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve) =>
+    child.once("exit", (code, signal) => resolve([code, signal])),
   );
   child.stdin.on("error", () => {});
   child.stdin.end(JSON.stringify(input));
-  const [out, errors, signal] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  for (const value of [input.old.key, input.next.key]) assert.ok(!`${out}${errors}`.includes(value ?? " "));
+  const [out, said, [code, signal]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  const { kv } = input.model.vault.mounts;
+  const fields = await readFields(server.root, kv, input.secret.source);
+  for (const value of Object.values(fields ?? {})) assert.ok(!`${out}${said}`.includes(value));
   if (signal === "SIGKILL") return "killed";
-  assert.equal(errors, "");
-  return "ended";
+  assert.equal(code, 0, said);
+  return out;
+}
+
+function stateIn(said: string): string | undefined {
+  return (JSON.parse(said) as { outcome?: { state: string } }).outcome?.state;
 }
