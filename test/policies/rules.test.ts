@@ -10,7 +10,7 @@ import { seconds } from "../../policies/value.ts";
 
 const all = [...rules, exceptionCurrent, exceptionUsed];
 
-test("every rule has a name of its own, a full sentence, a fix and a control that it answers for", () => {
+test("every rule has a name of its own, a full sentence, a fix and a control that it answers for (R72)", () => {
   assert.equal(new Set(all.map(({ name }) => name)).size, all.length);
   for (const { name, sentence, fix, controls } of all) {
     assert.match(name, /^[a-z0-9]+(-[a-z0-9]+)+$/);

@@ -9,7 +9,7 @@ export const missing: Malformed[] = [
     ],
   },
   {
-    name: "no class",
+    name: "no class, critical or sensitive (R2)",
     files: change("systems/shop.yaml", "  openai:\n    class: critical\n", "  openai:\n"),
     expected: ["systems/shop.yaml:23:3: secrets.openai.class is missing: write critical or sensitive"],
   },

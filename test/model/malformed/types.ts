@@ -127,7 +127,7 @@ export const types: Malformed[] = [
     ],
   },
   {
-    name: "the private half of an age key",
+    name: "the private half of an age key (R5)",
     files: change(
       "organization.yaml",
       "email: ada@acme.example",
