@@ -91,6 +91,11 @@ export async function rootOf(cwd: string): Promise<string> {
   return (await git(cwd, ["rev-parse", "--show-toplevel"])).toString("utf8").trimEnd();
 }
 
+/** Whether a part of the history was never fetched. */
+export async function isShallow(root: string): Promise<boolean> {
+  return (await git(root, ["rev-parse", "--is-shallow-repository"])).toString("utf8").trim() === "true";
+}
+
 /** Parts of an output that ends each with a zero byte. */
 export function parts(output: Buffer): string[] {
   return output.toString("utf8").split("\0").slice(0, -1);

@@ -1,14 +1,14 @@
 import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { Report } from "../progress.ts";
 import { Baseline } from "./baseline.ts";
 import type { Repository } from "./checks/repository.ts";
-import { isBinary, scanContent } from "./content.ts";
+import { Reading, scanContent } from "./content.ts";
 import type { Detection, Finding } from "./finding.ts";
-import { git, rootOf } from "./git.ts";
-import { Scanner } from "./scanner.ts";
+import { git, isShallow, rootOf } from "./git.ts";
+import type { ScannedFile } from "./sources/batch.ts";
 import { scanBlobs } from "./sources/blobs.ts";
 import { Inside } from "./sources/file.ts";
 import { scanFiles } from "./sources/files.ts";
@@ -36,7 +36,9 @@ export async function scanTracked({ cwd, report, signal }: ScanOptions): Promise
   const here = await inside.those(paths);
   const progress = progressOf(report, here.length);
   const files = here.map((path) => join(root, path));
-  tally.addFiles(here, await scanFiles(files, here, tally.hashes, { progress, ...(signal && { signal }) }));
+  const read = await scanFiles(files, here, tally.hashes, { progress, ...(signal && { signal }) });
+  tally.addFiles(here, read);
+  tally.skipped.push(...(await unread(root, here, read)));
   tally.findings.push(...(await checked({ root, paths, read: (path) => readTracked(root, path, inside) })));
   tally.addUnused();
   const links = tracked.links.length;
@@ -78,6 +80,29 @@ export async function scanPaths(
   return tally.result();
 }
 
+/** What lies there and could not be read; a file that is gone is for the commit that takes it out. */
+async function unread(
+  root: string,
+  paths: readonly string[],
+  read: readonly ScannedFile[],
+): Promise<string[]> {
+  const indexes = new Set(read.map(({ index }) => index));
+  const skipped: string[] = [];
+  for (const path of paths.filter((_, index) => !indexes.has(index))) {
+    // Git's names are bytes; one that is no UTF-8 opens nothing when it is asked for.
+    if (path.includes("\ufffd"))
+      skipped.push(`${path}: its name is not UTF-8, so it was not read: rename it`);
+    else if (
+      await lstat(join(root, path)).then(
+        (found) => found.isFile(),
+        () => false,
+      )
+    )
+      skipped.push(`${path}: could not be read`);
+  }
+  return skipped;
+}
+
 /** Of what is compressed only what stands there as it is was looked at: a scan without a finding says so. */
 function unopened(paths: readonly string[]): string[] {
   const { length } = paths.filter((path) => /\.(gz|tgz|bz2|xz|zst|zip|7z|rar|jar|war|whl)$/i.test(path));
@@ -108,6 +133,8 @@ export async function scanHistory(
     progress(++done);
     tally.add(asked.path, scanned, asked.commit);
   }
+  if (await isShallow(root))
+    tally.skipped.push("what lies before this shallow clone: fetch it with `git fetch --unshallow`");
   return tally.result();
 }
 
@@ -124,7 +151,7 @@ export async function scanStream(
   { signal }: Partial<ScanOptions> = {},
 ): Promise<ScanResult> {
   const tally = new Tally(new Baseline());
-  let scanner: Scanner | undefined;
+  const reading = new Reading({ comments: false });
   let bytes = 0;
   const detections: Detection[] = [];
   const stop = () => stream.destroy();
@@ -132,9 +159,8 @@ export async function scanStream(
   try {
     for await (const chunk of stream) {
       const piece = Buffer.from(chunk as Uint8Array);
-      scanner ??= new Scanner({ comments: false, binary: isBinary(piece) });
       bytes += piece.length;
-      detections.push(...scanner.push(piece));
+      detections.push(...reading.push(piece));
     }
   } catch (error) {
     // Ctrl-C ends a log that is followed; what has come is looked at.
@@ -142,7 +168,7 @@ export async function scanStream(
   } finally {
     signal?.removeEventListener("abort", stop);
   }
-  detections.push(...(scanner?.end() ?? []));
+  detections.push(...reading.end());
   tally.add(name, { detections, allowed: 0, bytes });
   return tally.result();
 }

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
-import { isBinary, type Scanned, scanContent } from "../content.ts";
+import { Reading, type Scanned, scanContent } from "../content.ts";
 import { ended, gitStream } from "../git.ts";
-import { Scanner, type ScannerOptions } from "../scanner.ts";
+import type { ScannerOptions } from "../scanner.ts";
 
 /** What is held at once; larger blobs go through a window. Bytes. */
 const piece = 4 * 1024 * 1024;
@@ -51,16 +51,16 @@ export async function* scanBlobs<Asked extends { blob: string }>(
 async function scanned(reader: Reader, size: number, options: ScannerOptions): Promise<Scanned> {
   const first = await reader.take(Math.min(size, piece));
   if (size <= piece) return scanContent(first, options);
-  const scanner = new Scanner({ ...options, binary: isBinary(first) });
-  const detections = scanner.push(first);
+  const reading = new Reading(options);
+  const detections = reading.push(first);
   for (let left = size - first.length; left > 0; ) {
     const next = await reader.take(Math.min(left, piece));
     if (next.length === 0) break;
     left -= next.length;
-    detections.push(...scanner.push(next));
+    detections.push(...reading.push(next));
   }
-  detections.push(...scanner.end());
-  return { detections, allowed: scanner.allowed };
+  detections.push(...reading.end());
+  return { detections, allowed: reading.allowed };
 }
 
 /** Reads so many bytes, or a line, of a stream. */

@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
-import { isBinary, type Scanned, scanContent } from "../content.ts";
-import { Scanner, type ScannerOptions } from "../scanner.ts";
+import { Reading, type Scanned, scanContent } from "../content.ts";
+import type { ScannerOptions } from "../scanner.ts";
 
 /** What is read at once; larger files go through a window. Bytes. */
 const piece = 4 * 1024 * 1024;
@@ -28,15 +28,15 @@ export function scanFile(path: string, options: ScannerOptions): (Scanned & { by
       return { ...scanContent(bytes, options), bytes: bytes.length };
     }
     const first = read(file, piece);
-    const scanner = new Scanner({ ...options, binary: isBinary(first) });
-    const detections = scanner.push(first);
+    const reading = new Reading(options);
+    const detections = reading.push(first);
     let bytes = first.length;
     for (let next = read(file, piece); next.length > 0; next = read(file, piece)) {
       bytes += next.length;
-      detections.push(...scanner.push(next));
+      detections.push(...reading.push(next));
     }
-    detections.push(...scanner.end());
-    return { detections, allowed: scanner.allowed, bytes };
+    detections.push(...reading.end());
+    return { detections, allowed: reading.allowed, bytes };
   } finally {
     closeSync(file);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { rm, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { scanHistory, scanStaged, scanTracked } from "../../../operations/scan/scan.ts";
 import { sample } from "./plant.ts";
@@ -22,6 +22,31 @@ test("a value that was committed and taken out again is found, with its commit, 
   await repository.commit({ "app/config.py": "import os\n" });
   assert.deepEqual((await scanTracked({ cwd: repository.root })).findings, []);
   assert.deepEqual(await historyOf(repository), [["github-token", "app/config.py", 3, commit]]);
+});
+
+test("a shallow clone's history is not whole, and the scan says so", async () => {
+  const repository = await TestRepository.make({ "config.txt": `t = ${token}\n` });
+  await repository.commit({ "config.txt": "t\n" });
+  const shallow = join(repository.root, "..", `${basename(repository.root)}-shallow`);
+  repository.git("clone", "--quiet", "--depth", "1", `file://${repository.root}`, shallow);
+  try {
+    const { findings, skipped } = await scanHistory({ cwd: shallow });
+    assert.deepEqual(
+      [findings, skipped],
+      [[], ["what lies before this shallow clone: fetch it with `git fetch --unshallow`"]],
+    );
+    assert.deepEqual((await scanHistory({ cwd: repository.root })).skipped, []);
+  } finally {
+    await rm(shallow, { recursive: true, force: true });
+  }
+});
+
+test("a tracked file whose name is not UTF-8, and so is not read, is named", async () => {
+  const repository = await TestRepository.make();
+  await writeFile(Buffer.concat([Buffer.from(`${repository.root}/caf`), Buffer.from([0xe9])]), `${token}\n`);
+  repository.git("add", "--all");
+  const { skipped } = await scanTracked({ cwd: repository.root });
+  assert.deepEqual(skipped, ["caf\ufffd: its name is not UTF-8, so it was not read: rename it"]);
 });
 
 test("a content that stays through many commits is read once", async () => {

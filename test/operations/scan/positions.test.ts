@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { scanContent } from "../../../operations/scan/content.ts";
+import { Reading, scanContent } from "../../../operations/scan/content.ts";
 import { Scanner } from "../../../operations/scan/scanner.ts";
 import { sample } from "./plant.ts";
 
@@ -92,6 +92,29 @@ test("UTF-16 with its mark is read as text, in both orders", () => {
       [[2, 6]],
     );
   }
+});
+
+test("UTF-16 without its mark is read as text, in both orders", () => {
+  const text = Buffer.from(`first\r\nsecond ${token}\r\n`, "utf16le");
+  for (const bytes of [text, Buffer.from(text).swap16()]) {
+    assert.deepEqual(
+      scanContent(bytes).detections.map(({ line, column }) => [line, column]),
+      [[2, 8]],
+    );
+  }
+});
+
+test("UTF-16 that comes in pieces of odd length is read whole", () => {
+  const marked = Buffer.concat([
+    Buffer.from([0xff, 0xfe]),
+    Buffer.from(`${"x".repeat(99)}\n${token}\n`, "utf16le"),
+  ]);
+  const reading = new Reading();
+  const found = [];
+  for (let at = 0; at < marked.length; at += 7) found.push(...reading.push(marked.subarray(at, at + 7)));
+  found.push(...reading.end());
+  assert.deepEqual(found, scanContent(marked).detections);
+  assert.equal(found.length, 1);
 });
 
 test("bytes that are no UTF-8 hide nothing", () => {
