@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { isLocal } from "../aws/place.ts";
 import { ofType } from "../resource.ts";
 import type { Resource, ResourceRule, StackRule } from "../rule.ts";
 import { record, text, texts } from "../value.ts";
@@ -95,13 +96,15 @@ export const auditFilePrivate: ResourceRule = {
   fix: "Name an absolute file_path and leave mode at 0600.",
   controls: ["NIST-800-53r5/AU-9", "R45", "R51"],
   types: [vault.audit],
-  *judge({ props }) {
+  *judge({ urn, props }) {
     if (props.type !== "file") return;
     const options = record(props.options);
     const path = text(options.file_path) ?? text(options.path);
     if (path === undefined || !path.startsWith("/") || /^\/dev\//.test(path)) {
       yield "the device does not write to a file of an absolute path";
-    } else if (/^\/(var\/)?(tmp|run)\//.test(path)) yield `${path} goes when the machine starts again`;
+    } else if (!isLocal(urn) && /^\/(var\/)?(tmp|run)\//.test(path))
+      // The whole of a local stack may lie there, and go with it.
+      yield `${path} goes when the machine starts again`;
     const mode = text(options.mode);
     // 0000 tells Vault to leave the mode of a file that is there alone, whoever may read it.
     if (mode !== undefined && !/^0?[246]00$/.test(mode)) yield `mode ${mode} lets others read the log`;
