@@ -17,6 +17,7 @@ import { IamServer } from "./iam-server.ts";
 import { TestNats } from "./nats-server.ts";
 import { OpenAiServer } from "./openai-server.ts";
 import { ProviderServer } from "./provider-server.ts";
+import { SlackServer } from "./slack-server.ts";
 import type { TargetData } from "./target-scenario.ts";
 
 /** A Vault with the rotation role, and the catalogue's model. */
@@ -169,6 +170,23 @@ export function accessKeyTarget(platform: Platform): Promise<Target> {
   });
 }
 
+/** Tokens of a Slack app with token rotation (R16), of which two live at most. */
+export function slackTarget(platform: Platform): Promise<Target> {
+  return keyTarget(platform, async () => {
+    const server = await SlackServer.start();
+    const { token, refreshToken } = server.issue();
+    const { id, secret } = server.client;
+    return {
+      ...{ server, id: "trading-bot/exchange", fields: ["token", "refresh-token"], given: "token" },
+      first: { token, "refresh-token": refreshToken },
+      provider: { name: "slack", adapter: "slack", address: server.address },
+      admin: { "client-id": id, "client-secret": secret },
+      live: () => [...server.tokens].map(([token, may]) => ({ fields: { token }, may })),
+      made: () => server.given.map((token) => ({ token })),
+    };
+  });
+}
+
 /** One issuer of keys with a first one in force. */
 interface Issuer {
   server: AsyncDisposable;
@@ -178,6 +196,9 @@ interface Issuer {
   /** What the administration is called with, where it is not the key itself. */
   admin?: Fields;
   first: Fields;
+  /** Where they are others than the catalogue's secret has, and the one that consumers get. */
+  fields?: string[];
+  given?: string;
   /** What is let in, and what it may do. */
   live(): { fields: Fields; may: string[] }[];
   /** As far as it is known. */
@@ -197,19 +218,20 @@ async function keyTarget(platform: Platform, open: () => Promise<Issuer>): Promi
     async prepare() {
       const issuer = await open();
       opened.push(issuer);
-      const { id, provider, admin, first } = issuer;
+      const { id, provider, admin, first, fields, given } = issuer;
       const name = uniqueName("key");
       const credential = admin === undefined ? undefined : await withCredential(platform, name, admin);
       const change: Partial<Secret> = {
-        // Bybit does not tell of uses.
-        ...(provider.adapter === "bybit" && { idle: { source: "none" } }),
+        // They do not tell of uses.
+        ...(["bybit", "slack"].includes(provider.adapter ?? "") && { idle: { source: "none" } }),
+        ...(fields !== undefined && { fields }),
         rotate: { by: "machine", overlap: 0, onCompromise: true },
         provider: {
           ...{ ...provider, api: true, rate: { requests: 1000, per: 1 } },
           ...(credential !== undefined && { credential: credential.id }),
         },
       };
-      const data = await prepared(platform, id, name, { first, change, credential });
+      const data = await prepared(platform, id, name, { first, change, credential, given });
       const [before] = issuer.live();
       issuers.set(data.secret.source, { issuer, may: before?.may ?? [] });
       return data;
@@ -239,7 +261,13 @@ function accountOf(owner: OpenAiServer["keys"][number]["owner"]): string {
 async function withCredential({ login, model }: Platform, name: string, value: Fields): Promise<Secret> {
   const declared = secretNamed(model, "titan/binance");
   const paths = { source: `source/titan/admin-${name}`, journal: `rotation/titan/admin-${name}` };
-  const secret: Secret = { ...declared, ...paths, id: `titan/admin-${name}`, consumers: [] };
+  const secret: Secret = {
+    ...declared,
+    ...paths,
+    id: `titan/admin-${name}`,
+    consumers: [],
+    fields: Object.keys(value),
+  };
   await setValue({ vault: await login(), model, by: "keyplane.rotate" }, secret, value, () => {});
   return secret;
 }
@@ -292,7 +320,17 @@ async function prepared(
   { model: whole, login, address, ca }: Platform,
   id: string,
   name: string,
-  { first, change, credential }: { first: Fields; change: Partial<Secret>; credential?: Secret | undefined },
+  {
+    first,
+    change,
+    credential,
+    given,
+  }: {
+    first: Fields;
+    change: Partial<Secret>;
+    credential?: Secret | undefined;
+    given?: string | undefined;
+  },
 ): Promise<TargetData> {
   const declared = secretNamed(whole, id);
   const { system } = declared;
@@ -302,7 +340,11 @@ async function prepared(
     source: `source/${system}/${name}`,
     journal: `rotation/${system}/${name}`,
     evidence: `evidence/${system}/${name}`,
-    consumers: declared.consumers.map((one) => ({ ...one, path: `services/${system}/${one.name}/${name}` })),
+    consumers: declared.consumers.map((one) => ({
+      ...one,
+      path: `services/${system}/${one.name}/${name}`,
+      ...(given !== undefined && { as: { VALUE: given } }),
+    })),
     ...change,
   };
   const others = whole.secrets.filter((one) => one.id !== id);
