@@ -29,6 +29,8 @@ export class SlackServer extends StandIn {
   readonly messages: string[] = [];
   /** Methods that were called. */
   readonly served: string[] = [];
+  /** Calls of clients whose token does not live; Slack answers them with 200 as well. */
+  refused = 0;
   status: number | undefined;
   fault: ((method: string) => SlackFault | undefined) | undefined;
 
@@ -120,7 +122,10 @@ export class SlackServer extends StandIn {
         ...{ token_type: "bot", scope: this.scopes.join(","), bot_user_id: this.bot },
       };
     }
-    if (!this.tokens.has(token)) return { ok: false, error: "token_revoked" };
+    if (!this.tokens.has(token)) {
+      if (!method.startsWith("auth.")) this.refused++;
+      return { ok: false, error: "token_revoked" };
+    }
     if (method === "auth.revoke") {
       this.tokens.delete(token);
       return { ok: true, revoked: true };
