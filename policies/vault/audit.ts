@@ -91,9 +91,9 @@ const destinations: Record<string, { option: string; form: RegExp; what: string 
 
 export const auditFilePrivate: ResourceRule = {
   name: "audit-file-private",
-  sentence: "An audit file can be read by its owner alone, and is no terminal.",
+  sentence: "An audit file can be read by its owner alone, lies on a disk that stays, and is no terminal.",
   severity: "medium",
-  fix: "Name an absolute file_path and leave mode at 0600.",
+  fix: "Name an absolute file_path, not below /tmp or /run, and leave mode at 0600.",
   controls: ["NIST-800-53r5/AU-9", "R45", "R51"],
   types: [vault.audit],
   *judge({ urn, props }) {
