@@ -113,7 +113,7 @@ test("encryption keys are listed, planned and rotated beside secrets; an abort i
   const { stdout } = await run("staging", "rotations", "shop/documents");
   assert.match(
     stdout,
-    /^shop\/documents +on time +version 2 .*\n {2}note: the catalogue names no stored ciphertext .*\n {2}.* done \(scheduled\), version 1 → 2, in /,
+    /^shop\/documents +on time +version 2 .*\n {2}version 2, of .*: encrypts, rows not counted\n {2}version 1, of .*: decrypts, .* may not be retired: .*\n {2}note: the catalogue names no stored ciphertext .*\n {2}.* done \(scheduled\), version 1 → 2, in /,
   );
   const abort = await run("staging", "rotations", "abort", "shop/documents", "--yes");
   assert.equal(abort.code, 2);
