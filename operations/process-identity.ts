@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
@@ -26,15 +27,27 @@ export async function startTimeOf(pid: number): Promise<Date | undefined> {
   if (process.platform === "linux") {
     const fields = await statOnLinux(pid);
     if (fields === undefined) return undefined;
-    // First, so that a pause in between makes it earlier, not later.
-    const now = Date.now();
-    const uptime = Number((await readFile("/proc/uptime", "utf8")).split(" ")[0]);
     // The kernel tells both in hundredths of a second, whatever its own clock's rate.
-    return new Date(now - (uptime * 1000 - Number(fields[19]) * 10) - 20);
+    return new Date(bootTime() + Number(fields[19]) * 10 - 20);
   }
   if ((await startElsewhere(pid)) === undefined) return undefined;
   const { stdout } = await promisify(execFile)("ps", ["-o", "etime=", "-p", String(pid)]);
   return new Date(Date.now() - (secondsOf(stdout.trim()) + 1) * 1000);
+}
+
+/**
+ * When this machine started, in milliseconds since 1970, by its clock of now: never later. A process that is kept waiting
+ * between its two looks takes it for earlier by that, so it looks again.
+ */
+function bootTime(): number {
+  let latest = Number.NEGATIVE_INFINITY;
+  for (let looks = 0; looks < 10; looks++) {
+    const now = Date.now();
+    const uptime = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+    latest = Math.max(latest, now - uptime * 1000);
+    if (Date.now() - now <= 1) break;
+  }
+  return latest;
 }
 
 /** [[days-]hours:]minutes:seconds, as POSIX has `ps` say it. */
