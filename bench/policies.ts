@@ -49,7 +49,11 @@ async function inProcess({ full }: Scale): Promise<Row[]> {
   const rows: Row[] = [];
   for (const { which, of, in: environment } of [five, ...generated]) {
     const resources = await recorded(of, environment);
-    const systems = (of.systems.get(environment) ?? []).map(({ system }) => system);
+    // In the database names of systems have no hyphens.
+    const systems = (of.systems.get(environment) ?? []).flatMap(({ system }) => [
+      system,
+      system.replaceAll("-", "_"),
+    ]);
     const times = timesOf(resources, new RegExp(systems.join("|"), "g"), full ? 25 : 11);
     rows.push({
       what: `Judging in process, per resource of ${resources.length} (${which}), by ${rules.length} rules`,
