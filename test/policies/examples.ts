@@ -24,6 +24,16 @@ export function everything(): Example[] {
   return state.map(({ type, inputs, protect }) => ({ type, props: inputs, protect }));
 }
 
+/** All of it without a type. */
+export function without(type: string): Example[] {
+  return everything().filter((example) => example.type !== type);
+}
+
+/** All of it, with changes of each resource of a type. */
+export function everythingOf(type: string, patch: Patch): Example[] {
+  return everything().map((example) => (example.type === type ? changed(example, patch) : example));
+}
+
 /** All of it without a resource, or with changes of one: the first of a type, or the one whose name ends so. */
 export function everythingBut(type: string, patch?: Patch, name = ""): Example[] {
   const index = placeOf(type, name);

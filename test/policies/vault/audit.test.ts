@@ -1,11 +1,14 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import {
   auditComplete,
+  auditDevicesApart,
   auditFilePrivate,
   auditValuesHashed,
   mountFieldsHashed,
 } from "../../../policies/vault/audit.ts";
 import { vault } from "../../../policies/vault/types.ts";
-import { shipped } from "../examples.ts";
+import { everything, everythingOf, findings, shipped, without } from "../examples.ts";
 import { ruleSuite } from "../suite.ts";
 
 const file = shipped(vault.audit, "audit-file");
@@ -81,4 +84,17 @@ ruleSuite(mountFieldsHashed, shipped(vault.auth, "approle"), {
       "auditNonHmacResponseKeys is not said, so nobody notices a field that someone exempts",
     ],
   ],
+});
+
+test("audit-devices-apart: passes the shipped Vault, and a part that has none of the platform", () => {
+  assert.deepEqual(findings(auditDevicesApart, everything()), []);
+  assert.deepEqual(findings(auditDevicesApart, [shipped(vault.databaseRole)]), []);
+});
+
+test("audit-devices-apart: refuses no device, one, and two in one folder", () => {
+  const message = (devices: number, domains: number) =>
+    `${devices} audit device(s) on ${domains} failure domain(s): Vault stops when all of them block, and nothing is on record when they fail`;
+  assert.deepEqual(findings(auditDevicesApart, without(vault.audit)), [message(0, 0)]);
+  const same = { type: "file", options: { file_path: "/var/log/vault/audit.log" } };
+  assert.deepEqual(findings(auditDevicesApart, everythingOf(vault.audit, same)), [message(2, 1)]);
 });
