@@ -26,7 +26,7 @@ export async function rotateKept(
   try {
     const credentials = await credentialsOf(aws, signForAws);
     if (credentials === undefined) {
-      const text = `left to the workflow rotate.yml, which takes the role ${aws.workflows.rotate} (AWS_ROLE_ARN is not set here)`;
+      const text = `left to the workflow rotate.yml, which takes the role ${aws.rotateRole} (AWS_ROLE_ARN is not set here)`;
       return [{ secret: all, result: "by hand", text, code: exit.clean }];
     }
     const client = new SecretsManager({
@@ -60,7 +60,7 @@ export async function rotateKept(
 
 /** Of the role, by the job's own token, or as the environment has them; undefined where there are none. @throws LoginError */
 async function credentialsOf(
-  { region, emulator, account, workflows }: AwsModel,
+  { region, emulator, account, github, rotateRole }: AwsModel,
   sign: Reached["signForAws"],
 ) {
   const {
@@ -72,7 +72,7 @@ async function credentialsOf(
   const { AWS_SESSION_TOKEN: sessionToken } = process.env;
   const { takeRole } = await import("../operations/aws-role.ts");
   if (sign !== undefined) {
-    const role = `arn:aws:iam::${account}:role/${workflows.rotate}`;
+    const role = `arn:aws:iam::${account}:role/${rotateRole}`;
     return takeRole({
       role,
       token: await sign(),
@@ -87,7 +87,7 @@ async function credentialsOf(
       );
     }
     const { gitHubToken } = await import("../operations/login.ts");
-    const token = await gitHubToken(url, bearer, "sts.amazonaws.com");
+    const token = await gitHubToken(url, bearer, github.audience);
     return takeRole({ role: AWS_ROLE_ARN, token, region });
   }
   if (!accessKeyId || !secretAccessKey) return undefined;

@@ -151,7 +151,7 @@ async function rotate(
     const asked = wanted.what === "these";
     const [rows, kept] = await Promise.all([
       rotateMany(runner, here, wanted, { wait, keys: keysHere }),
-      asked ? [] : rotateKept(invocation, runner),
+      wanted.what === "due" ? rotateKept(invocation, runner) : [],
     ]);
     const isUrgent = wanted.what === "these" && wanted.reason !== "scheduled";
     const results = [...rows.map((row) => shown(row, asked, isUrgent)), ...kept];

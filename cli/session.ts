@@ -82,6 +82,6 @@ async function reach(invocation: Invocation): Promise<Reached> {
     model,
     ca: services.vault.ca,
     sign: platformTokens(services, model),
-    signForAws: () => awsToken(services, model, "rotate"),
+    signForAws: () => awsToken(services, model),
   };
 }

@@ -45,15 +45,14 @@ export function platformTokens(
 }
 
 /**
- * Signs what GitHub would sign for the platform's own workflow and AWS. The emulator checks no signature; it asks the trust of
+ * Signs what GitHub would sign for rotate.yml and AWS. The emulator checks no signature; it asks the trust of
  * the role, which says in what form the repository sends its subject.
  */
 export async function awsToken(
   services: LocalServices,
   { platform, github, aws }: Pick<Model, "platform" | "github" | "aws">,
-  role: "rotate",
 ): Promise<string> {
-  const trust = aws?.roles.find(({ name }) => name === aws.workflows[role])?.trust;
+  const trust = aws?.roles.find(({ name }) => name === aws.rotateRole)?.trust;
   const issuer = aws?.github.url ?? "";
   const { repository } = platform;
   const claims = gitHubClaims({
@@ -63,8 +62,8 @@ export async function awsToken(
     repositoryId: repository.id,
     ownerId: repository.ownerId,
     ref: `refs/heads/${github.branches[0]}`,
-    environment: gitHubOf(role, github).environment,
-    workflow: `${role}.yml`,
+    environment: gitHubOf("rotate", github).environment,
+    workflow: "rotate.yml",
     immutableSubject: JSON.stringify(trust).includes(`@${repository.id}:`),
   });
   return signGitHubToken(services.home, claims);

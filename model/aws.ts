@@ -14,8 +14,8 @@ export interface AwsModel {
   keys: AwsKey[];
   github: { url: string; audience: string };
   roles: AwsRole[];
-  /** Names of the roles that the platform's own workflows take. */
-  workflows: Record<"deploy" | "drift" | "rotate", string>;
+  /** Name of the role that rotate.yml takes. */
+  rotateRole: string;
   /**
    * The group that people's IAM users are in: members have nothing without a second factor. Where their account is another
    * one, somebody makes it there: this program reaches its own account alone.

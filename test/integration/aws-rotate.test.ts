@@ -121,7 +121,7 @@ test("the workflow's role starts and sees rotations, and reads, writes and label
   const { services, model } = stack.first;
   const { account, region, endpoint } = services.aws;
   const arn = `arn:aws:iam::${account}:role/${role}`;
-  const token = await awsToken(services, model, "rotate");
+  const token = await awsToken(services, model);
   const credentials = await takeRole({ role: arn, token, region, endpoint });
   const client = new SecretsManager({ region, endpoint, credentials });
   try {

@@ -122,7 +122,7 @@ export function deriveAws(
       ),
       trailLogRole(place, trail, trailLogs),
     ].sort((a, b) => compare(a.name, b.name)),
-    workflows: { deploy: names.deploy, drift: names.drift, rotate: names.rotate },
+    rotateRole: names.rotate,
     people: {
       account: peopleAccount,
       group: `${prefix}-people`,
