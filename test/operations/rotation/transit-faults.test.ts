@@ -74,6 +74,21 @@ for (const [what, isHastened] of [
   });
 }
 
+/** The rotator's client; once it has had Vault make a version, something happens before it hears of it. */
+function onceRotated(happens: () => Promise<unknown>): Vault {
+  const vault = server.rotator.with(server.rotator.token);
+  let isOver = false;
+  const request: Vault["request"] = async (method, path, options) => {
+    const answer = await server.rotator.request<never>(method, path, options);
+    if (isOver || !path.endsWith("/rotate")) return answer;
+    isOver = true;
+    await happens();
+    return answer;
+  };
+  vault.request = request;
+  return vault;
+}
+
 test("two runners at once make one version", async () => {
   const documents = await made({ rows: 200 });
   const outcomes = await Promise.allSettled(
@@ -87,16 +102,7 @@ test("two runners at once make one version", async () => {
 
 test("a database that is away leaves the key where it is, in words; back again, every document is rewrapped", async () => {
   const documents = await made({ rows: 20 });
-  const vault = server.rotator.with(server.rotator.token);
-  let isAway = false;
-  const request: Vault["request"] = async (method, path, options) => {
-    const answer = await server.rotator.request<never>(method, path, options);
-    if (isAway || !path.endsWith("/rotate")) return answer;
-    isAway = true;
-    await server.test.kill("postgres");
-    return answer;
-  };
-  vault.request = request;
+  const vault = onceRotated(() => server.test.kill("postgres"));
   const waits = await documents.rotate({ vault, anew: true });
   assert.deepEqual([waits.state, waits.to], ["migrate", 2]);
   assert.match(waits.waiting ?? "", /the database does not answer|is not there for now/);
@@ -110,16 +116,7 @@ test("a database that is away leaves the key where it is, in words; back again, 
 
 test("Vault sealed in the middle stops a key's rotation with words; unsealed, the next run ends it with one version", async () => {
   const documents = await made({ rows: 20 });
-  const vault = server.rotator.with(server.rotator.token);
-  let isSealed = false;
-  const request: Vault["request"] = async (method, path, options) => {
-    const answer = await server.rotator.request<never>(method, path, options);
-    if (isSealed || !path.endsWith("/rotate")) return answer;
-    isSealed = true;
-    await server.root.request("PUT", "sys/seal");
-    return answer;
-  };
-  vault.request = request;
+  const vault = onceRotated(() => server.root.request("PUT", "sys/seal"));
   await assert.rejects(
     documents.rotate({ vault, anew: true }),
     (error) => error instanceof VaultError && error.status === 503 && /sealed/.test(error.message),
