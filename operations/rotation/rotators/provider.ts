@@ -39,11 +39,10 @@ export const provider: Rotator = {
         `${secret.id}: the provider refuses the key that is in force, so nobody can say what the next one may do: give one with \`keyplane set ${secret.id}\``,
       );
     }
-    await removeListed(context, api, own(current), listed?.keys ?? [], { label, except: [id] });
-    await removeUnused(context, api, own(current), listed?.keys ?? [], {
-      ...{ label, prefix },
-      except: [id, ...idsIn(current)],
-    });
+    const except = [id, ...idsIn(current)];
+    const others = (listed?.keys ?? []).filter((key) => !except.includes(key.id));
+    await revokeEach(context, api, own(current), others.filter(isMade(label)), notKept);
+    await revokeEach(context, api, own(current), others.filter(isLeft({ label, prefix })), leftUnused);
     const like = { key: own(current), id, rights };
     const made = await createBeside(context, api, like, { label, prefix });
     return { ...made.fields, [idField]: made.id, [replacedField]: id };
@@ -241,46 +240,34 @@ async function removeOthers(
   context: RotatorContext,
   api: KeyApi,
   beside: Fields,
-  which: { label: string; except: string[] },
-): Promise<void> {
-  const { keys } = await api.list(beside);
-  await removeListed(context, api, beside, keys, which);
-}
-
-async function removeListed(
-  context: RotatorContext,
-  api: KeyApi,
-  beside: Fields,
-  keys: ListedKey[],
   { label, except }: { label: string; except: string[] },
 ): Promise<void> {
-  for (const key of keys.filter((one) => one.label === label && !except.includes(one.id))) {
-    await api.revoke(key.id, beside);
-    context.report({
-      subject: context.secret.id,
-      state: "progress",
-      text: `revoked the key ${key.id}, which this rotation had made without keeping it`,
-    });
-  }
+  const { keys } = await api.list(beside);
+  const others = keys.filter((key) => !except.includes(key.id));
+  await revokeEach(context, api, beside, others.filter(isMade(label)), notKept);
 }
 
-/**
- * Revokes what earlier rotations of this secret made and nobody ever used: a request that was given up may be served when its
- * rotation is over.
- */
-async function removeUnused(
+const isMade = (label: string) => (key: ListedKey) => key.label === label;
+
+/** Of an earlier rotation of this secret: a request that was given up may be served when its rotation is over. */
+const isLeft =
+  ({ label, prefix }: { label: string; prefix: string }) =>
+  (key: ListedKey) =>
+    key.label.startsWith(prefix) && key.label !== label && key.lastUsed === "never";
+
+const notKept = "which this rotation had made without keeping it";
+const leftUnused = "which an earlier rotation had left behind and nobody used";
+
+async function revokeEach(
   { secret, report }: RotatorContext,
   api: KeyApi,
   beside: Fields,
   keys: ListedKey[],
-  { label, prefix, except }: { label: string; prefix: string; except: string[] },
+  why: string,
 ): Promise<void> {
-  const isLeft = (key: ListedKey) =>
-    key.label.startsWith(prefix) && key.label !== label && key.lastUsed === "never";
-  for (const key of keys.filter((one) => isLeft(one) && !except.includes(one.id))) {
-    await api.revoke(key.id, beside);
-    const text = `revoked the key ${key.id}, which an earlier rotation had left behind and nobody used`;
-    report({ subject: secret.id, state: "progress", text });
+  for (const { id } of keys) {
+    await api.revoke(id, beside);
+    report({ subject: secret.id, state: "progress", text: `revoked the key ${id}, ${why}` });
   }
 }
 
