@@ -8,7 +8,6 @@ import type { Repository } from "./checks/repository.ts";
 import { Reading, scanContent } from "./content.ts";
 import type { Detection, Finding } from "./finding.ts";
 import { git, isShallow, rootOf } from "./git.ts";
-import type { ScannedFile } from "./sources/batch.ts";
 import { scanBlobs } from "./sources/blobs.ts";
 import { Inside } from "./sources/file.ts";
 import { scanFiles } from "./sources/files.ts";
@@ -34,11 +33,8 @@ export async function scanTracked({ cwd, report, signal }: ScanOptions): Promise
   const tally = new Tally(await Baseline.read(root));
   const paths = tracked.files.map(({ path }) => path);
   const here = await inside.those(paths);
-  const progress = progressOf(report, here.length);
   const files = here.map((path) => join(root, path));
-  const read = await scanFiles(files, here, tally.hashes, { progress, ...(signal && { signal }) });
-  tally.addFiles(here, read);
-  tally.skipped.push(...(await unread(root, here, read)));
+  await scanInto(tally, files, here, { report, signal });
   tally.findings.push(...(await checked({ root, paths, read: (path) => readTracked(root, path, inside) })));
   tally.addUnused();
   const links = tracked.links.length;
@@ -74,33 +70,35 @@ export async function scanPaths(
 ): Promise<ScanResult> {
   const files = await filesIn(paths);
   const tally = new Tally(await baselineAround(cwd));
-  const progress = progressOf(report, files.length);
-  tally.addFiles(files, await scanFiles(files, files, tally.hashes, { progress, ...(signal && { signal }) }));
+  await scanInto(tally, files, files, { report, signal });
   tally.skipped.push(...unopened(files));
   return tally.result();
 }
 
-/** What lies there and could not be read; a file that is gone is for the commit that takes it out. */
-async function unread(
-  root: string,
-  paths: readonly string[],
-  read: readonly ScannedFile[],
-): Promise<string[]> {
+/** Scans files under the names that they are told by; those that could not be read are told as well. */
+async function scanInto(
+  tally: Tally,
+  files: readonly string[],
+  names: readonly string[],
+  { report, signal }: { report: Report | undefined; signal: AbortSignal | undefined },
+): Promise<void> {
+  const progress = progressOf(report, files.length);
+  const read = await scanFiles(files, names, tally.hashes, { progress, ...(signal && { signal }) });
+  tally.addFiles(names, read);
   const indexes = new Set(read.map(({ index }) => index));
-  const skipped: string[] = [];
-  for (const path of paths.filter((_, index) => !indexes.has(index))) {
-    // Git's names are bytes; one that is no UTF-8 opens nothing when it is asked for.
-    if (path.includes("\ufffd"))
-      skipped.push(`${path}: its name is not UTF-8, so it was not read: rename it`);
-    else if (
-      await lstat(join(root, path)).then(
-        (found) => found.isFile(),
-        () => false,
-      )
-    )
-      skipped.push(`${path}: could not be read`);
+  for (const [index, name] of names.entries()) {
+    if (indexes.has(index)) continue;
+    // Names are bytes; one that is no UTF-8 opens nothing when it is asked for.
+    if (name.includes("\ufffd"))
+      tally.skipped.push(`${name}: its name is not UTF-8, so it was not read: rename it`);
+    else if (await isFile(files[index] ?? "")) tally.skipped.push(`${name}: could not be read`);
   }
-  return skipped;
+}
+
+/** A file that is gone is for the commit that takes it out. */
+async function isFile(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return found?.isFile() === true;
 }
 
 /** Of what is compressed only what stands there as it is was looked at: a scan without a finding says so. */

@@ -62,6 +62,13 @@ test("a scan says how many compressed files it has not opened", async () => {
   assert.deepEqual([findings, skipped], [[], ["2 compressed files, which are not opened"]]);
 });
 
+test("a file of a folder whose name is not UTF-8, and so is not read, is named", async () => {
+  const own = await mkdtemp(join(folder, "named-"));
+  await writeFile(Buffer.concat([Buffer.from(`${own}/caf`), Buffer.from([0xe9])]), "nothing");
+  const { skipped } = await scanPaths([own], { cwd: own });
+  assert.deepEqual(skipped, [`${own}/caf\ufffd: its name is not UTF-8, so it was not read: rename it`]);
+});
+
 test("a file that is gone, a folder in its place or a link is left out", async () => {
   const [first = ""] = paths;
   const link = join(folder, "link.ts");
