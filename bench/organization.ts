@@ -69,7 +69,10 @@ function system(index: number, services: number, secrets: number): Record<string
       class: number % 3 === 0 ? "critical" : "sensitive",
       ...kinds[number % kinds.length],
       consumers: {
-        [service(number)]: { role: "listener", as: { [`SECRET_${number}_FILE`]: fieldOf(number) } },
+        [service(number)]: {
+          role: "listener",
+          as: { [`SECRET_${number}_FILE`]: fieldOf(number), ...before(number) },
+        },
         [service(number + 1)]: { role: "signer", as: { [`SECRET_${number}_FILE`]: fieldOf(number) } },
       },
     })),
@@ -90,6 +93,12 @@ const kinds = [
 
 function fieldOf(number: number): string {
   return ["primary", "token", "key", "password"][number % kinds.length] ?? "primary";
+}
+
+/** Listeners accept the value before as well, of the kinds that keep it. */
+function before(number: number): Record<string, string> {
+  const field = ["secondary", "previous"][number % kinds.length];
+  return field === undefined ? {} : { [`SECRET_${number}_BEFORE_FILE`]: field };
 }
 
 /** Postgres knows roles by server, so each system's group has a name of its own. */

@@ -3,6 +3,7 @@ import { seconds } from "../duration.ts";
 import { type Kind, kinds } from "../kinds.ts";
 import type { Path } from "../load/node.ts";
 import type { SecretEntry } from "../schema/secret.ts";
+import { checkAccepted, checkBothRead } from "./accepted.ts";
 import { checkConsumers, checkTemplates } from "./consumers.ts";
 import { checkIdle } from "./idle.ts";
 import { checkProbe } from "./probes.ts";
@@ -21,7 +22,7 @@ export function checkSecrets(subject: Subject): void {
     checkReferences(subject, place, entry);
     checkRotation(subject, place, entry, kind);
     checkGenerator(subject, place, entry, kind);
-    checkRoles(subject, place, entry, kind);
+    checkRoles(subject, name, entry, kind);
     if (entry.fields !== undefined && !kind.otherFields) {
       subject.file.report(
         [...place, "fields"],
@@ -41,6 +42,7 @@ export function checkSecrets(subject: Subject): void {
     checkSlack(subject, place, entry);
     checkProbe(subject, place, entry, Object.keys(entry.consumers ?? {}));
     checkAccepted(subject, place, entry);
+    checkBothRead(subject, place, entry);
     const assembled = [...fields, ...(subject.file.names(...place, "templates") ?? [])];
     checkConsumers(subject, [...place, "consumers"], entry.consumers, assembled);
   }
@@ -178,65 +180,28 @@ function checkGenerator({ file }: Subject, place: Path, entry: SecretEntry, kind
   }
 }
 
-function checkRoles({ file }: Subject, place: Path, entry: SecretEntry, kind: Kind): void {
+function checkRoles({ file, system }: Subject, name: string, entry: SecretEntry, kind: Kind): void {
+  const place = ["secrets", name, "consumers"];
   const consumers = Object.entries(entry.consumers ?? {});
-  if (!kind.roles || consumers.length === 0) return;
+  const readInCi = Object.values(system.ci ?? {}).some(({ reads }) => reads.includes(name));
+  if (!kind.roles || (consumers.length === 0 && !readInCi)) return;
   for (const [service, consumer] of consumers) {
     if (consumer?.role === "listener" || consumer?.role === "signer") continue;
-    const own = [...place, "consumers", service];
     file.report(
-      own,
+      [...place, service],
       "does not say whether it signs or listens: write role: listener or role: signer (R29)",
       "key",
     );
   }
+  if (consumers.some(([, consumer]) => consumer?.role === undefined)) return;
+  const roles = consumers.map(([, consumer]) => consumer?.role);
+  // A job of CI takes the value that is in force, as a signer does.
+  if (readInCi) roles.push("signer");
   for (const role of ["listener", "signer"] as const) {
-    if (
-      !consumers.some(([, consumer]) => consumer?.role === role) &&
-      consumers.every(([, c]) => c?.role !== undefined)
-    ) {
-      file.report([...place, "consumers"], `has no ${role}: give one service role: ${role} (R29)`, "key");
-    }
+    if (!roles.includes(role))
+      file.report(place, `has no ${role}: give one service role: ${role} (R29)`, "key");
   }
 }
-
-/**
- * What nobody issues is worth what somebody checks it against: who checks has to get the new value too, before those who
- * show it. Else a rotation takes the working one away from everybody and keeps one that opens nothing (R27).
- */
-function checkAccepted({ file }: Subject, place: Path, entry: SecretEntry): void {
-  const { kind, provider, rotate, retired } = entry;
-  const accepts = acceptedBy[kind];
-  // A store's key that its provider's API makes is checked there.
-  const isIssued = kind === "s3" && provider !== undefined;
-  if (accepts === undefined || isIssued || rotate.by === "hand" || retired !== undefined) return;
-  const isChecked = Object.values(entry.consumers ?? {}).some(
-    (consumer) =>
-      consumer?.role === "listener" ||
-      (accepts.beside !== undefined && Object.values(consumer?.as ?? {}).includes(accepts.beside)),
-  );
-  if (isChecked) return;
-  file.report(
-    [...place, "consumers"],
-    `has nobody who checks this ${kind}: ${accepts.fix}, or write rotate: { by: hand }`,
-    "key",
-  );
-}
-
-const server =
-  "name the server that does, with role: listener, as a service that takes it up from its file or variable";
-
-/** Who checks a kind; of one that keeps the value before also whoever reads that, as peers do which show it to each other. */
-const acceptedBy: Partial<Record<SecretEntry["kind"], { fix: string; beside?: string }>> = {
-  password: { fix: server },
-  s3: { fix: server },
-  token: {
-    beside: "previous",
-    fix:
-      "name the service that does, with role: listener and the fields token and previous, since whoever shows the old one " +
-      "is let in beside the new one",
-  },
-};
 
 /** Whole seconds in the longest unit that fits: 86400 is 1d. */
 export function duration(time: Seconds): string {

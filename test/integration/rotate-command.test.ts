@@ -50,6 +50,7 @@ secrets:
     class: sensitive
     kind: password
     rotate: { every: 90d }
+    impact: Relays reconnect
     idle: none
     consumers: { batch: { role: listener, as: { SHOP_RELAY: password } } }
   cards:

@@ -43,7 +43,7 @@ secrets:
     idle: none
     rotate: { every: 30d, overlap: 24h }
     consumers:
-      worker: { role: listener, as: { SIGNING_FILE: primary } }
+      worker: { role: listener, as: { SIGNING_FILE: primary, SIGNING_BEFORE_FILE: secondary } }
       api: { role: signer, as: { SIGNING_FILE: primary } }
   openai:
     class: critical

@@ -25,7 +25,7 @@ export async function changingCatalogue(): Promise<ChangingCatalogue> {
     const services = ["cart", "till"].map(
       (name) => `  ${name}-${n}: { runs-on: compose, user: 1000, reload: restart }`,
     );
-    const secret = `  cart-${n}: { class: critical, kind: password, rotate: { every: 30d }, consumers: { cart-${n}: { role: listener, as: { CART_FILE: password } } } }`;
+    const secret = `  cart-${n}: { class: critical, kind: password, rotate: { every: 30d }, impact: Carts close, consumers: { cart-${n}: { role: listener, as: { CART_FILE: password } } } }`;
     const users = [
       `      cart-${n}: { member-of: orders_reader, ttl: 15m }`,
       `      till-${n}: { member-of: orders_reader, rotate: { every: 30d, method: alternating }, as: { TILL_FILE: password } }`,

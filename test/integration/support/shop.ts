@@ -30,19 +30,19 @@ secrets:
   token:
     class: sensitive
     kind: token
-    rotate: { every: 30d, overlap: 1h }
+    rotate: { by: hand, every: 30d, overlap: 1h }
     idle: sinks
     consumers:
-      restarter: &both { role: listener, as: { SHOP_TOKEN_FILE: token, SHOP_TOKEN: token } }
+      restarter: &both { as: { SHOP_TOKEN_FILE: token, SHOP_TOKEN: token } }
       watcher: *both
       signalled: *both
   other:
     class: sensitive
     kind: token
-    rotate: { every: 30d, overlap: 1h }
+    rotate: { by: hand, every: 30d, overlap: 1h }
     idle: sinks
     consumers:
-      restarter: { role: listener, as: { SHOP_OTHER: token } }
+      restarter: { as: { SHOP_OTHER: token } }
       lacking: { as: { SHOP_OTHER: token, SHOP_OTHER_FILE: token } }
 settings:
   LAB: { value: true, services: [restarter] }

@@ -45,11 +45,11 @@ export const fields: Malformed[] = [
     name: "two variables in one file",
     files: change(
       "systems/shop.yaml",
-      "role: listener, as: { SIGNING_FILE: primary } }",
-      "role: listener, as: { SIGNING_FILE: primary, SIGNING__FILE: secondary } }",
+      "SIGNING_BEFORE_FILE: secondary }",
+      "SIGNING_BEFORE_FILE: secondary, SIGNING__FILE: secondary }",
     ),
     expected: [
-      "systems/shop.yaml:21:62: secrets.signing.consumers.worker.as.SIGNING__FILE gives worker the file signing, as primary of secrets.signing.consumers.worker does: keep one of the two",
+      "systems/shop.yaml:21:94: secrets.signing.consumers.worker.as.SIGNING__FILE gives worker the file signing, as primary of secrets.signing.consumers.worker does: keep one of the two",
     ],
   },
   {

@@ -197,6 +197,51 @@ export const rotation: Malformed[] = [
     ],
   },
   {
+    name: "a password that a machine rotates, of whose clients nobody says what it does to them (R32)",
+    files: change(
+      system,
+      "  openai:\n",
+      "  cache:\n    class: sensitive\n    kind: password\n    rotate: { every: 90d }\n    consumers:\n      api: { role: listener, as: { CACHE_PASSWORD: password } }\n  openai:\n",
+    ),
+    expected: [
+      "systems/shop.yaml:23:3: secrets.cache.impact is missing: one value is accepted at a time, so that clients are refused from the server's restart until each runs the new one: say what that does (R32)",
+    ],
+  },
+  {
+    name: "a listener of an HMAC key, of a token and a reader of stored ciphertext that do not read the value before (R23, R29)",
+    files: (files) =>
+      change(
+        system,
+        "SIGNING_BEFORE_FILE: secondary",
+        "SIGNING_ID_FILE: key-id",
+      )(
+        change(
+          system,
+          "  openai:\n",
+          "  relay:\n    class: sensitive\n    kind: token\n    rotate: { every: 90d }\n    templates: { both: '{token} {previous}' }\n    consumers:\n" +
+            "      api: { role: listener, as: { RELAY_TOKENS: both } }\n      worker: { role: listener, as: { RELAY_TOKEN: token } }\n" +
+            "  cards:\n    class: critical\n    kind: fernet\n    rotate: { every: 90d, overlap: 30d }\n    stored: [{ database: orders, table: t, column: c }]\n" +
+            "    consumers:\n      api: { as: { CARDS_KEY: key } }\n  openai:\n",
+        )(files),
+      ),
+    expected: [
+      "systems/shop.yaml:21:33: secrets.signing.consumers.worker.as has no variable for secondary: give it one beside the others, since a listener is shown the old value until every signer has the new one (R29)",
+      "systems/shop.yaml:30:33: secrets.relay.consumers.worker.as has no variable for previous: give it one beside the others, since a listener is shown the old value until every signer has the new one (R29)",
+      "systems/shop.yaml:37:14: secrets.cards.consumers.api.as has no variable for previous: give it one beside the others, since what is stored under the old key is read until it is re-encrypted (R23)",
+    ],
+  },
+  {
+    name: "an HMAC key that a job of CI signs with and nobody checks (R29)",
+    files: change(
+      system,
+      "    consumers:\n      worker: { role: listener, as: { SIGNING_FILE: primary, SIGNING_BEFORE_FILE: secondary } }\n      api: { role: signer, as: { SIGNING_FILE: primary } }\n",
+      "",
+    ),
+    expected: [
+      "systems/shop.yaml:15:3: secrets.signing.consumers has no listener: give one service role: listener (R29)",
+    ],
+  },
+  {
     name: "a store's root user without the store, and without any consumer (R27)",
     files: change(
       system,

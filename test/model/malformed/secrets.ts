@@ -67,6 +67,7 @@ export const secrets: Malformed[] = [
     expected: [
       "systems/shop.yaml:18:5: secrets.signing.fields cannot be chosen: kind hmac has primary, secondary, key-id; remove it",
       'systems/shop.yaml:22:53: secrets.signing.consumers.worker.as.SIGNING_FILE is "primary", which is not a field of this secret: write one of key',
+      'systems/shop.yaml:22:83: secrets.signing.consumers.worker.as.SIGNING_BEFORE_FILE is "secondary", which is not a field of this secret: write one of key',
       'systems/shop.yaml:23:48: secrets.signing.consumers.api.as.SIGNING_FILE is "primary", which is not a field of this secret: write one of key',
     ],
   },
@@ -74,7 +75,7 @@ export const secrets: Malformed[] = [
     name: "a JWT key that does not say what its change does",
     files: change(
       "systems/shop.yaml",
-      "kind: hmac\n    idle: none\n    rotate: { every: 30d, overlap: 24h }\n    consumers:\n      worker: { role: listener, as: { SIGNING_FILE: primary } }\n      api: { role: signer, as: { SIGNING_FILE: primary } }",
+      "kind: hmac\n    idle: none\n    rotate: { every: 30d, overlap: 24h }\n    consumers:\n      worker: { role: listener, as: { SIGNING_FILE: primary, SIGNING_BEFORE_FILE: secondary } }\n      api: { role: signer, as: { SIGNING_FILE: primary } }",
       "kind: jwt\n    rotate: { every: 30d }",
     ),
     expected: [

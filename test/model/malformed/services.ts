@@ -93,6 +93,7 @@ export const services: Malformed[] = [
     ),
     expected: [
       "systems/shop.yaml:22:39: secrets.signing.consumers.worker.as.SIGNING_FILE needs a file, but worker is delivered an env-file only: add { to: files, folder: … } to its deliver",
+      "systems/shop.yaml:22:62: secrets.signing.consumers.worker.as.SIGNING_BEFORE_FILE needs a file, but worker is delivered an env-file only: add { to: files, folder: … } to its deliver",
     ],
   },
   {

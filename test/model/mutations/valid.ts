@@ -95,7 +95,9 @@ export const valid: [string, Change][] = [
         class: "sensitive",
         kind: "token",
         rotate: { every: "90d" },
-        consumers: { [service]: { role: "listener", as: { [VARIABLE(draw)]: "token" } } },
+        consumers: {
+          [service]: { role: "listener", as: { [VARIABLE(draw)]: "token", [VARIABLE(draw)]: "previous" } },
+        },
       };
       return "done";
     },
