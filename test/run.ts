@@ -41,6 +41,7 @@ try {
     await findShellcheck(progress.report);
   }
   if (files.some((file) => file.includes("nats"))) await ensureTools(["nats-server"], progress.report);
+  if (files.some((file) => file.includes("minio"))) await ensureTools(["minio"], progress.report);
 } catch (error) {
   progress.end();
   // Without its tools no test says anything; whoever reads the last line only is told so as well.

@@ -19,6 +19,7 @@ export type ToolName =
   | "etcd"
   | "kube-apiserver"
   | "nats-server"
+  | "minio"
   | "actionlint";
 
 const modules = import.meta.dirname;
@@ -193,6 +194,22 @@ export const pins: ToolPackage<ToolName>[] = [
       packages: ["github.com/nats-io/nats-server/v2"],
       ldflags: "-s -w",
       minutes: 1,
+    },
+  },
+  // Its repository is archived, with no release of its last commit: the version is its module's.
+  {
+    name: "minio",
+    version: "0.0.0-20260212201848-7aac2a2c5b7c",
+    page: "https://github.com/minio/minio/tree/7aac2a2c5b7c",
+    executables: { minio: ["--version"] },
+    downloads: {},
+    build: {
+      folder: join(modules, "minio"),
+      packages: ["github.com/minio/minio"],
+      ldflags:
+        "-s -w -X github.com/minio/minio/cmd.ReleaseTag=v0.0.0-20260212201848-7aac2a2c5b7c " +
+        "-X github.com/minio/minio/cmd.CommitID=7aac2a2c5b7c",
+      minutes: 3,
     },
   },
   // For the tests of the workflows.

@@ -9,7 +9,7 @@ export async function ask(
     method,
     headers,
     body,
-  }: { method: "GET" | "POST"; headers: Record<string, string>; body?: Buffer | string },
+  }: { method: "GET" | "POST" | "PUT"; headers: Record<string, string>; body?: Buffer | string },
 ): Promise<number> {
   const { origin, pathname: path } = new URL(url);
   const answer = await agent.request({ origin, path, method, headers, ...(body !== undefined && { body }) });

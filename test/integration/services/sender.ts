@@ -1,9 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { answered } from "./answered.ts";
 import { atRate } from "./at-rate.ts";
 import { ask } from "./http-client.ts";
-
-/** Milliseconds for which a listener may be away while it restarts. */
-const patience = 60_000;
 
 /**
  * Sends each message to every one of LISTENERS, RATE a second in all, until it is told to end. A connection that breaks is
@@ -20,15 +17,15 @@ export async function send(
     const signal = Math.floor(number / listeners.length);
     const body = Buffer.from(JSON.stringify({ signal, at: Date.now() }));
     const listener = listeners[number % listeners.length] ?? "";
-    let headers = await authorize(body);
-    for (const end = performance.now() + patience; ; await sleep(10)) {
-      try {
+    let headers: Record<string, string> | undefined;
+    return answered(
+      async () => {
+        headers ??= await authorize(body);
         const isAccepted = (await ask(listener, { method: "POST", headers, body })) === 204;
-        if (isAccepted || !asksAgain || performance.now() > end) return isAccepted;
-        headers = await authorize(body);
-      } catch (error) {
-        if (performance.now() > end) throw error;
-      }
-    }
+        if (!isAccepted) headers = undefined;
+        return isAccepted;
+      },
+      { asksAgain },
+    );
   });
 }

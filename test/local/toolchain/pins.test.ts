@@ -13,6 +13,7 @@ const moduleOf: Record<string, string> = {
   etcd: "go.etcd.io/etcd/server/v3",
   "kube-apiserver": "k8s.io/kubernetes",
   "nats-server": "github.com/nats-io/nats-server/v2",
+  minio: "github.com/minio/minio",
   actionlint: "github.com/rhysd/actionlint",
 };
 
@@ -23,6 +24,7 @@ const names: Record<ToolName, true> = {
   "age-keygen": true,
   etcd: true,
   "kube-apiserver": true,
+  minio: true,
   "nats-server": true,
   pulumi: true,
   sops: true,
