@@ -1,11 +1,12 @@
 import type { Vault } from "../../clients/vault.ts";
-import type { Consumer, Model, Service } from "../../model/model.ts";
+import { keptId } from "../../model/kept-names.ts";
+import type { Consumer, Model, Secret, Service } from "../../model/model.ts";
 import type { Fields } from "../values/shape.ts";
 import { type Bundle, DeliveryError } from "./sink.ts";
 
 /** A consumer's path of one service, with the secret that it is for. */
 interface OwnPath {
-  secret: string;
+  secret: Secret;
   consumer: Consumer;
 }
 
@@ -80,10 +81,10 @@ export function originsOf(
 }
 
 function pathsOf({ secrets }: Pick<Model, "secrets">, service: string): OwnPath[] {
-  return secrets.flatMap(({ id, consumers }) =>
-    consumers
+  return secrets.flatMap((secret) =>
+    secret.consumers
       .filter((consumer) => consumer.kind === "service" && consumer.id === service)
-      .map((consumer) => ({ secret: id, consumer })),
+      .map((consumer) => ({ secret, consumer })),
   );
 }
 
@@ -98,11 +99,12 @@ async function readPath(reader: Vault, mount: string, path: string): Promise<Fou
   return { fields: answer.data, version, createdAt };
 }
 
-function add(bundle: Bundle, secret: string, consumer: Consumer, found: Found | undefined): void {
+function add(bundle: Bundle, { id, source }: Secret, consumer: Consumer, found: Found | undefined): void {
+  const secret = keptId({ source });
   for (const [variable, field] of Object.entries(consumer.as)) {
     const value = found?.fields[field];
     if (value === undefined) {
-      bundle.missing.push({ variable, secret });
+      bundle.missing.push({ variable, secret, ...(secret !== id && { renamed: id }) });
       continue;
     }
     const file = consumer.files[variable];

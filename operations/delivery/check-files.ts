@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { keptServiceId } from "../../model/kept-names.ts";
 import type { Model } from "../../model/model.ts";
 import { Host } from "./host.ts";
 import { isPrivate, lookAt } from "./owned-file.ts";
@@ -31,8 +32,8 @@ export async function checkFiles(
           ? [host.path(delivery.path)]
           : "folder" in delivery
             ? [
-                ...(await filesIn(host.path(delivery.folder), service.id)),
-                ...(await filesIn(host.path(join(delivery.folder, service.name)), service.id)),
+                ...(await filesIn(host.path(delivery.folder), keptServiceId(service))),
+                ...(await filesIn(host.path(join(delivery.folder, service.name)), keptServiceId(service))),
               ]
             : [];
       for (const path of paths) {

@@ -1,5 +1,7 @@
 import { parseEnv } from "node:util";
+import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
+import type { Claims } from "./claims.ts";
 import { envText } from "./env-text.ts";
 import { variablesSeen } from "./files.ts";
 import type { Host } from "./host.ts";
@@ -17,6 +19,8 @@ export interface EnvFileOptions {
   path: string;
   /** Folder of the service's files as it sees them; undefined where it has none. */
   filesSeenAs: string | undefined;
+  /** What the catalogue says of the file. */
+  claims: Claims;
 }
 
 /** Every variable of a service in one file of mode 600 (R42). Services may share it: then it holds those of all. */
@@ -53,7 +57,7 @@ export class EnvFileSink implements Sink {
 
   async running(secret: string, version: number): Promise<Running> {
     const manifest = await manifestOf(this.#place);
-    const section = manifest.services[this.#service.id];
+    const section = manifest.services[keptServiceId(this.#service)];
     const shared = Object.keys(manifest.services).length > 1;
     const filesOf = () => [{ path: this.#options.path, shared }];
     return runningOf({ service: this.#service, host: this.#host, section, filesOf }, secret, version);
@@ -64,12 +68,12 @@ export class EnvFileSink implements Sink {
     manifest: Manifest,
     owner: Owner,
   ): Promise<Pick<Change, "section"> & { content: string }> {
-    const { id } = this.#service;
+    const id = keptServiceId(this.#service);
     const before = manifest.services[id];
     assertKept(bundle, before);
     if (this.#options.filesSeenAs === undefined && Object.keys(bundle.files).length > 0) {
       throw new DeliveryError(
-        `${id} reads files (${Object.keys(bundle.files).join(", ")}), and ${this.name} cannot carry them: ` +
+        `${this.#service.id} reads files (${Object.keys(bundle.files).join(", ")}), and ${this.name} cannot carry them: ` +
           "add { to: files, folder: … } to its deliver",
       );
     }
@@ -85,7 +89,7 @@ export class EnvFileSink implements Sink {
     for (const [name, value] of Object.entries(own)) {
       const secret = bundle.origins.variables[name];
       entries[name] = secret === undefined ? [] : [secret];
-      const foreign = foreignOwner(manifest, id, name, entries[name]);
+      const foreign = foreignOwner(manifest, this.#options.claims, id, name, entries[name]);
       if (foreign !== undefined) {
         throw new DeliveryError(
           `${this.#options.path} holds another ${name}, that of ${foreign}: give each its own env-file ` +

@@ -1,5 +1,7 @@
 import { join } from "node:path";
+import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
+import type { Claims } from "./claims.ts";
 import { envText } from "./env-text.ts";
 import type { Host } from "./host.ts";
 import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
@@ -24,6 +26,8 @@ export interface FilesOptions {
   entered: Entered;
   /** Also write <service>.env with the variables: nothing else brings those that are no files. */
   withVariables: boolean;
+  /** What the catalogue says of the folder. */
+  claims: Claims;
 }
 
 /** A file per _FILE variable in a folder of secrets (R39, R40, R41, R45). */
@@ -62,8 +66,8 @@ export class FilesSink implements Sink {
 
   async running(secret: string, version: number): Promise<Running> {
     const manifest = await manifestOf(this.#place);
-    const section = manifest.services[this.#service.id];
-    const others = entriesOfOthers(manifest, this.#service.id);
+    const section = manifest.services[keptServiceId(this.#service)];
+    const others = entriesOfOthers(manifest, keptServiceId(this.#service));
     const filesOf = (wanted: string) => {
       const names = Object.entries(section?.entries ?? {})
         .filter(([, secrets]) => secrets.includes(wanted))
@@ -79,12 +83,12 @@ export class FilesSink implements Sink {
   }
 
   async #change(bundle: Bundle, manifest: Manifest, owner: Owner): Promise<Change> {
-    const before = manifest.services[this.#service.id];
+    const before = manifest.services[keptServiceId(this.#service)];
     assertKept(bundle, before);
     const files: OwnedFile[] = [];
     const entries: Record<string, string[]> = {};
     for (const [name, content] of Object.entries(bundle.files)) {
-      this.#assertShareable(manifest, name, bundle.origins.files[name] ?? "", owner);
+      await this.#assertShareable(manifest, name, bundle.origins.files[name] ?? "", owner);
       const secret = bundle.origins.files[name] ?? "";
       entries[name] = [secret];
       const later = newerElsewhere(manifest, bundle, name, secret)
@@ -100,28 +104,32 @@ export class FilesSink implements Sink {
       // First: who sees one of the others change finds the variables changed.
       files.unshift({ name, content: envText(variablesSeen(bundle, this.#options.seenAs)), owner });
     }
-    const shared = entriesOfOthers(manifest, this.#service.id);
+    const shared = entriesOfOthers(manifest, keptServiceId(this.#service));
     const obsolete = Object.keys(before?.entries ?? {}).filter(
       (name) => !(name in entries) && !shared.has(name),
     );
     return { files, section: sectionOf(bundle, before, { entries, uid: owner.uid }, new Date()), obsolete };
   }
 
-  #assertShareable(manifest: Manifest, file: string, secret: string, { uid }: Owner): void {
-    const foreign = foreignOwner(manifest, this.#service.id, file, [secret]);
+  async #assertShareable(manifest: Manifest, file: string, secret: string, { uid }: Owner): Promise<void> {
+    const { claims } = this.#options;
+    const own = keptServiceId(this.#service);
+    const foreign = foreignOwner(manifest, claims, own, file, [secret]);
     if (foreign !== undefined) {
       throw new DeliveryError(
         `${join(this.#options.folder, file)} is that of another secret of ${foreign}: give one of them another name under \`files\``,
       );
     }
-    const other = Object.entries(manifest.services).find(
-      ([id, { entries, uid: theirs }]) => id !== this.#service.id && file in entries && theirs !== uid,
-    );
-    if (other === undefined) return;
-    throw new DeliveryError(
-      `${join(this.#options.folder, file)} is read by ${other[0]} (uid ${other[1].uid}) and ${this.#service.id} (uid ${uid}), ` +
-        "and only one can own it: give one of them a file name of its own under `files`",
-    );
+    for (const [id, { entries }] of Object.entries(manifest.services)) {
+      const reader = id === own || !(file in entries) ? undefined : claims.service(id);
+      // Whose it is to be, which may be another than it was given to.
+      const theirs = reader === undefined ? uid : (await ownerOf(reader.user)).uid;
+      if (theirs === uid) continue;
+      throw new DeliveryError(
+        `${join(this.#options.folder, file)} is read by ${id} (uid ${theirs}) and ${this.#service.id} (uid ${uid}), ` +
+          "and only one can own it: give one of them a file name of its own under `files`",
+      );
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
+import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
 import { startTimeOf } from "../process-identity.ts";
 import { holdPlace } from "./hold.ts";
@@ -43,9 +44,10 @@ export class Host {
   }
 
   /** Before a service gets other values: what its log says from here on, it says with those. */
-  async markLog({ id, observe }: Service, isChanging: () => Promise<boolean>): Promise<void> {
-    if (observe?.log !== undefined && (await isChanging())) {
-      await markLog(this.#options.runs, id, this.path(observe.log));
+  async markLog(service: Service, isChanging: () => Promise<boolean>): Promise<void> {
+    const { log } = service.observe ?? {};
+    if (log !== undefined && (await isChanging())) {
+      await markLog(this.#options.runs, keptServiceId(service), this.path(log));
     }
   }
 
@@ -56,8 +58,8 @@ export class Host {
     return project === undefined ? join(root, path) : resolve(project, path);
   }
 
-  instances(service: string): Promise<Instance[]> {
-    return instancesOf(this.#options.runs, service);
+  instances(service: Service): Promise<Instance[]> {
+    return instancesOf(this.#options.runs, keptServiceId(service));
   }
 
   /** Makes what `keyplane run` supervises look for new values at once. */

@@ -8,6 +8,7 @@ import type { Running } from "./sink.ts";
 
 /** What one `keyplane run` says of its service: processes and versions, never a value. */
 export interface Instance {
+  /** The id that a rename keeps, of the service and of its secrets. */
   service: string;
   /** The supervisor, and when it started in the form of `startOf`: a pid alone is given out again. */
   pid: number;

@@ -1,7 +1,12 @@
 import * as z from "zod/mini";
+import { keptServiceId } from "../../model/kept-names.ts";
+import type { Claims } from "./claims.ts";
 import type { Bundle } from "./sink.ts";
 
-/** What a target on a host holds, by service: names and versions, never a value. */
+/**
+ * What a target on a host holds, by service: names and versions, never a value. Services and secrets stand there under the ids
+ * that a rename keeps.
+ */
 export interface Manifest {
   services: Record<string, Section>;
 }
@@ -74,7 +79,7 @@ export function sectionOf(
  */
 export function newerElsewhere(manifest: Manifest, bundle: Bundle, entry: string, secret: string): boolean {
   const own = Date.parse(bundle.writtenAt[secret] ?? "");
-  return others(manifest, bundle.service.id).some(
+  return others(manifest, keptServiceId(bundle.service)).some(
     ({ entries, secrets }) =>
       entries[entry]?.includes(secret) === true && Date.parse(secrets[secret]?.writtenAt ?? "") > own,
   );
@@ -82,18 +87,23 @@ export function newerElsewhere(manifest: Manifest, bundle: Bundle, entry: string
 
 /**
  * The service that has an entry of the same name for something else: two systems in one folder, or a mistake. Only one
- * could be there.
+ * could be there. What the catalogue has changed meanwhile, for that service or for both, is neither: it is brought to one of
+ * them first.
  */
 export function foreignOwner(
   manifest: Manifest,
+  claims: Claims,
   service: string,
   entry: string,
   secrets: string[],
 ): string | undefined {
-  return Object.entries(manifest.services).find(
-    ([id, { entries }]) =>
-      id !== service && entries[entry] !== undefined && entries[entry].join() !== secrets.join(),
-  )?.[0];
+  return Object.entries(manifest.services).find(([id, { entries }]) => {
+    const there = entries[entry];
+    if (id === service || there === undefined || there.join() === secrets.join()) return false;
+    const claimed = claims.secrets(id, entry);
+    if (claimed !== undefined) return claimed.join() !== secrets.join();
+    return there.length === 0 || !there.every(claims.knows);
+  })?.[0];
 }
 
 /** Names of the entries that other services have in the same place. */

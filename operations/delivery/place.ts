@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
 import type { Host } from "./host.ts";
 import { type Manifest, manifestText, parseManifest, type Section } from "./manifest.ts";
@@ -40,7 +41,7 @@ export async function changePlace(
   await host.markLog(service, () => wouldChange(folder, files));
   const changed = await placeFiles(folder, files);
   await removeFiles(folder, obsolete);
-  const content = manifestText({ services: { ...manifest.services, [service.id]: section } });
+  const content = manifestText({ services: { ...manifest.services, [keptServiceId(service)]: section } });
   await placeFiles(folder, [{ name, content, owner: { uid: ownUid() } }]);
   return changed.length > 0 || obsolete.length > 0;
 }
@@ -65,7 +66,7 @@ export function assertKept(bundle: Bundle, before: Section | undefined): void {
   assertNotOlder(bundle, before);
   const lost = bundle.missing.filter(({ secret }) => before?.secrets[secret] !== undefined);
   if (lost.length === 0) return;
-  const names = [...new Set(lost.map(({ secret }) => secret))].join(", ");
+  const names = [...new Set(lost.map(({ secret, renamed }) => renamed ?? secret))].join(", ");
   throw new DeliveryError(
     `${bundle.service.id} runs with ${names}, which Vault no longer has at its path: nothing is written; ` +
       "undelete the version, or set the secret again",

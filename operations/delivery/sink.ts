@@ -1,6 +1,9 @@
 import type { Service } from "../../model/model.ts";
 
-/** Everything that one service is delivered, read from its own paths. Holds values: never printed. */
+/**
+ * Everything that one service is delivered, read from its own paths. Holds values: never printed. A secret's id is the one
+ * that a rename keeps (`keptId`), here and wherever a host notes what it was brought.
+ */
 export interface Bundle {
   service: Service;
   /** Variable → value; of a _FILE variable the file's name, without a folder. */
@@ -29,6 +32,8 @@ export interface Origins {
 export interface Missing {
   variable: string;
   secret: string;
+  /** Its name in the catalogue, where that is another one. */
+  renamed?: string;
 }
 
 /** Which version of its own path of a secret a consumer runs. */
@@ -50,7 +55,7 @@ export interface Sink {
    * runs for that has ended when it throws the signal's reason.
    */
   reload(signal?: AbortSignal): Promise<void>;
-  /** Whether the service runs so new a version (or a newer one) of its own path of a secret. */
+  /** Whether the service runs so new a version (or a newer one) of its own path of a secret, by the id that a rename keeps. */
   running(secret: string, version: number): Promise<Running>;
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Delivery, Model, Service } from "../../model/model.ts";
+import { claimsOf } from "./claims.ts";
 import { EnvFileSink } from "./env-file.ts";
 import { type Entered, FilesSink } from "./files.ts";
 import { Host, type HostOptions } from "./host.ts";
@@ -56,6 +57,11 @@ function sinkOf(
         seenAs,
         entered: isOwn && entered === "by several users" ? "by its user" : entered,
         withVariables: !service.deliver.some(({ to }) => to === "env-file"),
+        claims: claimsOf(
+          model,
+          (other, one) => "folder" in one && host.path(folderOf(model, other, one).path) === host.path(path),
+          filesOf,
+        ),
       });
     }
     case "env-file": {
@@ -68,6 +74,11 @@ function sinkOf(
         name,
         path: host.path(delivery.path),
         filesSeenAs: files && folderOf(model, service, files).seenAs,
+        claims: claimsOf(
+          model,
+          (_, one) => one.to === "env-file" && host.path(one.path) === host.path(delivery.path),
+          ({ as }) => Object.keys(as),
+        ),
       });
     }
     case "vault-secrets-operator":
@@ -130,22 +141,22 @@ class Supervised implements Sink {
   }
 
   async unreached(): Promise<string | undefined> {
-    const instances = await this.#host.instances(this.#service.id);
+    const instances = await this.#host.instances(this.#service);
     return instances.length > 0 ? undefined : this.#otherwise.unreached?.();
   }
 
   async write(bundle: Bundle): Promise<boolean> {
-    const instances = await this.#host.instances(this.#service.id);
+    const instances = await this.#host.instances(this.#service);
     return instances.length > 0 ? false : this.#otherwise.write(bundle);
   }
 
   async reload(signal?: AbortSignal): Promise<void> {
-    const instances = await this.#host.instances(this.#service.id);
+    const instances = await this.#host.instances(this.#service);
     await (instances.length > 0 ? this.#host.poke(instances) : this.#otherwise.reload(signal));
   }
 
   async running(secret: string, version: number): Promise<Running> {
-    const instances = await this.#host.instances(this.#service.id);
+    const instances = await this.#host.instances(this.#service);
     return instances.length > 0
       ? runningInstances(instances, secret, version)
       : this.#otherwise.running(secret, version);

@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
 import { startOf } from "../process-identity.ts";
 import type { Report } from "../progress.ts";
@@ -61,14 +62,16 @@ export async function supervise(options: SupervisorOptions): Promise<ExitStatus>
     return await supervisor.run(bundle);
   } finally {
     await removePrivateFolder(folder.path);
-    await forgetInstance(options.runs, { service: options.service.id, pid: process.pid });
+    await forgetInstance(options.runs, { service: keptServiceId(options.service), pid: process.pid });
   }
 }
 
 /** @throws MissingValuesError naming every variable without a value */
 export function assertComplete({ service, missing }: Pick<Bundle, "service" | "missing">): void {
   if (missing.length === 0) return;
-  const list = missing.map(({ variable, secret }) => `${variable} (${secret})`).join(", ");
+  const list = missing
+    .map(({ variable, secret, renamed }) => `${variable} (${renamed ?? secret})`)
+    .join(", ");
   throw new MissingValuesError(
     `${service.id} lacks ${list}: values that machines make come with \`keyplane up\` and \`keyplane rotate\`, ` +
       "the others with `keyplane set NAME`",
@@ -211,7 +214,7 @@ class Supervisor {
   async #markLog(): Promise<void> {
     const { service, runs } = this.#options;
     const { log } = service.observe ?? {};
-    if (log !== undefined) await this.#note(() => markLog(runs, service.id, resolve(log)));
+    if (log !== undefined) await this.#note(() => markLog(runs, keptServiceId(service), resolve(log)));
   }
 
   /** What is written for others to see is no reason to stop a service. */
@@ -247,7 +250,7 @@ class Supervisor {
     const childStarted = child?.running === true ? await startOf(child.pid) : undefined;
     const bundle = this.#bundle;
     const instance: Instance = {
-      service: service.id,
+      service: keptServiceId(service),
       pid: process.pid,
       started: started ?? "",
       ...(child !== undefined &&
@@ -286,7 +289,7 @@ class Supervisor {
 
   async #watchPokes(runs: string): Promise<FSWatcher | undefined> {
     await mkdir(runs, { recursive: true, mode: 0o700 });
-    const wanted = pokeFile({ service: this.#options.service.id, pid: process.pid });
+    const wanted = pokeFile({ service: keptServiceId(this.#options.service), pid: process.pid });
     try {
       return watch(runs, { persistent: false }, (_, name) => {
         if (name === wanted) this.#wake();

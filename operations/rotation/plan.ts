@@ -1,4 +1,5 @@
 import type { Seconds } from "../../model/duration.ts";
+import { keptId } from "../../model/kept-names.ts";
 import type { Consumer, Model, Secret, Service } from "../../model/model.ts";
 import type { Sink } from "../delivery/sink.ts";
 import { type Moment, orderAt, phaseAt } from "../values/phases.ts";
@@ -218,7 +219,7 @@ async function unseenBy(
     const own = { consumer: consumer.id, settles };
     if (places.length === 0) found.push({ ...own, place: consumer.id, why: "reads Vault itself" });
     for (const sink of places) {
-      const seen = await sink.running(secret.id, 0);
+      const seen = await sink.running(keptId(secret), 0);
       if (seen.state !== "unobservable") continue;
       found.push({ ...own, place: `${consumer.id}, ${sink.name}`, why: seen.why });
     }

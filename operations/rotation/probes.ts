@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { isAbsolute, join, resolve } from "node:path";
+import { keptServiceId } from "../../model/kept-names.ts";
 import type { Secret, Service } from "../../model/model.ts";
 import { endOf, type LogMark, logMark } from "../delivery/log-mark.ts";
 import { linesSince } from "./log-lines.ts";
@@ -35,7 +36,7 @@ export function probesOf(
   }
   if ("command" in probe) return [new CommandProbe(probe.command, service.id, timeout)];
   const log = service.observe?.log ?? "";
-  return [new LogProbe(probe.log, onHost(log, options), () => logMark(options.runs, service.id))];
+  return [new LogProbe(probe.log, onHost(log, options), () => logMark(options.runs, keptServiceId(service)))];
 }
 
 /**

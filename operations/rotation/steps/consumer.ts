@@ -1,3 +1,4 @@
+import { keptId } from "../../../model/kept-names.ts";
 import type { Consumer } from "../../../model/model.ts";
 import { bundleOf } from "../../delivery/bundle.ts";
 import { type Running, type Sink, StaleBundleError } from "../../delivery/sink.ts";
@@ -84,7 +85,7 @@ async function isThere(run: Run, consumer: Consumer, wanted: Wanted): Promise<bo
   const { arrived, version } = await hasArrived(run.writer, run.secret, consumer, wanted);
   if (!arrived) return false;
   for (const sink of run.sinks(consumer)) {
-    if ((await run.act(() => sink.running(run.secret.id, version))).state === "behind") return false;
+    if ((await run.act(() => sink.running(keptId(run.secret), version))).state === "behind") return false;
   }
   return true;
 }
@@ -147,7 +148,7 @@ async function settle(
 ): Promise<string | undefined> {
   const { clock, signal, patience, secret, reloaded } = run;
   const once = `${consumer.id} ${sink.name} ${version}`;
-  const look = (): Promise<Running> => run.act(() => sink.running(secret.id, version));
+  const look = (): Promise<Running> => run.act(() => sink.running(keptId(secret), version));
   let end = Number.POSITIVE_INFINITY;
   let pause = patience.poll.first;
   for (let looks = 1; ; looks++) {

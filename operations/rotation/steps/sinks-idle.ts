@@ -1,3 +1,4 @@
+import { keptId } from "../../../model/kept-names.ts";
 import { hasArrived } from "../../values/deliver.ts";
 import { jobLasts } from "../readers.ts";
 import type { Idleness } from "../rotator.ts";
@@ -23,7 +24,7 @@ export async function sinksIdle(run: Run): Promise<Idleness> {
     const sinks = run.sinks(consumer);
     if (sinks.length === 0) unseen.push(`${id} (reads Vault itself)`);
     for (const sink of sinks) {
-      const running = await run.act(() => sink.running(run.secret.id, version));
+      const running = await run.act(() => sink.running(keptId(run.secret), version));
       if (running.state === "runs") seen.push(`${id}, ${sink.name}: ${running.how}`);
       else if (running.state === "behind") by.push(`${id} (${sink.name}: ${running.why})`);
       else unseen.push(`${id} (${sink.name}: ${running.why})`);
