@@ -128,6 +128,10 @@ class MetricSource implements ErrorSource {
     return { events: from("total"), ...(now.requests !== undefined && { requests: from("requests") }) };
   }
 
+  until({ total = 0, requests = 0 }: Record<string, number>) {
+    return { events: total, requests };
+  }
+
   async #samples(signal: AbortSignal): Promise<Sample[]> {
     const response = await this.#fetch(this.#url, {
       redirect: "manual",

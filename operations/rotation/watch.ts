@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Seconds } from "../../model/duration.ts";
 import type { Verdict, Watch } from "./observer.ts";
-import { type Count, isRaised, rateOf } from "./raised-rate.ts";
+import { type Before, type Count, isOfRequests, isRaised, rateOf } from "./raised-rate.ts";
 import { TargetUnavailableError } from "./rotator.ts";
 
 /** Something that counts errors. Marks are numbers, because they are kept in the journal. */
@@ -14,6 +14,8 @@ export interface ErrorSource {
   mark(signal: AbortSignal): Promise<Record<string, number>>;
   /** Errors since a mark, and the requests that they were among where it knows; else they are measured by time. */
   since(mark: Record<string, number>, signal: AbortSignal): Promise<{ events: number; requests?: number }>;
+  /** All errors up to a mark, and the requests that they were among; only of what counts requests. */
+  until?(mark: Record<string, number>): { events: number; requests: number };
 }
 
 export interface WatchOptions {
@@ -79,7 +81,8 @@ export class ErrorWatch implements Watch {
       const count = countOf(result.seen, (found[ended] - begun) / 1000);
       found[name] = rateOf(count);
       found[`${name}: events`] = count.events;
-      found[`${name}: exposure`] = count.exposure;
+      found[`${name}: seconds`] = count.seconds;
+      if (count.requests !== undefined) found[`${name}: requests`] = count.requests;
       for (const [key, value] of Object.entries(result.mark)) found[`${name}: mark ${key}`] = value;
     }
     if (this.unanswered(found).length === this.#sources.length)
@@ -120,7 +123,7 @@ export class ErrorWatch implements Watch {
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const { name } = source;
-    const before = { events: baseline[`${name}: events`] ?? 0, exposure: baseline[`${name}: exposure`] ?? 0 };
+    const before = beforeOf(baseline, source);
     const all = await source.since(markIn(baseline, name), signal);
     const now = this.#now();
     const spans = [countOf(all, (now - (baseline[ended] ?? now)) / 1000)];
@@ -135,8 +138,9 @@ export class ErrorWatch implements Watch {
       if (mark !== undefined) this.#marks.set(name, [...marks, { mark, at: now }]);
     }
     const raised = spans.find((span) => isRaised(before, span));
-    const unit = all.requests === undefined ? "s" : "requests";
-    return raised && `${name}: ${shown(raised, unit)}, before it was ${shown(before, unit)}`;
+    if (raised === undefined) return undefined;
+    const shown = isOfRequests(before, raised) ? inRequests : inSeconds;
+    return `${name}: ${shown(raised)}, before it was ${shown(before)}`;
   }
 
   /** Asks all at once; one that fails is left out. */
@@ -159,8 +163,19 @@ function silent(what: string, sources: ErrorSource[]): TargetUnavailableError {
   return new TargetUnavailableError(`${what}: ${sources.map(({ name }) => name).join(", ")}`);
 }
 
-function countOf({ events, requests }: { events: number; requests?: number }, seconds: number): Count {
-  return { events, exposure: requests ?? Math.max(seconds, 0) };
+function countOf(seen: { events: number; requests?: number }, seconds: number): Count {
+  return { ...seen, seconds: Math.max(seconds, 0) };
+}
+
+function beforeOf(baseline: Record<string, number>, source: ErrorSource): Before {
+  const of = (what: string) => baseline[`${source.name}: ${what}`];
+  const requests = of("requests");
+  const ever = source.until?.(markIn(baseline, source.name));
+  return {
+    ...{ events: of("events") ?? 0, seconds: of("seconds") ?? 0 },
+    ...(requests !== undefined && { requests }),
+    ...(ever !== undefined && { ever }),
+  };
 }
 
 function markIn(baseline: Record<string, number>, name: string): Record<string, number> {
@@ -172,8 +187,12 @@ function markIn(baseline: Record<string, number>, name: string): Record<string, 
   );
 }
 
-function shown({ events, exposure }: Count, unit: string): string {
-  return `${events} in ${Number(exposure.toPrecision(3))} ${unit}`;
+function inSeconds({ events, seconds }: Count): string {
+  return `${events} in ${Number(seconds.toPrecision(3))} s`;
+}
+
+function inRequests({ events, requests = 0 }: Count): string {
+  return `${events} in ${requests} requests`;
 }
 
 async function waiting(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -1,84 +1,15 @@
 import assert from "node:assert/strict";
 import { appendFile, mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import type { Model, Service } from "../../../model/model.ts";
-import { errorSourcesOf, type SourceOptions } from "../../../operations/rotation/error-sources.ts";
+import { errorSourcesOf } from "../../../operations/rotation/error-sources.ts";
 import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { ErrorWatch } from "../../../operations/rotation/watch.ts";
 import { serviceOf } from "../delivery/services.ts";
+import { Clock, close, type Instance, instance, observed, roles, watchOf } from "./counting.ts";
 
 const signal = new AbortController().signal;
-
-/** A clock that the watch reads and waits on; each wait does what would happen meanwhile. */
-class Clock {
-  time = Date.parse("2026-01-01T00:00:00Z");
-  meanwhile: () => unknown = () => {};
-  now = () => this.time;
-  wait = async (milliseconds: number) => {
-    await this.meanwhile();
-    this.time += milliseconds;
-  };
-  pass(seconds: number): void {
-    this.time += seconds * 1000;
-  }
-}
-
-/** A service that exposes metrics over HTTP. */
-interface Instance {
-  url: string;
-  metrics: Record<string, number>;
-  server: Server;
-}
-
-async function instance(t: TestContext, metrics: Record<string, number>): Promise<Instance> {
-  const found: Instance = { url: "", metrics, server: createServer() };
-  found.server.on("request", (request, response) => {
-    if (request.url !== "/metrics") return response.writeHead(404).end();
-    response.end(
-      `# TYPE x counter\n${Object.entries(found.metrics)
-        .map(([name, value]) => `${name} ${value}\n`)
-        .join("")}`,
-    );
-  });
-  await new Promise<void>((resolve) => found.server.listen(0, "127.0.0.1", resolve));
-  found.url = `http://127.0.0.1:${(found.server.address() as AddressInfo).port}`;
-  t.after(() => close(found));
-  return found;
-}
-
-async function close({ server }: Instance): Promise<void> {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-}
-
-const roles: Pick<Model, "appRoles" | "kubernetesRoles"> = {
-  appRoles: [
-    {
-      name: "shop.api",
-      service: "shop/api",
-      deliveredBy: "ada",
-      policies: [],
-      secretIdTtl: 1,
-      secretIdUses: 1,
-      cidrs: [],
-      ttl: 1,
-      maxTtl: 1,
-    },
-  ],
-  kubernetesRoles: [],
-};
-
-function watchOf(service: Service, clock: Clock, options: Partial<SourceOptions> = {}): ErrorWatch {
-  const sources = errorSourcesOf(roles, [service], { fetch, ...options });
-  return new ErrorWatch(sources, { window: 30, now: clock.now, wait: clock.wait });
-}
-
-const observed = (instances: Instance[]): Service =>
-  serviceOf("api", [], { observe: { instances: instances.map(({ url }) => url), metrics: "/metrics" } });
 
 /** A folder for logs, with a line of an audit file in which Vault refuses the service. */
 async function files(t: TestContext): Promise<{ folder: string; audit: string; refused: string }> {
