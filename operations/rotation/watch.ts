@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Seconds } from "../../model/duration.ts";
+import type { Clock } from "./clock.ts";
 import type { Verdict, Watch } from "./observer.ts";
 import { type Before, type Count, isOfRequests, isRaised, rateOf } from "./raised-rate.ts";
 import { TargetUnavailableError } from "./rotator.ts";
@@ -21,9 +21,6 @@ export interface ErrorSource {
 export interface WatchOptions {
   /** Seconds for which errors are counted before a rotation begins. */
   window: number;
-  now?: () => number;
-  /** Milliseconds. @throws the signal's reason */
-  wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** Errors are counted for half a minute before anything is delivered, at most. */
@@ -31,7 +28,7 @@ export function windowOf({ watch }: { watch: Seconds }): Seconds {
   return Math.min(watch, 30);
 }
 
-/** When the baseline ended, milliseconds since 1970. */
+/** When the baseline ended, milliseconds since 1970 by the clock that all runners share. */
 const ended = "ended at";
 
 /**
@@ -43,39 +40,35 @@ const ended = "ended at";
 export class ErrorWatch implements Watch {
   readonly #sources: ErrorSource[];
   readonly #window: number;
-  readonly #now: () => number;
-  readonly #wait: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Source → its marks at each look after the switch, oldest first. */
   readonly #marks = new Map<string, { mark: Record<string, number>; at: number }[]>();
 
-  constructor(sources: ErrorSource[], { window, now = Date.now, wait = waiting }: WatchOptions) {
+  constructor(sources: ErrorSource[], { window }: WatchOptions) {
     this.#sources = sources;
     this.#window = window;
-    this.#now = now;
-    this.#wait = wait;
   }
 
   /**
    * Rate per second (or per request) of each source, with what a later comparison needs beside it.
    * @throws TargetUnavailableError where there are sources and none of them answers
    */
-  async baseline(signal: AbortSignal): Promise<Record<string, number>> {
+  async baseline(clock: Clock, signal: AbortSignal): Promise<Record<string, number>> {
     if (this.#sources.length === 0) return {};
-    const begun = this.#now();
+    const begun = clock.now().getTime();
     const marks = await this.#each((source) => source.mark(signal), signal);
     if (marks.size === 0) {
       // Files of another machine do not come here by waiting.
       if (this.#sources.every(({ isLocal }) => isLocal === true)) return {};
       throw silent("nothing that counts errors answers", this.#sources);
     }
-    await this.#wait(this.#window * 1000, signal);
+    await clock.sleep(this.#window * 1000, signal);
     const found: Record<string, number> = {};
     const results = await this.#each(async (source) => {
       const mark = marks.get(source);
       if (mark === undefined) return undefined;
       return { seen: await source.since(mark, signal), mark: await source.mark(signal) };
     }, signal);
-    found[ended] = this.#now();
+    found[ended] = clock.now().getTime();
     for (const [{ name }, result] of results) {
       if (result === undefined) continue;
       const count = countOf(result.seen, (found[ended] - begun) / 1000);
@@ -98,12 +91,17 @@ export class ErrorWatch implements Watch {
   }
 
   /** @throws TargetUnavailableError where none of them answers any more, or what only another machine can ask */
-  async judge(baseline: Record<string, number>, since: Date, signal: AbortSignal): Promise<Verdict> {
+  async judge(
+    baseline: Record<string, number>,
+    since: Date,
+    clock: Pick<Clock, "now">,
+    signal: AbortSignal,
+  ): Promise<Verdict> {
     const known = this.#sources.filter(({ name }) => baseline[`${name}: events`] !== undefined);
     const raised: string[] = [];
     const answers = await this.#each(async (source) => {
       if (!known.includes(source)) return false;
-      const found = await this.#raised(source, baseline, since, signal);
+      const found = await this.#raised(source, baseline, { since, clock, signal });
       if (found !== undefined) raised.push(found);
       return true;
     }, signal);
@@ -119,13 +117,12 @@ export class ErrorWatch implements Watch {
   async #raised(
     source: ErrorSource,
     baseline: Record<string, number>,
-    since: Date,
-    signal: AbortSignal,
+    { since, clock, signal }: { since: Date; clock: Pick<Clock, "now">; signal: AbortSignal },
   ): Promise<string | undefined> {
     const { name } = source;
     const before = beforeOf(baseline, source);
     const all = await source.since(markIn(baseline, name), signal);
-    const now = this.#now();
+    const now = clock.now().getTime();
     const spans = [countOf(all, (now - (baseline[ended] ?? now)) / 1000)];
     const marks = this.#marks.get(name) ?? [];
     const from = marks.findLast(({ at }) => now - at >= this.#window * 1000) ?? marks[0];
@@ -193,9 +190,4 @@ function inSeconds({ events, seconds }: Count): string {
 
 function inRequests({ events, requests = 0 }: Count): string {
   return `${events} in ${requests} requests`;
-}
-
-async function waiting(milliseconds: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  await sleep(milliseconds, undefined, { signal }).catch(() => signal.throwIfAborted());
 }

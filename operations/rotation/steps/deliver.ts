@@ -25,7 +25,7 @@ export async function stage(run: Run): Promise<Turn> {
  */
 async function baselineOf(run: Run, watch: Watch): Promise<Record<string, number>> {
   try {
-    return await run.act(() => watch.baseline(run.signal));
+    return await run.act(() => watch.baseline(run.clock, run.signal));
   } catch (error) {
     const end = Date.parse(run.journal.since) + run.patience.pickUp;
     if (!(error instanceof TargetUnavailableError) || run.clock.now().getTime() < end) throw error;

@@ -57,7 +57,7 @@ export async function raisedErrors(run: Run): Promise<Turn | undefined> {
   if (source === undefined || baseline === undefined) return undefined;
   const end = clock.now().getTime() + patience.pickUp;
   for (let pause = patience.poll.first; !run.isShort; pause = Math.min(pause * 2, patience.poll.longest)) {
-    const verdict = await run.act(() => source.judge(baseline, new Date(switchedAt ?? since), signal));
+    const verdict = await run.act(() => source.judge(baseline, new Date(switchedAt ?? since), clock, signal));
     if (verdict.state === "ok") return undefined;
     const names = verdict.names.join("; ");
     if (verdict.state === "raised") return backwards(`errors rose: ${names}`);

@@ -57,7 +57,7 @@ export class Calls {
         })),
       ...(watch !== undefined && {
         watch: {
-          baseline: (signal) => count("watch baseline", () => watch.baseline(signal)),
+          baseline: (...asked) => count("watch baseline", () => watch.baseline(...asked)),
           unanswered: (baseline) => watch.unanswered(baseline),
           judge: (...judged) => count("watch judge", () => watch.judge(...judged)),
         },

@@ -2,19 +2,22 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import type { Model, Service } from "../../../model/model.ts";
+import type { Clock } from "../../../operations/rotation/clock.ts";
 import { errorSourcesOf, type SourceOptions } from "../../../operations/rotation/error-sources.ts";
 import { ErrorWatch } from "../../../operations/rotation/watch.ts";
 import { serviceOf } from "../delivery/services.ts";
 
-/** A clock that the watch reads and waits on; each wait does what would happen meanwhile. */
-export class Clock {
+/** The clock of a run, that the watch reads and waits on; each wait does what would happen meanwhile. */
+export class TestClock implements Clock {
   time = Date.parse("2026-01-01T00:00:00Z");
   meanwhile: () => unknown = () => {};
-  now = () => this.time;
-  wait = async (milliseconds: number) => {
+  now(): Date {
+    return new Date(this.time);
+  }
+  async sleep(milliseconds: number): Promise<void> {
     await this.meanwhile();
     this.time += milliseconds;
-  };
+  }
   pass(seconds: number): void {
     this.time += seconds * 1000;
   }
@@ -65,9 +68,9 @@ export const roles: Pick<Model, "appRoles" | "kubernetesRoles"> = {
   kubernetesRoles: [],
 };
 
-export function watchOf(service: Service, clock: Clock, options: Partial<SourceOptions> = {}): ErrorWatch {
+export function watchOf(service: Service, options: Partial<SourceOptions> = {}): ErrorWatch {
   const sources = errorSourcesOf(roles, [service], { fetch, ...options });
-  return new ErrorWatch(sources, { window: 30, now: clock.now, wait: clock.wait });
+  return new ErrorWatch(sources, { window: 30 });
 }
 
 export const observed = (instances: Instance[]): Service =>

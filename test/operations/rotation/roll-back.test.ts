@@ -89,9 +89,9 @@ test("where nothing that counts errors answers before, it is waited for, then to
   let isAway = true;
   const watch: Watch = {
     ...counting,
-    async baseline(signal) {
+    async baseline(...asked) {
       if (isAway) throw new TargetUnavailableError("nothing that counts errors answers: a");
-      return counting.baseline(signal);
+      return counting.baseline(...asked);
     },
     unanswered: (baseline) => (Object.keys(baseline).length === 0 ? ["a", "b"] : ["b"]),
   };

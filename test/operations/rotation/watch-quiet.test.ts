@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
-import { Clock, instance, observed, watchOf } from "./counting.ts";
+import { instance, observed, TestClock, watchOf } from "./counting.ts";
 
 const signal = new AbortController().signal;
 
@@ -17,8 +17,8 @@ async function quiet(
     ...(answered > 0 && { [good]: answered }),
     ...(refused > 0 && { [bad]: refused }),
   });
-  const clock = new Clock();
-  const watch = watchOf(observed([one]), clock);
+  const clock = new TestClock();
+  const watch = watchOf(observed([one]));
   const add = (more: [good: number, bad: number]) => {
     for (const [index, name] of [good, bad].entries()) {
       const count = (one.metrics[name] ?? 0) + (more[index] ?? 0);
@@ -26,14 +26,14 @@ async function quiet(
     }
   };
   clock.meanwhile = () => add(before.window);
-  const baseline = JSON.parse(JSON.stringify(await watch.baseline(signal)));
+  const baseline = JSON.parse(JSON.stringify(await watch.baseline(clock, signal)));
   const switched = new Date(clock.time);
   return {
     /** What is said of so many requests within so many seconds, and of what came before. */
     async after(seconds: number, requests: [good: number, bad: number]) {
       add(requests);
       clock.pass(seconds);
-      return watch.judge(baseline, switched, signal);
+      return watch.judge(baseline, switched, clock, signal);
     },
   };
 }
