@@ -99,12 +99,12 @@ async function readPath(reader: Vault, mount: string, path: string): Promise<Fou
   return { fields: answer.data, version, createdAt };
 }
 
-function add(bundle: Bundle, { id, source }: Secret, consumer: Consumer, found: Found | undefined): void {
-  const secret = keptId({ source });
+function add(bundle: Bundle, of: Secret, consumer: Consumer, found: Found | undefined): void {
+  const secret = keptId(of);
   for (const [variable, field] of Object.entries(consumer.as)) {
     const value = found?.fields[field];
     if (value === undefined) {
-      bundle.missing.push({ variable, secret, ...(secret !== id && { renamed: id }) });
+      bundle.missing.push({ variable, secret, ...(secret !== of.id && { renamed: of.id }) });
       continue;
     }
     const file = consumer.files[variable];

@@ -1,5 +1,6 @@
 import { access, constants, stat } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
+import { keptServiceId } from "../../model/kept-names.ts";
 import type { Model, Service } from "../../model/model.ts";
 import { normalise } from "../audit/normalise.ts";
 import { endOf, type LogMark } from "../delivery/log-mark.ts";
@@ -25,9 +26,10 @@ export function errorSourcesOf(
   options: SourceOptions,
 ): ErrorSource[] {
   return services.flatMap((service): ErrorSource[] => {
-    const { id } = service;
+    // Rates of before are found again by these names: a rename does not end the watching.
+    const id = keptServiceId(service);
     const roles = [...appRoles, ...kubernetesRoles]
-      .filter((role) => role.service === id)
+      .filter((role) => role.service === service.id)
       .map(({ name }) => name);
     return [
       ...metricsOf(service).flatMap((url) =>
@@ -49,9 +51,10 @@ function metricsOf({ observe }: Service): string[] {
   return instances.map((base) => `${base.replace(/\/+$/, "")}/${metrics.replace(/^\/+/, "")}`);
 }
 
-function logOf({ id, observe }: Service, options: SourceOptions): ErrorSource[] {
+function logOf(service: Service, options: SourceOptions): ErrorSource[] {
+  const { observe } = service;
   if (observe?.log === undefined) return [];
-  const name = `errors in the log of ${id}`;
+  const name = `errors in the log of ${keptServiceId(service)}`;
   if (options.root === undefined) return [elsewhere(name)];
   const { log, pattern } = observe;
   const errors = pattern === undefined ? speaksOfErrors : new RegExp(pattern, "u");

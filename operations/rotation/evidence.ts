@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import type { Seconds } from "../../model/duration.ts";
-import type { Secret } from "../../model/model.ts";
+import { keptId } from "../../model/kept-names.ts";
 import type { Journal } from "./journal.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
@@ -13,6 +13,7 @@ export interface Evidence {
   /** Of this shape. */
   format: 2;
   environment: string;
+  /** By the id that a rename keeps: the two environments may be at different commits. */
   secret: string;
   /** Id of the rotation. */
   rotation: string;
@@ -66,7 +67,13 @@ export const SealedEvidence = z.strictObject({
 /** The evidence of a rotation that has ended; undefined for one that is under way, or that only made a first value. */
 export function evidenceOf(
   journal: Journal,
-  context: { environment: string; secret: Pick<Secret, "id">; commit: string; lasts: Seconds; by: string },
+  context: {
+    environment: string;
+    secret: Parameters<typeof keptId>[0];
+    commit: string;
+    lasts: Seconds;
+    by: string;
+  },
 ): Evidence | undefined {
   const { state, reason, since, switchedAt, startedAt, id, to, final, from, notWatched, notProbed } = journal;
   if (state !== "done" && state !== "rolled-back") return undefined;
@@ -74,7 +81,7 @@ export function evidenceOf(
   return {
     format: 2,
     environment: context.environment,
-    secret: context.secret.id,
+    secret: keptId(context.secret),
     rotation: id,
     commit: context.commit,
     version: final ?? to ?? from,
@@ -110,7 +117,10 @@ export interface Refusal {
 
 /** What evidence is held against. */
 export interface Expected {
+  /** Its name in the catalogue. */
   secret: string;
+  /** The id that a rename keeps, where that is another one. */
+  kept?: string;
   /** The environment that it has to come from. */
   environment: string;
   /** The commit that is about to rotate. */
@@ -149,7 +159,7 @@ export function refusal(
   if (!isSealed || evidence.by !== writer) {
     return refuse("another role", `the evidence was not written by ${environment}'s ${writer}`);
   }
-  if (evidence.secret !== secret || evidence.environment !== environment) {
+  if (evidence.secret !== (expected.kept ?? secret) || evidence.environment !== environment) {
     return refuse("another secret", `the evidence is of ${evidence.secret} in ${evidence.environment}`);
   }
   if (evidence.outcome !== "done") {

@@ -1,4 +1,5 @@
 import { type Vault, VaultError } from "../../clients/vault.ts";
+import { keptId } from "../../model/kept-names.ts";
 import type { Model, Promotion, Secret } from "../../model/model.ts";
 import { gitHubToken, LoginError } from "../login.ts";
 import { ConflictError, stateOf, writeVersion } from "../values/kv.ts";
@@ -109,6 +110,7 @@ export async function requireEvidence(
   const wrong = refusal(evidence, isSealed, {
     ...expected,
     secret: subject.id,
+    kept: keptId(subject),
     environment: promotion.environment,
     version: await versionThere({ vault, promotion, subject }),
   });

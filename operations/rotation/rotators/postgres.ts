@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { Seconds } from "../../../model/duration.ts";
+import { keptId } from "../../../model/kept-names.ts";
 import type { Secret } from "../../../model/model.ts";
 import { generate } from "../../values/generate.ts";
 import type { Fields } from "../../values/shape.ts";
@@ -29,9 +30,12 @@ import {
   type Wanted,
 } from "./postgres/stage.ts";
 
-/** What a user's rotation needs; the function of Secrets Manager has no model and no secret but this. */
+/**
+ * What a user's rotation needs; the function of Secrets Manager has no model and no secret but this: without a source, whose id
+ * is what a rename keeps.
+ */
 export interface UserContext extends Pick<RotatorContext, "rotation" | "reason" | "signal"> {
-  secret: Pick<Secret, "id" | "generator" | "databaseUser">;
+  secret: Pick<Secret, "id" | "generator" | "databaseUser"> & Partial<Pick<Secret, "source">>;
   model: { environment: string; databases: UserDatabase[] };
   reach: Pick<Reach, "manage" | "login">;
 }
@@ -330,6 +334,7 @@ function databaseOf({ model, secret }: UserContext): UserDatabase {
   return found;
 }
 
+/** Names the secret by what a rename keeps: its logins are the same ones afterwards. */
 function ownMark({ model, secret, rotation }: UserContext): Mark {
-  return { of: `${model.environment} ${secret.id}`, rotation };
+  return { of: `${model.environment} ${keptId(secret)}`, rotation };
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { keptId } from "../../../model/kept-names.ts";
 import { fit } from "../../../model/names.ts";
 import { readSource } from "../../values/deliver.ts";
 import { type Fields, pairNames } from "../../values/shape.ts";
@@ -176,7 +177,7 @@ async function open(context: RotatorContext, ...self: (Fields | undefined)[]): P
       : await credentialOf(context, target.credential);
   const address = target.address.replace(/\/+$/, "");
   const api = adapter.open({ http, address, credential, fields, now: () => context.now() });
-  const place = `keyplane/${model.organization}/${model.environment}/${secret.id}`;
+  const place = `keyplane/${model.organization}/${model.environment}/${keptId(secret)}`;
   const prefix = `${fit(place, adapter.longestLabel - context.rotation.length - 1)}/`;
   return { adapter, api, own, label: `${prefix}${context.rotation}`, prefix };
 }

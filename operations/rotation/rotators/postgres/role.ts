@@ -39,7 +39,7 @@ export async function findRole(connection: Connection, name: string): Promise<Ro
 
 /** What the engine notes at a role that it made or altered: whose it is, and the rotation that set its password. */
 export interface Mark {
-  /** Environment and secret, e.g. "production titan/ledger-titan-brain". */
+  /** Environment and secret, by the id that a rename keeps, e.g. "production titan/ledger-titan-brain". */
   of: string;
   rotation: string;
   /** When the password before was surely no longer accepted, by the server's clock. */
