@@ -58,6 +58,7 @@ export type RotationModel = Pick<
   | "promotion"
   | "vault"
   | "services"
+  | "ciJobs"
   | "secrets"
   | "databases"
   | "encryptionKeys"

@@ -38,6 +38,7 @@ export function shipped({
   promotion,
   vault,
   services,
+  ciJobs,
   secrets,
   databases,
   encryptionKeys,
@@ -47,8 +48,8 @@ export function shipped({
   rotation,
 }: Model): RotationModel {
   return {
-    ...{ organization, environment, ...(promotion !== undefined && { promotion }), vault, services, secrets },
-    ...{ databases, encryptionKeys, appRoles, kubernetesRoles, settings, rotation },
+    ...{ organization, environment, ...(promotion !== undefined && { promotion }), vault, services, ciJobs },
+    ...{ secrets, databases, encryptionKeys, appRoles, kubernetesRoles, settings, rotation },
   };
 }
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Delivery, Model, Service } from "../../model/model.ts";
+import type { CiJob, Delivery, Model, Service } from "../../model/model.ts";
 import { claimsOf } from "./claims.ts";
 import { EnvFileSink } from "./env-file.ts";
 import { type Entered, FilesSink } from "./files.ts";
@@ -29,6 +29,18 @@ export function sinksOf(
   const host = new Host({ ...options, root: root ?? "/" });
   return service.deliver.map(
     (delivery) => new Supervised(service, host, sinkOf(model, service, delivery, host, root)),
+  );
+}
+
+/** The places where a CI job is given its values; none where it reads Vault itself. */
+export function jobSinksOf({ deliver }: Pick<CiJob, "deliver">): Sink[] {
+  return deliver.map(
+    (delivery) =>
+      new Unreached(
+        nameOf(delivery),
+        `${later(delivery)}: leave out the job's deliver, so that it reads Vault itself`,
+        false,
+      ),
   );
 }
 
@@ -88,9 +100,11 @@ function sinkOf(
         true,
       );
     default:
-      return new Unreached(name, `delivery to ${delivery.to} comes with a later version of keyplane`, false);
+      return new Unreached(name, later(delivery), false);
   }
 }
+
+const later = ({ to }: Delivery) => `delivery to ${to} comes with a later version of keyplane`;
 
 const elsewhere =
   "this machine is not the service's host: run the same command there (with --root /), or start the service with `keyplane run`";

@@ -1,6 +1,6 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { Consumer, RotationModel, Secret } from "../../model/model.ts";
-import { type SinkOptions, sinksOf } from "../delivery/sinks.ts";
+import { jobSinksOf, type SinkOptions, sinksOf } from "../delivery/sinks.ts";
 import type { Report } from "../progress.ts";
 import { type Clock, vaultClock } from "./clock.ts";
 import { databaseReach } from "./connect.ts";
@@ -55,8 +55,10 @@ export async function subjectOf(runner: Runner, secret: Secret): Promise<Subject
   const { vault, model, host } = runner;
   const reach = runner.reach ?? reachOf(runner);
   const services = new Map(model.services.map((service) => [service.id, service]));
-  const sinks = (consumer: Consumer) => {
-    const service = services.get(consumer.id);
+  const jobs = new Map(model.ciJobs.map((job) => [job.id, job]));
+  const sinks = ({ id, kind }: Consumer) => {
+    if (kind === "ci") return jobSinksOf(jobs.get(id) ?? { deliver: [] });
+    const service = services.get(id);
     return service === undefined ? [] : sinksOf(model, service, host);
   };
   const options = { fetch: reach.fetch, ...host };

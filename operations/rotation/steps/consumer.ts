@@ -1,7 +1,7 @@
 import { keptId } from "../../../model/kept-names.ts";
 import type { Consumer } from "../../../model/model.ts";
 import { bundleOf } from "../../delivery/bundle.ts";
-import { type Running, type Sink, StaleBundleError } from "../../delivery/sink.ts";
+import { DeliveryError, type Running, type Sink, StaleBundleError } from "../../delivery/sink.ts";
 import { deliverTo, hasArrived } from "../../values/deliver.ts";
 import { ConflictError } from "../../values/kv.ts";
 import { fieldsAt, type Moment, orderAt, type Phase, phaseAt } from "../../values/phases.ts";
@@ -122,6 +122,7 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
   if (isNew) run.say(`${consumer.id} gets ${words[wanted.phase]}`);
   if (isNew && sinks.length > 1) {
     // Everything is there before the first reload: a service that starts again does so once.
+    await refuseUnreached(sinks);
     const bundle = await bundleOf(run.vault, run.model, consumer.id);
     for (const sink of sinks) await run.act(() => sink.write(bundle));
   }
@@ -175,8 +176,17 @@ async function settle(
   }
 }
 
+/** Says so before the bundle is read, which a CI job has none of. @throws DeliveryError */
+async function refuseUnreached(sinks: Sink[]): Promise<void> {
+  for (const sink of sinks) {
+    const why = await sink.unreached?.();
+    if (why !== undefined) throw new DeliveryError(`${sink.name}: ${why}`);
+  }
+}
+
 /** Brings a sink all that the service is delivered, as it is now. */
 async function write(run: Run, consumer: Consumer, sink: Sink): Promise<boolean> {
+  await refuseUnreached([sink]);
   for (let tried = 1; ; tried++) {
     const bundle = await bundleOf(run.vault, run.model, consumer.id);
     try {
