@@ -48,6 +48,7 @@ function linesOf(plan: RotationPlan): string[] {
     ...moments(plan.deliveries),
     plan.restarts.length === 0 ? "restarts nothing" : `restarts, in this order: ${plan.restarts.join(", ")}`,
     `watches error rates for ${lasting(watch)}; both values are accepted for ${lasting(overlap)}`,
+    ...(plan.jobs === undefined ? [] : [jobs(plan.jobs)]),
     ...(settles === 0 ? [] : [`gives ${lasting(settles)} to who cannot be seen to take up a new value`]),
     `ends not before ${earliestEnd.toISOString()}`,
     idle(plan.idle),
@@ -108,6 +109,14 @@ function window({ refused, takeover }: NonNullable<RotationPlan["window"]>): str
     `may go on ${lasting(takeover.lease)} later (\`rotations resume\`), and the next \`rotate --due\` does, at most ` +
     `${lasting(takeover.latest)} later where it runs every quarter of an hour`
   );
+}
+
+/** Nobody can make a job read its values again. */
+function jobs({ ids, waits }: NonNullable<RotationPlan["jobs"]>): string {
+  const who = `a job that began before the switch has the old value (${ids.join(", ")})`;
+  return waits === 0
+    ? `${who}, which is refused from then on: run it again`
+    : `${who}: revokes ${lasting(waits)} after the switch at the earliest`;
 }
 
 const titles = {

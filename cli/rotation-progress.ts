@@ -1,6 +1,7 @@
 import type { Model } from "../model/model.ts";
 import type { Report, Step } from "../operations/progress.ts";
 import { steps } from "../operations/rotation/journal.ts";
+import { type Accepted, drainOf } from "../operations/rotation/overlap.ts";
 
 /** What is known of one rotation while it runs. */
 interface Line {
@@ -92,11 +93,8 @@ function wordsOf(text: string): string {
   return text.replace(/\d+/g, "0");
 }
 
-export function rotatedOf({
-  consumers,
-  rotate,
-}: Pick<Model["secrets"][number], "consumers" | "rotate">): Rotated {
-  return { steps, consumers, drains: rotate.overlap };
+export function rotatedOf(secret: Accepted): Rotated {
+  return { steps, consumers: secret.consumers, drains: drainOf(secret) };
 }
 
 /** Seconds that a step usually takes, for an estimate: bringing a value to a consumer, and anything else. */

@@ -58,10 +58,11 @@ export async function counterIdle(
     : { state: "in use", by: [...used].sort(), evidence: `${metric} moved: ${over}` };
 }
 
-/** Consumers that accept the old value beside the new one: listeners, and readers where there are no listeners. */
+/** Services that accept the old value beside the new one: listeners, and readers where there are no listeners. */
 function accepting(consumers: Consumer[]): Consumer[] {
-  const listeners = consumers.filter(({ role }) => role === "listener");
-  return listeners.length > 0 ? listeners : consumers;
+  const services = consumers.filter(({ kind }) => kind === "service");
+  const listeners = services.filter(({ role }) => role === "listener");
+  return listeners.length > 0 ? listeners : services;
 }
 
 function metricsOf(observe: Service["observe"]): string[] {

@@ -91,8 +91,7 @@ export function keyStandingOf(
   if (versions === undefined)
     return standing("no value", "Vault has no such key yet: build the environment (keyplane up)");
   if (journal !== undefined && isUnderWay(journal)) {
-    const rotate = { by: "machine", overlap: key.retain, onCompromise: true } as const;
-    const why = stuckBecause({ rotate }, journal, 0, now);
+    const why = stuckBecause(key.retain, journal, 0, now);
     const more = {
       step: journal.state,
       since: new Date(journal.since),

@@ -5,6 +5,7 @@ import type { Sink } from "../delivery/sink.ts";
 import { type Moment, orderAt, phaseAt } from "../values/phases.ts";
 import { pairNames } from "../values/shape.ts";
 import type { ConsumerProbe, Unprobed } from "./observer.ts";
+import { acceptsBoth, drainOf, holdsOneBefore, isServers, jobLasts, jobsOf } from "./overlap.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
 import { settlesOf } from "./settles.ts";
@@ -39,6 +40,8 @@ export interface RotationPlan {
    * refused; where the runner dies in between, until another one goes on.
    */
   window?: { refused: string[]; takeover: typeof takeover };
+  /** CI jobs that read it: one that began before the switch has the old value, and is waited for so long; 0: it is refused. */
+  jobs?: { ids: string[]; waits: Seconds };
   /** In their order. */
   deliveries: PlannedDelivery[];
   /** Ids of the services that restart, each as often as it does, in order: exactly the dependent ones (R34). */
@@ -95,6 +98,7 @@ export async function planRotation(
     }),
   );
   const overlap = short || reason === "first" ? 0 : secret.rotate.overlap;
+  const drains = short || reason === "first" ? 0 : drainOf(secret);
   const watch = short || reason === "first" ? 0 : model.rotation.watch;
   const unseen = await unseenBy(model, secret, sinks);
   const settles = reason === "first" ? 0 : settlingOf(deliveries, unseen);
@@ -105,11 +109,12 @@ export async function planRotation(
     ...(secret.impact !== undefined && { impact: secret.impact }),
     ...(reason !== "first" && meanwhile(secret, short)),
     ...(reason !== "first" && windowOf(secret)),
+    ...(reason !== "first" && !short && jobsAt(secret)),
     deliveries,
     restarts: deliveries.flatMap(({ consumer, reload }) => (reload === "restart" ? [consumer] : [])),
     times: {
       ...{ overlap, watch, settles },
-      earliestEnd: new Date(now.getTime() + (settles + Math.max(overlap, watch)) * 1000),
+      earliestEnd: new Date(now.getTime() + (settles + Math.max(drains, watch)) * 1000),
     },
     idle: secret.idle ?? ownSource(secret),
     unobservable: unseen.map(
@@ -141,13 +146,18 @@ function windowOf(secret: Secret): Pick<RotationPlan, "window"> {
   return refused.length === 0 ? {} : { window: { refused, takeover } };
 }
 
+function jobsAt(secret: Secret): Pick<RotationPlan, "jobs"> {
+  const ids = jobsOf(secret);
+  return ids.length === 0 ? {} : { jobs: { ids, waits: acceptsBoth(secret) ? jobLasts : 0 } };
+}
+
 /** A password that a server reads at its start has one value: between its restart and theirs its clients are refused. */
-function atServer({ kind, provider, rotate, consumers }: Secret): string | undefined {
-  const isOurs = kind === "password" || (kind === "s3" && provider?.api !== true);
+function atServer(secret: Secret): string | undefined {
+  const { rotate, consumers } = secret;
   const of = (isServer: boolean) =>
     consumers.filter(({ role }) => (role === "listener") === isServer).map(({ id }) => id);
   const [servers, clients] = [of(true).join(", "), of(false).join(", ")];
-  if (!isOurs || rotate.by === "hand" || servers === "" || clients === "") return undefined;
+  if (!isServers(secret) || rotate.by === "hand" || servers === "" || clients === "") return undefined;
   return `once it has restarted with the new value, ${servers} refuses the old one: ${clients} is refused until it has restarted too; all of them follow at once`;
 }
 
@@ -188,16 +198,6 @@ function words(secret: Secret, { role }: Consumer, phase: string): string {
   if (phase === "both") return "the new value to accept, beside the one it signs with";
   const accepts = pairNames(secret) !== undefined && role !== "signer";
   return accepts ? "the new value, beside the old one" : "the new value";
-}
-
-/** Whether what a consumer reads changes when the value before is dropped. */
-function holdsOneBefore(secret: Secret, consumer: Consumer): boolean {
-  const pair = pairNames(secret);
-  if (pair === undefined) return false;
-  const named = Object.values(consumer.as);
-  const read = named.length > 0 ? named : [...secret.fields, ...Object.keys(secret.templates)];
-  const parts = read.flatMap((field) => secret.templates[field]?.match(/(?<=\{)[^{}]+(?=\})/g) ?? [field]);
-  return parts.some((field) => field === pair.before || field === "jwks");
 }
 
 interface Unseen {
@@ -242,6 +242,7 @@ function skipped(secret: Secret, watch: Seconds, destroysOld: boolean): string[]
     `error rates are not watched (${watch} s)`,
     `the overlap of ${secret.rotate.overlap} s is cut short`,
     "the old value is not waited for to be unused",
+    ...jobsOf(secret).map((id) => `${id} is not waited for: a job that began before the switch is refused`),
     ...(secret.kind === "fernet"
       ? [
           destroysOld

@@ -2,13 +2,11 @@ import type { Consumer } from "../../model/model.ts";
 import { callerIn } from "../audit/caller.ts";
 import { type AuditLines, auditLinesSince } from "../audit/files.ts";
 import { normalise } from "../audit/normalise.ts";
+import { jobLasts } from "./overlap.ts";
 import type { Idleness, RotatorContext } from "./rotator.ts";
 
 /** Whoever reads a path for others: what they read, they deliver, and its sinks say who runs it. */
 const deliverers = new Set(["keyplane.rotate", "root"]);
-
-/** Milliseconds after which a CI job that read a value is over, and its token with it. */
-export const jobLasts = 3_600_000;
 
 /** A consumer's path, and since when its latest version is there. */
 interface Watched {
@@ -70,7 +68,7 @@ async function watchedOf(context: RotatorContext): Promise<Map<string, Watched>>
       consumer,
       since,
       roles: own.map(({ name }) => name),
-      tokenLasts: Math.max(jobLasts, ...own.map(({ ttl }) => ttl * 1000)),
+      tokenLasts: Math.max(jobLasts, ...own.map(({ ttl }) => ttl)) * 1000,
       readers: new Map(),
     });
   }

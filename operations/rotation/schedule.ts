@@ -3,6 +3,7 @@ import type { Seconds } from "../../model/duration.ts";
 import { kinds } from "../../model/kinds.ts";
 import type { RotationSettings, Secret } from "../../model/model.ts";
 import { isUnderWay, type Journal, owed, type State } from "./journal.ts";
+import { type Accepted, drainOf } from "./overlap.ts";
 
 const minute: Seconds = 60;
 const hour: Seconds = 3600;
@@ -92,7 +93,7 @@ export function lastRotation({ version, versions, journal }: Facts): Date | unde
  * @param settings jitter and watch, in seconds
  */
 export function standingOf(
-  secret: Pick<Secret, "id" | "kind" | "provider" | "rotate" | "nats" | "generator">,
+  secret: Pick<Secret, "id" | "nats" | "generator"> & Accepted,
   facts: Facts,
   settings: Pick<RotationSettings, "jitter" | "watch">,
   now: Date,
@@ -115,7 +116,7 @@ export function standingOf(
   });
 
   if (journal !== undefined && isUnderWay(journal)) {
-    const reason = stuckBecause(secret, journal, settings.watch, now);
+    const reason = stuckBecause(drainOf(secret), journal, settings.watch, now);
     const more = {
       step: journal.state,
       since: new Date(journal.since),
@@ -176,22 +177,25 @@ function heldBackUntil(journal: Journal): Date | undefined {
 }
 
 /** Seconds that a state usually needs, with room for a slow target; longer is worth a look. */
-function usual(state: State, { overlap }: Secret["rotate"], watch: Seconds): Seconds {
+function usual(state: State, drains: Seconds, watch: Seconds): Seconds {
   if (state === "observe-listeners" || state === "observe-signers") return hour;
   if (state === "watch") return watch + 15 * minute;
   if (state === "migrate") return day;
-  if (state === "drain") return overlap + hour;
+  if (state === "drain") return drains + hour;
   return 15 * minute;
 }
 
-/** Why a rotation that is under way does not go on; undefined while all is well. */
+/**
+ * Why a rotation that is under way does not go on; undefined while all is well.
+ * @param drains how long the old value is accepted after the switch
+ */
 export function stuckBecause(
-  { rotate }: Pick<Secret, "rotate">,
+  drains: Seconds,
   journal: Journal,
   watch: Seconds,
   now: Date,
 ): string | undefined {
-  const limit = after(new Date(journal.since), usual(journal.state, rotate, watch));
+  const limit = after(new Date(journal.since), usual(journal.state, drains, watch));
   const ready =
     journal.notBefore === undefined ? limit : later(limit, after(new Date(journal.notBefore), hour));
   if (now <= ready) return undefined;

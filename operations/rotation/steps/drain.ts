@@ -1,4 +1,5 @@
 import type { Seconds } from "../../../model/duration.ts";
+import { drainOf, jobsOf } from "../overlap.ts";
 import type { Idleness } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
@@ -33,15 +34,20 @@ export async function migrate(run: Run): Promise<Turn> {
 const looks: Seconds = 10 * 60;
 
 /**
- * The overlap has passed, everybody runs the new value, and the old one is seen to be unused. Error rates that rise until then
+ * The overlap has passed, jobs that began before the switch are over, everybody runs the new value, and the old one is seen to be unused. Error rates that rise until then
  * still roll back, and are looked at once more directly before there is no way back (R48).
  */
 export async function drain(run: Run): Promise<Turn> {
   const { journal, clock, secret } = run;
   const switched = Date.parse(journal.switchedAt ?? journal.since);
-  const end = new Date(switched + secret.rotate.overlap * 1000);
+  const overlapped = new Date(switched + secret.rotate.overlap * 1000);
+  const end = new Date(switched + drainOf(secret) * 1000);
+  const jobs = overlapped < end ? jobsOf(secret).join(", ") : "";
   if (run.isShort) {
-    if (clock.now() < end) run.skip(`the overlap of ${secret.rotate.overlap} s was cut short`);
+    if (clock.now() < overlapped) run.skip(`the overlap of ${secret.rotate.overlap} s was cut short`);
+    if (jobs !== "" && clock.now() < end) {
+      run.skip(`${jobs} was not waited for: a job that began before the switch is refused now`);
+    }
     const lags = await confirmSwitched(run);
     if (lags !== undefined) return lags;
     run.skip("the old value was not waited for to be unused: whoever still uses it is refused now");
@@ -49,7 +55,8 @@ export async function drain(run: Run): Promise<Turn> {
   }
   const raised = await raisedSoFar(run);
   if (raised !== undefined) return raised;
-  const wait = `both values are accepted until ${end.toISOString()}`;
+  const why = jobs === "" ? "" : `${jobs} may have begun before the switch: `;
+  const wait = `${why}both values are accepted until ${end.toISOString()}`;
   if ((await passes(run, end, wait)) !== undefined) {
     const look = after(clock.now(), looks);
     return { wait, until: isWatched(run) && look < end ? look : end, waitsFor: "time" };

@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { planText } from "../../../cli/rotation-plan.ts";
 import type { Vault } from "../../../clients/vault.ts";
 import { loadCatalogue } from "../../../model/catalogue.ts";
 import { derive } from "../../../model/derive.ts";
 import type { Secret } from "../../../model/model.ts";
 import { shipped } from "../../../model/shipping.ts";
 import { refuseUnreached } from "../../../operations/rotation/gates.ts";
+import { drainOf } from "../../../operations/rotation/overlap.ts";
 import { planRotation } from "../../../operations/rotation/plan.ts";
 import { type Runner, subjectOf } from "../../../operations/rotation/runner.ts";
 
 const catalogue = await loadCatalogue("catalogue");
+const now = new Date("2026-11-23T10:00:00Z");
 
 function secretOf(environment: string, id: string): { runner: Runner; secret: Secret } {
   const model = shipped(derive(catalogue, environment));
@@ -40,9 +43,49 @@ suite("a CI job whose values GitHub keeps (R44)", () => {
   test("is named in the plan with its place, and not said to read Vault; a job that does is", async () => {
     const { runner, secret } = secretOf("staging", "solo/openai");
     const { sinks } = await subjectOf(runner, secret);
-    const plan = await planRotation(runner.model, secret, { reason: "scheduled", now: new Date(), sinks });
+    const plan = await planRotation(runner.model, secret, { reason: "scheduled", now, sinks });
     const placeOf = (id: string) => plan.deliveries.find(({ consumer }) => consumer === id)?.sinks;
     assert.deepEqual(placeOf("solo/ci/test"), ["github-actions acme/solo/staging"]);
     assert.deepEqual(placeOf("solo/ci/deploy"), []);
+  });
+});
+
+suite("a CI job that began before the switch has the old value, and nobody can make it read again", () => {
+  const hour = 3600;
+  const planned = async (
+    environment: string,
+    id: string,
+    reason: "scheduled" | "compromise" = "scheduled",
+  ) => {
+    const { runner, secret } = secretOf(environment, id);
+    const plan = await planRotation(runner.model, secret, { reason, now });
+    return { secret, plan, text: planText({ secret: id, does: "begins", plan }) };
+  };
+
+  test("is waited for where both values are accepted: the plan counts it, whatever the overlap", async () => {
+    const { runner, secret } = secretOf("production", "trading-bot/exchange");
+    const none = { ...secret, rotate: { ...secret.rotate, overlap: 0 } };
+    assert.deepEqual([drainOf(secret), drainOf(none), drainOf({ ...none, consumers: [] })], [hour, hour, 0]);
+    const plan = await planRotation(runner.model, none, { reason: "scheduled", now });
+    assert.deepEqual(plan.jobs, { ids: ["trading-bot/ci/deploy"], waits: hour });
+    assert.ok(plan.times.earliestEnd.getTime() - now.getTime() >= hour * 1000);
+    const text = planText({ secret: secret.id, does: "begins", plan }).map((line) => line.trim());
+    const said =
+      "a job that began before the switch has the old value (trading-bot/ci/deploy): revokes 1 h after the switch at the earliest";
+    assert.ok(text.includes(said), text.join("\n"));
+  });
+  test("is refused where one value is accepted at a time, which no wait helps: the plan says so (R32)", async () => {
+    const { secret, plan, text } = await planned("production", "solo/secret-key");
+    assert.deepEqual([plan.jobs, drainOf(secret)], [{ ids: ["solo/ci/deploy"], waits: 0 }, 0]);
+    assert.match(text.join("\n"), /\(solo\/ci\/deploy\), which is refused from then on: run it again/);
+  });
+  test("is not waited for after a compromise, which is among what is left out (R21)", async () => {
+    const { plan } = await planned("production", "trading-bot/exchange", "compromise");
+    assert.equal(plan.jobs, undefined);
+    assert.ok(
+      plan.skipped.includes(
+        "trading-bot/ci/deploy is not waited for: a job that began before the switch is refused",
+      ),
+    );
   });
 });

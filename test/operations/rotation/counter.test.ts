@@ -102,3 +102,10 @@ test("only who accepts both is asked: a signer needs no counter", async (t) => {
   const found = await idleness(observed, [listener("listener"), listener("signer", "signer")]);
   assert.equal(found.state, "idle");
 });
+
+test("a CI job has no counter: where all are readers the services alone are asked", async (t) => {
+  const observed = { peer: { instances: [await instance(t, [{ value: 0 }])], metrics: "/m" } };
+  const job: Consumer = { ...listener("ci/deploy", "reader"), kind: "ci" };
+  const found = await idleness(observed, [listener("peer", "reader"), job]);
+  assert.equal(found.state, "idle");
+});

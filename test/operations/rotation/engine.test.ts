@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Consumer } from "../../../model/model.ts";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
 import { JournalError } from "../../../operations/rotation/journal-store.ts";
 import type { Subject } from "../../../operations/rotation/run.ts";
@@ -157,27 +156,6 @@ test("what a rotator cannot see the consumers' sinks show, where the catalogue n
     /is not known: it cannot be seen what these run: demo\/reader-2 \(files of demo\/reader-2: it shows nothing\); name another/,
   );
   assert.ok(!blocked.world.events.includes("refuse"));
-});
-
-test("a CI job that began before the switch may hold the old value for an hour, where sinks are the source", async (t) => {
-  const demo = await bench.demo(t, "password", ["reader"], { idle: { source: "sinks" } });
-  demo.world.idleness = "unknown";
-  const [reader] = demo.secret.consumers;
-  assert.ok(reader);
-  const job = { ...reader, id: "demo/ci/deploy", kind: "ci" as const, path: `${reader.path}-ci` };
-  const secret = { ...demo.secret, consumers: [...demo.secret.consumers, job] };
-  const { sinks } = demo.subject;
-  const with_ = {
-    secret,
-    model: { ...demo.model, secrets: [secret] },
-    sinks: (consumer: Consumer) => (consumer.kind === "ci" ? [] : sinks(consumer)),
-    probes: () => [],
-    wait: false,
-  };
-  const outcome = await demo.rotate(with_);
-  assert.match(outcome.waiting ?? "", /^demo\/ci\/deploy \(a job that began before the switch\) still use/);
-  const clock = later(await vaultClock(demo.options().vault), 3_700_000);
-  assert.equal((await demo.rotate({ ...with_, clock })).state, "done");
 });
 
 test("an idleness that nobody knows blocks, unless the catalogue says that there is no source: then it is noted", async (t) => {
