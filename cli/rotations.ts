@@ -195,8 +195,9 @@ function resume(): Command {
     name: "resume [name...]",
     summary: "go on with rotations that are under way",
     details:
-      "Takes each as far as it goes now; without names all that are under way. For a secret that a person makes, naming " +
-      "it says that the old value was seen unused and is revoked; the journal keeps who says so.",
+      "Takes each as far as it goes now; without names all that are under way. Of a named secret that a person makes, --by " +
+      "says who has seen the old value unused and has revoked it; the journal keeps that. It is not taken before every " +
+      "consumer has left the old value.",
     examples: [
       ["keyplane rotations resume", "everything that is under way"],
       ["keyplane rotations resume titan/binance --by ada", "ada has revoked the old key"],
@@ -248,11 +249,13 @@ function resume(): Command {
           const row = shown(await resumeOver(runner, only, { wait, overVersion }), true);
           return { json: row, text: rowText(row).join("\n"), code: row.code };
         }
-        const byHand = secrets.filter(({ rotate }) => isNamed && rotate.by === "hand");
-        const others = secrets.filter((secret) => !byHand.includes(secret));
-        const confirmedBy = confirmer(invocation, runner, byHand);
+        const confirmedBy = confirmer(invocation, runner);
+        const isConfirmed = ({ rotate }: Secret) =>
+          isNamed && rotate.by === "hand" && confirmedBy !== undefined;
+        const others = secrets.filter((secret) => !isConfirmed(secret));
+        const told = { wait, confirmedBy: confirmedBy ?? "" };
         const rows = [
-          ...(await resumeConfirmed(runner, byHand, { wait, confirmedBy })),
+          ...(await resumeConfirmed(runner, secrets.filter(isConfirmed), told)),
           ...(await rotateMany(runner, others, wanted, { wait, keys })),
         ].map((row) => shown(row, true));
         return {
@@ -278,31 +281,23 @@ function overVersionOf({ options, arguments: names }: Invocation): number | unde
 }
 
 /**
- * Who says that old values are revoked: `--by`, the actor of a workflow's run, or the person whose token it is.
- * @throws UsageError where nobody says it, or whom the catalogue does not know
+ * Who says that old values are revoked, and who has passed it on: the actor of a workflow's run, or the person whose token
+ * it is. To resume by name alone says nothing.
+ * @throws UsageError where the catalogue does not know them
  */
 function confirmer(
   { options }: Invocation,
   { by, model }: Pick<Runner, "by"> & { model: Pick<Model, "people"> },
-  byHand: readonly Secret[],
-): string {
-  const person = typeof options.by === "string" ? options.by : undefined;
+): string | undefined {
+  if (typeof options.by !== "string") return undefined;
   const people = model.people.map(({ name }) => name);
-  if (person !== undefined && !people.includes(person)) {
+  if (!people.includes(options.by)) {
     // What is pasted there by mistake is not repeated.
     throw new UsageError(`--by names nobody of the catalogue; there are ${people.join(", ")}`);
   }
   const actor = process.env.GITHUB_ACTIONS === "true" ? process.env.GITHUB_ACTOR : undefined;
-  const isPerson = !by.startsWith("keyplane.");
-  const [first] = byHand;
-  if (first !== undefined && person === undefined && actor === undefined && !isPerson) {
-    throw new UsageError(
-      `say who has seen the old value of ${first.id} unused and has revoked it: --by ${first.owner}`,
-    );
-  }
-  const said = actor === undefined ? [] : [`${actor} of GitHub`];
-  const who = [...(person === undefined ? [] : [person]), ...said].join(", told by ");
-  return isPerson ? (who === "" ? by : `${who}, told by ${by}`) : `${who} (as ${by})`;
+  const who = actor === undefined ? options.by : `${options.by}, told by ${actor} of GitHub`;
+  return by.startsWith("keyplane.") ? `${who} (as ${by})` : `${who}, told by ${by}`;
 }
 
 function abort(): Command {

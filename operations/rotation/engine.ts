@@ -6,7 +6,17 @@ import { sourceState } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, pause, vaultClock } from "./clock.ts";
 import { drive, type Waits } from "./drive.ts";
-import { isPastReturn, isUnderWay, type Journal, owed, pastOf, type State, wasAsked } from "./journal.ts";
+import {
+  isPastReturn,
+  isUnderWay,
+  type Journal,
+  owed,
+  pastOf,
+  type State,
+  takesWord,
+  type Wish,
+  wasAsked,
+} from "./journal.ts";
 import { type Kept, readJournal } from "./journal-store.ts";
 import { askHolder, isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease } from "./lease.ts";
 import { destroysNext } from "./retention.ts";
@@ -34,7 +44,7 @@ export interface RotateOptions extends Subject {
    * the outcome says (`doneBy`).
    */
   after?: string;
-  /** Who says to have revoked the old value, of what a person makes: the journal keeps it. */
+  /** Who says to have revoked the old value, of what a person makes: the journal keeps it once nobody is given that value. */
   confirmedBy?: string;
   /** With a compromise or a leaver: an old encryption key is not kept for its retention (R22) but destroyed at once. */
   destroysOld?: boolean;
@@ -125,8 +135,10 @@ interface Following {
   owner: string;
   /** Id of the rotation that is followed to its end. */
   id?: string;
-  /** Its reason stands in a journal: it is asked for once, or what it asked for would be taken for another's wish. */
+  /** Its wishes stand in a journal: told once, or they would be taken for another's, or be of a rotation that follows. */
   isTold: boolean;
+  /** Why a person's word was not taken. */
+  notTaken?: string;
   reloaded: Set<string>;
 }
 
@@ -150,12 +162,16 @@ async function follow(options: RotateOptions, intent: Intent, why = ""): Promise
   for (;;) {
     const outcome = await onceMore(following);
     if (outcome === "again") continue;
-    if (!wait || !isUnderWay(outcome)) return outcome;
+    if (!wait || !isUnderWay(outcome)) return withNote(outcome, following.notTaken);
     report({ subject: options.secret.id, state: "progress", text: outcome.waiting ?? "waits" });
     const until = outcome.busy === undefined ? outcome.notBefore : undefined;
     const left = until === undefined ? 1000 : Date.parse(until) - clock.now().getTime();
     await clock.sleep(Math.max(left, patience.poll.first), signal);
   }
+}
+
+function withNote(outcome: Outcome, note: string | undefined): Outcome {
+  return note === undefined ? outcome : { ...outcome, notes: [...outcome.notes, note] };
 }
 
 async function clockOf({ vault }: RotateOptions, signal: AbortSignal, backoff: Backoff): Promise<Clock> {
@@ -234,15 +250,7 @@ async function claim(
       refuseAfterReturn(secret.id, journal);
       return { ...journal, ...lease, attempt: journal.attempt + 1, abort: journal.abort ?? why };
     }
-    const { confirmedBy, overVersion } = options;
-    const told = {
-      ...(confirmedBy !== undefined && { confirmedBy }),
-      ...(overVersion !== undefined && { overVersion }),
-      ...(options.destroysOld === true && { destroysOld: true }),
-    };
-    const attempt = journal.attempt + 1;
-    const hastened = following.isTold ? {} : hasten(options.reason, journal);
-    return { ...journal, ...lease, attempt, ...hastened, ...told };
+    return { ...journal, ...lease, attempt: journal.attempt + 1, ...wishOf(following, journal) };
   }
   const follows = intent === "abort" ? undefined : owed(journal);
   if (follows !== undefined) return begin(following, journal, follows, now);
@@ -256,6 +264,25 @@ async function claim(
     return untouched(secret, journal, now, journal?.owner);
   }
   return begin(following, journal, options.reason, now);
+}
+
+/** What whoever runs this wants of the rotation that is under way, beside its end. */
+function wishOf(following: Following, journal: Journal): Wish {
+  const { options, isTold } = following;
+  const destroys = options.destroysOld === true ? { destroysOld: true } : {};
+  if (isTold) return { reason: journal.reason, ...destroys };
+  const { confirmedBy, overVersion, secret } = options;
+  const isTaken = confirmedBy !== undefined && takesWord(journal);
+  if (confirmedBy !== undefined && !isTaken) {
+    const which = journal.state === "rolling-back" ? "new" : "old";
+    following.notTaken = `${confirmedBy}'s word is not taken: the ${which} value of ${secret.id} was still in use. Once the rotation asks for it, say it again`;
+  } else delete following.notTaken;
+  return {
+    ...hasten(options.reason, journal),
+    ...destroys,
+    ...(isTaken && { confirmedBy }),
+    ...(overVersion !== undefined && { overVersion }),
+  };
 }
 
 /**
@@ -314,18 +341,19 @@ async function begin(
   };
 }
 
-/** Someone else is at it: asked for haste or for an end. */
+/** Someone else is at it: asked for haste or for an end, or told a person's word. */
 async function busyWith(
   following: Following,
   { version }: Kept,
   journal: Journal,
 ): Promise<Outcome | "again"> {
-  const { options, intent, why, isTold } = following;
-  const { secret, reason } = options;
+  const { options, intent, why } = following;
+  const { secret } = options;
   if (intent === "abort") refuseAfterReturn(secret.id, journal);
-  const haste = isTold ? { reason: journal.reason } : hasten(reason, journal);
-  const destroys = options.destroysOld === true ? { destroysOld: true } : {};
-  const wish = { ...haste, ...destroys, ...(intent === "abort" && { abort: journal.abort ?? why }) };
+  const wish = {
+    ...wishOf(following, journal),
+    ...(intent === "abort" && { abort: journal.abort ?? why }),
+  };
   const asked = await askHolder(options, secret, { journal, version }, wish);
   if (asked === undefined) return "again";
   following.isTold = true;

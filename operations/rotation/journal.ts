@@ -44,7 +44,7 @@ export interface Journal {
   since: string;
   /** When the signers all had the new value: the overlap counts from here. */
   switchedAt?: string;
-  /** Rolled back: when nobody was to use the new value any more. Who still does is waited for from here. */
+  /** Rolled back: when nobody was given the new value any more. Who still uses it is waited for from here. */
   backAt?: string;
   /** When what had to be refused was seen to be; its versions are destroyed after that. */
   verifiedAt?: string;
@@ -117,9 +117,21 @@ export function owed(journal: Pick<Journal, "state" | "followedBy"> | undefined)
   return isUnderWay(journal) ? undefined : journal?.followedBy;
 }
 
-/** Whether somebody without the lease has asked for haste or for an end between two looks at a journal. */
+/** What somebody without the lease may write into a journal: its holder finds it. */
+export type Wish = Pick<
+  Journal,
+  "reason" | "followedBy" | "abort" | "destroysOld" | "confirmedBy" | "overVersion"
+>;
+
+/** Whether somebody without the lease has asked for something else, or given their word, between two looks at a journal. */
 export function wasAsked(before: Journal, now: Journal): boolean {
-  return before.reason !== now.reason || before.abort !== now.abort;
+  const looked = ["reason", "abort", "confirmedBy", "overVersion"] as const;
+  return looked.some((wish) => before[wish] !== now[wish]);
+}
+
+/** Whether no consumer is given the value any more that a person is to revoke: a word before that cannot be of it. */
+export function takesWord({ state, switchedAt, backAt }: Journal): boolean {
+  return (state === "rolling-back" ? backAt : switchedAt) !== undefined;
 }
 
 /** A rotation that has ended, as the next one's history keeps it. */

@@ -4,7 +4,7 @@ import type { Seconds } from "../../model/duration.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import { ConflictError } from "../values/kv.ts";
 import type { Clock } from "./clock.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, Wish } from "./journal.ts";
 import { type Kept, readJournal, writeJournal } from "./journal-store.ts";
 
 /** Another runner took the rotation over, or the journal could not be renewed in time: nothing may be begun any more. */
@@ -43,19 +43,19 @@ export function isHeld(journal: Journal, owner: string, now: Date): boolean {
 }
 
 /**
- * Asks whoever has the lease for haste or for an end, in the journal, where it finds that at its next write.
+ * Asks whoever has the lease for haste or for an end, or tells it a person's word, in the journal, where it finds that at
+ * its next write.
  * @returns the journal as it then is; undefined where somebody wrote it meanwhile: look again
  */
 export async function askHolder(
   at: { vault: Vault; model: Pick<Model, "vault"> },
   secret: Pick<Secret, "journal">,
   { journal, version }: { journal: Journal; version: number },
-  wish: Pick<Journal, "reason" | "followedBy" | "abort" | "destroysOld">,
+  wish: Wish,
 ): Promise<Journal | undefined> {
   const asked = { ...journal, ...wish };
-  const isSaid = asked.reason === journal.reason && asked.followedBy === journal.followedBy;
-  const isDestroying = asked.destroysOld === journal.destroysOld;
-  if (isSaid && isDestroying && asked.abort === journal.abort) return asked;
+  const wishes = Object.keys(wish) as (keyof Wish)[];
+  if (wishes.every((one) => asked[one] === journal[one])) return asked;
   try {
     await writeJournal(at, secret, asked, version);
     return asked;
@@ -180,7 +180,8 @@ export class Lease {
 
   /**
    * After a write that failed: whether it may be repeated. A reply may have been lost after Vault wrote, and someone
-   * without the lease may have asked for an end (`abort`) or for haste (`reason`, `followedBy`): both move the version.
+   * without the lease may have asked for an end (`abort`) or for haste (`reason`, `followedBy`), or given their word
+   * (`confirmedBy`): all of it moves the version.
    */
   async #isStillOurs(error: unknown): Promise<boolean> {
     if (!(error instanceof ConflictError) && !(error instanceof VaultUnreachableError)) return false;
@@ -190,13 +191,15 @@ export class Lease {
       throw this.#lose(`another runner has taken over (${journal?.owner ?? "the journal was removed"})`);
     }
     this.#version = version;
-    const { abort, reason, followedBy, destroysOld } = journal;
+    const { abort, reason, followedBy, destroysOld, confirmedBy, overVersion } = journal;
     this.journal = {
       ...this.journal,
       reason,
       ...(abort !== undefined && { abort }),
       ...(followedBy !== undefined && { followedBy }),
       ...(destroysOld !== undefined && { destroysOld }),
+      ...(confirmedBy !== undefined && { confirmedBy }),
+      ...(overVersion !== undefined && { overVersion }),
     };
     return true;
   }

@@ -157,20 +157,6 @@ test("R25: an encryption key of production waits for staging's evidence, which n
   assert.match(again.rotations[0]?.text ?? "", /the evidence is older than the last rotation here/);
 });
 
-test("whoever says that an old value is revoked is named: somebody of the catalogue, or the run's actor", async () => {
-  const nobody = await run("staging", "rotations", "resume", "shop/openai");
-  assert.equal(nobody.code, 2);
-  assert.match(
-    nobody.stderr,
-    /say who has seen the old value of shop\/openai unused and has revoked it: --by ada/,
-  );
-  const stranger = await run("staging", "rotations", "resume", "shop/openai", "--by", "mallory");
-  assert.equal(stranger.code, 2);
-  assert.match(stranger.stderr, /--by names nobody of the catalogue; there are ada, ben/);
-  const known = await run("staging", "rotations", "resume", "shop/openai", "--by", "ben");
-  assert.deepEqual([known.code, known.stdout], [0, "shop/openai: nothing is under way.\n"]);
-});
-
 test("R25: production is refused while staging has not rotated, by name and with what to run", async () => {
   const before = await source("production");
   const { code, rotations } = await json("production", "rotate", "shop/session");

@@ -116,3 +116,23 @@ test("rotations resume --over-version lets a version that somebody wrote go by i
   );
   assert.notEqual((await at.source("staging")).token, "written-by-hand");
 });
+
+test("R15: to resume by name says nothing of the old value; whoever says it is revoked is named, with who passed it on", async () => {
+  await give("staging", key(), "--rotate", "--reason", "leaver");
+  const resume = (...args: string[]) => at.run("staging", "rotations", "resume", "shop/openai", ...args);
+  const asked = await resume();
+  assert.equal(asked.code, 1, asked.stderr);
+  assert.match(asked.stdout, /^shop\/openai: stuck at revoke: ada is asked to revoke the value before/);
+  const stranger = await resume("--by", "mallory");
+  assert.equal(stranger.code, 2);
+  assert.match(stranger.stderr, /--by names nobody of the catalogue; there are ada, ben/);
+  const done = await resume("--by", "ben");
+  assert.equal(done.code, 0, done.stderr);
+  const journal = await at.staging.root.read<{ data: Record<string, unknown> }>(
+    "kv/data/rotation/shop/openai",
+  );
+  assert.deepEqual([journal?.data.state, journal?.data.confirmedBy], ["done", "ben (as keyplane.rotate)"]);
+  const nothing = await resume("--by", "ben");
+  assert.equal(nothing.code, 0);
+  assert.match(nothing.stdout, /^shop\/openai: nothing is under way\./);
+});

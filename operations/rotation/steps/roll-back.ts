@@ -26,6 +26,7 @@ export async function rollBack(run: Run): Promise<Turn> {
     if (rotator.replaces?.(next, current)) await run.act(() => rotator.revoke(run.context, next, kept));
     const waits = current === undefined ? undefined : await giveBack(run, current, next);
     if (waits !== undefined) return waits;
+    run.change({ backAt: run.journal.backAt ?? run.clock.now().toISOString() });
     await run.act(() => run.rotator.revoke(run.context, next, kept));
     const accepted = await stillAccepted(run, next, kept);
     if (accepted !== undefined) return accepted;

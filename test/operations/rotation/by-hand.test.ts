@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { Secret } from "../../../model/model.ts";
+import type { Sink } from "../../../operations/delivery/sink.ts";
 import { resumeByHand, rotateToGiven } from "../../../operations/rotation/by-hand.ts";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
 import { abortRotation, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
@@ -273,4 +274,58 @@ test("a word that was given of the old value does not stand for the new one: rol
   const outcome = await abortRotation({ ...at.options, rotator: byHand(), why: "ada took it back" });
   assert.equal(outcome.state, "rolling-back");
   assert.match(outcome.waiting ?? "", /^ada is asked to revoke the value that was given for this rotation/);
+});
+
+/** A consumer of which nothing is known but that it lags. */
+const lagging: Sink = {
+  name: "its files",
+  write: async () => false,
+  reload: async () => {},
+  running: async () => ({ state: "behind", version: undefined, why: "it has not read its files" }),
+};
+
+test("a word that was given while a consumer still runs the old value is not taken: once that is replaced, the owner is asked (R15)", async () => {
+  const at = await place("titan/binance", { key: value(), secret: value() });
+  const held = { ...at.options, sinks: () => [lagging] };
+  assert.equal((await rotateToGiven(held, { key: value(), secret: value() })).state, "deliver-signers");
+  const early = await resumeByHand(held, "ada");
+  assert.deepEqual(
+    [early.state, early.notes.at(-1)],
+    [
+      "deliver-signers",
+      "ada's word is not taken: the old value of titan/binance was still in use. Once the rotation asks for it, say it again",
+    ],
+  );
+  const asked = await resumeByHand(at.options, "ada");
+  assert.equal(asked.state, "drain");
+  assert.match(asked.waiting ?? "", /ada is asked to revoke the value before/);
+  assert.equal((await readJournal(bench, at.secret)).journal?.confirmedBy, undefined);
+  assert.equal((await resumeByHand(at.options, "ada")).state, "done");
+});
+
+test("on the way back the word is not taken before everybody has the old value again (R15)", async () => {
+  const first = { key: value(), secret: value() };
+  const at = await place("titan/binance", first);
+  await rotateToGiven(at.options, { key: value(), secret: value() });
+  const held = { ...at.options, sinks: () => [lagging], rotator: byHand() };
+  assert.match((await abortRotation({ ...held, why: "asked" })).waiting ?? "", /does not run the old value/);
+  const early = await resumeByHand(held, "ada");
+  assert.match(early.notes.at(-1) ?? "", /ada's word is not taken/);
+  const asked = await resumeByHand(at.options, "ada");
+  assert.match(asked.waiting ?? "", /ada is asked to revoke the value that was given for this rotation/);
+  assert.deepEqual(await at.held(), [first, first]);
+  assert.equal((await resumeByHand(at.options, "ada")).state, "rolled-back");
+});
+
+test("a word that is given while another runner is at it reaches that one (R15)", async () => {
+  const at = await place("titan/binance", { key: value(), secret: value() });
+  await rotateToGiven(at.options, { key: value(), secret: value() });
+  const signal = AbortSignal.timeout(30_000);
+  const other = rotate({ ...at.options, rotator: byHand(), owner: "the other", wait: true, signal });
+  const underWay = async () => (await readJournal(bench, at.secret)).journal?.owner === "the other";
+  while (!(await underWay())) await new Promise((resolve) => setTimeout(resolve, 20));
+  const told = await resumeByHand(at.options, "ada");
+  assert.equal(told.busy?.owner, "the other");
+  assert.equal((await other).state, "done");
+  assert.equal((await readJournal(bench, at.secret)).journal?.confirmedBy, "ada");
 });
