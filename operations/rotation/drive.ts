@@ -2,10 +2,12 @@ import type { Seconds } from "../../model/duration.ts";
 import { ConflictError } from "../values/kv.ts";
 import { isPastReturn, isUnderWay, type State, wasAsked } from "./journal.ts";
 import type { Changes } from "./lease.ts";
+import { madeElsewhere } from "./made-at.ts";
 import { CiphertextRemainsError } from "./re-encryption/census.ts";
 import { isPassing, retryAfter, withBackoff } from "./retry.ts";
 import { PersonNeededError, ProbeError } from "./rotator.ts";
 import type { Run, Turn, WaitsFor } from "./run.ts";
+import { again } from "./steps/consumer.ts";
 import {
   deliverListeners,
   deliverSigners,
@@ -57,10 +59,13 @@ export async function drive(run: Run): Promise<Waits | undefined> {
     const before = run.journal;
     const { state, abort, waiting } = before;
     if (state === "done" || state === "rolled-back" || !isUnderWay(run.journal)) return undefined;
+    const elsewhere = madeElsewhere(secret, before);
     const turn =
-      abort !== undefined && state !== "rolling-back" && !isPastReturn(run.journal)
-        ? backwards(abort)
-        : await turnOf(run, turns[state]);
+      elsewhere !== undefined
+        ? { wait: elsewhere, until: again(run), isStuck: true }
+        : abort !== undefined && state !== "rolling-back" && !isPastReturn(run.journal)
+          ? backwards(abort)
+          : await turnOf(run, turns[state]);
     if ("to" in turn) {
       await kept(run, () => enter(run, turn));
       const said = turn.to === "done" ? "done" : turn.to === "rolled-back" ? "failed" : "progress";

@@ -19,6 +19,7 @@ import {
 } from "./journal.ts";
 import { type Kept, readJournal } from "./journal-store.ts";
 import { askHolder, isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease } from "./lease.ts";
+import { madeAt } from "./made-at.ts";
 import { destroysNext } from "./retention.ts";
 import { type Backoff, isPassing, usualBackoff, withBackoff } from "./retry.ts";
 import type { Reason } from "./rotator.ts";
@@ -332,6 +333,7 @@ async function begin(
     attempt: 1,
     from: state.version,
     startedAt: at,
+    madeAt: madeAt(secret),
     ...(options.commit !== undefined && { commit: options.commit }),
     since: at,
     ...destroysNext(journal, options.destroysOld),

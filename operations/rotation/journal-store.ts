@@ -41,6 +41,14 @@ const shape = z.looseObject({
   final: z.optional(z.number()),
   startedAt: z.iso.datetime(),
   commit: z.optional(z.string()),
+  madeAt: z.optional(
+    z.object({
+      kind: z.string(),
+      provider: z.optional(z.string()),
+      address: z.optional(z.string()),
+      adapter: z.optional(z.string()),
+    }),
+  ),
   since: z.iso.datetime(),
   switchedAt: z.optional(z.iso.datetime()),
   backAt: z.optional(z.iso.datetime()),

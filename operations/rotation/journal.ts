@@ -1,3 +1,4 @@
+import type { MadeAt } from "./made-at.ts";
 import type { Reason } from "./rotator.ts";
 
 /** The steps of a rotation in their order, and how it can end (R26). */
@@ -38,6 +39,8 @@ export interface Journal {
   to?: number;
   final?: number;
   startedAt: string;
+  /** What its values are and who issues them, by the catalogue with which it began. */
+  madeAt?: MadeAt;
   /** Git commit of the catalogue by which it began, where one is known: evidence is bound to it (R25). */
   commit?: string;
   /** When the present state began. */
