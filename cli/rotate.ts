@@ -68,7 +68,7 @@ export function command(): Command {
         );
       }
       const { modelOf } = await import("./session.ts");
-      const { secrets, keys } = named(await modelOf(invocation), names);
+      const { secrets, keys } = named(await modelOf(invocation), names, due === true);
       const wanted: Wanted = due === true ? { what: "due" } : { what: "these", reason };
       if (invocation.dryRun) return plan(invocation, { secrets, keys }, wanted);
       if (all === true || reason !== "scheduled") {
@@ -79,9 +79,16 @@ export function command(): Command {
   });
 }
 
-/** The secrets and encryption keys of these names; all of them where none is named. */
-export function named(model: Model, names: string[]): { secrets: Secret[]; keys: EncryptionKey[] } {
-  const secrets = model.secrets.filter(({ retired }) => retired === undefined);
+/**
+ * The secrets and encryption keys of these names; all of them where none is named.
+ * @param goesOn also retired secrets, of which a rotation may be under way
+ */
+export function named(
+  model: Model,
+  names: string[],
+  goesOn: boolean,
+): { secrets: Secret[]; keys: EncryptionKey[] } {
+  const secrets = model.secrets.filter(({ retired }) => goesOn || retired === undefined);
   const keys = model.encryptionKeys.filter(({ retired }) => retired === undefined);
   if (names.length === 0) return { secrets, keys };
   const known = new Set([...secrets, ...keys].map(({ id }) => id));

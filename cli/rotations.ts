@@ -51,7 +51,7 @@ async function status(invocation: Invocation): Promise<Result> {
     import("./session.ts"),
   ]);
   return withSession(invocation, "rotate", async ({ vault }, model, ca) => {
-    const { secrets, keys } = named(model, names);
+    const { secrets, keys } = named(model, names, true);
     // Vault's: this machine's may be minutes off.
     const now = (await clockOf({ vault })).now();
     const [ofSecrets, ofKeys] = await Promise.all([
@@ -148,7 +148,7 @@ function notesOf(journal: Journal | undefined): string[] {
 
 /** One secret of this name, among those that a command takes. */
 function chosen(model: Model, names: string[]): Secret[] {
-  const { secrets, keys } = named(model, names);
+  const { secrets, keys } = named(model, names, true);
   const [key] = names.length > 0 ? keys : [];
   if (key === undefined) return secrets;
   throw new UsageError(
@@ -232,7 +232,7 @@ function resume(): Command {
         import("./rotation-session.ts"),
       ]);
       return withRunner(invocation, { wait }, async (runner) => {
-        const { secrets, keys } = named(runner.model, invocation.arguments);
+        const { secrets, keys } = named(runner.model, invocation.arguments, true);
         const wanted = { what: "under way", isNamed } as const;
         if (invocation.dryRun) {
           const plans = await planMany(runner, secrets, wanted);

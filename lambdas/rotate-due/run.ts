@@ -34,7 +34,10 @@ export async function run(
     ...(commit !== undefined && { commit }),
     ...(model.promotion !== undefined && { previous: () => noEvidence(model) }),
   };
-  const asked = model.secrets.filter(({ retired }) => retired === undefined);
+  const retired = model.secrets.filter((secret) => secret.retired !== undefined);
+  const unfinished = await statusOf(runner, retired, (await vaultClock(vault)).now());
+  const goOn = new Set(unfinished.map(({ secret }) => secret.id));
+  const asked = model.secrets.filter((secret) => secret.retired === undefined || goOn.has(secret.id));
   const unreached: Told[] = [];
   for (const secret of asked) {
     const why = await whyUnreached(runner, secret);

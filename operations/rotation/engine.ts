@@ -234,7 +234,8 @@ async function hold(following: Following): Promise<Outcome | "again"> {
   const { isStuck = false, waitsFor } = waits ?? {};
   const last = outcomeOf(secret.id, { ...run.journal, ...said });
   const outcome = { ...last, isStuck, ...(waitsFor !== undefined && { waitsFor }) };
-  return owed(run.journal) !== undefined && following.intent !== "abort" ? "again" : outcome;
+  const isOwed = owed(run.journal) !== undefined && secret.retired === undefined;
+  return isOwed && following.intent !== "abort" ? "again" : outcome;
 }
 
 /** The journal to take the rotation over with, or an outcome where there is nothing to do. */
@@ -253,7 +254,7 @@ async function claim(
     }
     return { ...journal, ...lease, attempt: journal.attempt + 1, ...wishOf(following, journal) };
   }
-  const follows = intent === "abort" ? undefined : owed(journal);
+  const follows = intent === "abort" || secret.retired !== undefined ? undefined : owed(journal);
   if (follows !== undefined) return begin(following, journal, follows, now);
   const isOver = journal !== undefined && journal.id === following.id;
   if (isOver || intent !== "rotate") {

@@ -25,12 +25,13 @@ interface Reading {
 const atOnce = 16;
 
 /**
- * Where secrets stand, in their order; retired ones are left out. Reads metadata and journals, never a value.
+ * Where secrets stand, in their order; of retired ones those that have a rotation under way, which still has to end. Reads
+ * metadata and journals, never a value.
  * @throws JournalError, VaultError, VaultUnreachableError
  */
 export async function statusOf(reading: Reading, secrets: readonly Secret[], now: Date): Promise<Status[]> {
-  const asked = secrets.filter(({ retired }) => retired === undefined);
-  return eachOf(asked, (secret) => one(reading, secret, now));
+  const found = await eachOf(secrets, (secret) => one(reading, secret, now));
+  return found.filter(({ secret, journal }) => secret.retired === undefined || isUnderWay(journal));
 }
 
 /** Reads something of each of them, in their order, some at once. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Secret } from "../../../model/model.ts";
 import { type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import { statusOf } from "../../../operations/rotation/status.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { day } from "./quick.ts";
 
@@ -65,4 +66,18 @@ test("a provider that is only renamed, or moved, is the same one", async (t) => 
     await drained(demo);
     assert.equal((await goOn(demo, { ...done, provider: now })).state, "done");
   }
+});
+
+test("a rotation of a secret that is retired under way is still told of, and ends", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"], overlap);
+  const retired = { retired: { since: "2026-11-01", reason: "gone", delete: false }, consumers: [] };
+  const secret: Secret = { ...demo.secret, ...retired };
+  assert.deepEqual(await statusOf(demo.options(), [secret], new Date()), [], "nothing is under way");
+  await drained(demo);
+  const [status] = await statusOf(demo.options(), [secret], new Date());
+  assert.equal(status?.standing.state, "under way");
+  // Told of a compromise it ends at once; no other one follows of what nobody reads.
+  const outcome = await goOn(demo, { ...done, ...retired }, { reason: "compromise", wait: true });
+  assert.equal(outcome.state, "done");
+  assert.equal(demo.world.accepted.size, 1);
 });
