@@ -335,6 +335,7 @@ async function begin(
     from: state.version,
     startedAt: at,
     madeAt: madeAt(secret),
+    paths: secret.consumers.map(({ path }) => path),
     ...(options.commit !== undefined && { commit: options.commit }),
     since: at,
     ...destroysNext(journal, options.destroysOld),

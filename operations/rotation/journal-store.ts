@@ -41,6 +41,7 @@ const shape = z.looseObject({
   final: z.optional(z.number()),
   startedAt: z.iso.datetime(),
   commit: z.optional(z.string()),
+  paths: z.optional(z.array(z.string())),
   madeAt: z.optional(
     z.object({
       kind: z.string(),

@@ -41,6 +41,8 @@ export interface Journal {
   startedAt: string;
   /** What its values are and who issues them, by the catalogue with which it began. */
   madeAt?: MadeAt;
+  /** Those of the consumers with which it began. */
+  paths?: string[];
   /** Git commit of the catalogue by which it began, where one is known: evidence is bound to it (R25). */
   commit?: string;
   /** When the present state began. */

@@ -1,3 +1,5 @@
+import { hasArrived } from "../../values/deliver.ts";
+import { pairNames } from "../../values/shape.ts";
 import type { Watch } from "../observer.ts";
 import { TargetUnavailableError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
@@ -34,13 +36,35 @@ async function baselineOf(run: Run, watch: Watch): Promise<Record<string, number
 }
 
 export async function deliverListeners(run: Run): Promise<Turn> {
-  const waits = await bringAll(run, reached(run, "listeners"));
+  const waits = (await holdBack(run)) ?? (await bringAll(run, reached(run, "listeners")));
   return waits ?? { to: "observe-listeners", text: "whoever accepts it has the new value" };
 }
 
 export async function observeListeners(run: Run): Promise<Turn> {
-  const waits = await observe(run, "listeners");
+  const waits = (await holdBack(run)) ?? (await observe(run, "listeners"));
   return waits ?? { to: "deliver-signers", text: "whoever accepts it runs the new value" };
+}
+
+/**
+ * Who signs by this run's catalogue, and only accepted by that of a run before, holds the new value while others may not
+ * accept it yet: it signs with the one in force again (R29).
+ */
+async function holdBack(run: Run): Promise<Turn | undefined> {
+  const { journal, secret, writer, isFirst } = run;
+  const { attempt, from, to = 0 } = journal;
+  // A catalogue that has changed comes with another run.
+  if (attempt === 1 || isFirst || pairNames(secret) === undefined) return undefined;
+  const ahead: Parameters<typeof bringAll>[1] = [];
+  for (const consumer of secret.consumers) {
+    if (consumer.role === "listener") continue;
+    const { arrived } = await hasArrived(writer, secret, consumer, { source: to, phase: "next" });
+    const wanted =
+      consumer.role === "signer"
+        ? { source: from, phase: "back" as const }
+        : { source: to, phase: "both" as const };
+    if (arrived) ahead.push({ consumer, wanted });
+  }
+  return ahead.length === 0 ? undefined : bringAll(run, ahead);
 }
 
 export async function deliverSigners(run: Run): Promise<Turn> {

@@ -51,6 +51,7 @@ export async function drain(run: Run): Promise<Turn> {
     const lags = await confirmSwitched(run);
     if (lags !== undefined) return lags;
     run.skip("the old value was not waited for to be unused: whoever still uses it is refused now");
+    noteGone(run);
     return { to: "revoke", text: "the short path does not wait until the old value is unused" };
   }
   const raised = await raisedSoFar(run);
@@ -77,8 +78,17 @@ export async function drain(run: Run): Promise<Turn> {
   return (await raisedErrors(run)) ?? turn;
 }
 
+/** Whoever was a consumer when the rotation began and is none by this run's catalogue. */
+function noteGone({ journal: { paths = [] }, secret: { consumers }, note }: Run): void {
+  for (const gone of paths) {
+    if (consumers.some(({ path }) => path === gone)) continue;
+    note(`${gone} is no consumer's path any more: whoever read it was not waited for to run the new value`);
+  }
+}
+
 function judged(run: Run, idleness: Idleness): Turn {
   const { secret } = run;
+  noteGone(run);
   switch (idleness.state) {
     case "idle":
       return { to: "revoke", text: `the old value is unused: ${idleness.evidence}` };

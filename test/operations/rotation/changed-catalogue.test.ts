@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Secret } from "../../../model/model.ts";
+import type { Consumer, Secret } from "../../../model/model.ts";
 import { type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
 import { statusOf } from "../../../operations/rotation/status.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { day } from "./quick.ts";
+import { modelWith } from "./world.ts";
 
 let bench: RotationBench;
 before(async () => {
@@ -18,7 +19,7 @@ const provider = { name: "exchange", api: true, address: "https://exchange.examp
 /** Goes on with what is under way by a changed catalogue; whoever uses the old value is no longer waited for. */
 function goOn(demo: Demo, change: Partial<Secret>, options: Partial<RotateOptions> = {}) {
   const secret: Secret = { ...demo.secret, ...change };
-  const model = { ...demo.model, secrets: [secret] };
+  const model = modelWith(demo.model, secret);
   return rotate(demo.options({ wait: false, ...options, secret, model }));
 }
 
@@ -80,4 +81,97 @@ test("a rotation of a secret that is retired under way is still told of, and end
   const outcome = await goOn(demo, { ...done, ...retired }, { reason: "compromise", wait: true });
   assert.equal(outcome.state, "done");
   assert.equal(demo.world.accepted.size, 1);
+});
+
+/** The demo's consumers and another one, which reads what its listeners do and runs nothing yet. */
+function joined(demo: Demo, role: Consumer["role"]): Consumer[] {
+  const like = demo.secret.consumers.find((consumer) => consumer.role === "listener");
+  assert.ok(like);
+  const id = `demo/${role}-new`;
+  demo.world.actors.set(id, { role, held: undefined, runs: undefined, reloads: 0 });
+  const path = like.path.replace(like.name.split("/")[1] ?? "", `${role}-new`);
+  return [...demo.secret.consumers, { ...like, id, name: id, role, path }];
+}
+
+for (const role of ["listener", "signer"] as const) {
+  test(`a ${role} that joins under way runs the new value before the old one goes (R29)`, async (t) => {
+    for (const isWaited of [true, false]) {
+      const demo = await bench.demo(t, "hmac", ["signer", "listener", "listener"], overlap);
+      const deaf = demo.world.actors.get("demo/listener-3");
+      assert.ok(deaf);
+      // Among the listeners, or while both are accepted.
+      deaf.isDeaf = isWaited;
+      const before = await demo.rotate({ wait: false });
+      assert.equal(before.state, isWaited ? "deliver-listeners" : "drain");
+      const consumers = joined(demo, role);
+      deaf.isDeaf = false;
+      const outcome = await goOn(demo, { ...done, consumers });
+      assert.equal(outcome.state, "done");
+      assert.deepEqual(demo.world.violations, []);
+      assert.equal(demo.world.usedBy(`demo/${role}-new`), (await demo.fields()).primary);
+    }
+  });
+}
+
+test("a consumer that is taken out under way is not waited for, and that is noted", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "listener", "reader"], overlap);
+  const gone = demo.world.actors.get("demo/reader-3");
+  assert.ok(gone);
+  gone.isDeaf = true;
+  const before = await demo.rotate({ wait: false });
+  assert.match(before.waiting ?? "", /demo\/reader-3 does not run/);
+  demo.world.actors.delete("demo/reader-3");
+  const consumers = demo.secret.consumers.filter(({ id }) => id !== "demo/reader-3");
+  const outcome = await goOn(demo, { ...done, consumers });
+  assert.equal(outcome.state, "done");
+  assert.deepEqual(demo.world.violations, []);
+  assert.match(
+    outcome.notes.join(),
+    /services\/hmac-\d+\/reader-3\/key is no consumer's path any more: whoever read it was not waited for/,
+  );
+});
+
+test("a listener that becomes a signer before all listeners have the new value signs with the old one again (R29)", async (t) => {
+  for (const state of ["deliver-listeners", "observe-listeners"] as const) {
+    const demo = await bench.demo(t, "hmac", ["signer", "listener", "listener"], overlap);
+    const [changed, last] = ["demo/listener-2", "demo/listener-3"].map((id) => demo.world.actors.get(id));
+    assert.ok(changed && last);
+    const old = demo.world.usedBy("demo/signer-1");
+    if (state === "deliver-listeners") last.isDeaf = true;
+    else last.rejects = () => true;
+    const stop = new AbortController();
+    const report: RotateOptions["report"] = ({ step }) => {
+      if (step === "observe-listeners") stop.abort();
+    };
+    await demo.rotate({ wait: false, report, signal: stop.signal }).catch(() => {});
+    assert.equal((await demo.journal()).state, state);
+    assert.notEqual(demo.world.usedBy("demo/listener-2"), old);
+    const consumers = demo.secret.consumers.map((consumer) =>
+      consumer.id === "demo/listener-2" ? { ...consumer, role: "signer" as const } : consumer,
+    );
+    last.rejects = () => false;
+    const seen: (string | undefined)[] = [];
+    const outcome = await goOn(
+      demo,
+      { ...done, consumers },
+      {
+        report: ({ step, text }) => {
+          if (/^demo\/listener-2 gets/.test(text) || step === "deliver-signers") seen.push(text);
+        },
+      },
+    );
+    if (state === "deliver-listeners") {
+      assert.match(outcome.waiting ?? "", /demo\/listener-3 does not run the new value/);
+      assert.equal(demo.world.usedBy("demo/listener-2"), old, "while a listener lacks the new one");
+      changed.role = "signer";
+      last.isDeaf = false;
+      demo.world.violations.length = 0;
+      assert.equal((await goOn(demo, { ...done, consumers })).state, "done");
+      assert.deepEqual(demo.world.violations, []);
+    } else {
+      assert.equal(outcome.state, "done");
+      assert.equal(seen[0], "demo/listener-2 gets the old value");
+    }
+    assert.equal(demo.world.usedBy("demo/listener-2"), (await demo.fields()).primary);
+  }
 });
