@@ -1,4 +1,3 @@
-import type { MadeAt } from "./made-at.ts";
 import type { Reason } from "./rotator.ts";
 
 /** The steps of a rotation in their order, and how it can end (R26). */
@@ -93,6 +92,15 @@ export interface Journal {
   fingerprints?: Record<string, string>;
   /** The last rotations before this one, newest first, at most 20. */
   history: Past[];
+}
+
+/** What a rotation began with: the kind of its values, and who issues them. A later run may find the catalogue changed. */
+export interface MadeAt {
+  kind: string;
+  /** The provider's name in the catalogue, its address in this environment, and how it is spoken to. */
+  provider?: string | undefined;
+  address?: string | undefined;
+  adapter?: string | undefined;
 }
 
 export interface Past {

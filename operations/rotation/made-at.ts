@@ -1,14 +1,5 @@
 import type { Secret } from "../../model/model.ts";
-import type { Journal } from "./journal.ts";
-
-/** What a rotation began with: the kind of its values, and who issues them. A later run may find the catalogue changed. */
-export interface MadeAt {
-  kind: string;
-  /** The provider's name in the catalogue, its address in this environment, and how it is spoken to. */
-  provider?: string | undefined;
-  address?: string | undefined;
-  adapter?: string | undefined;
-}
+import type { Journal, MadeAt } from "./journal.ts";
 
 export function madeAt({ kind, provider }: Pick<Secret, "kind" | "provider">): MadeAt {
   if (provider === undefined) return { kind };
