@@ -38,7 +38,7 @@ export async function reEncryption(scale: Scale): Promise<Row[]> {
       const column = await Column.find(connection, place);
       let replaced = 0;
       const began = performance.now();
-      const end = await sweep(column, recipher(old, next), start, {
+      const { position: end } = await sweep(column, recipher(old, next), start, {
         until: Number.POSITIVE_INFINITY,
         signal: new AbortController().signal,
         reached: async (position) => {

@@ -3,6 +3,7 @@ import type { Vault } from "../../clients/vault.ts";
 import type { Database, RotationModel, Secret } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import type { Fields } from "../values/shape.ts";
+import type { Migrated } from "./migration.ts";
 
 /** Why a secret is rotated (R21). `compromise` and `leaver` take the shortest safe path. */
 export type Reason = "first" | "scheduled" | "compromise" | "leaver";
@@ -111,10 +112,10 @@ export interface Rotator {
   replaces?(next: Fields, current: Fields | undefined): boolean;
   /**
    * What must be done between the signers' switch and the revocation, in pieces that can be stopped and resumed:
-   * re-encryption. Returns what is left to do; 0 when it is done. Rolling back after signers had the new value calls it
+   * re-encryption. Rolling back after signers had the new value calls it
    * with the two exchanged, while every consumer accepts both: what was written with the new value goes back.
    */
-  migrate?(context: RotatorContext, next: Fields, old: Fields): Promise<number>;
+  migrate?(context: RotatorContext, next: Fields, old: Fields): Promise<Migrated>;
   /**
    * Removes what `create` made at the target in this rotation, where no source version came to hold it (stopped in
    * between and rolled back). Only for targets that make the value; may find nothing there.

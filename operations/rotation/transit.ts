@@ -27,6 +27,7 @@ import {
   type LeaseTimes,
   usualLease,
 } from "./lease.ts";
+import { migrateAll } from "./migration.ts";
 import { told } from "./re-encryption/census.ts";
 import { migratePiece } from "./re-encryption/columns.ts";
 import { rewrapping, rowsBefore, transitCensus } from "./re-encryption/transit-ciphertext.ts";
@@ -274,15 +275,14 @@ async function migrate(run: Run): Promise<Turn> {
   };
 }
 
-/** Rewraps until nothing is left, or nothing gets less. */
+/** Rewraps until nothing is left, or passes get nowhere. */
 async function rewrapAll(run: Run): Promise<number> {
   const { key, lease } = run;
   const version = lease.journal.to ?? 0;
-  let least = Number.POSITIVE_INFINITY;
-  for (let inVain = 0; ; ) {
+  return migrateAll(async () => {
     run.signal.throwIfAborted();
     await lease.ready();
-    const left = await migratePiece(run, {
+    return migratePiece(run, {
       subject: key.id,
       journal: key.journal,
       rotation: lease.journal.id,
@@ -290,11 +290,7 @@ async function rewrapAll(run: Run): Promise<number> {
       stored: key.stored,
       recipher: rewrapping(run, key, version),
     });
-    if (left === 0) return 0;
-    inVain = left < least ? 0 : inVain + 1;
-    least = Math.min(least, left);
-    if (inVain === 3) return left;
-  }
+  });
 }
 
 /** The old versions decrypt for `retain` after they were superseded, and for as long as one row needs them. */

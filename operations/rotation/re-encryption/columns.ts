@@ -2,10 +2,11 @@ import { performance } from "node:perf_hooks";
 import type { Vault } from "../../../clients/vault.ts";
 import type { Database, RotationModel, StoredCiphertext } from "../../../model/model.ts";
 import type { Report } from "../../progress.ts";
+import type { Migrated } from "../migration.ts";
 import type { Connection } from "../rotator.ts";
 import { Column, ColumnError } from "./column.ts";
 import { ProgressRecord } from "./record.ts";
-import { leftOf, type Pace, type Position, type Recipher, sweep } from "./sweep.ts";
+import { leftOf, type Pace, type Pass, type Position, type Recipher, sweep } from "./sweep.ts";
 
 /** What work on stored ciphertext needs; a rotator's context has all of it. */
 export interface Surroundings {
@@ -59,19 +60,20 @@ export async function eachColumn(
 
 /**
  * One piece of a re-encryption: some seconds of batches, from where the last piece ended.
- * @returns rows that are still to be looked at; 0 when a whole pass through every column met nothing under the old key
+ * @returns what is left; nothing when a whole pass through every column met nothing under the old key
  * @throws TargetUnavailableError when the database is away: what was replaced stays so
  */
 export async function migratePiece(
   surroundings: Surroundings,
   migration: Migration,
   { length = piece, write = interval }: { length?: number; write?: number } = {},
-): Promise<number> {
+): Promise<Migrated> {
   const { signal, report } = surroundings;
   const { subject, journal, rotation, direction, stored, recipher, pace } = migration;
   const record = await ProgressRecord.read(surroundings, journal, `${rotation} ${direction}`);
   const until = performance.now() + length;
   let left = 0;
+  const passes: Pass[] = [];
   await eachColumn(surroundings, stored, async (column) => {
     const from = record.at(column.name);
     if (from.clean) return;
@@ -84,7 +86,7 @@ export async function migratePiece(
       await record.write();
       report({ subject, state: "progress", text: `${column.name}: ${meter.read(position)}` });
     };
-    const end = await sweep(column, recipher, from, {
+    const { position: end, pass } = await sweep(column, recipher, from, {
       until,
       signal,
       reached,
@@ -98,10 +100,18 @@ export async function migratePiece(
       text: `${column.name}: ${meter.read(end)}`,
     });
     left += leftOf(end);
+    if (pass !== undefined && !end.clean) passes.push(pass);
   });
   // Asked again, it looks again: something may have written with the old key meanwhile.
   if (left === 0) await record.clear();
-  return left;
+  return { left, ...(passes.length > 0 && { pass: together(passes) }) };
+}
+
+function together(passes: Pass[]): Pass {
+  return {
+    old: passes.reduce((sum, { old }) => sum + old, 0),
+    stalled: passes.every(({ stalled }) => stalled),
+  };
 }
 
 /** Rows per second since it was made. */

@@ -20,6 +20,8 @@ export interface Position {
   neither: number;
   /** Rows put under the new key, in all passes. */
   replaced: number;
+  /** Rows that the pass before this one met under the old key; none in the first. */
+  before?: number;
   /** A pass from the first row to the last has met nothing under the old key. */
   clean: boolean;
 }
@@ -34,6 +36,13 @@ export const start: Position = {
   clean: false,
 };
 
+/** Of a pass that has come to its end: rows that it met under the old key, and whether that got it anywhere. */
+export interface Pass {
+  old: number;
+  /** It could replace none of them, or met no fewer than the pass before: somebody holds them, or goes on to write. */
+  stalled: boolean;
+}
+
 export interface Pace {
   /** Milliseconds that a batch's statement should take; it takes at most about twice as long. */
   batch: number;
@@ -45,9 +54,10 @@ export interface Pace {
 export const usualPace: Pace = { batch: 100, rows: { first: 200, least: 10, most: 5_000 } };
 
 /**
- * Re-encrypts a column in batches from a position on, until `until` (of performance.now()) or the end of a pass that
+ * Re-encrypts a column in batches from a position on, one at least, until `until` (of performance.now()) or the end of a pass that
  * found nothing under the old key, or nothing that it could replace. Rows that were locked or changed under our hands are met again in the next pass.
  * @param reached is told after every batch, which is one transaction
+ * @returns where it stands, and the last pass that ended
  * @throws the signal's reason, between two batches
  */
 export async function sweep(
@@ -60,11 +70,12 @@ export async function sweep(
     pace = usualPace,
     reached,
   }: { until: number; signal: AbortSignal; pace?: Pace; reached: (position: Position) => Promise<void> },
-): Promise<Position> {
+): Promise<{ position: Position; pass?: Pass }> {
   let position = from;
+  let pass: Pass | undefined;
   let size = pace.rows.first;
   let judging: Promise<Batch> | undefined;
-  while (!position.clean && performance.now() < until) {
+  while (!position.clean) {
     signal.throwIfAborted();
     if (position.seen === 0) position = { ...position, rows: await column.size() };
     const batch = await (judging ?? judge(column, recipher, await read(column, position.after, size)));
@@ -78,12 +89,16 @@ export async function sweep(
     size = nextSize(size, performance.now() - began, pace);
     position = passed(position, batch, replaced);
     const inVain = batch.ended && position.old > 0 && position.missed === position.old;
-    if (batch.ended) position = nextPass(position);
+    if (batch.ended) {
+      const { old, before = Number.POSITIVE_INFINITY } = position;
+      pass = { old, stalled: inVain || (old > 0 && old >= before) };
+      position = nextPass(position);
+    }
     await reached(position);
     // What others hold for long is better met later than again and again.
-    if (inVain) break;
+    if (inVain || performance.now() >= until) break;
   }
-  return position;
+  return { position, ...(pass !== undefined && { pass }) };
 }
 
 interface Read {
@@ -131,7 +146,7 @@ function passed(position: Position, { rows, replacements, neither }: Batch, repl
 /** At the end of a pass: clean, or from the first row on again. */
 function nextPass(position: Position): Position {
   if (position.old === 0) return { ...position, clean: true };
-  return { ...start, replaced: position.replaced };
+  return { ...start, replaced: position.replaced, before: position.old };
 }
 
 function nextSize(size: number, took: number, { batch, rows }: Pace): number {

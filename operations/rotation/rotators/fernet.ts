@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { StoredCiphertext } from "../../../model/model.ts";
 import type { Fields } from "../../values/shape.ts";
+import type { Migrated } from "../migration.ts";
 import { type Census, CiphertextRemainsError, census, told } from "../re-encryption/census.ts";
 import { nameOf } from "../re-encryption/column.ts";
 import { eachColumn, migratePiece, type Surroundings } from "../re-encryption/columns.ts";
@@ -67,9 +68,9 @@ export const fernet: Rotator = {
 };
 
 /** One piece of re-encryption from one version's key to another's. */
-async function reencrypt(context: RotatorContext, next: Fields, old: Fields): Promise<number> {
+async function reencrypt(context: RotatorContext, next: Fields, old: Fields): Promise<Migrated> {
   const { secret, rotation } = context;
-  if (secret.stored.length === 0 || next.key === old.key) return 0;
+  if (secret.stored.length === 0 || next.key === old.key) return { left: 0 };
   return migratePiece(context, {
     subject: secret.id,
     journal: secret.journal,

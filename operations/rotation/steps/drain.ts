@@ -1,4 +1,5 @@
 import type { Seconds } from "../../../model/duration.ts";
+import { migrateAll } from "../migration.ts";
 import { drainOf, jobsOf } from "../overlap.ts";
 import type { Idleness } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
@@ -8,26 +9,17 @@ import { confirmSwitched } from "./deliver.ts";
 import { sinksIdle } from "./sinks-idle.ts";
 import { isWatched, raisedErrors, raisedSoFar, untilWindow } from "./watch.ts";
 
-/** Pieces of a migration after which it is said how much is left, where nothing gets less. */
-const piecesInVain = 3;
-
 /** What the rotator must do before the old value may go: re-encryption, in pieces. */
 export async function migrate(run: Run): Promise<Turn> {
-  const { rotator } = run;
+  const { migrate } = run.rotator;
   const { current, next } = await run.versions();
-  if (rotator.migrate === undefined || current === undefined)
-    return { to: "drain", text: "nothing to migrate" };
-  let least = Number.POSITIVE_INFINITY;
-  for (let inVain = 0; ; ) {
-    const left = await run.act(() => rotator.migrate?.(run.context, next, current) ?? Promise.resolve(0));
-    if (left === 0) return { to: "drain", text: "nothing is left under the old value" };
-    inVain = left < least ? 0 : inVain + 1;
-    least = Math.min(least, left);
-    run.say(`${left} left under the old value`);
-    if (inVain >= piecesInVain) {
-      return { wait: `${left} left under the old value, and they do not get fewer`, until: again(run) };
-    }
-  }
+  if (migrate === undefined || current === undefined) return { to: "drain", text: "nothing to migrate" };
+  const left = await migrateAll(
+    () => run.act(() => migrate(run.context, next, current)),
+    (rest) => run.say(`${rest} still to be looked at`),
+  );
+  if (left === 0) return { to: "drain", text: "nothing is left under the old value" };
+  return { wait: `${left} left under the old value, and they do not get fewer`, until: again(run) };
 }
 
 /** Seconds after which error rates are looked at again meanwhile, by whoever runs then: `rotate --due`, every quarter of an hour. */

@@ -1,6 +1,7 @@
 import { hasArrived } from "../../values/deliver.ts";
 import { ConflictError, destroyBefore } from "../../values/kv.ts";
 import { type Fields, pairNames } from "../../values/shape.ts";
+import { migrateAll } from "../migration.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { again, bringAll, reachedAt, settled } from "./consumer.ts";
@@ -88,16 +89,13 @@ async function giveBack(run: Run, current: Fields, next: Fields): Promise<Turn |
 
 /** What was re-encrypted already comes back under the old value before the new one goes. */
 async function migrateBack(run: Run, current: Fields, next: Fields): Promise<Turn | undefined> {
-  const { rotator } = run;
-  if (rotator.migrate === undefined) return undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (;;) {
-    const left = await run.act(() => rotator.migrate?.(run.context, current, next) ?? Promise.resolve(0));
-    if (left === 0) return undefined;
-    if (left >= least) return { wait: `${left} are still under the new value`, until: again(run) };
-    least = left;
-    run.say(`${left} still under the new value`);
-  }
+  const { migrate } = run.rotator;
+  if (migrate === undefined) return undefined;
+  const left = await migrateAll(
+    () => run.act(() => migrate(run.context, current, next)),
+    (rest) => run.say(`${rest} still to be looked at`),
+  );
+  return left === 0 ? undefined : { wait: `${left} are still under the new value`, until: again(run) };
 }
 
 /** Rolled back is rolled back; that the old value fails as well is something a person has to know. */

@@ -370,7 +370,7 @@ test("what was re-encrypted goes back under the old value while both are accepte
       const piece = Math.min(2, rows[source]);
       rows[source] -= piece;
       rows[target] += piece;
-      return rows[source];
+      return { left: rows[source] };
     },
   };
   assert.equal((await demo.rotate({ rotator, wait: false })).state, "drain");
@@ -386,7 +386,10 @@ test("what was re-encrypted goes back under the old value while both are accepte
 test("a re-encryption that does not get on is told, and nothing is revoked", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
   let left = 40;
-  const rotator: Rotator = { ...demo.subject.rotator, migrate: async () => left };
+  const rotator: Rotator = {
+    ...demo.subject.rotator,
+    migrate: async () => ({ left, pass: { old: left, stalled: true } }),
+  };
   const outcome = await demo.rotate({ rotator, wait: false });
   assert.equal(outcome.state, "migrate");
   assert.equal(outcome.waiting, "40 left under the old value, and they do not get fewer");

@@ -76,9 +76,3 @@ export async function apiKeys(
     },
   };
 }
-
-/** Migrates until nothing is left, as the engine does. */
-export async function migrateAll(migrate: (() => Promise<number>) | undefined, atMost = 1000): Promise<void> {
-  for (let pieces = 0; pieces < atMost; pieces++) if ((await migrate?.()) === 0) return;
-  throw new Error(`re-encryption did not end after ${atMost} pieces`);
-}

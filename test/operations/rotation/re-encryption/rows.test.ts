@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Migrated, migrateAll } from "../../../../operations/rotation/migration.ts";
 import { CiphertextRemainsError } from "../../../../operations/rotation/re-encryption/census.ts";
 import { ColumnError } from "../../../../operations/rotation/re-encryption/column.ts";
-import { migratePiece } from "../../../../operations/rotation/re-encryption/columns.ts";
+import { type Migration, migratePiece } from "../../../../operations/rotation/re-encryption/columns.ts";
 import { FernetKey } from "../../../../operations/rotation/re-encryption/fernet.ts";
 import {
   type Reach,
@@ -13,7 +14,7 @@ import {
 import { fernet, recipher } from "../../../../operations/rotation/rotators/fernet.ts";
 import { endedWithFile } from "../../../integration/support/ended-with-file.ts";
 import { type DatabaseServer, startDatabaseServer } from "../postgres-server.ts";
-import { type ApiKeys, apiKeys, fernetKey, migrateAll } from "./api-keys.ts";
+import { type ApiKeys, apiKeys, fernetKey } from "./api-keys.ts";
 import { Death } from "./death.ts";
 
 let server: DatabaseServer;
@@ -24,8 +25,9 @@ before(async () => {
 
 const plaintexts = (count: number, from = 0) =>
   Array.from({ length: count }, (_, i) => `sk-live-${from + i}`);
-const all = (table: ApiKeys, context = table.context()) =>
-  migrateAll(() => fernet.migrate?.(context, table.next, table.old) ?? Promise.resolve(0));
+const migrate = (...given: Parameters<NonNullable<typeof fernet.migrate>>): Promise<number> =>
+  migrateAll(() => fernet.migrate?.(...given) ?? Promise.reject(new Error("it migrates")));
+const all = (table: ApiKeys, context = table.context()) => migrate(context, table.next, table.old);
 
 test("every row of the old key is put under the new one, and holds what it held (R23)", async () => {
   const table = await apiKeys(server);
@@ -136,17 +138,57 @@ test("a database that goes away in the middle is told apart from one that refuse
   assert.deepEqual(await old(table), []);
 });
 
-/** Ten rows at a time, its position written after each; dies when a statement that holds `at` comes for the n-th time. */
-async function tenAtATime(table: ApiKeys, rotation: string, at: string, n: number) {
-  const migration = {
-    subject: table.secret.id,
-    journal: table.secret.journal,
-    rotation,
-    direction: "on",
-    stored: table.secret.stored,
-    recipher: recipher(new FernetKey(table.old.key ?? ""), new FernetKey(table.next.key ?? "")),
-    pace: { batch: 1000, rows: { first: 10, least: 10, most: 10 } },
+/** Ten rows at a time. */
+const byTens = (table: ApiKeys, rotation: string): Migration => ({
+  subject: table.secret.id,
+  journal: table.secret.journal,
+  rotation,
+  direction: "on",
+  stored: table.secret.stored,
+  recipher: recipher(new FernetKey(table.old.key ?? ""), new FernetKey(table.next.key ?? "")),
+  pace: { batch: 1000, rows: { first: 10, least: 10, most: 10 } },
+});
+
+/** A piece for each ten rows, as if a table were so large that a pass takes many. */
+function inPieces(table: ApiKeys, rotation: string, between: (pieces: number) => Promise<void>) {
+  const context = table.context({ rotation });
+  let pieces = 0;
+  return async (): Promise<Migrated> => {
+    await between(++pieces);
+    return migratePiece(context, byTens(table, rotation), { length: 0, write: 0 });
   };
+}
+
+/** A service that has not switched yet writes over the first row. */
+const straggle = (table: ApiKeys) =>
+  table.query("UPDATE api_keys SET ciphertext = $1 WHERE id = (SELECT min(id) FROM api_keys)", [
+    new FernetKey(table.old.key ?? "").seal({ plaintext: Buffer.from("late"), time: 1n }),
+  ]);
+
+test("a straggler that wrote behind a long pass is met in the next one, however many pieces that takes (R23)", async () => {
+  const table = await apiKeys(server);
+  await table.fill(plaintexts(95));
+  const piece = inPieces(table, "behind", async (pieces) => void (pieces === 6 && (await straggle(table))));
+  assert.equal(await migrateAll(piece), 0);
+  assert.deepEqual(await old(table), []);
+});
+
+test("who goes on to write under the old key is waited for after three passes that found no fewer, and counted (R23)", async () => {
+  const table = await apiKeys(server);
+  await table.fill(plaintexts(95));
+  let most = 0;
+  const piece = inPieces(table, "straggling", async (pieces) => {
+    most = pieces;
+    await straggle(table);
+  });
+  // The first pass meets 95 rows and the second one: then three that meet one again.
+  assert.equal(await migrateAll(piece), 1);
+  assert.equal(most, 50);
+});
+
+/** Its position written after each ten rows; dies when a statement that holds `at` comes for the n-th time. */
+async function tenAtATime(table: ApiKeys, rotation: string, at: string, n: number) {
+  const migration = byTens(table, rotation);
   let met = 0;
   const reach = cut(table, (text) => {
     if (text.includes(at) && ++met === n) throw new Error("killed");
@@ -163,7 +205,7 @@ test("a runner goes on where the one before it ended, not at the first row", asy
   assert.equal((await old(table)).length, 60);
   const from: unknown[] = [];
   const reach = cut(table, (text, values) => void (text.includes("ORDER BY") && from.push(values?.[1])));
-  assert.equal(await migratePiece({ ...context, reach }, migration), 0);
+  assert.deepEqual(await migratePiece({ ...context, reach }, migration), { left: 0 });
   assert.equal(from[0], "40");
   assert.deepEqual(await old(table), []);
 });
@@ -174,7 +216,7 @@ test("a runner that goes back begins at the first row, wherever the way on had e
   // At the last row of the pass that looks again: eleven reads, of which the last meets nothing, and ten.
   const { context } = await tenAtATime(table, "turned", "ORDER BY", 22);
   assert.deepEqual(await old(table), []);
-  await migrateAll(() => fernet.migrate?.(context, table.old, table.next) ?? Promise.resolve(0));
+  await migrate(context, table.old, table.next);
   assert.equal((await old(table)).length, 100);
 });
 
@@ -247,7 +289,7 @@ test("rolled back after the switch, what the new key wrote comes back under the 
   await table.fill(plaintexts(30));
   await all(table);
   await table.fill(["new"], table.next.key);
-  await migrateAll(() => fernet.migrate?.(table.context(), table.old, table.next) ?? Promise.resolve(0));
+  await migrate(table.context(), table.old, table.next);
   await fernet.revoke(table.context(), table.next, table.old);
   const rows = await table.rows();
   assert.equal(rows.length, 31);
