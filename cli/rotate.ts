@@ -2,9 +2,9 @@ import { type Command, Option } from "commander";
 import type { EncryptionKey, Model, Secret } from "../model/model.ts";
 import type { Wanted } from "../operations/rotation/status.ts";
 import { define, type Invocation, type Result } from "./command.ts";
-import { UsageError } from "./exit.ts";
+import { exit, UsageError } from "./exit.ts";
 import { askYes } from "./input.ts";
-import { rowText, shown, worst } from "./rotation-rows.ts";
+import { retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
 
 type Reason = "scheduled" | "compromise" | "leaver";
 
@@ -68,11 +68,15 @@ export function command(): Command {
         );
       }
       const { modelOf } = await import("./session.ts");
-      const { secrets, keys } = named(await modelOf(invocation), names, due === true);
+      const { secrets, keys } = named(await modelOf(invocation), names);
       const wanted: Wanted = due === true ? { what: "due" } : { what: "these", reason };
       if (invocation.dryRun) return plan(invocation, { secrets, keys }, wanted);
       if (all === true || reason !== "scheduled") {
-        await confirm(invocation, { secrets, keys }, reason, { yes: yes === true, destroys });
+        const used = { secrets: inUse(secrets), keys: inUse(keys) };
+        await confirm(invocation, all === true ? used : { secrets, keys }, reason, {
+          yes: yes === true,
+          destroys,
+        });
       }
       return rotate(invocation, { secrets, keys }, wanted, wait === true);
     },
@@ -80,21 +84,23 @@ export function command(): Command {
 }
 
 /**
- * The secrets and encryption keys of these names; all of them where none is named.
- * @param goesOn also retired secrets, of which a rotation may be under way
+ * The secrets and encryption keys of these names; all of them where none is named. Retired ones are among them: a
+ * rotation of before may not have ended.
  */
-export function named(
-  model: Model,
-  names: string[],
-  goesOn: boolean,
-): { secrets: Secret[]; keys: EncryptionKey[] } {
-  const secrets = model.secrets.filter(({ retired }) => goesOn || retired === undefined);
-  const keys = model.encryptionKeys.filter(({ retired }) => retired === undefined);
+export function named(model: Model, names: string[]): { secrets: Secret[]; keys: EncryptionKey[] } {
+  const { secrets, encryptionKeys: keys } = model;
   if (names.length === 0) return { secrets, keys };
-  const known = new Set([...secrets, ...keys].map(({ id }) => id));
-  for (const name of names) if (!known.has(name)) throw unknownName(name, [...known], model.environment);
+  const all = [...secrets, ...keys];
+  const used = all.filter(({ retired }) => retired === undefined).map(({ id }) => id);
+  for (const name of names) {
+    if (!all.some(({ id }) => id === name)) throw unknownName(name, used, model.environment);
+  }
   const isAsked = ({ id }: { id: string }) => names.includes(id);
   return { secrets: secrets.filter(isAsked), keys: keys.filter(isAsked) };
+}
+
+function inUse<Item extends Pick<Secret, "retired">>(items: readonly Item[]): Item[] {
+  return items.filter(({ retired }) => retired === undefined);
 }
 
 /** What looks like a value is not repeated. */
@@ -161,7 +167,11 @@ async function rotate(
       wanted.what === "due" ? rotateKept(invocation, runner) : [],
     ]);
     const isUrgent = wanted.what === "these" && wanted.reason !== "scheduled";
-    const results = [...rows.map((row) => shown(row, asked, isUrgent)), ...kept];
+    const results = [
+      ...rows.map((row) => shown(row, asked, isUrgent)),
+      ...retiredRows(invocation.arguments.length > 0 ? [...secrets, ...keys] : [], rows, exit.finding),
+      ...kept,
+    ];
     const told = results.filter(({ result }) => asked || result !== "unchanged");
     const text = told.flatMap(rowText);
     return {
@@ -191,20 +201,24 @@ async function plan(
     const plans = await planMany(runner, here, wanted);
     const keyPlans = await planKeys(runner, keys, wanted);
     const inSecretsManager = wanted.what === "due" ? await kept.rotateKept(invocation, runner) : [];
+    const isNamed = invocation.arguments.length > 0;
+    const told = [...plans, ...keyPlans];
+    const retired = retiredRows(isNamed ? [...secrets, ...keys] : [], told, exit.finding);
     const text = [
       ...plans.flatMap(planText),
       ...keyPlans.flatMap(keyPlanText),
+      ...retired.flatMap(rowText),
       ...inSecretsManager.filter(({ result }) => result !== "unchanged").flatMap(rowText),
     ];
     return {
       json: {
         environment: invocation.environment,
         dryRun: true,
-        plans: [...plans, ...keyPlans],
+        plans: told,
         inSecretsManager,
       },
       text: text.length > 0 ? text.join("\n") : "Nothing is due.",
-      code: worst(inSecretsManager),
+      code: worst([...inSecretsManager, ...retired]),
     };
   });
 }

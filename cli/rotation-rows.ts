@@ -1,3 +1,4 @@
+import type { Secret } from "../model/model.ts";
 import { inWords } from "../operations/errors.ts";
 import type { Row } from "../operations/rotation/fleet-runner.ts";
 import { type State, type Step, steps } from "../operations/rotation/journal.ts";
@@ -103,6 +104,23 @@ export function rowText(row: Shown): string[] {
     ...list("skipped").map((text) => `  left out: ${text}`),
     ...list("notes").map((text) => `  note: ${text}`),
   ];
+}
+
+/**
+ * What was named and is retired, and of which nothing is left to be ended.
+ * @param code where it was to be rotated, a finding
+ */
+export function retiredRows(
+  named: readonly Pick<Secret, "id" | "retired">[],
+  told: readonly { secret: string }[],
+  code: ExitCode,
+): Shown[] {
+  const known = new Set(told.map(({ secret }) => secret));
+  return named.flatMap(({ id: secret, retired }) => {
+    if (retired === undefined || known.has(secret)) return [];
+    const text = `retired since ${retired.since} (${retired.reason}), and nothing of it is under way`;
+    return [{ secret, result: "retired", text, code }];
+  });
 }
 
 /** The worst of them. */

@@ -12,7 +12,7 @@ import { askYes } from "./input.ts";
 import { named } from "./rotate.ts";
 import { censusCode, censusJson, censusText } from "./rotation-census.ts";
 import { lasting } from "./rotation-progress.ts";
-import { rowText, shown, worst } from "./rotation-rows.ts";
+import { retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
 
 export function command(): Command {
   return (
@@ -51,7 +51,7 @@ async function status(invocation: Invocation): Promise<Result> {
     import("./session.ts"),
   ]);
   return withSession(invocation, "rotate", async ({ vault }, model, ca) => {
-    const { secrets, keys } = named(model, names, true);
+    const { secrets, keys } = named(model, names);
     // Vault's: this machine's may be minutes off.
     const now = (await clockOf({ vault })).now();
     const [ofSecrets, ofKeys] = await Promise.all([
@@ -71,6 +71,8 @@ async function status(invocation: Invocation): Promise<Result> {
       ...(row.census === undefined ? [] : censusText(row.census)),
       ...(details ? [...notesOf(row.journal), ...historyOf(row.journal).map(pastText)] : []),
     ]);
+    const told = rows.map(({ standing: { secret } }) => ({ secret }));
+    const retired = details ? retiredRows([...secrets, ...keys], told, exit.clean) : [];
     const asJson = ({ standing, journal, version, more, census }: Row) => ({
       ...standing,
       version,
@@ -84,8 +86,9 @@ async function status(invocation: Invocation): Promise<Result> {
         environment: model.environment,
         secrets: secretRows.map(asJson),
         encryptionKeys: keyRows.map(asJson),
+        ...(retired.length > 0 && { retired }),
       },
-      text: lines.join("\n"),
+      text: [...lines, ...retired.flatMap(rowText)].join("\n"),
       code: worst(rows.map((row) => ({ code: codeOfRow(row) }))),
     };
   });
@@ -110,8 +113,9 @@ async function censuses(
   keys: readonly KeyStatus[],
   now: Date,
 ): Promise<Map<string, KeyCensus>> {
-  const ofFernet = secrets.filter(({ secret }) => secret.kind === "fernet");
-  if (ofFernet.length + keys.length === 0) return new Map();
+  const ofFernet = secrets.filter(({ secret, error }) => secret.kind === "fernet" && error === undefined);
+  const readable = keys.filter(({ error }) => error === undefined);
+  if (ofFernet.length + readable.length === 0) return new Map();
   const [{ censusOfFernet, censusOfKey }, { databaseReach }, { databasesCa }] = await Promise.all([
     import("../operations/rotation/key-census.ts"),
     import("../operations/rotation/connect.ts"),
@@ -121,7 +125,7 @@ async function censuses(
   const counting = { ...given, reach: databaseReach({ ...given, ...(ca !== undefined && { ca }) }) };
   const found = new Map<string, KeyCensus>();
   for (const status of ofFernet) found.set(status.secret.id, await censusOfFernet(counting, status, now));
-  for (const status of keys) found.set(status.key.id, await censusOfKey(counting, status, now));
+  for (const status of readable) found.set(status.key.id, await censusOfKey(counting, status, now));
   return found;
 }
 
@@ -148,7 +152,7 @@ function notesOf(journal: Journal | undefined): string[] {
 
 /** One secret of this name, among those that a command takes. */
 function chosen(model: Model, names: string[]): Secret[] {
-  const { secrets, keys } = named(model, names, true);
+  const { secrets, keys } = named(model, names);
   const [key] = names.length > 0 ? keys : [];
   if (key === undefined) return secrets;
   throw new UsageError(
@@ -162,7 +166,10 @@ function codeOfRow(row: Row): ExitCode {
 }
 
 function isFinding({ standing, journal }: Row): boolean {
-  return standing.state === "stuck" || standing.lateness === "overdue" || journal?.state === "rolled-back";
+  const { state, lateness } = standing;
+  return (
+    state === "stuck" || state === "unreadable" || lateness === "overdue" || journal?.state === "rolled-back"
+  );
 }
 
 function line({ standing, version }: Row, width: number): string {
@@ -232,7 +239,7 @@ function resume(): Command {
         import("./rotation-session.ts"),
       ]);
       return withRunner(invocation, { wait }, async (runner) => {
-        const { secrets, keys } = named(runner.model, invocation.arguments, true);
+        const { secrets, keys } = named(runner.model, invocation.arguments);
         const wanted = { what: "under way", isNamed } as const;
         if (invocation.dryRun) {
           const plans = await planMany(runner, secrets, wanted);
@@ -258,6 +265,7 @@ function resume(): Command {
           ...(await resumeConfirmed(runner, secrets.filter(isConfirmed), told)),
           ...(await rotateMany(runner, others, wanted, { wait, keys })),
         ].map((row) => shown(row, true));
+        if (isNamed) rows.push(...retiredRows([...secrets, ...keys], rows, exit.clean));
         return {
           json: { environment: invocation.environment, rotations: rows },
           text: rows.length > 0 ? rows.flatMap(rowText).join("\n") : "Nothing is under way.",
@@ -334,9 +342,10 @@ function abort(): Command {
           return { json: { secret: id, result: "unchanged" }, text: `${id}: nothing is under way.` };
         }
         const back = secret.consumers.map(({ id: consumer }) => consumer).join(", ");
+        const get = back === "" ? "nobody reads it any more" : `${back} get the value before`;
         const what = isPastReturn(journal)
           ? `${id} is at ${journal.state}: the old value may be refused already, so it can only go forward.`
-          : `${id} would go back from ${journal.state} to version ${journal.from}: ${back} get the value before, and ` +
+          : `${id} would go back from ${journal.state} to version ${journal.from}: ${get}, and ` +
             "the new one is refused.";
         if (invocation.dryRun) {
           const code = isPastReturn(journal) ? exit.finding : exit.clean;

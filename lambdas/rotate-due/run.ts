@@ -34,10 +34,7 @@ export async function run(
     ...(commit !== undefined && { commit }),
     ...(model.promotion !== undefined && { previous: () => noEvidence(model) }),
   };
-  const retired = model.secrets.filter((secret) => secret.retired !== undefined);
-  const unfinished = await statusOf(runner, retired, (await vaultClock(vault)).now());
-  const goOn = new Set(unfinished.map(({ secret }) => secret.id));
-  const asked = model.secrets.filter((secret) => secret.retired === undefined || goOn.has(secret.id));
+  const asked = model.secrets;
   const unreached: Told[] = [];
   for (const secret of asked) {
     const why = await whyUnreached(runner, secret);
@@ -45,14 +42,19 @@ export async function run(
   }
   const elsewhere = new Set(unreached.map(({ secret }) => secret));
   const here = asked.filter(({ id }) => !elsewhere.has(id));
-  const keys = model.encryptionKeys.filter(({ retired }) => retired === undefined);
+  const keys = model.encryptionKeys;
   const rows = await rotateMany(runner, here, { what: "due" }, { wait: false, keys });
   const now = (await vaultClock(vault)).now();
   const states = [
     ...(await statusOf(runner, asked, now)),
     ...(await keyStatusOf(runner, keys, now)).map(({ key, standing }) => ({ secret: key, standing })),
   ];
-  return resultOf(model.environment, rows, { unreached, states, stopped: signal.aborted });
+  const known = new Set(states.map(({ secret }) => secret.id));
+  return resultOf(model.environment, rows, {
+    // Of what is retired nothing is left to anybody.
+    unreached: unreached.filter(({ secret }) => known.has(secret)),
+    ...{ states, stopped: signal.aborted },
+  });
 }
 
 /** Why a secret cannot be rotated from here at all, also where its rotation is under way. */

@@ -41,6 +41,7 @@ export async function counterIdle(
     }
     instances.push(...urls.map((url) => ({ id, url })));
   }
+  if (instances.length === 0) return { state: "idle", evidence: "no service accepts it" };
   const used = new Set<string>();
   const last = new Map<string, Sample>();
   for (let look = 0; look < looks; look++) {

@@ -7,6 +7,7 @@ import { ConflictError } from "../values/kv.ts";
 import { type Clock, pause, vaultClock } from "./clock.ts";
 import { drive, type Waits } from "./drive.ts";
 import {
+  isOpen,
   isPastReturn,
   isUnderWay,
   type Journal,
@@ -234,8 +235,7 @@ async function hold(following: Following): Promise<Outcome | "again"> {
   const { isStuck = false, waitsFor } = waits ?? {};
   const last = outcomeOf(secret.id, { ...run.journal, ...said });
   const outcome = { ...last, isStuck, ...(waitsFor !== undefined && { waitsFor }) };
-  const isOwed = owed(run.journal) !== undefined && secret.retired === undefined;
-  return isOwed && following.intent !== "abort" ? "again" : outcome;
+  return owed(run.journal) !== undefined && following.intent !== "abort" ? "again" : outcome;
 }
 
 /** The journal to take the rotation over with, or an outcome where there is nothing to do. */
@@ -254,7 +254,7 @@ async function claim(
     }
     return { ...journal, ...lease, attempt: journal.attempt + 1, ...wishOf(following, journal) };
   }
-  const follows = intent === "abort" || secret.retired !== undefined ? undefined : owed(journal);
+  const follows = intent === "abort" ? undefined : owed(journal);
   if (follows !== undefined) return begin(following, journal, follows, now);
   const isOver = journal !== undefined && journal.id === following.id;
   if (isOver || intent !== "rotate") {
@@ -308,7 +308,8 @@ async function begin(
   now: Date,
 ): Promise<Journal | Outcome> {
   const { secret, vault, model } = options;
-  if (secret.retired !== undefined) {
+  // One that is owed is the end of the one before.
+  if (secret.retired !== undefined && !isOpen(journal)) {
     throw new RotationError(`${secret.id} is retired (${secret.retired.reason}): it is not rotated any more`);
   }
   const state = await sourceState({ vault, model, by: manner.by }, secret);

@@ -40,7 +40,7 @@ export interface GoesOn {
 
 /**
  * The dry run of `rotateMany`: the same choice, and nothing done. Reads no value.
- * @throws JournalError, VaultError, VaultUnreachableError
+ * @throws VaultError, VaultUnreachableError
  */
 export async function planMany(
   runner: Runner,
@@ -55,7 +55,7 @@ export async function planMany(
   const rows: PlannedRow[] = [];
   for (const status of states) {
     const { id } = status.secret;
-    const why = reasons.get(id);
+    const why = status.error?.message ?? reasons.get(id);
     if (why !== undefined) rows.push({ secret: id, does: "nothing", why });
     else if (chosen.has(id)) rows.push(await planned(runner, status, wanted, now));
   }

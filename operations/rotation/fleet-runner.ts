@@ -15,7 +15,7 @@ import { isShort } from "./run.ts";
 import { clockOf, mannerOf, type Runner, subjectOf } from "./runner.ts";
 import { blackoutAt } from "./schedule.ts";
 import { settlesOf } from "./settles.ts";
-import { candidatesOf, type Left, type Status, statusOf, type Wanted } from "./status.ts";
+import { candidatesOf, type Left, oneStatus, type Status, statusOf, type Wanted } from "./status.ts";
 
 /** What became of one secret or encryption key in a run. */
 export type Row = { secret: string } & (
@@ -27,7 +27,8 @@ export type Row = { secret: string } & (
 
 /**
  * Rotates what is wanted, secrets and encryption keys, as many at once as the bounds allow, and takes each as far as it
- * goes: to its end, or to where only time has to pass. With `wait` it stays for that as well.
+ * goes: to its end, or to where only time has to pass. With `wait` it stays for that as well. One whose journal cannot be
+ * read holds up no other.
  */
 export async function rotateMany(
   runner: Runner,
@@ -66,7 +67,9 @@ export async function rotateMany(
       return outcome;
     },
   });
-  const failed: Failed[] = [];
+  const failed: Failed[] = [...states, ...keyStates].flatMap(({ standing: { secret }, error }) =>
+    error === undefined ? [] : [{ secret, error }],
+  );
   for (const { secret, journal } of states) {
     if (journal?.kept === undefined || journal.kept.length === 0 || runner.signal.aborted) continue;
     try {
@@ -94,8 +97,7 @@ function secretInTurn({ runner, wanted, wait }: Turn, { secret, journal: seen }:
     settles: Math.max(0, ...secret.consumers.map((consumer) => settlesOf(runner.model, consumer))),
     seen,
     async look(now) {
-      const [status] = await statusOf(runner, [secret], now);
-      if (status === undefined) throw new Error(`${secret.id} is retired meanwhile`);
+      const status = await oneStatus(runner, secret, now);
       const { candidates } = candidatesOf([status], wanted, runner.model.rotation.jitter, now);
       return {
         journal: status.journal,
@@ -146,8 +148,8 @@ export async function rotateGiven(
 ): Promise<Row> {
   await refuseUnreached(runner, secret);
   const now = (await clockOf(runner)).now();
-  const [status] = await statusOf(runner, [secret], now);
-  if (status !== undefined && !isUnderWay(status.journal)) {
+  const status = await oneStatus(runner, secret, now);
+  if (!isUnderWay(status.journal)) {
     const blackout = isShort(reason) ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
     if (blackout !== undefined) {
       const { reason: why, until } = blackout;

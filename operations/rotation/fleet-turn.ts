@@ -28,7 +28,7 @@ export interface Rotatable {
   settles: Seconds;
   /** Its journal when it was chosen. */
   seen: Journal | undefined;
-  /** How it stands now, and whether it would still be chosen. @throws when it is retired meanwhile */
+  /** How it stands now, and whether it would still be chosen. */
   look(now: Date): Promise<Looked>;
   rotate(begins: { reason: Reason; after?: string }): Promise<Outcome>;
   /** Goes on with what is under way, and begins nothing. */

@@ -3,10 +3,23 @@ import type { Vault } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import { stateOf, writeVersion } from "../values/kv.ts";
 import { type Journal, steps } from "./journal.ts";
+import type { Standing } from "./schedule.ts";
 
 /** What lies at a journal's path is not a journal. Says where and what to do. */
 export class JournalError extends Error {
   override name = "JournalError";
+}
+
+/** Where something stands whose journal nobody can read here: the others are not held up by it. */
+export interface Unreadable {
+  standing: Standing;
+  error: JournalError;
+}
+
+/** @throws what was caught, where it is anything else */
+export function unreadable({ id: secret }: { id: string }, error: unknown): Unreadable {
+  if (!(error instanceof JournalError)) throw error;
+  return { standing: { secret, state: "unreadable", lateness: "on time", why: error.message }, error };
 }
 
 /** A journal and the version of its path, which the next write must follow. */

@@ -1,3 +1,4 @@
+import type { Secret } from "../../model/model.ts";
 import type { Reason } from "./rotator.ts";
 
 /** The steps of a rotation in their order, and how it can end (R26). */
@@ -128,6 +129,16 @@ export function isUnderWay(journal: Pick<Journal, "state"> | undefined): boolean
 /** The reason of the rotation that is still to follow one that has ended; undefined where none is. */
 export function owed(journal: Pick<Journal, "state" | "followedBy"> | undefined): Journal["followedBy"] {
   return isUnderWay(journal) ? undefined : journal?.followedBy;
+}
+
+/** Whether a rotation has begun and not ended, or is still to follow one that has. */
+export function isOpen(journal: Pick<Journal, "state" | "followedBy"> | undefined): boolean {
+  return isUnderWay(journal) || owed(journal) !== undefined;
+}
+
+/** What is retired, and has nothing left to be ended. */
+export function isRetired({ retired }: Pick<Secret, "retired">, journal: Journal | undefined): boolean {
+  return retired !== undefined && !isOpen(journal);
 }
 
 /** What somebody without the lease may write into a journal: its holder finds it. */

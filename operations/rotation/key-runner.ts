@@ -4,9 +4,9 @@ import type { EncryptionKey } from "../../model/model.ts";
 import type { Candidate } from "./fleet.ts";
 import type { Rotatable, Turn } from "./fleet-turn.ts";
 import { type Asking, type Evidenced, evidenceFor, keepEvidence, mayBegin } from "./gates.ts";
-import { isUnderWay, type Journal, owed, type State } from "./journal.ts";
+import { isOpen, isRetired, isUnderWay, type Journal, owed, type State } from "./journal.ts";
 import { beginningOf, followingOf } from "./key-beginning.ts";
-import { type KeyStatus, keyStatusOf } from "./key-status.ts";
+import { type KeyStatus, keyStatusOf, oneKeyStatus } from "./key-status.ts";
 import { nameOf } from "./re-encryption/column.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
@@ -50,18 +50,19 @@ export function keyCandidatesOf(
   jitter: number,
   now: Date,
 ): Candidate[] {
-  return states.flatMap(({ key, standing, journal }): Candidate[] => {
+  return states.flatMap(({ key, standing, journal, error }): Candidate[] => {
+    if (error !== undefined || isRetired(key, journal)) return [];
     const { last, due, bound, until, lateness } = standing;
     const follows = owed(journal);
-    const isOpen = journal !== undefined && (isUnderWay(journal) || follows !== undefined);
+    const underWay = journal !== undefined && isOpen(journal);
     const isAsked = wanted.what === "these";
     const isDue = wanted.what === "due" && ["due", "overdue", "no value"].includes(standing.state);
-    if (!isOpen && !isAsked && !isDue) return [];
+    if (!underWay && !isAsked && !isDue) return [];
     // Its versions are kept until then, and a run now would only say so again.
-    if (isOpen && !isByName(wanted) && until !== undefined && until > now) return [];
+    if (underWay && !isByName(wanted) && until !== undefined && until > now) return [];
     // A version that Vault made by itself is due since then.
     const from = lateness === "on time" ? last : due;
-    const since = isOpen ? (until ?? new Date(journal.since)) : (from ?? now);
+    const since = underWay ? (until ?? new Date(journal.since)) : (from ?? now);
     const spread = from && after(from, jitter);
     return [
       {
@@ -70,7 +71,7 @@ export function keyCandidatesOf(
         since: since < now ? since : now,
         ...(spread && { latest: bound !== undefined && bound < spread ? bound : spread }),
         urgent: follows !== undefined || (isAsked && wanted.reason !== "scheduled"),
-        underWay: isOpen,
+        underWay,
       },
     ];
   });
@@ -93,8 +94,7 @@ export function keyInTurn({ runner, wanted }: Turn, { key, journal: seen }: KeyS
     settles: 0,
     seen,
     async look(now) {
-      const [status] = await keyStatusOf(runner, [key], now);
-      if (status === undefined) throw new Error(`${key.id} is retired meanwhile`);
+      const status = await oneKeyStatus(runner, key, now);
       return {
         journal: status.journal,
         isChosen: keyCandidatesOf([status], wanted, 0, now).length > 0,
@@ -148,7 +148,9 @@ export async function planKeys(
   const chosen = new Set(keyCandidatesOf(states, wanted, 0, now).map(({ secret }) => secret));
   const plans: PlannedKey[] = [];
   for (const status of states) {
-    if (chosen.has(status.key.id)) plans.push(await planned(runner, status, wanted, now));
+    const { key, standing, error } = status;
+    if (error !== undefined) plans.push({ secret: key.id, does: "nothing", why: standing.why });
+    else if (chosen.has(key.id)) plans.push(await planned(runner, status, wanted, now));
   }
   return plans;
 }

@@ -1,7 +1,7 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { EncryptionKey, RotationModel } from "../../model/model.ts";
-import { isUnderWay, type Journal } from "./journal.ts";
-import { readJournal } from "./journal-store.ts";
+import { isRetired, isUnderWay, type Journal } from "./journal.ts";
+import { type JournalError, readJournal, unreadable } from "./journal-store.ts";
 import { type KeyVersions, keyVersions } from "./key-versions.ts";
 import { after, type Standing, stuckBecause } from "./schedule.ts";
 
@@ -12,36 +12,45 @@ export interface KeyStatus {
   /** Undefined where Vault has no such key yet. */
   versions?: KeyVersions;
   journal?: Journal;
+  /** Why its journal cannot be read: nothing is done with it then. */
+  error?: JournalError;
 }
 
 /** Vault looks about once an hour whether a key is due; after a day neither it nor a runner does. */
 const grace = 86_400;
 
+interface Reading {
+  vault: Vault;
+  model: RotationModel;
+}
+
 /**
- * Where encryption keys stand, in their order; retired ones are left out. Reads names of versions and journals, never a
- * key.
- * @throws JournalError, VaultError, VaultUnreachableError
+ * Where encryption keys stand, in their order; a retired one while its rotation has not ended. Reads names of versions
+ * and journals, never a key.
+ * @throws VaultError, VaultUnreachableError
  */
 export async function keyStatusOf(
-  reading: { vault: Vault; model: RotationModel },
+  reading: Reading,
   keys: readonly EncryptionKey[],
   now: Date,
 ): Promise<KeyStatus[]> {
-  const asked = keys.filter(({ retired }) => retired === undefined);
-  return Promise.all(
-    asked.map(async (key) => {
-      const [versions, { journal }] = await Promise.all([
-        keyVersions(reading, key),
-        readJournal(reading, key),
-      ]);
-      return {
-        key,
-        standing: keyStandingOf(key, { ...(versions && { versions }), ...(journal && { journal }) }, now),
-        ...(versions !== undefined && { versions }),
-        ...(journal !== undefined && { journal }),
-      };
-    }),
+  const found = await Promise.all(
+    keys.map((key) =>
+      oneKeyStatus(reading, key, now).catch((error): KeyStatus => ({ key, ...unreadable(key, error) })),
+    ),
   );
+  return found.filter(({ key, journal, error }) => !isRetired(key, journal) || error !== undefined);
+}
+
+/** Where one encryption key stands. @throws JournalError, VaultError, VaultUnreachableError */
+export async function oneKeyStatus(reading: Reading, key: EncryptionKey, now: Date): Promise<KeyStatus> {
+  const [versions, { journal }] = await Promise.all([keyVersions(reading, key), readJournal(reading, key)]);
+  return {
+    key,
+    standing: keyStandingOf(key, { ...(versions && { versions }), ...(journal && { journal }) }, now),
+    ...(versions !== undefined && { versions }),
+    ...(journal !== undefined && { journal }),
+  };
 }
 
 /** When the latest version falls due to be replaced; undefined where Vault does not say when it was made. */

@@ -18,7 +18,7 @@ export interface Others {
 }
 
 export function othersOf({ vault, model }: Pick<Runner, "vault" | "model">, clock: Clock): Others {
-  const all = [...model.secrets, ...model.encryptionKeys].filter(({ retired }) => retired === undefined);
+  const all = [...model.secrets, ...model.encryptionKeys];
   let seen: { one: (typeof all)[number]; journal: Journal }[] = [];
   let until = Number.NEGATIVE_INFINITY;
   const look = async () => {

@@ -35,6 +35,8 @@ interface Reader {
  */
 export async function auditIdle(context: RotatorContext): Promise<Idleness> {
   const { model, signal } = context;
+  // A retired secret's last rotation.
+  if (context.secret.consumers.length === 0) return { state: "idle", evidence: "nobody is given it" };
   const watched = await watchedOf(context);
   const files = model.vault.audit.flatMap(({ type, options }) => {
     const path = options.file_path ?? options.path;

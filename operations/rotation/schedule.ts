@@ -25,7 +25,8 @@ export interface Standing {
   secret: string;
   /**
    * `by hand`: a person rotates it at `due`; `on compromise`: nothing but an event does; `held back`: rolled back
-   * lately, tried again at `until`; `not here`: its target has no address in this environment.
+   * lately, tried again at `until`; `not here`: its target has no address in this environment; `unreadable`: its journal
+   * is none that this version understands.
    */
   state:
     | "no value"
@@ -37,7 +38,8 @@ export interface Standing {
     | "under way"
     | "stuck"
     | "held back"
-    | "not here";
+    | "not here"
+    | "unreadable";
   lateness: Lateness;
   /** When the value in force was made. */
   last?: Date;
@@ -89,7 +91,7 @@ export function lastRotation({ version, versions, journal }: Facts): Date | unde
 }
 
 /**
- * Where a secret stands at a moment. Pure; retired secrets have no standing and are not asked about.
+ * Where a secret stands at a moment. Pure; a retired secret is asked about while its rotation has not ended.
  * @param settings jitter and watch, in seconds
  */
 export function standingOf(

@@ -1,8 +1,8 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { RotationModel, Secret } from "../../model/model.ts";
 import type { Candidate } from "./fleet.ts";
-import { isUnderWay, type Journal, owed, type Past, pastOf } from "./journal.ts";
-import { readJournal } from "./journal-store.ts";
+import { isOpen, isRetired, isUnderWay, type Journal, owed, type Past, pastOf } from "./journal.ts";
+import { type JournalError, readJournal, unreadable } from "./journal-store.ts";
 import type { Reason } from "./rotator.ts";
 import { type Facts, type Standing, standingOf } from "./schedule.ts";
 
@@ -13,6 +13,8 @@ export interface Status {
   /** Latest version of the source; 0 where there is none. */
   version: number;
   journal?: Journal;
+  /** Why its journal cannot be read: nothing is done with it then. */
+  error?: JournalError;
 }
 
 interface Reading {
@@ -25,13 +27,17 @@ interface Reading {
 const atOnce = 16;
 
 /**
- * Where secrets stand, in their order; of retired ones those that have a rotation under way, which still has to end. Reads
- * metadata and journals, never a value.
- * @throws JournalError, VaultError, VaultUnreachableError
+ * Where secrets stand, in their order; a retired one while its rotation has not ended, as both of its values live until
+ * then. Reads metadata and journals, never a value.
+ * @throws VaultError, VaultUnreachableError
  */
 export async function statusOf(reading: Reading, secrets: readonly Secret[], now: Date): Promise<Status[]> {
-  const found = await eachOf(secrets, (secret) => one(reading, secret, now));
-  return found.filter(({ secret, journal }) => secret.retired === undefined || isUnderWay(journal));
+  const found = await eachOf(secrets, (secret) =>
+    oneStatus(reading, secret, now).catch((error) => ({ secret, version: 0, ...unreadable(secret, error) })),
+  );
+  return found.filter(
+    ({ secret, journal, error }: Status) => !isRetired(secret, journal) || error !== undefined,
+  );
 }
 
 /** Reads something of each of them, in their order, some at once. */
@@ -51,7 +57,8 @@ export async function eachOf<Item, T>(
   return found;
 }
 
-async function one(reading: Reading, secret: Secret, now: Date): Promise<Status> {
+/** Where one secret stands. @throws JournalError, VaultError, VaultUnreachableError */
+export async function oneStatus(reading: Reading, secret: Secret, now: Date): Promise<Status> {
   const { model } = reading;
   const [source, { journal }] = await Promise.all([
     versionsOf(reading, secret.source),
@@ -119,10 +126,11 @@ export function candidatesOf(
   const candidates: Candidate[] = [];
   const left: Left[] = [];
   for (const status of states) {
-    const { secret, standing, journal } = status;
+    const { secret, standing, journal, error } = status;
+    if (error !== undefined || isRetired(secret, journal)) continue;
     const follows = owed(journal);
-    const isOpen = journal !== undefined && (isUnderWay(journal) || follows !== undefined);
-    const why = isOpen ? undefined : notNow(status, wanted);
+    const underWay = journal !== undefined && isOpen(journal);
+    const why = underWay ? undefined : notNow(status, wanted);
     if (why === "not asked for") continue;
     if (why !== undefined) {
       left.push({ secret: secret.id, why });
@@ -131,9 +139,9 @@ export function candidatesOf(
     // Time has to pass, and a run now would only say so again; a compromise waits for nothing.
     const urgent = follows !== undefined || (wanted.what === "these" && wanted.reason !== "scheduled");
     const until = standing.until;
-    if (isOpen && !isByName(wanted) && until !== undefined && until > now) continue;
-    if (wanted.what === "under way" && !isOpen) continue;
-    const since = isOpen ? (until ?? new Date(journal.since)) : (standing.due ?? now);
+    if (underWay && !isByName(wanted) && until !== undefined && until > now) continue;
+    if (wanted.what === "under way" && !underWay) continue;
+    const since = underWay ? (until ?? new Date(journal.since)) : (standing.due ?? now);
     candidates.push({
       secret: secret.id,
       services: secret.consumers.filter(({ kind }) => kind === "service").map(({ id }) => id),
@@ -141,7 +149,7 @@ export function candidatesOf(
       since: since < now ? since : now,
       ...latest(standing, jitter),
       urgent,
-      underWay: isOpen,
+      underWay,
     });
   }
   return { candidates, left };

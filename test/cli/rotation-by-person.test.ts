@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { keyplane } from "./command.ts";
@@ -135,4 +135,50 @@ test("R15: to resume by name says nothing of the old value; whoever says it is r
   const nothing = await resume("--by", "ben");
   assert.equal(nothing.code, 0);
   assert.match(nothing.stdout, /^shop\/openai: nothing is under way\./);
+});
+
+test("a retired secret is listed until its rotation has ended, and then said to be retired: 1 where it was to be rotated", async () => {
+  const catalogue = join(at.folder, "retired");
+  await mkdir(join(catalogue, "systems"), { recursive: true });
+  await writeFile(join(catalogue, "organization.yaml"), at.organization());
+  const retired = "    retired: { since: 2026-11-01, reason: It leaked }\n";
+  await writeFile(join(catalogue, "systems/shop.yaml"), shop.replace("  openai:\n", `${retired}  openai:\n`));
+  const run = (...args: string[]) =>
+    keyplane([...args, "--environment", "staging", "--catalogue", catalogue], {
+      env: at.environmentOf("staging"),
+    });
+  const over = /shop\/session: retired since 2026-11-01 \(It leaked\), and nothing of it is under way\./;
+  for (const [expected, ...args] of [
+    ["0", "rotations", "shop/session"],
+    ["0", "rotations", "resume", "shop/session"],
+    ["1", "rotate", "shop/session"],
+    ["1", "rotate", "shop/session", "--dry-run"],
+  ]) {
+    const { code, stdout, stderr } = await run(...args);
+    assert.equal(`${code}`, expected, stderr);
+    assert.match(stdout, over);
+  }
+  assert.doesNotMatch((await run("rotations")).stdout, /shop\/session/);
+
+  const path = "kv/data/rotation/shop/session";
+  const found = await at.staging.root.read<{ data: Record<string, unknown> }>(path);
+  const data = {
+    ...found?.data,
+    state: "drain",
+    notBefore: "2099-01-01T00:00:00Z",
+    waiting: "both are accepted",
+  };
+  await at.staging.root.write(path, { data });
+  assert.match(
+    (await run("rotations")).stdout,
+    /^shop\/session +under way at drain .*\(both are accepted\)/m,
+  );
+  await at.staging.root.write(path, { data: { state: "dancing" } });
+  const listed = await run("rotations");
+  assert.equal(listed.code, 1);
+  assert.match(
+    listed.stdout,
+    /^shop\/session +unreadable .* holds no journal that this version understands/m,
+  );
+  assert.match(listed.stdout, /^shop\/documents +on time/m);
 });

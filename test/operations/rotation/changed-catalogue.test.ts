@@ -77,7 +77,7 @@ test("a rotation of a secret that is retired under way is still told of, and end
   await drained(demo);
   const [status] = await statusOf(demo.options(), [secret], new Date());
   assert.equal(status?.standing.state, "under way");
-  // Told of a compromise it ends at once; no other one follows of what nobody reads.
+  // Told of a compromise it ends at once, and another one follows: the new value may be the one that leaked.
   const outcome = await goOn(demo, { ...done, ...retired }, { reason: "compromise", wait: true });
   assert.equal(outcome.state, "done");
   assert.equal(demo.world.accepted.size, 1);
