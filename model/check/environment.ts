@@ -7,6 +7,7 @@ import { checkEncryptionKeys } from "./encryption-keys.ts";
 import { checkExceptions } from "./exceptions.ts";
 import { checkFunctions } from "./functions.ts";
 import { checkNames, checkSystemNames } from "./names.ts";
+import { checkPlaces } from "./places.ts";
 import { checkSecrets } from "./secrets.ts";
 import { checkServers } from "./servers.ts";
 import { checkServices } from "./services.ts";
@@ -42,6 +43,7 @@ export function checkEnvironment(
     checkCi(subject);
     checkSettings(subject);
     checkVariables(subject);
+    checkPlaces(subject);
     checkExceptions(file, system.exceptions, declared?.people);
   }
   checkSystemNames(subjects);

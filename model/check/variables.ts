@@ -17,7 +17,7 @@ export function checkVariables(subject: Subject): void {
     file.report(path, `gives ${service} the ${what} ${name}, as ${before} does: keep one of the two`, "key");
     return false;
   };
-  for (const [service, consumer, place] of consumers(subject)) {
+  for (const [service, consumer, place] of consumersOf(subject)) {
     const entry = system.services?.[service];
     for (const [variable, field] of Object.entries(consumer.as ?? {})) {
       const path = [...place, "as", variable];
@@ -48,7 +48,7 @@ export function checkVariables(subject: Subject): void {
 }
 
 /** What each service consumes, and where that stands. Retired secrets reach nobody. */
-function* consumers({ system }: Subject): Generator<[string, ConsumerEntry, Path]> {
+export function* consumersOf({ system }: Subject): Generator<[string, ConsumerEntry, Path]> {
   for (const [name, entry] of Object.entries(system.secrets ?? {})) {
     if (entry.retired !== undefined) continue;
     for (const [service, consumer] of Object.entries(entry.consumers ?? {})) {

@@ -71,6 +71,21 @@ suite("a malformed catalogue is refused with its position and the fix", () => {
       assert.deepEqual(problemsOf(observed(right)), []);
     }
   });
+  test("one name for two secrets is accepted where services do not share the folder: in places of their own, or as signer and listener", () => {
+    const folder = (name: string) => `deliver: [{ to: files, folder: /run/${name} }]`;
+    const delivered = (api: string, worker: string) => {
+      const both = change(
+        "systems/shop.yaml",
+        "api: { runs-on: compose, user: 1000, reload: restart }\n  worker:\n",
+        `api: { runs-on: compose, user: 1000, reload: restart, ${api} }\n  worker:\n    ${worker}\n`,
+      )(right);
+      const consumers =
+        "      worker: { as: { DB_PASSWORD_FILE: key } }\n      api: { as: { OPENAI_API_KEY: key } }";
+      return change("systems/shop.yaml", "      api: { as: { OPENAI_API_KEY: key } }", consumers)(both);
+    };
+    assert.deepEqual(problemsOf(delivered(folder("shop"), folder("shop"))), []);
+    assert.deepEqual(problemsOf(delivered(folder("api"), folder("worker"))), []);
+  });
   for (const { name, files, expected } of cases) {
     test(`refuses ${name}`, () => {
       assert.deepEqual(problemsOf(files(right)), expected);

@@ -7,6 +7,26 @@ const observing = (observe: string) =>
     `api: { runs-on: compose, user: 1000, reload: restart, observe: ${observe} }`,
   );
 
+/** Both services delivered to the same places, and these consumers of openai. */
+const sharing = (places: string, consumers: string[]) => (right: Record<string, string>) => {
+  const deliver = `deliver: [${places}]`;
+  const apart = change(
+    "systems/shop.yaml",
+    "api: { role: signer, as: { SIGNING_FILE",
+    "api: { role: signer, as: { OWN_FILE",
+  )(right);
+  const both = change(
+    "systems/shop.yaml",
+    "  api: { runs-on: compose, user: 1000, reload: restart }\n  worker:\n",
+    `  api: { runs-on: compose, user: 1000, reload: restart, ${deliver} }\n  worker:\n    ${deliver}\n`,
+  )(apart);
+  return change(
+    "systems/shop.yaml",
+    "      api: { as: { OPENAI_API_KEY: key } }",
+    consumers.join("\n"),
+  )(both);
+};
+
 /** Regular expressions that a line of a log could take too long with, or that are none. */
 const unbounded = [
   "(a+)+b",
@@ -94,6 +114,32 @@ export const services: Malformed[] = [
     expected: [
       "systems/shop.yaml:22:39: secrets.signing.consumers.worker.as.SIGNING_FILE needs a file, but worker is delivered an env-file only: add { to: files, folder: … } to its deliver",
       "systems/shop.yaml:22:62: secrets.signing.consumers.worker.as.SIGNING_BEFORE_FILE needs a file, but worker is delivered an env-file only: add { to: files, folder: … } to its deliver",
+    ],
+  },
+  {
+    name: "two secrets in one file of a folder that services share (R45)",
+    files: sharing("{ to: files, folder: /run/shop }", [
+      "      api: { as: { OPENAI_API_KEY: key } }",
+      "      worker: { as: { DB_PASSWORD_FILE: key } }",
+    ]),
+    expected: [
+      "systems/shop.yaml:43:15: databases.orders.users.api.as.DB_PASSWORD_FILE brings api another db_password in /run/shop than secrets.openai brings worker: take another name for one of them, or deliver them to places of their own",
+    ],
+  },
+  {
+    name: "a secret and a setting under one name in an env-file that services share (R42)",
+    files: (right) => {
+      const files = sharing("{ to: files, folder: /run/shop }, { to: env-file, path: .env }", [
+        "      api: { as: { REGION: key } }",
+      ])(right);
+      return change(
+        "systems/shop.yaml",
+        "LOG_LEVEL: info",
+        "REGION: { value: eu, services: [worker] }",
+      )(files);
+    },
+    expected: [
+      "systems/shop.yaml:14:3: settings.REGION brings worker another REGION in .env than secrets.openai brings api: take another name for one of them, or deliver them to places of their own",
     ],
   },
   {
