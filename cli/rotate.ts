@@ -71,14 +71,15 @@ export function command(): Command {
       const { secrets, keys } = named(await modelOf(invocation), names);
       const wanted: Wanted = due === true ? { what: "due" } : { what: "these", reason };
       if (invocation.dryRun) return plan(invocation, { secrets, keys }, wanted);
-      if (all === true || reason !== "scheduled") {
+      const impactsTold = all === true || reason !== "scheduled";
+      if (impactsTold) {
         const used = { secrets: inUse(secrets), keys: inUse(keys) };
         await confirm(invocation, all === true ? used : { secrets, keys }, reason, {
           yes: yes === true,
           destroys,
         });
       }
-      return rotate(invocation, { secrets, keys }, wanted, wait === true);
+      return rotate(invocation, { secrets, keys }, wanted, { wait: wait === true, impactsTold });
     },
   });
 }
@@ -147,7 +148,7 @@ async function rotate(
   invocation: Invocation,
   { secrets, keys }: { secrets: Secret[]; keys: EncryptionKey[] },
   wanted: Wanted,
-  wait: boolean,
+  { wait, impactsTold }: { wait: boolean; impactsTold: boolean },
 ): Promise<Result> {
   const [{ rotateMany }, { withRunner }, { rotateKept }] = await Promise.all([
     import("../operations/rotation/fleet-runner.ts"),
@@ -155,7 +156,7 @@ async function rotate(
     import("./kept-rotations.ts"),
   ]);
   return withRunner(invocation, { wait }, async (opened) => {
-    const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true };
+    const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true, impactsTold };
     // What was learnt at run time, e.g. where the local stack is, stands in the runner's model alone.
     const ids = new Set(secrets.map(({ id }) => id));
     const here = runner.model.secrets.filter(({ id }) => ids.has(id));

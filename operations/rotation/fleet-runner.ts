@@ -105,6 +105,7 @@ function secretInTurn({ runner, wanted, wait }: Turn, { secret, journal: seen }:
         async mayBegin(reason) {
           await refuseUnreached(runner, secret);
           await mayBegin(runner, askingOf(status), reason);
+          tellImpact(runner, status);
         },
       };
     },
@@ -112,6 +113,12 @@ function secretInTurn({ runner, wanted, wait }: Turn, { secret, journal: seen }:
     resume: async () => resumeRotation(await options()),
     keep: (outcome) => keepEvidence(runner, secret, outcome),
   };
+}
+
+/** What a rotation that now begins does to people (R49); a first value takes nothing from anybody. */
+function tellImpact({ report, impactsTold }: Runner, { secret: { id, impact }, version }: Status): void {
+  if (impact === undefined || impactsTold === true || version === 0) return;
+  report({ subject: "impact", state: "unchanged", text: `${id}: ${impact}` });
 }
 
 /** A secret before the gates. */
@@ -156,6 +163,7 @@ export async function rotateGiven(
       return { secret: secret.id, held: { secret: secret.id, why, until } };
     }
     await mayBegin(runner, askingOf(status), reason);
+    tellImpact(runner, status);
   }
   const subject = await subjectOf(runner, secret);
   const manner = { ...mannerOf(runner), reason, wait: false };

@@ -24,6 +24,8 @@ export interface Runner {
   commit?: string;
   /** With a compromise or a leaver: old encryption keys are not kept for their retention (R22). */
   destroysOld?: boolean;
+  /** Whoever asked was told what the rotations do to people, before they said yes. */
+  impactsTold?: boolean;
   /** The hosts of services, as far as this machine is one. */
   host: SinkOptions;
   /** PEM of the CA of databases; the system's roots when absent. */

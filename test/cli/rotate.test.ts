@@ -177,6 +177,7 @@ test("R25, R26: once staging has rotated and kept it, production may; one that i
   const first = await run("staging", "rotate", "shop/session");
   assert.equal(first.code, 0, first.stderr);
   assert.match(first.stdout, /^shop\/session: done, version 2\./);
+  assert.equal(first.stderr.match(/shop\/session: People are asked to log in again/g)?.length, 1, "R49");
   const now = await source("staging");
   assert.notEqual(now.token, before.token);
   assert.ok(!`${first.stdout}${first.stderr}`.includes(now.token), "a value was printed");
