@@ -33,6 +33,7 @@ export const meanings: Record<string, Meaning> = {
   GateError: "finding",
   GateEvidenceError: "finding",
   JournalError: "finding",
+  KeptRefusedError: "finding",
   PersonNeededError: "finding",
   ProbeError: "finding",
   ProviderError: "finding",

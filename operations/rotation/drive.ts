@@ -5,7 +5,7 @@ import type { Changes } from "./lease.ts";
 import { madeElsewhere } from "./made-at.ts";
 import { CiphertextRemainsError } from "./re-encryption/census.ts";
 import { isPassing, retryAfter, withBackoff } from "./retry.ts";
-import { PersonNeededError, ProbeError } from "./rotator.ts";
+import { KeptRefusedError, PersonNeededError, ProbeError } from "./rotator.ts";
 import type { Run, Turn, WaitsFor } from "./run.ts";
 import { again } from "./steps/consumer.ts";
 import {
@@ -108,8 +108,9 @@ async function turnOf(run: Run, turn: (run: Run) => Promise<Turn>): Promise<Turn
   } catch (error) {
     signal.throwIfAborted();
     const { state } = run.journal;
-    const isForward = state !== "rolling-back" && !isPastReturn(run.journal);
-    if (error instanceof ProbeError && isForward) return backwards(error.message);
+    // Nobody loses a value that works: the old one is accepted still, and what everybody has is not.
+    const mayReturn = !isPastReturn(run.journal) || error instanceof KeptRefusedError;
+    if (error instanceof ProbeError && state !== "rolling-back" && mayReturn) return backwards(error.message);
     if (error instanceof ConflictError) {
       if (state === "generate") return backwards(error.message);
       return { wait: error.message, until: later(patience.again / 1000), isStuck: true };

@@ -57,6 +57,15 @@ export class ProbeError extends Error {
   override name = "ProbeError";
 }
 
+/**
+ * The credential that everybody has by now is refused while the old one, which was to be revoked, is seen to be accepted:
+ * wherever the rotation is, it goes back to that one. Should a request that was given up revoke that later, the way back ends
+ * with neither, as going forward would have. Not for kinds whose consumers drop the one before.
+ */
+export class KeptRefusedError extends ProbeError {
+  override name = "KeptRefusedError";
+}
+
 /** The old credential still works after it was revoked. */
 export class StillAcceptedError extends Error {
   override name = "StillAcceptedError";
@@ -98,7 +107,10 @@ export interface Rotator {
   probe(context: RotatorContext, next: Fields, current: Fields | undefined): Promise<void>;
   /** Whether `old` is still used, by the source that the catalogue names. */
   idle(context: RotatorContext, old: Fields, kept: Fields): Promise<Idleness>;
-  /** The target refuses `old` from now on and ends its sessions; `kept` goes on working. Also undoes `stage`. */
+  /**
+   * The target refuses `old` from now on and ends its sessions; `kept` goes on working. Also undoes `stage`.
+   * @throws KeptRefusedError
+   */
   revoke(context: RotatorContext, old: Fields, kept: Fields): Promise<void>;
   /**
    * Comes after every consumer has dropped the value before (kinds that keep one) and runs that.

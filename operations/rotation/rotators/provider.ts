@@ -13,7 +13,13 @@ import {
   ProviderError,
   QuotaError,
 } from "../providers/provider.ts";
-import { ProbeError, type Rotator, type RotatorContext, StillAcceptedError } from "../rotator.ts";
+import {
+  KeptRefusedError,
+  ProbeError,
+  type Rotator,
+  type RotatorContext,
+  StillAcceptedError,
+} from "../rotator.ts";
 
 /**
  * Beside the fields that the secret declares, a version holds which key of the provider it is and which one it took the
@@ -27,17 +33,15 @@ export const provider: Rotator = {
   async create(context, current) {
     const { secret } = context;
     if (current === undefined) {
-      throw new ProviderError(
-        `${secret.id} has no value yet: give its first key with \`keyplane set ${secret.id}\``,
-      );
+      throw new ProviderError(`${secret.id} has no value yet: ${anew(secret)}`);
     }
     const { api, own, label, prefix } = await open(context, current);
     const id = current[idField] ?? (await api.idOf(own(current)));
-    const listed = id === undefined ? undefined : await api.list(own(current));
+    const listed = id === undefined ? undefined : await listedBy(api, own(current));
     const rights = listed && (await rightsFor(api, own(current), listed.keys, id));
     if (id === undefined || rights === undefined) {
       throw new ProviderError(
-        `${secret.id}: the provider refuses the key that is in force, so nobody can say what the next one may do: give one with \`keyplane set ${secret.id}\``,
+        `${secret.id}: the provider refuses the key that is in force, so nobody can say what the next one may do: ${anew(secret)}`,
       );
     }
     const except = [id, ...idsIn(current)];
@@ -99,16 +103,22 @@ export const provider: Rotator = {
   async revoke(context, old, kept) {
     const opened = await open(context, kept, old);
     const { own, label } = opened;
-    const isGood = (await opened.api.rights(own(kept))) !== undefined;
-    if (!isGood && tookPlaceOf(kept, old)) {
-      throw new ProviderError(
-        `${context.secret.id}: the key that would be kept is refused, so the other one is not revoked: give a good one with \`keyplane set\``,
-      );
+    const ofKept = () => opened.api.rights(own(kept));
+    let [caller, api] = [kept, opened.api];
+    if ((await ofKept()) === undefined) {
+      const other = await open(context, old);
+      if ((await other.api.rights(own(old))) === undefined) {
+        const text = `${opened.name} refuses both keys: nothing is left to revoke`;
+        return context.report({ subject: context.secret.id, state: "progress", text });
+      }
+      // On the way back nobody uses the new key; where the old one has died, the new one revokes itself.
+      if (!tookPlaceOf(kept, old)) [caller, api] = [old, other.api];
+      else if ((await accepted(context, opened.adapter, ofKept)) === undefined) {
+        throw new KeptRefusedError(
+          `${context.secret.id}: the new key is refused by ${opened.name} and the old one accepted`,
+        );
+      }
     }
-    // On the way back nobody uses the new key; where the old one has died, the new one revokes itself.
-    const caller = isGood ? kept : old;
-    const { api } = isGood ? opened : await open(context, old);
-    if (!isGood && (await api.rights(own(old))) === undefined) return;
     const except = idsIn(kept, old);
     await removeOthers(context, api, own(caller), { label, except });
     const id = replaced(old, kept) ?? (await api.idOf(own(old)));
@@ -142,7 +152,14 @@ export const provider: Rotator = {
   },
 };
 
+/** While a rotation is under way no value can be set. */
+function anew({ id }: RotatorContext["secret"]): string {
+  return `run \`keyplane rotations abort ${id}\`, then give one with \`keyplane set ${id}\``;
+}
+
 interface Opened {
+  /** The provider's, as the catalogue has it. */
+  name: string;
   adapter: Adapter;
   api: KeyApi;
   /** The fields of a version that the provider knows. */
@@ -179,7 +196,7 @@ async function open(context: RotatorContext, ...self: (Fields | undefined)[]): P
   const api = adapter.open({ http, address, credential, fields, now: () => context.now() });
   const place = `keyplane/${model.organization}/${model.environment}/${keptId(secret)}`;
   const prefix = `${fit(place, adapter.longestLabel - context.rotation.length - 1)}/`;
-  return { adapter, api, own, label: `${prefix}${context.rotation}`, prefix };
+  return { name: target.name, adapter, api, own, label: `${prefix}${context.rotation}`, prefix };
 }
 
 function nameOf({ kind, provider: target }: RotatorContext["secret"]): keyof typeof adapters {
@@ -206,6 +223,16 @@ async function credentialOf({ vault, model, secret }: RotatorContext, id: string
 
 function pick(fields: Fields, names: string[]): Fields {
   return Object.fromEntries(names.map((name) => [name, fields[name] ?? ""]));
+}
+
+/** The keys that a provider lists; undefined where it does not because it refuses this very key. */
+async function listedBy(api: KeyApi, key: Fields): Promise<KeyList | undefined> {
+  try {
+    return await api.list(key);
+  } catch (error) {
+    if (error instanceof ProviderError && (await api.rights(key)) === undefined) return undefined;
+    throw error;
+  }
 }
 
 /** What a key may do, without using it where the provider lists it. Undefined where it is refused. */

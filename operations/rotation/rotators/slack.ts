@@ -15,6 +15,7 @@ import {
   SpentTokenError,
 } from "../providers/slack.ts";
 import {
+  KeptRefusedError,
   ProbeError,
   type Rotator,
   type RotatorContext,
@@ -43,7 +44,7 @@ export const slack: Rotator = {
     const { secret, rotation } = context;
     if (current?.[tokenField] === undefined || current[refreshField] === undefined) {
       throw new ProviderError(
-        `${secret.id} has no ${tokenField} with its ${refreshField} yet: give both, of the installed app, with \`keyplane set ${secret.id}\``,
+        `${secret.id} has no ${tokenField} with its ${refreshField} yet: run \`keyplane rotations abort ${secret.id}\`, then give both, of the installed app, with \`keyplane set ${secret.id}\``,
       );
     }
     const chain = await Chain.read(context);
@@ -91,16 +92,18 @@ export const slack: Rotator = {
   },
 
   async revoke(context, old, kept) {
-    const { secret } = context;
+    const { secret, report } = context;
     // On the way back the new token goes, whatever has become of the one before.
     const isWayBack = (await Chain.read(context)).isMade(context.rotation, old);
     if (!isWayBack && !(await isAccepted(context, kept))) {
-      throw new ProviderError(
-        anew(
-          context,
-          `${secret.id}: Slack refuses the token that would be kept, so the other one is not revoked`,
-        ),
-      );
+      if (!(await isAccepted(context, old))) {
+        const text =
+          "Slack refuses both tokens: nothing is left to revoke, and the next rotation exchanges anew";
+        return report({ subject: secret.id, state: "progress", text });
+      }
+      if ((await settled(context, kept)) === undefined) {
+        throw new KeptRefusedError(`${secret.id}: Slack refuses the new token and accepts the old one`);
+      }
     }
     if (old[tokenField] === kept[tokenField]) return;
     const { http, address } = reachOf(context);

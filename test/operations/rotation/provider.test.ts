@@ -4,6 +4,7 @@ import { loadCatalogueFrom } from "../../../model/catalogue.ts";
 import { derive } from "../../../model/derive.ts";
 import type { Model } from "../../../model/model.ts";
 import {
+  KeptRefusedError,
   ProbeError,
   StillAcceptedError,
   TargetUnavailableError,
@@ -205,7 +206,11 @@ test("the old key stays where the new one is refused: nobody is left without a k
   const next = await provider.create(w.context, w.current);
   Object.assign(w.server.keys[1] ?? {}, { isLive: false });
   const error = await refusal(provider.revoke(w.context, w.current, next));
-  assert.match(error.message, /the key that would be kept is refused, so the other one is not revoked/);
+  assert.ok(error instanceof KeptRefusedError);
+  assert.equal(
+    error.message,
+    "trading-bot/exchange: the new key is refused by exchange and the old one accepted",
+  );
   assert.equal(w.server.keys[0]?.isLive, true);
 });
 

@@ -220,3 +220,45 @@ test("a person who installs the app anew gives both tokens, and the rotation aft
   assert.equal(end.state, "done", end.waiting);
   assert.deepEqual(live(w), [(await w.source()).token]);
 });
+
+/** Rotated to where only an hour of overlap has to pass, which then has passed. */
+async function drained(w: World): Promise<Secret> {
+  const secret = { ...w.secret, rotate: { ...w.secret.rotate, overlap: 3600 } };
+  assert.equal((await w.rotate({ secret })).state, "drain");
+  w.clock.ahead = 3_601_000;
+  return secret;
+}
+
+test("R16: where both tokens have ended while nobody ran, the rotation ends, and the next one gives a token that works", async () => {
+  await using w = await world();
+  const secret = await drained(w);
+  w.clock.ahead = 13 * 3_600_000;
+  w.server.tokens.clear();
+  const end = await w.rotate({ secret });
+  assert.deepEqual([end.state, end.waiting], ["done", undefined]);
+  assert.equal((await w.rotate()).state, "done");
+  assert.deepEqual(live(w), [(await w.source()).token]);
+  assert.deepEqual(await w.held(), { token: live(w)[0] });
+});
+
+test("R16: the new token has ended and the old one lives: everybody gets the old one back, and the next rotation goes on from there", async () => {
+  await using w = await world();
+  const old = await w.source();
+  const secret = await drained(w);
+  w.server.tokens.delete((await w.source()).token ?? "");
+  const back = await w.rotate({ secret });
+  assert.equal(back.state, "rolled-back", back.waiting);
+  assert.match(back.failure ?? "", /Slack refuses the new token and accepts the old one/);
+  assert.deepEqual(await w.held(), { token: old.token });
+  assert.deepEqual(live(w), [old.token]);
+  assert.equal((await w.rotate()).state, "done");
+});
+
+test("R16: the answer to a revocation was lost, and the new token has ended meanwhile: nothing is left to revoke, and it ends", async () => {
+  await using w = await world();
+  w.server.fault = (method) => (method === "auth.revoke" ? { kind: "lost" } : undefined);
+  assert.equal((await w.rotate()).state, "revoke");
+  w.server.fault = undefined;
+  w.server.tokens.clear();
+  assert.equal((await w.rotate()).state, "done");
+});

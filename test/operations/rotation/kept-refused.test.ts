@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { abortRotation, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import { provider } from "../../../operations/rotation/rotators/provider.ts";
+import { readFields } from "../../../operations/values/kv.ts";
+import { secretNamed, setValue } from "../../../operations/values/set.ts";
+import { openBench, type RotationBench } from "./bench.ts";
+import { ProviderServer } from "./provider-server.ts";
+import { quick } from "./quick.ts";
+
+// A provider ends the key that took another one's place before that other one is revoked.
+
+let bench: RotationBench;
+before(async () => {
+  bench = await openBench();
+});
+after(() => bench.close());
+
+let count = 0;
+
+/** trading-bot's exchange key, rotated to where the old key would be revoked and the provider does not answer. */
+async function atRevoke(server: ProviderServer, reason: "scheduled" | "compromise" = "scheduled") {
+  const { vault, model } = bench;
+  const { kv } = model.vault.mounts;
+  const own = `kept-refused-${++count}`;
+  const declared = secretNamed(model, "trading-bot/exchange");
+  const secret = {
+    ...declared,
+    idle: { source: "none" as const },
+    rotate: { ...declared.rotate, overlap: 0 },
+    provider: { name: "exchange", api: true, address: server.address, rate: { requests: 1000, per: 1 } },
+    source: `source/${own}/it`,
+    journal: `rotation/${own}/it`,
+    consumers: declared.consumers
+      .filter(({ kind }) => kind === "service")
+      .map((one) => ({ ...one, path: `services/${own}/${one.name}` })),
+  };
+  const first = server.issue(["keys", "trade"]);
+  await bench.server.root.write(`${kv}/data/${secret.source}`, { data: first.values });
+  const none = async (): Promise<never> => assert.fail("no database is reached");
+  const options: RotateOptions = {
+    ...{ vault, model: { ...model, rotation: { ...model.rotation, watch: 0 } }, secret, rotator: provider },
+    ...{ reach: { fetch, manage: none, login: none }, sinks: () => [], probes: () => [] },
+    ...{ reason, by: "test", report: () => {}, wait: false },
+    ...quick,
+  };
+  let isAway = true;
+  server.fault = (name) =>
+    isAway && name === "DELETE /v1/keys/ID" ? { kind: "status", status: 500 } : undefined;
+  assert.equal((await rotate(options)).state, "revoke");
+  isAway = false;
+  const [, next] = server.live();
+  assert.ok(next !== undefined);
+  const held = async () => (await readFields(bench.server.root, kv, secret.consumers[0]?.path ?? ""))?.key;
+  return { secret, options, first, next, held };
+}
+
+for (const reason of ["scheduled", "compromise"] as const)
+  test(`the new key is refused and the old one accepted (${reason}): everybody gets the old one back, and the next rotation replaces it (R15)`, async () => {
+    await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 3 });
+    const at = await atRevoke(server, reason);
+    at.next.isLive = false;
+    const back = await rotate({ ...at.options, reason: "scheduled" });
+    assert.equal(back.state, "rolled-back", back.waiting);
+    assert.match(back.failure ?? "", /the new key is refused by exchange and the old one accepted/);
+    assert.equal(await at.held(), at.first.values.key);
+    assert.equal(at.first.isLive, true);
+    const again = await rotate(at.options);
+    assert.equal(again.state, "done", again.waiting);
+    assert.deepEqual(
+      server.live().map(({ values }) => values.key),
+      [await at.held()],
+    );
+  });
+
+test("both keys are refused: nothing is left to revoke, the rotation ends, and what the next one advises is taken (R15)", async () => {
+  await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 3 });
+  const { vault, model } = bench;
+  const at = await atRevoke(server);
+  Object.assign(at.first, { isLive: false });
+  at.next.isLive = false;
+  const end = await rotate(at.options);
+  assert.deepEqual([end.state, end.waiting], ["done", undefined]);
+  const next = await rotate(at.options);
+  assert.equal(next.state, "generate");
+  assert.ok(
+    next.waiting?.endsWith(
+      "run `keyplane rotations abort trading-bot/exchange`, then give one with `keyplane set trading-bot/exchange`",
+    ),
+    next.waiting,
+  );
+  assert.equal((await abortRotation({ ...at.options, why: "asked" })).state, "rolled-back");
+  const anew = server.issue(["keys", "trade"]);
+  await setValue({ vault, model, by: "gus" }, at.secret, anew.values, () => {});
+  assert.equal((await rotate(at.options)).state, "done");
+});
