@@ -5,10 +5,11 @@ import type { Claims } from "./claims.ts";
 import { envText } from "./env-text.ts";
 import { variablesSeen } from "./files.ts";
 import type { Host } from "./host.ts";
+import type { LogMark } from "./log-mark.ts";
 import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
 import { checkSharedFolder, lookAt } from "./owned-file.ts";
 import { type Owner, ownerOf } from "./owner.ts";
-import { assertKept, type Change, changePlace, manifestOf, type Place, split } from "./place.ts";
+import { assertKept, type Change, changePlace, logMarkIn, manifestOf, type Place, split } from "./place.ts";
 import { runningOf } from "./running.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
@@ -61,6 +62,10 @@ export class EnvFileSink implements Sink {
     const shared = Object.keys(manifest.services).length > 1;
     const filesOf = () => [{ path: this.#options.path, shared }];
     return runningOf({ service: this.#service, host: this.#host, section, filesOf }, secret, version);
+  }
+
+  logMark(secret: string): Promise<LogMark | undefined> {
+    return logMarkIn(this.#place, this.#service, secret);
   }
 
   async #change(

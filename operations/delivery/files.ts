@@ -4,10 +4,11 @@ import type { Service } from "../../model/model.ts";
 import type { Claims } from "./claims.ts";
 import { envText } from "./env-text.ts";
 import type { Host } from "./host.ts";
+import type { LogMark } from "./log-mark.ts";
 import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
 import { lookAt, type OwnedFile, prepareFolder } from "./owned-file.ts";
 import { type Owner, ownerOf, ownUid } from "./owner.ts";
-import { assertKept, type Change, changePlace, manifestOf, type Place } from "./place.ts";
+import { assertKept, type Change, changePlace, logMarkIn, manifestOf, type Place } from "./place.ts";
 import { runningOf } from "./running.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
@@ -80,6 +81,10 @@ export class FilesSink implements Sink {
       }));
     };
     return runningOf({ service: this.#service, host: this.#host, section, filesOf }, secret, version);
+  }
+
+  logMark(secret: string): Promise<LogMark | undefined> {
+    return logMarkIn(this.#place, this.#service, secret);
   }
 
   async #change(bundle: Bundle, manifest: Manifest, owner: Owner): Promise<Change> {

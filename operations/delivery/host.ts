@@ -7,7 +7,7 @@ import { startTimeOf } from "../process-identity.ts";
 import { holdPlace } from "./hold.ts";
 import { CommandError, type CommandLimits, runCommand } from "./host-command.ts";
 import { type Instance, instancesOf, pokeFile } from "./instances.ts";
-import { markLog } from "./log-mark.ts";
+import { endOf, type LogMark } from "./log-mark.ts";
 import { DeliveryError } from "./sink.ts";
 
 /** The machine that a service runs on, as its sinks use it. */
@@ -43,12 +43,9 @@ export class Host {
     return holdPlace(join(runs, `${createHash("sha256").update(path).digest("hex").slice(0, 16)}.lock`));
   }
 
-  /** Before a service gets other values: what its log says from here on, it says with those. */
-  async markLog(service: Service, isChanging: () => Promise<boolean>): Promise<void> {
-    const { log } = service.observe ?? {};
-    if (log !== undefined && (await isChanging())) {
-      await markLog(this.#options.runs, keptServiceId(service), this.path(log));
-    }
+  /** How far a service's log is; undefined where the catalogue names none. */
+  async endOfLog({ observe }: Service): Promise<LogMark | undefined> {
+    return observe?.log === undefined ? undefined : endOf(this.path(observe.log));
   }
 
   /** A path of the catalogue on this machine: below what stands for the host's root; relative ones in the project. */
@@ -107,7 +104,7 @@ export class Host {
       limits.signal?.throwIfAborted();
       // No cause either: Node's own error holds all that the command said.
       throw new DeliveryError(
-        `${why}: \`${argv.join(" ")}\` ${endOf(error)}: run it yourself to see why; what it says may quote a service's values, ` +
+        `${why}: \`${argv.join(" ")}\` ${howEnded(error)}: run it yourself to see why; what it says may quote a service's values, ` +
           "so it is not kept",
       );
     }
@@ -132,6 +129,6 @@ function wordsOf(text: string): string[] {
 }
 
 /** How a command ended, without a word of its own: `docker compose` quotes lines of env-files that it cannot read. */
-function endOf(error: unknown): string {
+function howEnded(error: unknown): string {
   return error instanceof CommandError ? error.message : "failed";
 }

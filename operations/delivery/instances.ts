@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import { startOf } from "../process-identity.ts";
+import { LogMark } from "./log-mark.ts";
 import { placeFiles, wasRead } from "./owned-file.ts";
 import { ownUid } from "./owner.ts";
 import type { Running } from "./sink.ts";
@@ -19,6 +20,8 @@ export interface Instance {
   versions: Record<string, number>;
   /** Secret id → its files, of a service that reads them again while it runs; it has a version once it has read them. */
   files?: Record<string, string[]> | undefined;
+  /** Secret id → how far its log was before it got that version, where the catalogue names a log. */
+  logs?: Record<string, LogMark> | undefined;
   /** Folder of its files, removed at its end. */
   folder?: string | undefined;
   /** Why it is not up to date, where it knows; no value. */
@@ -31,6 +34,7 @@ const Instance = z.extend(Process, {
   child: z.optional(Process),
   versions: z.record(z.string(), z.number()),
   files: z.optional(z.record(z.string(), z.array(z.string()))),
+  logs: z.optional(z.record(z.string(), LogMark)),
   folder: z.optional(z.string()),
   problem: z.optional(z.string()),
 });
@@ -118,4 +122,13 @@ export async function runningInstances(
   }
   const pids = instances.map(({ pid }) => pid).join(", ");
   return { state: "runs", version: least, how: `keyplane run, process ${pids}` };
+}
+
+/** How far the log that instances share was before the last of them got what it has of a secret; undefined where one does not say. */
+export function logMarkAmong(instances: Instance[], secret: string): LogMark | undefined {
+  const marks = instances.map(({ logs }) => logs?.[secret]);
+  return marks.reduce((last, mark) => {
+    if (last === undefined || mark === undefined) return undefined;
+    return mark.inode === last.inode && mark.position < last.position ? last : mark;
+  });
 }

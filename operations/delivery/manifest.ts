@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import { keptServiceId } from "../../model/kept-names.ts";
 import type { Claims } from "./claims.ts";
+import { LogMark } from "./log-mark.ts";
 import type { Bundle } from "./sink.ts";
 
 /**
@@ -27,6 +28,8 @@ export interface Held {
   writtenAt: string;
   /** When this host first had it, by its own clock. */
   since: string;
+  /** How far the service's log was then: what it says from there on, it says with it. Absent where that is not known. */
+  log?: LogMark | undefined;
 }
 
 const Manifest = z.object({
@@ -35,7 +38,12 @@ const Manifest = z.object({
     z.object({
       secrets: z.record(
         z.string(),
-        z.object({ version: z.number(), writtenAt: z.string(), since: z.string() }),
+        z.object({
+          version: z.number(),
+          writtenAt: z.string(),
+          since: z.string(),
+          log: z.optional(LogMark),
+        }),
       ),
       entries: z.record(z.string(), z.array(z.string())),
       uid: z.number(),
@@ -70,6 +78,20 @@ export function sectionOf(
     return [secret, { version, writtenAt, since }];
   });
   return { secrets: Object.fromEntries(secrets.sort()), entries: sorted(entries), uid };
+}
+
+/** The section with how far the service's log is, for every version that it did not hold before. */
+export function markedSection(
+  section: Section,
+  before: Section | undefined,
+  log: LogMark | undefined,
+): Section {
+  const secrets = Object.entries(section.secrets).map(([secret, held]): [string, Held] => {
+    const was = before?.secrets[secret];
+    const mark = was?.version === held.version ? was.log : log;
+    return [secret, { ...held, ...(mark !== undefined && { log: mark }) }];
+  });
+  return { ...section, secrets: Object.fromEntries(secrets) };
 }
 
 /**

@@ -2,7 +2,8 @@ import { dirname, join } from "node:path";
 import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
 import type { Host } from "./host.ts";
-import { type Manifest, manifestText, parseManifest, type Section } from "./manifest.ts";
+import type { LogMark } from "./log-mark.ts";
+import { type Manifest, manifestText, markedSection, parseManifest, type Section } from "./manifest.ts";
 import { lookAt, type OwnedFile, placeFiles, removeFiles } from "./owned-file.ts";
 import { ownUid } from "./owner.ts";
 import { type Bundle, DeliveryError, StaleBundleError } from "./sink.ts";
@@ -38,16 +39,32 @@ export async function changePlace(
   using _held = await host.hold(join(folder, name));
   const manifest = await manifestOf(place);
   const { files, section, obsolete } = await change(manifest);
-  await host.markLog(service, () => wouldChange(folder, files));
+  const id = keptServiceId(service);
+  // Before anything lies there. Where it watches, and lies there already, it is not known since when it reads that.
+  const isKnown = service.reload !== "watch" || (await wouldChange(folder, files));
+  const marked = markedSection(
+    section,
+    manifest.services[id],
+    isKnown ? await host.endOfLog(service) : undefined,
+  );
   const changed = await placeFiles(folder, files);
   await removeFiles(folder, obsolete);
-  const content = manifestText({ services: { ...manifest.services, [keptServiceId(service)]: section } });
+  const content = manifestText({ services: { ...manifest.services, [id]: marked } });
   await placeFiles(folder, [{ name, content, owner: { uid: ownUid() } }]);
   return changed.length > 0 || obsolete.length > 0;
 }
 
 export async function manifestOf({ folder, manifest }: Place): Promise<Manifest> {
   return parseManifest((await lookAt(join(folder, manifest)))?.content);
+}
+
+/** How far a service's log was when its version of a secret was brought to a place. */
+export async function logMarkIn(
+  place: Place,
+  service: Service,
+  secret: string,
+): Promise<LogMark | undefined> {
+  return (await manifestOf(place)).services[keptServiceId(service)]?.secrets[secret]?.log;
 }
 
 async function wouldChange(folder: string, files: OwnedFile[]): Promise<boolean> {

@@ -1,4 +1,5 @@
 import type { Service } from "../../model/model.ts";
+import type { LogMark } from "./log-mark.ts";
 
 /**
  * Everything that one service is delivered, read from its own paths. Holds values: never printed. A secret's id is the one
@@ -57,6 +58,8 @@ export interface Sink {
   reload(signal?: AbortSignal): Promise<void>;
   /** Whether the service runs so new a version (or a newer one) of its own path of a secret, by the id that a rename keeps. */
   running(secret: string, version: number): Promise<Running>;
+  /** How far the service's log was when it was brought what it has of a secret; undefined where nobody knows. */
+  logMark?(secret: string): Promise<LogMark | undefined>;
 }
 
 /** A target cannot take what it is to be given, or not safely. Says what stands in the way and what to do. */

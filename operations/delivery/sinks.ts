@@ -4,7 +4,8 @@ import { claimsOf } from "./claims.ts";
 import { EnvFileSink } from "./env-file.ts";
 import { type Entered, FilesSink } from "./files.ts";
 import { Host, type HostOptions } from "./host.ts";
-import { runningInstances } from "./instances.ts";
+import { logMarkAmong, runningInstances } from "./instances.ts";
+import type { LogMark } from "./log-mark.ts";
 import { filesOf, nameOf, neighbours, rivalNames, variablesOf } from "./neighbours.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
@@ -175,6 +176,20 @@ class Supervised implements Sink {
       ? runningInstances(instances, secret, version)
       : this.#otherwise.running(secret, version);
   }
+
+  async logMark(secret: string): Promise<LogMark | undefined> {
+    const instances = await this.#host.instances(this.#service);
+    return instances.length > 0 ? logMarkAmong(instances, secret) : this.#otherwise.logMark?.(secret);
+  }
+}
+
+/** How far a service's log was when the first of its places was brought what they have of a secret. */
+export async function logMarkOf(sinks: Sink[], secret: string): Promise<LogMark | undefined> {
+  for (const sink of sinks) {
+    const mark = await sink.logMark?.(secret);
+    if (mark !== undefined) return mark;
+  }
+  return undefined;
 }
 
 /** A target that cannot be reached from here. One that fetches for itself is only not seen; others block. */

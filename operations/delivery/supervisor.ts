@@ -15,7 +15,7 @@ import {
   type Instance,
   pokeFile,
 } from "./instances.ts";
-import { markLog } from "./log-mark.ts";
+import { endOf, type LogMark } from "./log-mark.ts";
 import { makePrivateFolder, type PrivateFolder, removePrivateFolder } from "./memory-folder.ts";
 import { placeFiles } from "./owned-file.ts";
 import { ownUid } from "./owner.ts";
@@ -83,6 +83,8 @@ class Supervisor {
   readonly #folder: PrivateFolder;
   #child: Child | undefined;
   #bundle: Bundle | undefined;
+  /** Secret id → how far the service's log was before it got its version. */
+  readonly #logs: Record<string, LogMark> = {};
   #ending: NodeJS.Signals | undefined;
   #problem: string | undefined;
   #wake: () => void = () => {};
@@ -106,7 +108,7 @@ class Supervisor {
     const poked = await this.#watchPokes(runs);
     try {
       await this.#place(bundle);
-      let status = await this.#start(bundle);
+      let status = await this.#start(bundle, Object.keys(bundle.versions));
       while (status === undefined) status = await this.#turn();
       return status;
     } finally {
@@ -161,9 +163,10 @@ class Supervisor {
   async #bring(bundle: Bundle, child: Child): Promise<ExitStatus | undefined> {
     const { service, grace } = this.#options;
     const { reload } = service;
-    const what = changedSecrets(bundle, this.#bundle).join(", ");
+    const changed = changedSecrets(bundle, this.#bundle);
+    const what = changed.map((id) => `${id} version ${bundle.versions[id]}`).join(", ") || "settings";
     try {
-      if (reload !== "restart") await this.#markLog();
+      if (reload !== "restart") await this.#markLog(changed);
       await this.#place(bundle);
     } catch (error) {
       // A full disk, a value that no file can carry: it goes on with what it has.
@@ -182,11 +185,11 @@ class Supervisor {
     if (how === "killed") this.#say("done", `did not end within ${grace / 1000} s and was killed`);
     // Someone ended it meanwhile: it is not started again.
     if (this.#ending !== undefined) return child.ended;
-    return this.#start(bundle);
+    return this.#start(bundle, changed);
   }
 
-  async #start(bundle: Bundle): Promise<ExitStatus | undefined> {
-    await this.#markLog();
+  async #start(bundle: Bundle, changed: string[]): Promise<ExitStatus | undefined> {
+    await this.#markLog(changed);
     const child = await Child.start(this.#options.command, this.#environment(bundle));
     if (typeof child === "number") {
       this.#say("failed", child === 127 ? "there is no such command" : "the command cannot be run");
@@ -210,11 +213,12 @@ class Supervisor {
     };
   }
 
-  /** What its log says from here on, it says with the new values. */
-  async #markLog(): Promise<void> {
-    const { service, runs } = this.#options;
-    const { log } = service.observe ?? {};
-    if (log !== undefined) await this.#note(() => markLog(runs, keptServiceId(service), resolve(log)));
+  /** What its log says from here on, it says with the new values of these secrets. */
+  async #markLog(secrets: string[]): Promise<void> {
+    const { log } = this.#options.service.observe ?? {};
+    if (log === undefined) return;
+    const mark = await endOf(resolve(log));
+    for (const secret of secrets) this.#logs[secret] = mark;
   }
 
   /** What is written for others to see is no reason to stop a service. */
@@ -257,6 +261,7 @@ class Supervisor {
         childStarted !== undefined && { child: { pid: child.pid, started: childStarted } }),
       versions: bundle?.versions ?? {},
       files: service.reload === "restart" || bundle === undefined ? {} : this.#filesOf(bundle),
+      logs: this.#logs,
       folder: this.#folder.path,
       ...(this.#problem !== undefined && { problem: this.#problem }),
     };
@@ -330,6 +335,5 @@ function sameRecord(a: Record<string, string>, b: Record<string, string>): boole
 }
 
 function changedSecrets(now: Bundle, before: Bundle | undefined): string[] {
-  const ids = Object.keys(now.versions).filter((id) => now.versions[id] !== before?.versions[id]);
-  return ids.length > 0 ? ids.map((id) => `${id} version ${now.versions[id]}`) : ["settings"];
+  return Object.keys(now.versions).filter((id) => now.versions[id] !== before?.versions[id]);
 }

@@ -7,9 +7,10 @@ export interface ConsumerProbe {
   /**
    * The consumer works with what it runs now. Asked again for a while before it is believed to have failed, because
    * services take their time to start.
+   * @returns why it is not asked, where only that look shows it
    * @throws ProbeError when it does not; TargetUnavailableError where it cannot be looked at
    */
-  check(signal: AbortSignal): Promise<void>;
+  check(signal: AbortSignal): Promise<Unprobed | undefined>;
 }
 
 /** A declared probe that is not asked of a consumer. */

@@ -1,16 +1,15 @@
 import { spawn } from "node:child_process";
 import { isAbsolute, join, resolve } from "node:path";
-import { keptServiceId } from "../../model/kept-names.ts";
 import type { Secret, Service } from "../../model/model.ts";
-import { endOf, type LogMark, logMark } from "../delivery/log-mark.ts";
+import type { LogMark } from "../delivery/log-mark.ts";
 import { linesSince } from "./log-lines.ts";
 import type { ConsumerProbe, Unprobed } from "./observer.ts";
 import { ProbeError, TargetUnavailableError } from "./rotator.ts";
 
 export interface ProbeOptions {
   fetch: typeof fetch;
-  /** Where sinks and `keyplane run` remember how far a service's log was when it got its values. */
-  runs: string;
+  /** How far the service's log was when it was brought what it has of the secret; absent where nobody knows. */
+  logMark?: () => Promise<LogMark | undefined>;
   /** What stands for the root of the service's host, as for its sinks; without it its log is not read here. */
   root?: string;
   /** Folder of the Compose project, in which relative paths lie; the root where absent. */
@@ -36,7 +35,7 @@ export function probesOf(
   }
   if ("command" in probe) return [new CommandProbe(probe.command, service.id, timeout)];
   const log = service.observe?.log ?? "";
-  return [new LogProbe(probe.log, onHost(log, options), () => logMark(options.runs, keptServiceId(service)))];
+  return [new LogProbe(probe.log, onHost(log, options), { ...options, service: service.id })];
 }
 
 /**
@@ -86,7 +85,7 @@ class HttpProbe implements ConsumerProbe {
     this.#timeout = timeout;
   }
 
-  async check(signal: AbortSignal): Promise<void> {
+  async check(signal: AbortSignal): Promise<undefined> {
     let response: Response;
     try {
       response = await this.#fetch(this.#url, {
@@ -107,25 +106,32 @@ class LogProbe implements ConsumerProbe {
   readonly name: string;
   readonly #text: string;
   readonly #path: string;
-  readonly #mark: () => Promise<LogMark | undefined>;
-  readonly #end: Promise<LogMark>;
+  readonly #service: string;
+  readonly #mark: ProbeOptions["logMark"];
 
-  constructor(text: string, path: string, mark: () => Promise<LogMark | undefined>) {
+  constructor(
+    text: string,
+    path: string,
+    { service, logMark }: Pick<ProbeOptions, "logMark"> & { service: string },
+  ) {
     this.name = `"${text}" in ${path}`;
     this.#text = text;
     this.#path = path;
-    this.#mark = mark;
-    this.#end = endOf(path);
+    this.#service = service;
+    this.#mark = logMark;
   }
 
-  async check(signal: AbortSignal): Promise<void> {
-    // Where nobody wrote down when the service got its values, only what comes from now on counts.
-    const mark = (await this.#mark()) ?? (await this.#end);
+  async check(signal: AbortSignal): Promise<Unprobed | undefined> {
+    const mark = await this.#mark?.();
+    if (mark === undefined) {
+      const why = `nobody has noted how far the log of ${this.#service} was when it got the new value`;
+      return { why: `${why}: "${this.#text}" is not looked for`, acknowledged: false };
+    }
     let lines = 0;
     try {
       for await (const line of linesSince(this.#path, mark)) {
         signal.throwIfAborted();
-        if (line.includes(this.#text)) return;
+        if (line.includes(this.#text)) return undefined;
         lines++;
       }
     } catch (cause) {
@@ -152,7 +158,7 @@ class CommandProbe implements ConsumerProbe {
     this.#timeout = timeout;
   }
 
-  async check(signal: AbortSignal): Promise<void> {
+  async check(signal: AbortSignal): Promise<undefined> {
     const [program = "", ...rest] = this.#command;
     const child = spawn(program, rest, {
       stdio: "ignore",

@@ -1,6 +1,7 @@
 import type { Vault } from "../../clients/vault.ts";
+import { keptId } from "../../model/kept-names.ts";
 import type { Consumer, RotationModel, Secret } from "../../model/model.ts";
-import { jobSinksOf, type SinkOptions, sinksOf } from "../delivery/sinks.ts";
+import { jobSinksOf, logMarkOf, type SinkOptions, sinksOf } from "../delivery/sinks.ts";
 import type { Report } from "../progress.ts";
 import { type Clock, vaultClock } from "./clock.ts";
 import { databaseReach } from "./connect.ts";
@@ -66,7 +67,8 @@ export async function subjectOf(runner: Runner, secret: Secret): Promise<Subject
   const options = { fetch: reach.fetch, ...host };
   const probes = (consumer: Consumer) => {
     const service = services.get(consumer.id);
-    return service === undefined ? [] : probesOf(secret, service, options);
+    const logMark = () => logMarkOf(sinks(consumer), keptId(secret));
+    return service === undefined ? [] : probesOf(secret, service, { ...options, logMark });
   };
   const unprobed = (consumer: Consumer) => {
     const service = services.get(consumer.id);

@@ -202,7 +202,7 @@ async function probed({ subject, secret, model }: Awaited<ReturnType<typeof tita
   const said: string[] = [];
   const probes: Subject["probes"] = ({ id }) => {
     const service = model.services.find((one) => one.id === id);
-    return service === undefined ? [] : probesOf(secret, service, { fetch, runs: "/nonexistent" });
+    return service === undefined ? [] : probesOf(secret, service, { fetch });
   };
   const patience = { pickUp: 2000, probe: 1000, poll: { first: 20, longest: 200 }, again: 500 };
   const report = ({ text }: { text: string }) => void said.push(text);

@@ -248,8 +248,9 @@ export async function probeAll(run: Run, consumers: Consumer[]): Promise<void> {
       const end = clock.now().getTime() + patience.probe;
       for (let pause = patience.poll.first; ; pause = Math.min(pause * 2, patience.poll.longest)) {
         try {
-          await run.act(() => probe.check(signal));
-          isProbed(run, consumer);
+          const unasked = await run.act(() => probe.check(signal));
+          if (unasked === undefined) isProbed(run, consumer);
+          else leaveUnprobed(run, consumer, unasked);
           break;
         } catch (error) {
           if (!(error instanceof ProbeError)) throw error;

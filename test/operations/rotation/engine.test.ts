@@ -223,6 +223,24 @@ test("a declared probe that cannot be asked is noted and kept for evidence; once
   assert.equal((await journal()).notProbed, undefined);
 });
 
+test("a probe that finds only when it is asked that it cannot be is none that passed, and fails no rotation (R26, R46)", async (t) => {
+  const { rotate, journal } = await bench.demo(t, "hmac", ["signer", "listener"]);
+  const probes: Subject["probes"] = ({ id }) => [
+    { name: "a log", check: async () => ({ why: `nobody looks at ${id}`, acknowledged: false }) },
+  ];
+  const outcome = await rotate({ probes });
+  assert.equal(outcome.state, "done");
+  const ids = ["demo/listener-2", "demo/signer-1"];
+  assert.deepEqual(
+    outcome.notes,
+    ids.map((id) => `not probed: nobody looks at ${id}`),
+  );
+  assert.deepEqual(
+    (await journal()).notProbed,
+    ids.map((consumer) => ({ consumer, acknowledged: false })),
+  );
+});
+
 test("a consumer that cannot be seen is not reloaded again by each run that waits for another one", async (t) => {
   const { rotate, world } = await bench.demo(t, "hmac", ["signer", "listener", "listener"]);
   const [hidden, deaf] = ["demo/listener-2", "demo/listener-3"].map((id) => world.actors.get(id));

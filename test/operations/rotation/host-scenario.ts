@@ -1,6 +1,6 @@
 import { Vault } from "../../../clients/vault.ts";
 import type { Model, Secret } from "../../../model/model.ts";
-import { sinksOf } from "../../../operations/delivery/sinks.ts";
+import { logMarkOf, sinksOf } from "../../../operations/delivery/sinks.ts";
 import { probesOf } from "../../../operations/rotation/probes.ts";
 import type { Reach } from "../../../operations/rotation/rotator.ts";
 import { rotatorOf } from "../../../operations/rotation/rotators/index.ts";
@@ -37,16 +37,18 @@ const scenario: Scenario<HostData> = {
         return answer.text();
       });
     };
+    const sinks = (id: string) => {
+      const service = serviceOf(id);
+      return service === undefined ? [] : sinksOf(model, service, { root, runs, command });
+    };
     return {
       subject: {
         ...{ vault, model, secret, reach, rotator: await rotatorOf(secret) },
-        sinks: ({ id }) => {
-          const service = serviceOf(id);
-          return service === undefined ? [] : sinksOf(model, service, { root, runs, command });
-        },
+        sinks: ({ id }) => sinks(id),
         probes: ({ id }) => {
           const service = serviceOf(id);
-          return service === undefined ? [] : probesOf(secret, service, { fetch, root, runs });
+          const logMark = () => logMarkOf(sinks(id), secret.id);
+          return service === undefined ? [] : probesOf(secret, service, { fetch, root, logMark });
         },
       },
       async close() {

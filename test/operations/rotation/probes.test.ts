@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import type { Secret, Service } from "../../../model/model.ts";
-import { Host } from "../../../operations/delivery/host.ts";
 import type { ConsumerProbe } from "../../../operations/rotation/observer.ts";
 import { type ProbeOptions, probesOf, unprobed } from "../../../operations/rotation/probes.ts";
 import { ProbeError, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
@@ -14,12 +13,10 @@ import { serviceOf } from "../delivery/services.ts";
 
 const signal = new AbortController().signal;
 
-async function folderOf(t: TestContext): Promise<{ root: string; runs: string }> {
+async function folderOf(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "keyplane-probe-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const root = join(folder, "root");
-  await mkdir(join(root, "var/log"), { recursive: true });
-  return { root, runs: join(folder, "runs") };
+  return folder;
 }
 
 async function serve(t: TestContext, answer: RequestListener): Promise<string> {
@@ -39,7 +36,7 @@ function probes(
   service: Service,
   options: Partial<ProbeOptions> = {},
 ): ConsumerProbe[] {
-  return probesOf({ probe }, service, { fetch, runs: "", ...options });
+  return probesOf({ probe }, service, { fetch, ...options });
 }
 
 function only(list: ConsumerProbe[]): ConsumerProbe {
@@ -106,80 +103,6 @@ describe("an endpoint (R46)", () => {
   });
 });
 
-describe("a line of a log (R46)", () => {
-  const log = "/var/log/api.log";
-  const service = serviceOf("api", [], { observe: { instances: [], log } });
-
-  test("counts only when it was written after the service got the value, by whoever asks", async (t) => {
-    const { root, runs } = await folderOf(t);
-    const path = join(root, log);
-    await writeFile(path, "Exchange connected\n");
-    await new Host({ root, runs }).markLog(service, async () => true);
-    const probe = () => only(probes({ log: "Exchange connected" }, service, { root, runs }));
-    assert.match(await failure(probe()), /^is not there: 0 lines since/);
-    await appendFile(path, "starting\nExchange conn");
-    assert.match(await failure(probe()), /^is not there: 2 lines since/);
-    await appendFile(path, "ected to example\n");
-    await probe().check(signal);
-    // The next version: what is there is old again.
-    await new Host({ root, runs }).markLog(service, async () => true);
-    await failure(probe());
-  });
-
-  test("is not looked for again where a write changed nothing", async (t) => {
-    const { root, runs } = await folderOf(t);
-    await new Host({ root, runs }).markLog(service, async () => true);
-    await writeFile(join(root, log), "Exchange connected\n");
-    await new Host({ root, runs }).markLog(service, async () => false);
-    await only(probes({ log: "Exchange connected" }, service, { root, runs })).check(signal);
-  });
-
-  test("is found over a rotation of the log, before and after it", async (t) => {
-    const { root, runs } = await folderOf(t);
-    const path = join(root, log);
-    await writeFile(path, "Exchange connected, long ago\n");
-    await new Host({ root, runs }).markLog(service, async () => true);
-    const probe = () => only(probes({ log: "Exchange connected" }, service, { root, runs }));
-    await appendFile(path, "other\n");
-    await rename(path, `${path}.1`);
-    await failure(probe());
-    await writeFile(path, "");
-    await failure(probe());
-    await appendFile(`${path}.1`, "Exchange connected\n");
-    await probe().check(signal);
-    await writeFile(`${path}.1`, "");
-    await failure(probe());
-    await appendFile(path, "Exchange connected\n");
-    await probe().check(signal);
-  });
-
-  test("is found in a log that was cut", async (t) => {
-    const { root, runs } = await folderOf(t);
-    const path = join(root, log);
-    await writeFile(path, "old lines\n".repeat(100));
-    await new Host({ root, runs }).markLog(service, async () => true);
-    await truncate(path, 0);
-    await appendFile(path, "Exchange connected\n");
-    await only(probes({ log: "Exchange connected" }, service, { root, runs })).check(signal);
-  });
-
-  test("counts from when it is first looked for, where nobody marked the log", async (t) => {
-    const { root, runs } = await folderOf(t);
-    await writeFile(join(root, log), "Exchange connected\n");
-    const probe = only(probes({ log: "Exchange connected" }, service, { root, runs }));
-    await failure(probe);
-    await appendFile(join(root, log), "Exchange connected\n");
-    await probe.check(signal);
-  });
-
-  test("never appears in a message with the lines around it", async (t) => {
-    const { root, runs } = await folderOf(t);
-    const probe = only(probes({ log: "Exchange connected" }, service, { root, runs }));
-    await appendFile(join(root, log), "token=canary\n");
-    assert.doesNotMatch(await failure(probe), /canary/);
-  });
-});
-
 describe("a command (R46)", () => {
   const service = serviceOf("api", []);
   const node = (script: string) => ({ command: [process.execPath, "-e", script] });
@@ -198,12 +121,12 @@ describe("a command (R46)", () => {
   });
 
   test("gets an environment without anything of ours", async (t) => {
-    const { root } = await folderOf(t);
+    const folder = await folderOf(t);
     process.env.KEYPLANE_TEST_CANARY = "canary";
     t.after(() => delete process.env.KEYPLANE_TEST_CANARY);
-    const script = `require("node:fs").writeFileSync(${JSON.stringify(join(root, "env"))}, JSON.stringify(process.env))`;
+    const script = `require("node:fs").writeFileSync(${JSON.stringify(join(folder, "env"))}, JSON.stringify(process.env))`;
     await only(probes(node(script), service)).check(signal);
-    const environment = JSON.parse(await readFile(join(root, "env"), "utf8"));
+    const environment = JSON.parse(await readFile(join(folder, "env"), "utf8"));
     assert.deepEqual(Object.keys(environment).sort(), ["KEYPLANE_SERVICE", "LANG", "PATH"]);
     assert.equal(environment.KEYPLANE_SERVICE, "shop/api");
   });
@@ -256,7 +179,7 @@ describe("a service that cannot be looked at", () => {
   });
 
   test("that needs no probe has none, and needs no words", () => {
-    assert.deepEqual(probesOf({}, serviceOf("api", []), { fetch, runs: "" }), []);
+    assert.deepEqual(probesOf({}, serviceOf("api", []), { fetch }), []);
     assert.equal(unprobed({}, serviceOf("api", []), {}), undefined);
   });
 });
