@@ -1,7 +1,7 @@
 import type { AwsModel } from "../model/aws.ts";
 import { inWords } from "../operations/errors.ts";
 import { LoginError } from "../operations/login.ts";
-import type { Kept } from "../operations/rotation/secrets-manager.ts";
+import type { Asked, Kept } from "../operations/rotation/secrets-manager.ts";
 import type { Invocation } from "./command.ts";
 import { exit, exitCode } from "./exit.ts";
 import type { Shown } from "./rotation-rows.ts";
@@ -11,20 +11,24 @@ import type { Reached } from "./session.ts";
 const patience = 5 * 60_000;
 
 /**
- * Has Secrets Manager rotate what it keeps and is late with; a dry run says what that is. Where nothing gives credentials of AWS,
- * all of it is left to who has some.
+ * Has Secrets Manager rotate what it keeps: what it is late with, or all; a dry run says what that is. Where nothing gives
+ * credentials of AWS, all of it is left to who has some.
  */
 export async function rotateKept(
   { signal, dryRun, report }: Pick<Invocation, "signal" | "dryRun" | "report">,
   { model: { aws }, signForAws }: Pick<Reached, "model" | "signForAws">,
+  asked: Asked,
 ): Promise<Shown[]> {
   const secrets = aws?.secrets.filter(({ retired }) => retired === undefined) ?? [];
   if (aws === undefined || secrets.length === 0) return [];
   const all = `${secrets.length} in Secrets Manager`;
   const { SecretsManager } = await import("../clients/secrets-manager.ts");
-  const { rotateOverdue } = await import("../operations/rotation/secrets-manager.ts");
+  const kept = await import("../operations/rotation/secrets-manager.ts");
   try {
     const credentials = await credentialsOf(aws, signForAws);
+    if (credentials === undefined && asked !== "overdue") {
+      return secrets.map(({ name }) => byHand(name, aws, asked));
+    }
     if (credentials === undefined) {
       const text = `left to the workflow rotate.yml, which takes the role ${aws.rotateRole} (AWS_ROLE_ARN is not set here)`;
       return [{ secret: all, result: "by hand", text, code: exit.clean }];
@@ -35,13 +39,12 @@ export async function rotateKept(
       ...(aws.emulator !== undefined && { endpoint: aws.emulator }),
     });
     try {
-      const started = (subject: string, since: Date) =>
-        report({
-          subject,
-          state: "progress",
-          text: `due since ${since.toISOString()}: Secrets Manager rotates`,
-        });
-      const kept = await rotateOverdue(secrets, {
+      const started = (subject: string, since: Date | undefined) => {
+        const why = since === undefined ? "asked for" : `due since ${since.toISOString()}`;
+        report({ subject, state: "progress", text: `${why}: Secrets Manager rotates` });
+      };
+      const ended = await kept.rotateKept(secrets, {
+        asked,
         client,
         now: new Date(),
         dryRun,
@@ -49,7 +52,7 @@ export async function rotateKept(
         signal,
         started,
       });
-      return kept.map((each) => row(each, aws));
+      return ended.map((each) => row(each, aws, asked));
     } finally {
       client.close();
     }
@@ -94,9 +97,19 @@ async function credentialsOf(
   return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
 }
 
-function row(kept: Kept, { secrets }: AwsModel): Shown {
+/** What somebody asked for, and nobody does from here. */
+function byHand(secret: string, { rotateRole }: AwsModel, asked: Asked): Shown {
+  const twice = asked === "leaked" ? " twice, the second time once the first is in force" : "";
+  const text =
+    `not rotated: Secrets Manager keeps it, and nothing here gives credentials of AWS: run this again as the role ${rotateRole} ` +
+    `(AWS_ROLE_ARN), or as an administrator \`aws secretsmanager rotate-secret --secret-id ${secret}\`${twice}`;
+  return { secret, result: "by hand", text, code: exit.finding };
+}
+
+function row(kept: Kept, { secrets }: AwsModel, asked: Asked): Shown {
   const { secret } = kept;
-  const due = "since" in kept ? `due since ${kept.since.toISOString()}` : "";
+  const due = "since" in kept && kept.since ? `due since ${kept.since.toISOString()}` : "asked for";
+  const twice = asked === "leaked" ? ", twice, as its two logins take turns" : "";
   switch (kept.state) {
     case "on time":
       return { secret, result: "unchanged", text: "Secrets Manager is in time", code: exit.clean };
@@ -108,24 +121,26 @@ function row(kept: Kept, { secrets }: AwsModel): Shown {
         code: exit.finding,
       };
     case "overdue":
+    case "asked":
       return {
         secret,
-        result: "due",
-        text: `Secrets Manager would rotate it: ${due}`,
+        result: kept.state === "asked" ? "asked" : "due",
+        text: `Secrets Manager would rotate it${twice}: ${due}`,
         code: exit.clean,
-        since: kept.since,
+        ...("since" in kept && { since: kept.since }),
       };
     case "rotated":
       return {
         secret,
         result: "done",
-        text: `done, version ${kept.version}`,
+        text: `done${twice}, version ${kept.version}`,
         code: exit.clean,
         to: kept.version,
       };
     case "not in force": {
       const rotator = secrets.find(({ name }) => name === secret)?.function;
-      const text = `${due}, and version ${kept.version} is not in force: the log /aws/lambda/${rotator} says why`;
+      const still = asked === "leaked" ? "; what has leaked may still work: run this again" : "";
+      const text = `${due}, and version ${kept.version} is not in force: the log /aws/lambda/${rotator} says why${still}`;
       return { secret, result: "stuck", text, code: exit.finding };
     }
     case "failed":

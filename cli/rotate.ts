@@ -1,10 +1,11 @@
 import { type Command, Option } from "commander";
 import type { EncryptionKey, Model, Secret } from "../model/model.ts";
+import type { Asked } from "../operations/rotation/secrets-manager.ts";
 import type { Wanted } from "../operations/rotation/status.ts";
 import { define, type Invocation, type Result } from "./command.ts";
 import { exit, UsageError } from "./exit.ts";
 import { askYes } from "./input.ts";
-import { retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
+import { retiredRows, rowText, type Shown, shown, worst } from "./rotation-rows.ts";
 
 type Reason = "scheduled" | "compromise" | "leaver";
 
@@ -17,7 +18,8 @@ export function command(): Command {
       "one once the overlap has passed and it is seen to be unused. Where only the overlap has to pass, the command ends; " +
       "the next `keyplane rotate --due` goes on. May be stopped anywhere and run again anywhere. --reason compromise " +
       "takes the shortest safe path and says what it left out. --due also has Secrets Manager rotate what it is late with, " +
-      "as the role AWS_ROLE_ARN or by the credentials of the environment. Exit codes: 0 done, or waiting for its overlap as " +
+      "--all everything that it keeps (with a compromise or a leaver twice, since the login of before works until its next " +
+      "turn), as the role AWS_ROLE_ARN or by the credentials of the environment. Exit codes: 0 done, or waiting for its overlap as " +
       "planned; 1 rolled back, stuck or refused; 3 unreachable; 4 stopped half-way.",
     examples: [
       [
@@ -68,16 +70,18 @@ export function command(): Command {
         );
       }
       const { modelOf } = await import("./session.ts");
-      const { secrets, keys } = named(await modelOf(invocation), names);
+      const model = await modelOf(invocation);
+      const { secrets, keys } = named(model, names);
       const wanted: Wanted = due === true ? { what: "due" } : { what: "these", reason };
       if (invocation.dryRun) return plan(invocation, { secrets, keys }, wanted);
       const impactsTold = all === true || reason !== "scheduled";
       if (impactsTold) {
-        const used = { secrets: inUse(secrets), keys: inUse(keys) };
-        await confirm(invocation, all === true ? used : { secrets, keys }, reason, {
-          yes: yes === true,
-          destroys,
-        });
+        const everything = {
+          ...{ secrets: inUse(secrets), keys: inUse(keys) },
+          kept: inUse(model.aws?.secrets ?? []).length,
+        };
+        const asks = all === true ? everything : { secrets, keys, kept: 0 };
+        await confirm(invocation, asks, reason, { yes: yes === true, destroys });
       }
       return rotate(invocation, { secrets, keys }, wanted, { wait: wait === true, impactsTold });
     },
@@ -115,11 +119,12 @@ function unknownName(name: string, known: string[], environment: string): UsageE
 /** Before everything is rotated, or an old value is refused without waiting for those who still use it. */
 async function confirm(
   { report }: Invocation,
-  { secrets, keys }: { secrets: readonly Secret[]; keys: readonly EncryptionKey[] },
+  { secrets, keys, kept }: { secrets: readonly Secret[]; keys: readonly EncryptionKey[]; kept: number },
   reason: Reason,
   { yes, destroys }: { yes: boolean; destroys: boolean },
 ): Promise<void> {
-  const count = counted(secrets, keys);
+  const inStore = kept === 0 ? "" : `, and ${kept} in Secrets Manager`;
+  const count = `${counted(secrets, keys)}${inStore}`;
   const short =
     reason === "scheduled" ? "" : " The old values are refused at once, also to whoever still uses them.";
   const lost = destroys
@@ -144,6 +149,17 @@ function counted(secrets: readonly Secret[], keys: readonly EncryptionKey[]): st
   return [...some(secrets.length, "secret"), ...some(keys.length, "encryption key")].join(" and ");
 }
 
+/** What Secrets Manager keeps goes with what is due, and with all; by name there are the others alone. */
+async function keptOf(
+  { options }: Invocation,
+  wanted: Wanted,
+  rotate: (asked: Asked) => Promise<Shown[]>,
+): Promise<Shown[]> {
+  if (wanted.what === "due") return rotate("overdue");
+  if (wanted.what !== "these" || options.all !== true) return [];
+  return rotate(wanted.reason === "scheduled" ? "all" : "leaked");
+}
+
 async function rotate(
   invocation: Invocation,
   { secrets, keys }: { secrets: Secret[]; keys: EncryptionKey[] },
@@ -165,7 +181,7 @@ async function rotate(
     const asked = wanted.what === "these";
     const [rows, kept] = await Promise.all([
       rotateMany(runner, here, wanted, { wait, keys: keysHere }),
-      wanted.what === "due" ? rotateKept(invocation, runner) : [],
+      keptOf(invocation, wanted, (asked) => rotateKept(invocation, runner, asked)),
     ]);
     const isUrgent = wanted.what === "these" && wanted.reason !== "scheduled";
     const results = [
@@ -201,7 +217,9 @@ async function plan(
     const here = runner.model.secrets.filter(({ id }) => ids.has(id));
     const plans = await planMany(runner, here, wanted);
     const keyPlans = await planKeys(runner, keys, wanted);
-    const inSecretsManager = wanted.what === "due" ? await kept.rotateKept(invocation, runner) : [];
+    const inSecretsManager = await keptOf(invocation, wanted, (asked) =>
+      kept.rotateKept(invocation, runner, asked),
+    );
     const isNamed = invocation.arguments.length > 0;
     const told = [...plans, ...keyPlans];
     const retired = retiredRows(isNamed ? [...secrets, ...keys] : [], told, exit.finding);

@@ -12,15 +12,23 @@ export type Kept = { secret: string } & (
   | { state: "on time" }
   /** Its rotation is switched off. */
   | { state: "off" }
-  /** Of a dry run. */
+  /** Of a dry run; `asked`: not owed, and asked for. */
   | { state: "overdue"; since: Date }
-  | { state: "rotated"; since: Date; version: string }
+  | { state: "asked" }
+  | { state: "rotated"; since?: Date; version: string }
   /** What was started is not in force yet, and may never be. */
-  | { state: "not in force"; since: Date; version: string }
+  | { state: "not in force"; since?: Date; version: string }
   | { state: "failed"; error: unknown }
 );
 
+/**
+ * What is to be rotated: what Secrets Manager owes, or all; what has leaked twice, since two logins take turns, and the one
+ * of before works until its next one.
+ */
+export type Asked = "overdue" | "all" | "leaked";
+
 export interface Keeping {
+  asked: Asked;
   client: Pick<SecretsManager, "describe" | "rotate">;
   now: Date;
   dryRun: boolean;
@@ -28,7 +36,7 @@ export interface Keeping {
   patience: number;
   signal: AbortSignal;
   /** Told of each rotation that is started. */
-  started(secret: string, since: Date): void;
+  started(secret: string, since: Date | undefined): void;
 }
 
 const day = 86_400_000;
@@ -37,10 +45,10 @@ const pause = 1_000;
 
 /**
  * Starts the rotations that Secrets Manager owes: it tries one that failed a few times, and then again at the next date alone.
- * What is in time, or switched off, is left as it is. Reads no value.
+ * What is in time is left as it is where nobody asks for all, and what is switched off always. Reads no value.
  * @param secrets those that are in use
  */
-export async function rotateOverdue(
+export async function rotateKept(
   secrets: readonly Pick<AwsSecret, "name" | "every">[],
   keeping: Keeping,
 ): Promise<Kept[]> {
@@ -55,25 +63,50 @@ export async function rotateOverdue(
 
 /** @returns what waits for the end of it, if there is anything to wait for */
 async function start(name: string, every: number, keeping: Keeping): Promise<() => Promise<Kept>> {
-  const { client, now, dryRun } = keeping;
+  const { client, now, dryRun, asked } = keeping;
   const found = await client.describe(name);
   if (!found.rotates) return async () => ({ secret: name, state: "off" });
   const since = overdueSince(found, every, now);
-  if (since === undefined) return async () => ({ secret: name, state: "on time" });
-  if (dryRun) return async () => ({ secret: name, state: "overdue", since });
+  const owed = since === undefined ? {} : { since };
+  if (since === undefined && asked === "overdue") return async () => ({ secret: name, state: "on time" });
+  if (dryRun) {
+    return async () => ({ secret: name, ...(since ? { state: "overdue", since } : { state: "asked" }) });
+  }
   keeping.started(name, since);
-  const version = await client.rotate(name, randomUUID()).catch((error: unknown) => {
+  const version = await ask(name, found, client);
+  const follow = asked === "leaked" && hasValue(found) ? (version === openVersion(found) ? 2 : 1) : 0;
+  return () =>
+    toEnd(name, { version, follow }, keeping).then(
+      (end) => ({ secret: name, ...end, ...owed }),
+      (error: unknown) => failed(name, error),
+    );
+}
+
+/** Starts one. @returns the version that it makes */
+async function ask(name: string, found: SecretDescription, client: Keeping["client"]): Promise<string> {
+  return client.rotate(name, randomUUID()).catch((error: unknown) => {
     // One that did not end is gone on with, and this refusal says so.
     const open = openVersion(found);
     const isRetried = error instanceof SecretsManagerError && error.code === "InvalidRequestException";
     if (isRetried && open !== undefined) return open;
     throw error;
   });
-  return () =>
-    inForce(name, version, keeping).then(
-      (is) => ({ secret: name, state: is ? "rotated" : "not in force", since, version }),
-      (error: unknown) => failed(name, error),
-    );
+}
+
+/** Waits until a version is in force, and then for those that follow it, one after the other. */
+async function toEnd(
+  name: string,
+  { version, follow }: { version: string; follow: number },
+  keeping: Keeping,
+): Promise<{ state: "rotated" | "not in force"; version: string }> {
+  if (!(await inForce(name, version, keeping))) return { state: "not in force", version };
+  if (follow === 0) return { state: "rotated", version };
+  const next = await ask(name, await keeping.client.describe(name), keeping.client);
+  return toEnd(name, { version: next, follow: follow - 1 }, keeping);
+}
+
+function hasValue({ versions }: Pick<SecretDescription, "versions">): boolean {
+  return Object.values(versions).some((labels) => labels.includes("AWSCURRENT"));
 }
 
 async function failed(secret: string, error: unknown): Promise<Kept> {
@@ -85,14 +118,10 @@ async function failed(secret: string, error: unknown): Promise<Kept> {
  * the date that Secrets Manager names, or, should somebody have put that off, by the end of the day after the catalogue's period.
  * @param every days
  */
-export function overdueSince(
-  { versions, made, rotated, next }: SecretDescription,
-  every: number,
-  now: Date,
-): Date | undefined {
-  const hasValue = Object.values(versions).some((labels) => labels.includes("AWSCURRENT"));
+export function overdueSince(found: SecretDescription, every: number, now: Date): Date | undefined {
+  const { made, rotated, next } = found;
   const latest = new Date((rotated ?? made).getTime() + (every + 1) * day);
-  const due = !hasValue ? made : next !== undefined && next < latest ? next : latest;
+  const due = !hasValue(found) ? made : next !== undefined && next < latest ? next : latest;
   return due < now ? due : undefined;
 }
 

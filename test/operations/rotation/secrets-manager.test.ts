@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { type SecretDescription, SecretsManagerError } from "../../../clients/secrets-manager.ts";
-import { overdueSince, rotateOverdue } from "../../../operations/rotation/secrets-manager.ts";
+import { type Asked, overdueSince, rotateKept } from "../../../operations/rotation/secrets-manager.ts";
 
 const now = new Date("2026-11-29T12:00:00Z");
 const day = 86_400_000;
@@ -37,45 +37,51 @@ suite("a rotation that Secrets Manager owes (R14)", () => {
   }
 });
 
-suite("what is owed is started, and nothing else", () => {
-  const names = ["late", "early", "off", "refused", "open", "slow"];
-  function fleet() {
-    const found: Record<string, SecretDescription> = {
-      late: described({ next: before(1) }),
-      early: described({}),
-      off: described({ rotates: false, next: before(1) }),
-      refused: described({ next: before(2) }),
-      open: described({ next: before(3), versions: { v1: ["AWSCURRENT"], v2: ["AWSPENDING"] } }),
-      slow: described({ next: before(4) }),
-    };
-    const asked: string[] = [];
-    const client = {
-      describe: async (name: string) => found[name] ?? assert.fail(name),
-      async rotate(name: string) {
-        asked.push(name);
-        if (name === "refused")
-          throw new SecretsManagerError("RotateSecret", name, "AccessDeniedException", "no");
-        const version = name === "open" ? "v2" : "v9";
-        const labels = [name === "slow" ? "AWSPENDING" : "AWSCURRENT"];
-        found[name] = described({ versions: { [version]: labels } });
-        if (name === "open") {
-          throw new SecretsManagerError("RotateSecret", name, "InvalidRequestException", "reattempted");
-        }
-        return version;
-      },
-    };
-    const started: string[] = [];
-    const keeping = {
-      client,
-      now,
-      patience: 0,
-      signal: new AbortController().signal,
-      started: (secret: string) => started.push(secret),
-    };
-    const secrets = names.map((name) => ({ name, every: 30 }));
-    return { asked, started, run: (dryRun: boolean) => rotateOverdue(secrets, { ...keeping, dryRun }) };
-  }
+const names = ["late", "early", "off", "refused", "open", "slow"];
+function fleet() {
+  const found: Record<string, SecretDescription> = {
+    late: described({ next: before(1) }),
+    early: described({}),
+    off: described({ rotates: false, next: before(1) }),
+    refused: described({ next: before(2) }),
+    open: described({ next: before(3), versions: { v1: ["AWSCURRENT"], v2: ["AWSPENDING"] } }),
+    slow: described({ next: before(4) }),
+  };
+  const asked: string[] = [];
+  const client = {
+    describe: async (name: string) => found[name] ?? assert.fail(name),
+    async rotate(name: string) {
+      asked.push(name);
+      if (name === "refused")
+        throw new SecretsManagerError("RotateSecret", name, "AccessDeniedException", "no");
+      const isOpen = name === "open" && found.open?.versions.v2?.includes("AWSPENDING") === true;
+      const version = isOpen ? "v2" : `v${8 + asked.filter((each) => each === name).length}`;
+      const labels = [name === "slow" ? "AWSPENDING" : "AWSCURRENT"];
+      found[name] = described({ versions: { [version]: labels } });
+      if (isOpen) {
+        throw new SecretsManagerError("RotateSecret", name, "InvalidRequestException", "reattempted");
+      }
+      return version;
+    },
+  };
+  const started: string[] = [];
+  const keeping = {
+    client,
+    now,
+    patience: 0,
+    signal: new AbortController().signal,
+    started: (secret: string) => started.push(secret),
+  };
+  const secrets = names.map((name) => ({ name, every: 30 }));
+  return {
+    asked,
+    started,
+    run: (dryRun: boolean, what: Asked = "overdue") =>
+      rotateKept(secrets, { ...keeping, dryRun, asked: what }),
+  };
+}
 
+suite("what is owed is started, and nothing else", () => {
   test("each is told apart: rotated, in time, switched off, refused, gone on with, not in force yet", async () => {
     const { asked, started, run } = fleet();
     const [late, early, off, refused, open, slow] = await run(false);
@@ -101,5 +107,31 @@ suite("what is owed is started, and nothing else", () => {
       ["overdue", before(3)],
       ["overdue", before(4)],
     ]);
+  });
+});
+
+suite("all that Secrets Manager keeps, due or not", () => {
+  test("is rotated once where somebody asks for all", async () => {
+    const { asked, run } = fleet();
+    const states = (await run(false, "all")).map(({ state }) => state);
+    assert.deepEqual(asked, ["late", "early", "refused", "open", "slow"]);
+    assert.deepEqual(states, ["rotated", "rotated", "off", "failed", "rotated", "not in force"]);
+  });
+  test("is rotated twice after a compromise: the login of before works until its next turn (R21)", async () => {
+    const { asked, run } = fleet();
+    const [late, early, off, refused, open, slow] = await run(false, "leaked");
+    assert.deepEqual(asked.filter((name) => name === "late").length, 2);
+    assert.deepEqual(early, { secret: "early", state: "rotated", version: "v10" });
+    assert.deepEqual([late?.state, off?.state, refused?.state], ["rotated", "off", "failed"]);
+    // What was under way before may be what leaked: it ends, and both follow.
+    assert.deepEqual(asked.filter((name) => name === "open").length, 3);
+    assert.equal(open?.state, "rotated");
+    // Its second turn is not begun before the first is in force.
+    assert.deepEqual([slow?.state, asked.filter((name) => name === "slow").length], ["not in force", 1]);
+  });
+  test("is told in a dry run, and nothing is started", async () => {
+    const { asked, run } = fleet();
+    const states = (await run(true, "leaked")).map(({ state }) => state);
+    assert.deepEqual([asked, states], [[], ["overdue", "asked", "off", "overdue", "overdue", "overdue"]]);
   });
 });
