@@ -9,7 +9,7 @@ import type { LogMark } from "./log-mark.ts";
 import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
 import { checkSharedFolder, lookAt } from "./owned-file.ts";
 import { type Owner, ownerOf } from "./owner.ts";
-import { assertKept, type Change, changePlace, logMarkIn, manifestOf, type Place, split } from "./place.ts";
+import { assertKept, type Change, changePlace, ifGone, logMarkIn, manifestOf, type Place, split } from "./place.ts";
 import { runningOf } from "./running.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
@@ -98,7 +98,7 @@ export class EnvFileSink implements Sink {
       if (foreign !== undefined) {
         throw new DeliveryError(
           `${this.#options.path} holds another ${name}, that of ${foreign}: give each its own env-file ` +
-            "(relative paths lie in the project's folder: say which)",
+            `(relative paths lie in the project's folder: say which)${ifGone(this.#options.claims, foreign, this.#place)}`,
         );
       }
       const isLater = secret !== undefined && newerElsewhere(manifest, bundle, name, secret);

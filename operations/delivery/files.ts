@@ -8,7 +8,7 @@ import type { LogMark } from "./log-mark.ts";
 import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
 import { lookAt, type OwnedFile, prepareFolder } from "./owned-file.ts";
 import { type Owner, ownerOf, ownUid } from "./owner.ts";
-import { assertKept, type Change, changePlace, logMarkIn, manifestOf, type Place } from "./place.ts";
+import { assertKept, type Change, changePlace, ifGone, logMarkIn, manifestOf, type Place } from "./place.ts";
 import { runningOf } from "./running.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
@@ -122,7 +122,8 @@ export class FilesSink implements Sink {
     const foreign = foreignOwner(manifest, claims, own, file, [secret]);
     if (foreign !== undefined) {
       throw new DeliveryError(
-        `${join(this.#options.folder, file)} is that of another secret of ${foreign}: give one of them another name under \`files\``,
+        `${join(this.#options.folder, file)} is that of another secret of ${foreign}: give one of them another name under ` +
+          `\`files\`${ifGone(claims, foreign, this.#place)}`,
       );
     }
     for (const [id, { entries }] of Object.entries(manifest.services)) {

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
+import type { Claims } from "./claims.ts";
 import type { Host } from "./host.ts";
 import type { LogMark } from "./log-mark.ts";
 import { type Manifest, manifestText, markedSection, parseManifest, type Section } from "./manifest.ts";
@@ -100,6 +101,12 @@ function assertNotOlder({ service, versions, writtenAt }: Bundle, before: Sectio
     `${service.id} has newer versions of ${older.join(", ")} than it was to be given: nothing is written; where Vault ` +
       "itself went back, as after restoring a snapshot, set these secrets again",
   );
+}
+
+/** What else can be done about what the manifest says of a service that the catalogue does not deliver there. */
+export function ifGone(claims: Claims, service: string, { folder, manifest }: Place): string {
+  if (claims.service(service) !== undefined) return "";
+  return `; where ${service} is gone, take it out of ${join(folder, manifest)}`;
 }
 
 /** The folder of a file, and its name in it. */

@@ -5,6 +5,7 @@ import { DeliveryError, type Running, type Sink, StaleBundleError } from "../../
 import { deliverTo, hasArrived } from "../../values/deliver.ts";
 import { ConflictError } from "../../values/kv.ts";
 import { fieldsAt, type Moment, orderAt, type Phase, phaseAt } from "../../values/phases.ts";
+import type { Journal } from "../journal.ts";
 import type { Unprobed } from "../observer.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
@@ -266,12 +267,16 @@ export async function probeAll(run: Run, consumers: Consumer[]): Promise<void> {
 
 function leaveUnprobed(run: Run, { id: consumer }: Consumer, { why, acknowledged }: Unprobed): void {
   run.note(`not probed: ${why}`);
-  const others = (run.journal.notProbed ?? []).filter((one) => one.consumer !== consumer);
-  run.change({ notProbed: [...others, { consumer, acknowledged }] });
+  run.change({ notProbed: [...notProbed(run, consumer), { consumer, acknowledged }] });
 }
 
 /** What an earlier runner could not ask was asked now. */
-function isProbed({ journal, change }: Run, { id }: Consumer): void {
-  if (journal.notProbed === undefined) return;
-  change({ notProbed: journal.notProbed.filter(({ consumer }) => consumer !== id) });
+function isProbed(run: Run, { id }: Consumer): void {
+  if (run.journal.notProbed !== undefined) run.change({ notProbed: notProbed(run, id) });
+}
+
+/** The others that were not asked, as far as they are consumers still: one may have been renamed under way. */
+function notProbed({ journal, secret }: Run, id: string): NonNullable<Journal["notProbed"]> {
+  const others = new Set(secret.consumers.map((consumer) => consumer.id).filter((one) => one !== id));
+  return (journal.notProbed ?? []).filter(({ consumer }) => others.has(consumer));
 }

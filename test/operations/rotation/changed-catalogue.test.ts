@@ -175,3 +175,36 @@ test("a listener that becomes a signer before all listeners have the new value s
     assert.equal(demo.world.usedBy("demo/listener-2"), (await demo.fields()).primary);
   }
 });
+
+/** The demo's consumers after a rename of one of them, whose data lies where it lay. */
+function renamed(demo: Demo, from: string, to: string): Consumer[] {
+  const actor = demo.world.actors.get(from);
+  assert.ok(actor);
+  demo.world.actors.delete(from);
+  demo.world.actors.set(to, actor);
+  return demo.secret.consumers.map((one) => (one.id === from ? { ...one, id: to, name: to } : one));
+}
+
+test("a service that is renamed under way is the same one: it is not brought the value again", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"], overlap);
+  await drained(demo);
+  const consumers = renamed(demo, "demo/reader-1", "demo/renamed");
+  const outcome = await goOn(demo, { ...done, consumers });
+  assert.equal(outcome.state, "done");
+  assert.equal(demo.world.actors.get("demo/renamed")?.reloads, 1);
+  assert.doesNotMatch(outcome.notes.join(), /no consumer's path/);
+});
+
+test("a service that is renamed under way and then probed is not said to be unprobed under its former name (R46)", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "listener"], overlap);
+  const stop = new AbortController();
+  const unprobed = () => ({ why: "its log is on another machine", acknowledged: false });
+  const report: RotateOptions["report"] = ({ step }) => {
+    if (step === "deliver-signers") stop.abort();
+  };
+  await demo.rotate({ wait: false, unprobed, probes: () => [], report, signal: stop.signal }).catch(() => {});
+  assert.deepEqual((await demo.journal()).notProbed, [{ consumer: "demo/listener-2", acknowledged: false }]);
+  const consumers = renamed(demo, "demo/listener-2", "demo/renamed");
+  assert.equal((await goOn(demo, { ...done, consumers })).state, "done");
+  assert.deepEqual((await demo.journal()).notProbed, []);
+});
