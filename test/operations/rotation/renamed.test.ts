@@ -4,6 +4,7 @@ import { loadCatalogueFrom } from "../../../model/catalogue.ts";
 import { derive } from "../../../model/derive.ts";
 import { keptId, keptServiceId } from "../../../model/kept-names.ts";
 import type { Secret } from "../../../model/model.ts";
+import { errorSourcesOf } from "../../../operations/rotation/error-sources.ts";
 import { evidenceOf, refusal } from "../../../operations/rotation/evidence.ts";
 import type { Journal } from "../../../operations/rotation/journal.ts";
 import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
@@ -112,6 +113,26 @@ test("evidence of before a rename holds at its commit, for a secret and for an e
     );
     assert.equal(keptId(after), one.id);
   }
+});
+
+test("error rates of before a service was renamed are found again after it (R48)", async () => {
+  const model = await catalogueModel();
+  const observe = { instances: ["http://127.0.0.1:1"], metrics: "metrics", log: "api.log" };
+  const services = model.services.map((service) => ({ ...service, observe }));
+  const names = (
+    all: typeof services,
+    appRoles: typeof model.appRoles,
+    kubernetesRoles: typeof model.kubernetesRoles,
+  ) =>
+    errorSourcesOf({ appRoles, kubernetesRoles }, all, { fetch, audit: "audit.log" }).map(({ name }) => name);
+  const after = services.map((service) => ({ ...service, id: `${service.id}-renamed` }));
+  const moved = <Role extends { service: string }>(role: Role): Role => ({
+    ...role,
+    service: `${role.service}-renamed`,
+  });
+  const before = names(services, model.appRoles, model.kubernetesRoles);
+  assert.ok(before.length > services.length);
+  assert.deepEqual(names(after, model.appRoles.map(moved), model.kubernetesRoles.map(moved)), before);
 });
 
 test("every secret and service of a renamed system is known by what it was before; so are its databases' users", () => {
