@@ -9,7 +9,16 @@ import type { LogMark } from "./log-mark.ts";
 import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
 import { checkSharedFolder, lookAt } from "./owned-file.ts";
 import { type Owner, ownerOf } from "./owner.ts";
-import { assertKept, type Change, changePlace, ifGone, logMarkIn, manifestOf, type Place, split } from "./place.ts";
+import {
+  assertKept,
+  type Change,
+  changePlace,
+  ifGone,
+  logMarkIn,
+  manifestOf,
+  type Place,
+  split,
+} from "./place.ts";
 import { runningOf } from "./running.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
