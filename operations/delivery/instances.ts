@@ -126,9 +126,9 @@ export async function runningInstances(
 
 /** How far the log that instances share was before the last of them got what it has of a secret; undefined where one does not say. */
 export function logMarkAmong(instances: Instance[], secret: string): LogMark | undefined {
-  const marks = instances.map(({ logs }) => logs?.[secret]);
-  return marks.reduce((last, mark) => {
+  const [first, ...others] = instances.map(({ logs }) => logs?.[secret]);
+  return others.reduce((last, mark) => {
     if (last === undefined || mark === undefined) return undefined;
     return mark.inode === last.inode && mark.position < last.position ? last : mark;
-  });
+  }, first);
 }

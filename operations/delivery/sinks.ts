@@ -1,10 +1,11 @@
 import { join } from "node:path";
+import { keptServiceId } from "../../model/kept-names.ts";
 import type { CiJob, Delivery, Model, Service } from "../../model/model.ts";
 import { claimsOf } from "./claims.ts";
 import { EnvFileSink } from "./env-file.ts";
 import { type Entered, FilesSink } from "./files.ts";
 import { Host, type HostOptions } from "./host.ts";
-import { logMarkAmong, runningInstances } from "./instances.ts";
+import { instancesOf, logMarkAmong, runningInstances } from "./instances.ts";
 import type { LogMark } from "./log-mark.ts";
 import { filesOf, nameOf, neighbours, rivalNames, variablesOf } from "./neighbours.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
@@ -183,13 +184,21 @@ class Supervised implements Sink {
   }
 }
 
-/** How far a service's log was when the first of its places was brought what they have of a secret. */
-export async function logMarkOf(sinks: Sink[], secret: string): Promise<LogMark | undefined> {
+/**
+ * How far a service's log was when the first of its places was brought what they have of a secret; where it has none, when
+ * `keyplane run` gave it that.
+ */
+export async function logMarkOf(
+  service: Service,
+  sinks: Sink[],
+  secret: string,
+  { runs }: Pick<SinkOptions, "runs">,
+): Promise<LogMark | undefined> {
   for (const sink of sinks) {
     const mark = await sink.logMark?.(secret);
     if (mark !== undefined) return mark;
   }
-  return undefined;
+  return logMarkAmong(await instancesOf(runs, keptServiceId(service)), secret);
 }
 
 /** A target that cannot be reached from here. One that fetches for itself is only not seen; others block. */

@@ -67,8 +67,9 @@ export async function subjectOf(runner: Runner, secret: Secret): Promise<Subject
   const options = { fetch: reach.fetch, ...host };
   const probes = (consumer: Consumer) => {
     const service = services.get(consumer.id);
-    const logMark = () => logMarkOf(sinks(consumer), keptId(secret));
-    return service === undefined ? [] : probesOf(secret, service, { ...options, logMark });
+    if (service === undefined) return [];
+    const logMark = () => logMarkOf(service, sinks(consumer), keptId(secret), host);
+    return probesOf(secret, service, { ...options, logMark });
   };
   const unprobed = (consumer: Consumer) => {
     const service = services.get(consumer.id);

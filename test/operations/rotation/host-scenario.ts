@@ -47,8 +47,9 @@ const scenario: Scenario<HostData> = {
         sinks: ({ id }) => sinks(id),
         probes: ({ id }) => {
           const service = serviceOf(id);
-          const logMark = () => logMarkOf(sinks(id), secret.id);
-          return service === undefined ? [] : probesOf(secret, service, { fetch, root, logMark });
+          if (service === undefined) return [];
+          const logMark = () => logMarkOf(service, sinks(id), secret.id, { runs });
+          return probesOf(secret, service, { fetch, root, logMark });
         },
       },
       async close() {

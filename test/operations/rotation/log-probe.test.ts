@@ -3,7 +3,7 @@ import { appendFile, mkdir, mkdtemp, rename, rm, truncate, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import type { Service } from "../../../model/model.ts";
+import type { Delivery, Service } from "../../../model/model.ts";
 import { instancesOf } from "../../../operations/delivery/instances.ts";
 import type { Sink } from "../../../operations/delivery/sink.ts";
 import { logMarkOf, sinksOf } from "../../../operations/delivery/sinks.ts";
@@ -47,7 +47,7 @@ async function hostOf(t: TestContext, reload: Service["reload"] = "watch") {
       for (const sink of sinks(home)) await sink.write(bundleFor(service, secrets));
     },
     probe(home = "a"): ConsumerProbe {
-      const logMark = () => logMarkOf(sinks(home), "shop/exchange");
+      const logMark = () => logMarkOf(service, sinks(home), "shop/exchange", { runs: join(folder, home) });
       const [probe, ...more] = probesOf({ probe: { log: text } }, service, { fetch, root, logMark });
       assert.ok(probe !== undefined && more.length === 0);
       return probe;
@@ -170,8 +170,14 @@ describe("a line of a log (R46)", () => {
     assert.doesNotMatch(await failure(probe()), /canary/);
   });
 
-  for (const reload of ["watch", "restart"] as const) {
-    test(`of a service under keyplane run counts from when it got that secret's version (${reload})`, async (t) => {
+  const files: Delivery[] = [{ to: "files", folder: "/run/secrets" }];
+  for (const [reload, deliver] of [
+    ["watch", files],
+    ["restart", files],
+    ["restart", []],
+  ] as const) {
+    const how = `${reload}, ${deliver.length} places`;
+    test(`of a service under keyplane run counts from when it got that secret's version (${how})`, async (t) => {
       const folder = await mkdtemp(join(tmpdir(), "keyplane-probe-"));
       const [path, runs, stop] = ["api.log", "runs", "stop"].map((name) => join(folder, name)) as [
         string,
@@ -179,8 +185,7 @@ describe("a line of a log (R46)", () => {
         string,
       ];
       await writeFile(path, "Exchange connected\n");
-      const files = [{ to: "files" as const, folder: "/run/secrets" }];
-      const service = serviceOf("api", files, { reload, observe: { instances: [], log: path } });
+      const service = serviceOf("api", [...deliver], { reload, observe: { instances: [], log: path } });
       const versions = { "shop/exchange": 1, "shop/other": 1 };
       const read = async () =>
         bundleFor(
@@ -210,7 +215,7 @@ describe("a line of a log (R46)", () => {
           );
         });
       const sinks = sinksOf({ services: [service], secrets: [] }, service, { root: "/", runs });
-      const logMark = () => logMarkOf(sinks, "shop/exchange");
+      const logMark = () => logMarkOf(service, sinks, "shop/exchange", { runs });
       const [probe] = probesOf({ probe: { log: text } }, service, { fetch, root: "/", logMark });
       assert.ok(probe);
       await runsVersions();
