@@ -108,6 +108,8 @@ async function query<T extends pg.QueryResultRow>(
   values: string[] = [],
 ): Promise<T | undefined> {
   const client = new pg.Client(connection);
+  // A login that is revoked between the answer and the end must not end our process.
+  client.on("error", () => {});
   await client.connect();
   try {
     return (await client.query<T>(text, values)).rows[0];
