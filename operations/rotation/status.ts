@@ -4,6 +4,7 @@ import type { Candidate } from "./fleet.ts";
 import { isOpen, isRetired, isUnderWay, type Journal, owed, type Past, pastOf } from "./journal.ts";
 import { type JournalError, readJournal, unreadable } from "./journal-store.ts";
 import type { Reason } from "./rotator.ts";
+import { isShort } from "./run.ts";
 import { type Facts, type Standing, standingOf } from "./schedule.ts";
 
 /** A secret, where it stands, and its journal. */
@@ -163,8 +164,10 @@ function latest({ due, bound }: Standing, jitter: number): { latest?: Date } {
 }
 
 /** Why a secret that is not under way does not begin; undefined when it does. */
-function notNow({ secret, standing }: Status, wanted: Wanted): string | undefined {
-  const byHand = `${secret.owner} makes it: keyplane set ${secret.id}`;
+function notNow({ secret, standing, version }: Status, wanted: Wanted): string | undefined {
+  // Where there is a value, plain `set` would replace it unprobed and ask nobody to revoke it.
+  const reason = wanted.what === "these" && isShort(wanted.reason) ? ` --reason ${wanted.reason}` : "";
+  const byHand = `${secret.owner} makes it: keyplane set ${secret.id}${version === 0 ? "" : ` --rotate${reason}`}`;
   const isFirst = standing.state === "no value" && secret.generator.by === "machine";
   if (wanted.what === "under way") return "not asked for";
   if (wanted.what === "due") {

@@ -182,3 +182,13 @@ test("a retired secret is listed until its rotation has ended, and then said to 
   );
   assert.match(listed.stdout, /^shop\/documents +on time/m);
 });
+
+test("R21: a leaked value that a person makes: what is advised is a rotation with its reason, since plain set would ask nobody to revoke it", async () => {
+  for (const [args, advice] of [
+    [["--reason", "compromise", "--yes"], "keyplane set shop/openai --rotate --reason compromise"],
+    [[], "keyplane set shop/openai --rotate"],
+  ] as const) {
+    const { code, stdout } = await at.run("staging", "rotate", "shop/openai", ...args);
+    assert.deepEqual([code, stdout], [1, `shop/openai: ada makes it: ${advice}.\n`]);
+  }
+});

@@ -130,7 +130,7 @@ test("trading-bot's key changes every 7 d and its alert token every 30 d, by --d
         held.push(clock.now());
       }
       if ("left" in row) {
-        const who = /^(due|overdue); gus makes it: keyplane set trading-bot\/slack-webhook$/;
+        const who = /^(due|overdue); gus makes it: keyplane set trading-bot\/slack-webhook --rotate$/;
         assert.match(row.left, who);
         asked.push(clock.now());
       }
