@@ -30,11 +30,40 @@ export function checkValues(secret: Pick<Secret, "id" | "kind" | "generator">, g
   }
 }
 
-function problemOf(secret: Pick<Secret, "kind" | "generator">, field: string, value: string) {
+/**
+ * The same for the login of a database user that was there before. What its password is worth does not matter: the next
+ * rotation replaces it.
+ * @throws ValueError
+ */
+export function checkPresentLogin(
+  { id, databaseUser }: { id: string; databaseUser: NonNullable<Secret["databaseUser"]> },
+  given: Fields,
+): void {
+  const logins = [...new Set([databaseUser.user, ...databaseUser.logins])];
+  for (const [field, value] of Object.entries(given)) {
+    const problem =
+      textProblem(value) ??
+      (field === "user" && !logins.includes(value)
+        ? `must be the login that the catalogue declares, ${logins.join(" or ")}`
+        : controlProblem(value));
+    if (problem !== undefined) throw new ValueError(`${id}, field ${field}: ${problem}`);
+  }
+}
+
+function textProblem(value: string): string | undefined {
   if (value === "") return "is empty";
   if (Buffer.byteLength(value) > largest) return "is larger than 64 KiB";
   if (value.includes("\0")) return "holds a NUL byte; a value is text";
-  if (value.includes("\uFFFD")) return "is not valid UTF-8";
+  return value.includes("\uFFFD") ? "is not valid UTF-8" : undefined;
+}
+
+function controlProblem(value: string): string | undefined {
+  return /[\p{Cc}]/u.test(value) ? "holds a control character" : undefined;
+}
+
+function problemOf(secret: Pick<Secret, "kind" | "generator">, field: string, value: string) {
+  const text = textProblem(value);
+  if (text !== undefined) return text;
   if (secret.kind !== "file" && placeholder.test(value.trim())) return "is a placeholder, not a value";
   switch (secret.kind) {
     case "file":
@@ -64,9 +93,9 @@ function problemOf(secret: Pick<Secret, "kind" | "generator">, field: string, va
 
 function secretProblem(value: string): string | undefined {
   if (value !== value.trim()) return "begins or ends with a blank or a line break";
-  if (/[\p{Cc}]/u.test(value)) return "holds a control character";
-  if (bitsOf(value) < leastBits) return "is too weak: give at least 18 random characters";
-  return undefined;
+  const control = controlProblem(value);
+  if (control !== undefined) return control;
+  return bitsOf(value) < leastBits ? "is too weak: give at least 18 random characters" : undefined;
 }
 
 function nameProblem(value: string): string | undefined {

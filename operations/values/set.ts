@@ -1,7 +1,7 @@
 import { VaultError } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
-import { checkValues, ValueError } from "./check.ts";
+import { checkPresentLogin, checkValues, ValueError } from "./check.ts";
 import { deliver, isRotating, readSource, sourceState, type Writer, writeSource } from "./deliver.ts";
 import { ConflictError, stateOf, writeFields } from "./kv.ts";
 import { type Fields, givenFields, inOrder, keepsOneBefore, nextFields, sameFields } from "./shape.ts";
@@ -50,11 +50,6 @@ export function secretNamed(model: Pick<Model, "secrets" | "environment">, name:
 /** @throws ValueError where no value can be set by hand */
 export function planSet(secret: Secret): SetPlan {
   if (secret.retired !== undefined) throw new ValueError(`${secret.id} is retired: ${secret.retired.reason}`);
-  if (secret.databaseUser !== undefined) {
-    throw new ValueError(
-      `${secret.id} is a database user's password: it changes in the database too, by rotation`,
-    );
-  }
   return {
     secret: secret.id,
     fields: givenFields(secret),
@@ -82,7 +77,9 @@ export async function setValue(
   if (unknown.length > 0 || Object.keys(given).length === 0) {
     throw new ValueError(`${secret.id} takes the field(s) ${plan.fields.join(", ")}`);
   }
-  checkValues(secret, given);
+  const { id, databaseUser } = secret;
+  if (databaseUser === undefined) checkValues(secret, given);
+  else checkPresentLogin({ id, databaseUser }, given);
   if (await isRotating(writer, secret)) {
     throw new ConflictError(
       `a rotation of ${secret.id} is under way: run the same command when it has ended`,
@@ -100,6 +97,7 @@ export async function setValue(
   const kept = plan.fields.map((field) => [field, given[field] ?? current?.[field] ?? ""] as const);
   const fields = nextFields(secret, Object.fromEntries(kept), current, new Date());
   const unchanged = current !== undefined && sameFields(current, fields);
+  if (current !== undefined && !unchanged) refuseNextLogin(secret);
   const version = unchanged
     ? state.version
     : await writeSource(writer, secret, { fields, after: state.version });
@@ -112,6 +110,14 @@ export async function setValue(
   for (const id of delivered)
     report({ subject: id, state: "done", text: `has version ${version} of ${secret.id}` });
   return { ...plan, version, unchanged, delivered, pending: [] };
+}
+
+/** The password of a database user is given once, where the user was there before; every other one is made with a rotation. */
+function refuseNextLogin({ id, databaseUser }: Secret): void {
+  if (databaseUser === undefined) return;
+  throw new ValueError(
+    `${id} is of a database user and has a password already: it changes in the database too, by \`keyplane rotate ${id}\``,
+  );
 }
 
 /** Without seeing the value there is, a new one must be whole, and nothing of the old one can be kept. */
@@ -133,7 +139,8 @@ async function setUnseen(
     );
   }
   const { kv } = model.vault.mounts;
-  const { version: after } = await stateOf(vault, kv, secret.source);
+  const { version: after, gone } = await stateOf(vault, kv, secret.source);
+  if (after > 0 && !gone) refuseNextLogin(secret);
   const version = await writeFields(vault, kv, secret.source, { fields: given, after });
   report({
     subject: secret.id,

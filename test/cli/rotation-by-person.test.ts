@@ -192,3 +192,38 @@ test("R21: a leaked value that a person makes: what is advised is a rotation wit
     assert.deepEqual([code, stdout], [1, `shop/openai: ada makes it: ${advice}.\n`]);
   }
 });
+
+test("R32: a database user that was there before is given by the command, and its next password is not", async () => {
+  const system = join(at.catalogue, "systems/shop.yaml");
+  const place = "{ database: shop, host: 127.0.0.1 }";
+  await writeFile(
+    system,
+    `${shop}databases:
+  orders:
+    engine: postgres
+    at: { staging: ${place}, production: ${place} }
+    groups: { shop_orders: { grants: [{ schema: public, tables: [select] }] } }
+    users:
+      shop_user:
+        member-of: shop_orders
+        rotate: { every: 30d, method: single }
+        impact: New connections are refused until a process has restarted
+        consumers: { api: { as: { ORDERS_PASSWORD: password } } }
+`,
+  );
+  const name = "shop/orders-shop_user";
+  const set = (fields: object) =>
+    keyplane(["set", name, "--environment", "staging", "--catalogue", at.catalogue], {
+      env: at.environmentOf("staging"),
+      input: JSON.stringify(fields),
+    });
+  const wrong = await set({ user: "postgres", password: "orders" });
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /field user: must be the login that the catalogue declares, shop_user/);
+  const given = await set({ user: "shop_user", password: "orders" });
+  assert.equal(given.code, 0, given.stderr);
+  assert.match(given.stdout, /^shop\/orders-shop_user: version 1, delivered to shop\/api\./);
+  const next = await set({ user: "shop_user", password: key() });
+  assert.equal(next.code, 2);
+  assert.match(next.stderr, /by `keyplane rotate shop\/orders-shop_user`/);
+});

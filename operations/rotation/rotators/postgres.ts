@@ -74,7 +74,11 @@ export const postgres = {
       const before = role === undefined ? undefined : markOf(role);
       const done = before?.rotation === context.rotation && (await accepts(context, next));
       if (role !== undefined) checkOwn(role, wanted);
-      if (role !== undefined && current?.user !== login && !done) await checkFree(connection, role, database);
+      if (role !== undefined && current?.user !== login && !done) {
+        // A present password can be given where there is none of ours.
+        const adopts = current === undefined ? context.secret.id : undefined;
+        await checkFree(connection, role, database, adopts);
+      }
       context.signal.throwIfAborted();
       try {
         if (current?.user === login && role !== undefined) {
@@ -162,12 +166,20 @@ export const postgres = {
  * locked out.
  * @throws ProbeError
  */
-async function checkFree(connection: Connection, role: Role, database: UserDatabase): Promise<void> {
+async function checkFree(
+  connection: Connection,
+  role: Role,
+  database: UserDatabase,
+  adopts: string | undefined,
+): Promise<void> {
   if (!role.canLogin) return;
   if (markOf(role) === undefined) {
+    const given =
+      adopts === undefined
+        ? "let a DBA rename it"
+        : `give its name and present password with \`keyplane set ${adopts}\`, then \`keyplane rotate ${adopts}\``;
     throw new ProbeError(
-      `The login ${role.name} of ${database.id} was there before: give its present password with \`keyplane set\`, ` +
-        "then rotate; or give the user another name in the catalogue",
+      `The login ${role.name} of ${database.id} was there before: ${given}; or give the user another name in the catalogue`,
     );
   }
   const by = await seenSessions(connection, role.name);

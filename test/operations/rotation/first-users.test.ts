@@ -6,6 +6,7 @@ import type { Step } from "../../../operations/progress.ts";
 import { databaseReach } from "../../../operations/rotation/connect.ts";
 import { makeFirstUsers } from "../../../operations/rotation/first-users.ts";
 import { ensureFirstValues } from "../../../operations/values/first.ts";
+import { setValue } from "../../../operations/values/set.ts";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { DatabaseUserCase } from "./postgres-case.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
@@ -112,4 +113,30 @@ test("one that cannot be made is told with what to do, the others are made; once
   assert.deepEqual((await filled([taken, other])).made, [taken.secret.id]);
   const [delivered] = await taken.delivered();
   assert.equal(await taken.refusal(delivered ?? {}), undefined);
+});
+
+test("one that was there before is adopted: `up` says how, `set` takes its present password, and the next rotation replaces it (R32)", async () => {
+  const user = userLike("rec-io/trading-rec_trading_user");
+  const { secret } = user;
+  const login = secret.databaseUser?.user ?? "";
+  await server.query(secret, `create role "${login}" login password 'veteran' in role rec_trading`);
+  const rotation = "keyplane_rec_io__trading__rotation";
+  await server.query(secret, `grant "${login}" to "${rotation}" with admin true, inherit true, set false`);
+  const { made, steps } = await filled([user]);
+  assert.deepEqual(made, []);
+  const advice = `with \`keyplane set ${secret.id}\`, then \`keyplane rotate ${secret.id}\``;
+  assert.ok(
+    steps.some(({ state, text }) => state === "failed" && text.includes(advice)),
+    JSON.stringify(steps),
+  );
+  const present = { user: login, password: "veteran" };
+  assert.equal(await user.refusal(present), undefined, "nobody was shut out");
+  await setValue({ vault: server.rotator, model: server.model, by: "cleo" }, secret, present, () => {});
+  for (const fields of await user.delivered()) assert.equal(await user.refusal(fields), undefined);
+  assert.deepEqual((await filled([user])).steps, []);
+  assert.equal((await user.rotate("scheduled")).state, "done");
+  const delivered = await user.delivered();
+  assert.equal(delivered.length, secret.consumers.length);
+  for (const fields of delivered) assert.equal(await user.refusal(fields), undefined);
+  assert.notEqual(await user.refusal(present), undefined);
 });

@@ -289,7 +289,7 @@ test("refuses a login that is another system's, a stranger's, privileged, or in 
     [likeSecret(titan(), "mighty"), /mighty_a of titan\/ledger has CREATEDB/],
     [
       likeSecret(titan(), "before"),
-      /before_a of titan\/ledger was there before: give its present password with `keyplane set`/,
+      /before_a of titan\/ledger was there before: give its name and present password with `keyplane set /,
     ],
     [
       likeSecret(titan(), "busy"),

@@ -109,8 +109,56 @@ test("a weak value is refused before anything is written", async () => {
   assert.equal(await server.root.read(`kv/metadata/${secret.source}`), undefined);
 });
 
-test("a database user's password is not set by hand", () => {
-  assert.throws(() => planSet(secretNamed(model, "titan/ledger-titan-brain")), /changes in the database too/);
+const recIo = (name: string) => elsewhere("rec-io/trading-rec_trading_user", name);
+/** Nobody chose it by our rules: the next rotation replaces it. */
+const present = { user: "rec_trading_user", password: "trading" };
+
+test("the present password of a database user that was there before is taken, however weak, and then no other (R32)", async () => {
+  const secret = recIo("set-present");
+  const result = await setValue(writer(), secret, present, quiet);
+  assert.deepEqual([result.version, result.delivered.length], [1, secret.consumers.length]);
+  assert.deepEqual((await at(secret.source)).fields, present);
+  await assert.rejects(setValue(writer(), secret, { ...present, password: value() }, quiet), {
+    name: "ValueError",
+    message: /has a password already: it changes in the database too, by `keyplane rotate /,
+  });
+  assert.equal((await setValue(writer(), secret, present, quiet)).unchanged, true);
+});
+
+for (const [what, given, message] of [
+  [
+    "another login than the declared one",
+    { user: "postgres", password: value() },
+    /^rec-io\/trading-rec_trading_user, field user: must be the login that the catalogue declares, rec_trading_user$/,
+  ],
+  ["no login", { password: value() }, /was never set: give user, password together/],
+  ["an empty password", { ...present, password: "" }, /field password: is empty$/],
+  [
+    "a control character",
+    { ...present, password: "trading\n" },
+    /field password: holds a control character$/,
+  ],
+] as const)
+  test(`a database user that was there before is not taken with ${what}`, async () => {
+    const secret = recIo("set-wrong-user");
+    await assert.rejects(setValue(writer(), secret, given, quiet), { name: "ValueError", message });
+    assert.equal(await server.root.read(`kv/metadata/${secret.source}`), undefined);
+  });
+
+test("killed at any request, a present password is given again and complete, in one version", async () => {
+  let isWhole = false;
+  for (let request = 1; !isWhole; request++) {
+    const secret = recIo(`set-killed-${request}`);
+    isWhole = await setValue(writer(dies(rotator, request, "after")), secret, present, quiet).then(
+      () => true,
+      () => false,
+    );
+    await setValue(writer(), secret, present, quiet);
+    assert.deepEqual(await at(secret.source), { fields: present, version: 1, by: "userpass-ada" });
+    for (const { path } of secret.consumers) {
+      assert.deepEqual((await at(path)).fields, { password: present.password });
+    }
+  }
 });
 
 test("a retired secret is not set", () => {
