@@ -340,11 +340,14 @@ async function prepared(
     source: `source/${system}/${name}`,
     journal: `rotation/${system}/${name}`,
     evidence: `evidence/${system}/${name}`,
-    consumers: declared.consumers.map((one) => ({
-      ...one,
-      path: `services/${system}/${one.name}/${name}`,
-      ...(given !== undefined && { as: { VALUE: given } }),
-    })),
+    // A CI job that began before the switch would be waited for.
+    consumers: declared.consumers
+      .filter(({ kind }) => kind === "service")
+      .map((one) => ({
+        ...one,
+        path: `services/${system}/${one.name}/${name}`,
+        ...(given !== undefined && { as: { VALUE: given } }),
+      })),
     ...change,
   };
   const others = whole.secrets.filter((one) => one.id !== id);
