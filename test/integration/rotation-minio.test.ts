@@ -15,7 +15,7 @@ import { inWords, noneFailed } from "./services/load.ts";
 
 const rotations = process.env.KEYPLANE_SCALE === "prove" ? 100 : 5;
 /** Requests a second while the store is there: it is started again in each rotation. */
-const rate = 400;
+const rate = 300;
 
 let bench: RotationBench;
 before(async () => {

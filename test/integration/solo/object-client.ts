@@ -38,6 +38,7 @@ await atRate((number) =>
       number % 2 === 0
         ? store("PUT", `${BUCKET}/${number % 100}`, `object ${number}`)
         : store("GET", `${BUCKET}/first`),
-    { asksAgain: true },
+    // It signs each time, and everybody waits at once while the store starts again.
+    { asksAgain: true, pause: 200 },
   ),
 );
