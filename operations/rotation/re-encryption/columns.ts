@@ -73,7 +73,8 @@ export async function migratePiece(
   const record = await ProgressRecord.read(surroundings, journal, `${rotation} ${direction}`);
   const until = performance.now() + length;
   let left = 0;
-  const passes: Pass[] = [];
+  /** Of each column that is not done: the pass that ended in this piece. */
+  const passes: (Pass | undefined)[] = [];
   await eachColumn(surroundings, stored, async (column) => {
     const from = record.at(column.name);
     if (from.clean) return;
@@ -100,18 +101,19 @@ export async function migratePiece(
       text: `${column.name}: ${meter.read(end)}`,
     });
     left += leftOf(end);
-    if (pass !== undefined && !end.clean) passes.push(pass);
+    if (!end.clean) passes.push(pass);
   });
   // Asked again, it looks again: something may have written with the old key meanwhile.
   if (left === 0) await record.clear();
-  return { left, ...(passes.length > 0 && { pass: together(passes) }) };
+  return { left, ...together(passes) };
 }
 
-function together(passes: Pass[]): Pass {
-  return {
-    old: passes.reduce((sum, { old }) => sum + old, 0),
-    stalled: passes.every(({ stalled }) => stalled),
-  };
+/** Nothing while one column is still in the midst of its pass: the work gets on. */
+function together(passes: (Pass | undefined)[]): { pass?: Pass } {
+  const ended = passes.filter((pass) => pass !== undefined);
+  if (ended.length === 0 || ended.length < passes.length) return {};
+  const old = ended.reduce((sum, pass) => sum + pass.old, 0);
+  return { pass: { old, stalled: ended.every(({ stalled }) => stalled) } };
 }
 
 /** Rows per second since it was made. */
