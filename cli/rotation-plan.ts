@@ -53,6 +53,7 @@ function linesOf(plan: RotationPlan): string[] {
     `ends not before ${earliestEnd.toISOString()}`,
     idle(plan.idle),
     ...plan.unobservable.map((what) => `cannot be seen: ${what}`),
+    ...plan.byHand.map((what) => `by hand: ${what}`),
     ...plan.unprobed.map((what) => `would not be probed: ${what}`),
     ...plan.skipped.map((what) => `left out: ${what}`),
   ];

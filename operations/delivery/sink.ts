@@ -49,6 +49,11 @@ export interface Sink {
   readonly name: string;
   /** Why nothing can be brought from here, known before anything is tried; undefined where it can. */
   unreached?(): Promise<string | undefined>;
+  /**
+   * Where nothing writes yet and a person can: why. What is scheduled does not begin; what is urgent, or under way, goes on, and
+   * says what that person has to put there.
+   */
+  readonly byHand?: string;
   /** Brings the bundle there, whole or not at all. Returns whether anything changed. */
   write(bundle: Bundle): Promise<boolean>;
   /**

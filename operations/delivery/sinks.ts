@@ -38,10 +38,9 @@ export function sinksOf(
 export function jobSinksOf({ deliver }: Pick<CiJob, "deliver">): Sink[] {
   return deliver.map(
     (delivery) =>
-      new Unreached(
+      new ByHand(
         nameOf(delivery),
         `${later(delivery)}: leave out the job's deliver, so that it reads Vault itself`,
-        false,
       ),
   );
 }
@@ -226,5 +225,26 @@ class Unreached implements Sink {
 
   async running(): Promise<Running> {
     return { state: "unobservable", why: this.#why };
+  }
+}
+
+/** A target that nothing writes yet, and a person can. */
+class ByHand implements Sink {
+  readonly name: string;
+  readonly byHand: string;
+
+  constructor(name: string, why: string) {
+    this.name = name;
+    this.byHand = why;
+  }
+
+  async write(): Promise<boolean> {
+    return false;
+  }
+
+  async reload(): Promise<void> {}
+
+  async running(): Promise<Running> {
+    return { state: "unobservable", why: this.byHand };
   }
 }

@@ -103,7 +103,7 @@ function secretInTurn({ runner, wanted, wait }: Turn, { secret, journal: seen }:
         journal: status.journal,
         isChosen: candidates.length > 0,
         async mayBegin(reason) {
-          await refuseUnreached(runner, secret);
+          await refuseUnreached(runner, secret, reason);
           await mayBegin(runner, askingOf(status), reason);
           tellImpact(runner, status);
         },
@@ -153,10 +153,11 @@ export async function rotateGiven(
   given: Fields,
   reason: Exclude<Reason, "first">,
 ): Promise<Row> {
-  await refuseUnreached(runner, secret);
   const now = (await clockOf(runner)).now();
   const status = await oneStatus(runner, secret, now);
-  if (!isUnderWay(status.journal)) {
+  const begins = !isUnderWay(status.journal);
+  await refuseUnreached(runner, secret, begins ? reason : undefined);
+  if (begins) {
     const blackout = isShort(reason) ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
     if (blackout !== undefined) {
       const { reason: why, until } = blackout;

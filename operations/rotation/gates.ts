@@ -56,13 +56,21 @@ export async function evidenceFor(
   }
 }
 
-/** A rotation that could not deliver would stop half-way. @throws DeliveryError before anything is made */
-export async function refuseUnreached(runner: Runner, secret: Secret): Promise<void> {
+/**
+ * A rotation that could not deliver would stop half-way. What a person has to bring is a reason as well where nothing hurries.
+ * @param begins why it is about to begin; undefined where it is under way
+ * @throws DeliveryError before anything is made
+ */
+export async function refuseUnreached(
+  runner: Runner,
+  secret: Secret,
+  begins: Reason | undefined,
+): Promise<void> {
   const { sinks } = await subjectOf(runner, secret);
   const reasons: string[] = [];
   for (const consumer of secret.consumers) {
     for (const sink of sinks(consumer)) {
-      const why = await sink.unreached?.();
+      const why = (await sink.unreached?.()) ?? (begins === "scheduled" ? sink.byHand : undefined);
       if (why !== undefined) reasons.push(`${consumer.id}, ${sink.name}: ${why}`);
     }
   }

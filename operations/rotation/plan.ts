@@ -4,6 +4,7 @@ import type { Consumer, Model, Secret, Service } from "../../model/model.ts";
 import type { Sink } from "../delivery/sink.ts";
 import { type Moment, orderAt, phaseAt } from "../values/phases.ts";
 import { pairNames } from "../values/shape.ts";
+import { byPerson } from "./by-person.ts";
 import type { ConsumerProbe, Unprobed } from "./observer.ts";
 import { acceptsBoth, drainOf, holdsOneBefore, isServers, jobLasts, jobsOf } from "./overlap.ts";
 import type { Reason } from "./rotator.ts";
@@ -59,6 +60,8 @@ export interface RotationPlan {
   idle: Secret["idle"] | { source: "census" };
   /** Consumer and place of which nobody can say what they run, why, and how long each is given to run something new. */
   unobservable: string[];
+  /** Consumer and place where a person has to put the new value, since it does not wait for what writes there. */
+  byHand: string[];
   /** Which declared probes would not be asked from here, and why (R46). */
   unprobed: string[];
   /** What the short path leaves out. */
@@ -101,6 +104,7 @@ export async function planRotation(
   const drains = short || reason === "first" ? 0 : drainOf(secret);
   const watch = short || reason === "first" ? 0 : model.rotation.watch;
   const unseen = await unseenBy(model, secret, sinks);
+  const waits = reason === "scheduled";
   const settles = reason === "first" ? 0 : settlingOf(deliveries, unseen);
   return {
     secret: secret.id,
@@ -117,9 +121,12 @@ export async function planRotation(
       earliestEnd: new Date(now.getTime() + (settles + Math.max(drains, watch)) * 1000),
     },
     idle: secret.idle ?? ownSource(secret),
-    unobservable: unseen.map(
-      ({ place, why, settles }) => `${place}: ${why}; it has ${settles} s to take up a new one`,
-    ),
+    unobservable: unseen
+      .filter(({ byHand }) => waits || !byHand)
+      .map(({ place, why, settles }) => `${place}: ${why}; it has ${settles} s to take up a new one`),
+    byHand: waits
+      ? []
+      : unseen.filter(({ byHand }) => byHand).map(({ place }) => byPerson(place, "the new value")),
     unprobed: secret.consumers.flatMap((consumer) => unprobed?.(consumer)?.why ?? []),
     skipped: short ? skipped(secret, model.rotation.watch, destroysOld) : [],
   };
@@ -205,6 +212,7 @@ interface Unseen {
   place: string;
   why: string;
   settles: Seconds;
+  byHand: boolean;
 }
 
 async function unseenBy(
@@ -216,12 +224,13 @@ async function unseenBy(
   for (const consumer of secret.consumers) {
     const settles = settlesOf(model, consumer);
     const places = sinks(consumer);
-    const own = { consumer: consumer.id, settles };
+    const own = { consumer: consumer.id, settles, byHand: false };
     if (places.length === 0) found.push({ ...own, place: consumer.id, why: "reads Vault itself" });
     for (const sink of places) {
       const seen = await sink.running(keptId(secret), 0);
       if (seen.state !== "unobservable") continue;
-      found.push({ ...own, place: `${consumer.id}, ${sink.name}`, why: seen.why });
+      const place = `${consumer.id}, ${sink.name}`;
+      found.push({ ...own, place, why: seen.why, byHand: sink.byHand !== undefined });
     }
   }
   return found;

@@ -5,8 +5,10 @@ import { DeliveryError, type Running, type Sink, StaleBundleError } from "../../
 import { deliverTo, hasArrived } from "../../values/deliver.ts";
 import { ConflictError } from "../../values/kv.ts";
 import { fieldsAt, type Moment, orderAt, type Phase, phaseAt } from "../../values/phases.ts";
+import { byPerson } from "../by-person.ts";
 import type { Journal } from "../journal.ts";
 import type { Unprobed } from "../observer.ts";
+import { holdsOneBefore } from "../overlap.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
@@ -112,13 +114,15 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
     }
   }
   const isNew = version !== before.version;
-  const sinks = run.sinks(consumer);
+  const places = run.sinks(consumer);
+  for (const { name } of places.filter(isByHand)) leaveToPerson(run, consumer, name, wanted.phase);
+  const sinks = places.filter((sink) => !isByHand(sink));
   // A crash may have fallen between a sink's new values and its reload, which nothing tells of an unseen consumer.
   const unsure = isNew || run.journal.attempt > 1;
   if (sinks.length === 0) {
     const once = `${consumer.id} ${version}`;
     if (unsure && !isBrought(run, once)) takeUnseen(run, consumer, once);
-    run.note(`${consumer.id} reads Vault itself: which version it runs is not seen`);
+    if (places.length === 0) run.note(`${consumer.id} reads Vault itself: which version it runs is not seen`);
   }
   if (isNew) run.say(`${consumer.id} gets ${words[wanted.phase]}`);
   if (isNew && sinks.length > 1) {
@@ -132,6 +136,19 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
     if (lags !== undefined) return `${sink.name}: ${lags}`;
   }
   return undefined;
+}
+
+function isByHand({ byHand }: Sink): boolean {
+  return byHand !== undefined;
+}
+
+/** In place of what was noted before: on the way back that is another value. */
+function leaveToPerson(run: Run, consumer: Consumer, name: string, phase: Phase): void {
+  const place = `${consumer.id}, ${name}`;
+  const value = phase === "dropped" && !holdsOneBefore(run.secret, consumer) ? words.next : words[phase];
+  const before = new Set(Object.values(words).map((one) => byPerson(place, one)));
+  const notes = (run.journal.notes ?? []).filter((note) => !before.has(note));
+  run.change({ notes: [...notes, byPerson(place, value)] });
 }
 
 const words: Record<Phase, string> = {
@@ -177,7 +194,7 @@ async function settle(
   }
 }
 
-/** Says so before the bundle is read, which a CI job has none of. @throws DeliveryError */
+/** Says so before anything is read or written. @throws DeliveryError */
 async function refuseUnreached(sinks: Sink[]): Promise<void> {
   for (const sink of sinks) {
     const why = await sink.unreached?.();

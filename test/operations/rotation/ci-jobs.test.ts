@@ -31,14 +31,39 @@ function secretOf(environment: string, id: string): { runner: Runner; secret: Se
 }
 
 suite("a CI job whose values GitHub keeps (R44)", () => {
-  test("refuses a rotation before anything is made, since nothing writes there yet", async () => {
+  test("refuses what is scheduled before anything is made, since nothing writes there yet", async () => {
     const { runner, secret } = secretOf("staging", "solo/openai");
-    await assert.rejects(refuseUnreached(runner, secret), {
+    const own = { ...secret, consumers: secret.consumers.filter(({ kind }) => kind === "ci") };
+    await assert.rejects(refuseUnreached(runner, own, "scheduled"), {
       name: "DeliveryError",
       message:
         "solo/openai is left as it is. solo/ci/test, github-actions acme/solo/staging: delivery to github-actions comes " +
         "with a later version of keyplane: leave out the job's deliver, so that it reads Vault itself",
     });
+  });
+  test("leaves no leaked value alive for a place that a person has to write, and the plan names it (R21)", async () => {
+    const { runner, secret } = secretOf("staging", "solo/openai");
+    const own = { ...secret, consumers: secret.consumers.filter(({ kind }) => kind === "ci") };
+    const { sinks } = await subjectOf(runner, own);
+    for (const reason of ["compromise", "leaver"] as const) {
+      await refuseUnreached(runner, own, reason);
+      const plan = await planRotation(runner.model, own, { reason, now, sinks });
+      const said =
+        "by hand: solo/ci/test, github-actions acme/solo/staging: nothing writes there yet, a person has to put the new value there";
+      const text = planText({ secret: own.id, does: "begins", plan }).map((line) => line.trim());
+      assert.ok(text.includes(said), text.join("\n"));
+    }
+  });
+  test("is no reason to refuse a service's own place that nothing writes yet: that stays refused (R21)", async () => {
+    const { runner, secret } = secretOf("staging", "solo/openai");
+    const services = runner.model.services.map((service) => ({
+      ...service,
+      deliver: [{ to: "fly" as const, app: "solo" }],
+    }));
+    const model = { ...runner.model, services };
+    for (const reason of ["scheduled", "compromise", undefined] as const) {
+      await assert.rejects(refuseUnreached({ ...runner, model }, secret, reason), /delivery to fly/);
+    }
   });
   test("is named in the plan with its place, and not said to read Vault; a job that does is", async () => {
     const { runner, secret } = secretOf("staging", "solo/openai");
