@@ -68,10 +68,10 @@ function database(context: Context, system: System, name: string, entry: Databas
 
 /**
  * The logins of the rotation engine, short-lived like a service's: a Vault role of its own, whose users act as the
- * database's rotation role. A retired database has none.
+ * database's rotation role. A retired database keeps it until its data may go: a rotation that was under way ends or goes back.
  */
 export function rotationLogins({ retired, rotation: { role, actsAs } }: Database): VaultLogin[] {
-  if (retired !== undefined) return [];
+  if (retired?.delete === true) return [];
   return [
     {
       role,

@@ -42,6 +42,12 @@ export function databaseReach(access: DatabaseAccess): Pick<Reach, "manage" | "l
 }
 
 async function manage(access: DatabaseAccess, database: Target): Promise<Connection> {
+  if (database.retired?.delete === true) {
+    throw new PersonNeededError(
+      `${database.id} is retired with \`delete: true\`, so that rotation has no login there: take \`delete: true\` back, run ` +
+        "keyplane up, and delete it once this rotation has ended",
+    );
+  }
   const lease = await Lease.of(access, database);
   try {
     const client = await open(access, database, lease.credentials);

@@ -9,7 +9,7 @@ import type { Migrated } from "./migration.ts";
 export type Reason = "first" | "scheduled" | "compromise" | "leaver";
 
 /** A database, as far as reaching it goes. */
-export type Target = Pick<Database, "id" | "host" | "port" | "database" | "tls" | "rotation">;
+export type Target = Pick<Database, "id" | "host" | "port" | "database" | "tls" | "rotation" | "retired">;
 
 /** An open connection to one database. */
 export interface Connection {

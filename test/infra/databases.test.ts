@@ -94,14 +94,23 @@ test("gives rotation a role of minutes, whose logins join the role that it acts 
   });
 });
 
-test("gives a retired database no role, for services or for rotation", async () => {
-  const retired = { since: "2026-01-01", reason: "moved", delete: false };
-  const databases = [{ ...ledger, users: [], retired }];
-  const later = await declared(() =>
-    platform(smallModel({ databases }), { part: "first", bootstrapPasswords: {} }),
-  );
-  assert.deepEqual(later.of("vault:database/secretBackendRole:SecretBackendRole"), []);
-  assert.deepEqual(later.one(connectionType, "titan.ledger-connection").inputs.allowedRoles, []);
+test("gives a retired database no role for services, and the one for rotation until its data may go", async () => {
+  for (const [deleted, roles] of [
+    [false, ["titan.ledger.keyplane.rotate"]],
+    [true, []],
+  ] as const) {
+    const retired = { since: "2026-01-01", reason: "moved", delete: deleted };
+    const databases = [{ ...ledger, users: [], retired }];
+    const later = await declared(() =>
+      platform(smallModel({ databases }), { part: "first", bootstrapPasswords: {} }),
+    );
+    const made = later.of("vault:database/secretBackendRole:SecretBackendRole");
+    assert.deepEqual(
+      made.map(({ inputs }) => inputs.name),
+      roles,
+    );
+    assert.deepEqual(later.one(connectionType, "titan.ledger-connection").inputs.allowedRoles, roles);
+  }
 });
 
 test("refuses a database role whose maximum TTL is over an hour (R12)", async () => {
