@@ -120,7 +120,7 @@ export class ErrorWatch implements Watch {
     { since, clock, signal }: { since: Date; clock: Pick<Clock, "now">; signal: AbortSignal },
   ): Promise<string | undefined> {
     const { name } = source;
-    const before = beforeOf(baseline, source);
+    const before = beforeOf(baseline, source, this.#window);
     const all = await source.since(markIn(baseline, name), signal);
     const now = clock.now().getTime();
     const spans = [countOf(all, (now - (baseline[ended] ?? now)) / 1000)];
@@ -164,12 +164,17 @@ function countOf(seen: { events: number; requests?: number }, seconds: number): 
   return { ...seen, seconds: Math.max(seconds, 0) };
 }
 
-function beforeOf(baseline: Record<string, number>, source: ErrorSource): Before {
+function beforeOf(baseline: Record<string, number>, source: ErrorSource, window: number): Before {
   const of = (what: string) => baseline[`${source.name}: ${what}`];
-  const requests = of("requests");
-  const ever = source.until?.(markIn(baseline, source.name));
+  const mark = markIn(baseline, source.name);
+  // Versions before 2026-11-29 noted one `exposure`: of requests where these were counted, else of seconds.
+  const exposure = of("exposure");
+  const ofRequests = mark.requests !== undefined;
+  const requests = of("requests") ?? (ofRequests ? exposure : undefined);
+  const seconds = of("seconds") ?? (ofRequests ? undefined : exposure) ?? window;
+  const ever = source.until?.(mark);
   return {
-    ...{ events: of("events") ?? 0, seconds: of("seconds") ?? 0 },
+    ...{ events: of("events") ?? 0, seconds },
     ...(requests !== undefined && { requests }),
     ...(ever !== undefined && { ever }),
   };
