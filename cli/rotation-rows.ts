@@ -47,7 +47,8 @@ function ofOutcome(
   outcome: Extract<Row, { outcome: unknown }>["outcome"],
   isUrgent: boolean,
 ): Shown {
-  const { state, waiting, failure, busy, isStuck, unchanged, doneBy, to, waitsFor } = outcome;
+  const { state, waiting, failure, keptRefused, busy, isStuck, unchanged, doneBy, to, waitsFor } = outcome;
+  const refused = keptRefused === undefined ? "" : `, and refused: ${keptRefused}`;
   const common = (result: string, text: string, code: ExitCode): Shown => ({
     ...outcome,
     secret,
@@ -59,13 +60,16 @@ function ofOutcome(
   if (unchanged && doneBy !== undefined) {
     const how =
       state === "rolled-back" ? `rolled it back: ${failure ?? "as was asked"}` : `rotated it, version ${to}`;
-    const code = state === "rolled-back" ? exit.finding : exit.clean;
-    return common("unchanged", `left as it is: meanwhile ${doneBy} has ${how}`, code);
+    const code = state === "rolled-back" || refused !== "" ? exit.finding : exit.clean;
+    return common("unchanged", `left as it is: meanwhile ${doneBy} has ${how}${refused}`, code);
   }
   if (unchanged) return common("unchanged", "nothing is under way", exit.clean);
-  if (state === "done") return common("done", to === undefined ? "done" : `done, version ${to}`, exit.clean);
+  if (state === "done") {
+    const text = to === undefined ? "done" : `done, version ${to}`;
+    return common("done", `${text}${refused}`, refused === "" ? exit.clean : exit.finding);
+  }
   if (state === "rolled-back") {
-    return common("rolled-back", `rolled back: ${failure ?? "as was asked"}`, exit.finding);
+    return common("rolled-back", `rolled back: ${failure ?? "as was asked"}${refused}`, exit.finding);
   }
   const why = waiting ?? "it goes on with the next run";
   if (waitsFor === "target") {

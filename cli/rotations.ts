@@ -166,10 +166,9 @@ function codeOfRow(row: Row): ExitCode {
 }
 
 function isFinding({ standing, journal }: Row): boolean {
-  const { state, lateness } = standing;
-  return (
-    state === "stuck" || state === "unreadable" || lateness === "overdue" || journal?.state === "rolled-back"
-  );
+  const { state, lateness, isRefused = false } = standing;
+  if (state === "stuck" || state === "unreadable" || isRefused) return true;
+  return lateness === "overdue" || journal?.state === "rolled-back";
 }
 
 function line({ standing, version }: Row, width: number): string {
@@ -314,7 +313,8 @@ function abort(): Command {
     summary: "roll back the rotation of a secret",
     details:
       "Brings the value before back to signers first, then to listeners, and makes the target refuse the new one. Refused " +
-      "once the old value may have been revoked: from there a rotation only goes forward.",
+      "once the old value may have been revoked: from there a rotation goes back only by itself, where the target refuses the " +
+      "new value and accepts the old one.",
     examples: [
       ["keyplane rotations abort titan/hmac --dry-run", "what it would do"],
       ["keyplane rotations abort titan/hmac --yes", "do it"],
@@ -344,7 +344,7 @@ function abort(): Command {
         const back = secret.consumers.map(({ id: consumer }) => consumer).join(", ");
         const get = back === "" ? "nobody reads it any more" : `${back} get the value before`;
         const what = isPastReturn(journal)
-          ? `${id} is at ${journal.state}: the old value may be refused already, so it can only go forward.`
+          ? `${id} is at ${journal.state}: the old value may be refused already, so nobody can ask for the way back.`
           : `${id} would go back from ${journal.state} to version ${journal.from}: ${get}, and ` +
             "the new one is refused.";
         if (invocation.dryRun) {

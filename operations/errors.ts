@@ -27,6 +27,7 @@ export const meanings: Record<string, Meaning> = {
   SecretsManagerError: "input",
   ValueError: "input",
   AuditCommandError: "finding",
+  BothRefusedError: "finding",
   CommandError: "finding",
   CiphertextRemainsError: "finding",
   EvidenceError: "finding",

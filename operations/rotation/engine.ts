@@ -88,6 +88,8 @@ export interface Outcome {
   skipped: string[];
   notes: string[];
   failure?: string;
+  /** The target refuses the value that it ended with: in words, with what heals it. */
+  keptRefused?: string;
 }
 
 /** The secret cannot be rotated as it is. Says why and what to do. */
@@ -95,7 +97,7 @@ export class RotationError extends Error {
   override name = "RotationError";
 }
 
-/** The old value is refused already: the rotation can only go forward. */
+/** The old value may be refused already: nobody may ask for the way back. */
 export class NoWayBackError extends Error {
   override name = "NoWayBackError";
 }
@@ -369,7 +371,7 @@ async function busyWith(
 function refuseAfterReturn(secret: string, journal: Journal): void {
   if (!isPastReturn(journal)) return;
   throw new NoWayBackError(
-    `the old value of ${secret} is revoked already (${journal.state}): the rotation can only be finished; rotate it again if the new one is wrong`,
+    `the old value of ${secret} may be revoked already (${journal.state}): the rotation can only be finished, and goes back by itself where the target refuses the new one and accepts the old one; rotate it again if the new one is wrong`,
   );
 }
 
@@ -401,7 +403,19 @@ async function seen({ options, manner, id }: Following): Promise<Outcome> {
 
 /** What the command says of a rotation as its journal has it. */
 export function outcomeOf(secret: string, journal: Journal): Outcome {
-  const { id, reason, state, from, to, waiting, notBefore, skipped, notes = [], failure } = journal;
+  const {
+    id,
+    reason,
+    state,
+    from,
+    to,
+    waiting,
+    notBefore,
+    skipped,
+    notes = [],
+    failure,
+    keptRefused,
+  } = journal;
   return {
     secret,
     id,
@@ -416,6 +430,7 @@ export function outcomeOf(secret: string, journal: Journal): Outcome {
     skipped,
     notes,
     ...(failure !== undefined && { failure }),
+    ...(keptRefused !== undefined && { keptRefused }),
   };
 }
 

@@ -26,6 +26,8 @@ export interface Evidence {
   notWatched?: boolean | undefined;
   /** Consumers of which a declared probe was not asked; `acknowledged` where that environment's catalogue says so (R46). */
   notProbed?: { consumer: string; acknowledged: boolean }[] | undefined;
+  /** The target refuses the value that it ended with. */
+  keptRefused?: boolean | undefined;
   /** Why it rotated in the end: a compromise and a leaver watch nothing. */
   reason: Reason;
   startedAt: string;
@@ -53,6 +55,7 @@ export const SealedEvidence = z.strictObject({
     outcome: z.enum(["done", "rolled-back"]),
     notWatched: z.optional(z.boolean()),
     notProbed: z.optional(z.array(z.strictObject({ consumer: z.string(), acknowledged: z.boolean() }))),
+    keptRefused: z.optional(z.boolean()),
     reason: z.enum(["first", "scheduled", "compromise", "leaver"]),
     startedAt: moment,
     healthyFrom: moment,
@@ -88,6 +91,7 @@ export function evidenceOf(
     outcome: state,
     ...(notWatched === true && { notWatched }),
     ...(notProbed !== undefined && notProbed.length > 0 && { notProbed }),
+    ...(journal.keptRefused !== undefined && { keptRefused: true }),
     reason,
     startedAt,
     healthyFrom: isDone ? (switchedAt ?? since) : since,
@@ -164,6 +168,13 @@ export function refusal(
   }
   if (evidence.outcome !== "done") {
     return refuse("unhealthy", `${environment} rolled its rotation ${evidence.rotation} back`);
+  }
+  if (evidence.keptRefused === true) {
+    return refuse(
+      "unhealthy",
+      `${environment} ended its rotation ${evidence.rotation} with a value that its target refuses`,
+      `\`keyplane rotations ${secret}\` says there what heals it; then ${again}`,
+    );
   }
   if (evidence.notWatched === true) {
     return refuse(

@@ -81,6 +81,7 @@ const shape = z.looseObject({
   baseline: z.optional(z.record(z.string(), z.number())),
   notWatched: z.optional(z.boolean()),
   notProbed: z.optional(z.array(z.object({ consumer: z.string(), acknowledged: z.boolean() }))),
+  keptRefused: z.optional(z.string()),
   failure: z.optional(z.string()),
   fingerprints: z.optional(texts),
   history: z.array(past),

@@ -87,6 +87,8 @@ export interface Journal {
   notWatched?: boolean;
   /** Consumers of which a declared probe was not asked; `acknowledged` where the catalogue says so (R46). */
   notProbed?: { consumer: string; acknowledged: boolean }[];
+  /** The value that everybody has is refused at the target, as the other one is: in words, with what heals it. */
+  keptRefused?: string;
   /** Why it was rolled back. */
   failure?: string;
   /** Keyed hashes of the new version's fields. */
@@ -116,7 +118,7 @@ export interface Past {
   confirmedBy?: string;
 }
 
-/** Whether the old value may be refused already: there is no way back then. */
+/** Whether the old value may be refused already: nobody may ask for the way back then. */
 export function isPastReturn({ state }: Pick<Journal, "state">): boolean {
   return state === "revoke" || state === "verify" || state === "done";
 }

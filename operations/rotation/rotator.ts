@@ -66,6 +66,14 @@ export class KeptRefusedError extends ProbeError {
   override name = "KeptRefusedError";
 }
 
+/**
+ * The credential that everybody has is refused, and so is the old one: what could be revoked is, and nobody has one that works.
+ * Its message goes into the journal, says what heals it, and never holds a value.
+ */
+export class BothRefusedError extends Error {
+  override name = "BothRefusedError";
+}
+
 /** The old credential still works after it was revoked. */
 export class StillAcceptedError extends Error {
   override name = "StillAcceptedError";
@@ -109,7 +117,7 @@ export interface Rotator {
   idle(context: RotatorContext, old: Fields, kept: Fields): Promise<Idleness>;
   /**
    * The target refuses `old` from now on and ends its sessions; `kept` goes on working. Also undoes `stage`.
-   * @throws KeptRefusedError
+   * @throws KeptRefusedError, BothRefusedError
    */
   revoke(context: RotatorContext, old: Fields, kept: Fields): Promise<void>;
   /**

@@ -46,6 +46,8 @@ export interface Standing {
   due?: Date;
   /** When it is older than it may be (R15–R20). */
   bound?: Date;
+  /** Its target refuses the value in force, as the last rotation has seen. */
+  isRefused?: boolean;
   /** What a person has to know, in words; "" where the state says it all. */
   why: string;
   /** When something can go on: of `held back`, `under way` and `stuck`. */
@@ -82,12 +84,21 @@ export function dueOf(
 /** When the value in force was made; undefined where nobody knows or there is none. */
 export function lastRotation({ version, versions, journal }: Facts): Date | undefined {
   if (version === 0) return undefined;
-  const known = Math.max(journal?.from ?? 0, journal?.to ?? 0, journal?.final ?? 0);
-  // Someone set a value after the last rotation.
-  if (journal === undefined || version > known) return versions[version];
+  if (journal === undefined || isSetSince({ version, journal })) return versions[version];
   if (journal.state === "done") return new Date(journal.startedAt);
   const before = journal.history.find(({ outcome }) => outcome === "done");
   return before !== undefined ? new Date(before.startedAt) : (versions[journal.from] ?? versions[version]);
+}
+
+/** Whether someone set a value after the last rotation. */
+function isSetSince({ version, journal }: Pick<Facts, "version" | "journal">): boolean {
+  return version > Math.max(journal?.from ?? 0, journal?.to ?? 0, journal?.final ?? 0);
+}
+
+/** What the last rotation said of the value in force where its target refuses that, in words. */
+function refusedValue(facts: Facts): string | undefined {
+  const { journal } = facts;
+  return isUnderWay(journal) || isSetSince(facts) ? undefined : journal?.keptRefused;
 }
 
 /**
@@ -107,12 +118,14 @@ export function standingOf(
     every === undefined || last === undefined ? undefined : dueOf(secret, every, last, settings.jitter);
   const bound = due === undefined || last === undefined ? undefined : after(last, boundOf(secret));
   const lateness = latenessOf(due, bound, now);
+  const refused = refusedValue(facts);
   const times = { ...(last && { last }), ...(due && { due }), ...(bound && { bound }) };
   const standing = (state: Standing["state"], why: string, more: Partial<Standing> = {}): Standing => ({
     secret: secret.id,
     state,
     lateness,
-    why,
+    why: [why, refused ?? ""].filter((text) => text !== "").join("; "),
+    ...(refused !== undefined && { isRefused: true }),
     ...times,
     ...more,
   });

@@ -35,6 +35,12 @@ suite("another runner is at it", () => {
   });
 });
 
+test("a rotation that ended with a value that its target refuses is a finding, with what heals it (R15)", () => {
+  const keptRefused = "exchange refuses both";
+  const row = shown({ secret: "titan/hmac", outcome: { ...outcome, state: "done", keptRefused } }, true);
+  assert.deepEqual([row.code, row.text], [1, "done, version 2, and refused: exchange refuses both"]);
+});
+
 test("after a compromise what waits before anything is revoked ends with 4, an old encryption key that is kept with 0 (R21, R22)", () => {
   const notBefore = new Date(Date.now() + 3_600_000).toISOString();
   const ended = (state: Outcome["state"], isUrgent: boolean) => {

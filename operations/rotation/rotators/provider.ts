@@ -14,6 +14,7 @@ import {
   QuotaError,
 } from "../providers/provider.ts";
 import {
+  BothRefusedError,
   KeptRefusedError,
   ProbeError,
   type Rotator,
@@ -105,15 +106,15 @@ export const provider: Rotator = {
     const { own, label } = opened;
     const ofKept = () => opened.api.rights(own(kept));
     let [caller, api] = [kept, opened.api];
+    let isNoneAccepted = false;
     if ((await ofKept()) === undefined) {
       const other = await open(context, old);
-      if ((await other.api.rights(own(old))) === undefined) {
-        const text = `${opened.name} refuses both keys: nothing is left to revoke`;
-        return context.report({ subject: context.secret.id, state: "progress", text });
-      }
+      isNoneAccepted = (await other.api.rights(own(old))) === undefined;
+      // Another credential revokes it all the same.
+      if (isNoneAccepted && context.secret.provider?.credential === undefined) throw bothRefused(context);
       // On the way back nobody uses the new key; where the old one has died, the new one revokes itself.
       if (!tookPlaceOf(kept, old)) [caller, api] = [old, other.api];
-      else if ((await accepted(context, opened.adapter, ofKept)) === undefined) {
+      else if (!isNoneAccepted && (await accepted(context, opened.adapter, ofKept)) === undefined) {
         throw new KeptRefusedError(
           `${context.secret.id}: the new key is refused by ${opened.name} and the old one accepted`,
         );
@@ -123,6 +124,7 @@ export const provider: Rotator = {
     await removeOthers(context, api, own(caller), { label, except });
     const id = replaced(old, kept) ?? (await api.idOf(own(old)));
     if (id !== undefined && id !== kept[idField]) await api.revoke(id, own(caller));
+    if (isNoneAccepted) throw bothRefused(context);
   },
 
   async verify(context, old, kept) {
@@ -155,6 +157,13 @@ export const provider: Rotator = {
 /** While a rotation is under way no value can be set. */
 function anew({ id }: RotatorContext["secret"]): string {
   return `run \`keyplane rotations abort ${id}\`, then give one with \`keyplane set ${id}\``;
+}
+
+function bothRefused({ secret: { id, provider: target } }: RotatorContext): BothRefusedError {
+  return new BothRefusedError(
+    `${target?.name} refuses the new key and the old one, and nobody has one that works: give one with ` +
+      `\`keyplane set ${id}\`, and look there whether either of them still lives`,
+  );
 }
 
 interface Opened {

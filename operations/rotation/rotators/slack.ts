@@ -15,6 +15,7 @@ import {
   SpentTokenError,
 } from "../providers/slack.ts";
 import {
+  BothRefusedError,
   KeptRefusedError,
   ProbeError,
   type Rotator,
@@ -92,14 +93,14 @@ export const slack: Rotator = {
   },
 
   async revoke(context, old, kept) {
-    const { secret, report } = context;
+    const { secret } = context;
     // On the way back the new token goes, whatever has become of the one before.
     const isWayBack = (await Chain.read(context)).isMade(context.rotation, old);
     if (!isWayBack && !(await isAccepted(context, kept))) {
       if (!(await isAccepted(context, old))) {
-        const text =
-          "Slack refuses both tokens: nothing is left to revoke, and the next rotation exchanges anew";
-        return report({ subject: secret.id, state: "progress", text });
+        throw new BothRefusedError(
+          `Slack refuses the new token and the old one, and nobody has one that works: \`keyplane rotate ${secret.id}\` exchanges anew`,
+        );
       }
       if ((await settled(context, kept)) === undefined) {
         throw new KeptRefusedError(`${secret.id}: Slack refuses the new token and accepts the old one`);

@@ -1,6 +1,6 @@
 import { fieldsAt, orderAt } from "../../values/phases.ts";
-import { withoutBefore } from "../../values/shape.ts";
-import { StillAcceptedError } from "../rotator.ts";
+import { type Fields, withoutBefore } from "../../values/shape.ts";
+import { BothRefusedError, StillAcceptedError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
 import { again, bringAll } from "./consumer.ts";
@@ -11,7 +11,10 @@ import { finalVersion } from "./generate.ts";
 /** How often what was revoked and is still accepted is revoked again, before a person has to look. */
 const revocations = 3;
 
-/** The target refuses the old value, and the consumers drop it. There is no way back from here. */
+/**
+ * The target refuses the old value, and the consumers drop it. From here a rotation goes back only where the target is seen to
+ * refuse the new value and to accept the old one (KeptRefusedError).
+ */
 export async function revoke(run: Run): Promise<Turn> {
   // Time has passed where another run goes on here; draining has just seen it otherwise.
   const { attempt, final } = run.journal;
@@ -19,9 +22,31 @@ export async function revoke(run: Run): Promise<Turn> {
   if (lags !== undefined) return lags;
   const { current, next } = await run.versions();
   if (current === undefined) return { to: "done", text: "there is no old value" };
-  await run.act(() => run.rotator.revoke(run.context, current, next));
+  await revokeAtTarget(run, current, next);
   const waits = await drop(run);
   return waits ?? { to: "verify", text: "the old value is revoked" };
+}
+
+/**
+ * Makes the target refuse one value. Where it refuses the other one as well, that may pass in a moment (a gateway that starts):
+ * it is believed when it lasts for as long as a consumer's start. Then there is nothing to wait for, since a new value can
+ * be set only once the rotation has ended; what it ended with is kept, as it is no success.
+ */
+export async function revokeAtTarget(run: Run, old: Fields, kept: Fields): Promise<void> {
+  const { rotator, clock, signal, patience, lease } = run;
+  const end = clock.now().getTime() + patience.pickUp;
+  for (let pause = patience.poll.first; ; pause = Math.min(pause * 2, patience.poll.longest)) {
+    try {
+      await run.act(() => rotator.revoke(run.context, old, kept));
+      if (run.journal.keptRefused !== undefined) await lease.save({ keptRefused: undefined });
+      return;
+    } catch (error) {
+      if (!(error instanceof BothRefusedError)) throw error;
+      if (clock.now().getTime() >= end) return run.change({ keptRefused: error.message });
+      if (pause === patience.poll.first) run.say(error.message);
+      await clock.sleep(pause, signal);
+    }
+  }
 }
 
 /** Kinds that keep the value before: a version without it, to listeners first. */
@@ -87,11 +112,7 @@ async function keepOld(run: Run): Promise<void> {
 }
 
 /** Verifies that a value is refused, and revokes it again where it is not. */
-export async function stillAccepted(
-  run: Run,
-  old: Record<string, string>,
-  kept: Record<string, string>,
-): Promise<Turn | undefined> {
+export async function stillAccepted(run: Run, old: Fields, kept: Fields): Promise<Turn | undefined> {
   const { rotator, clock, signal, patience } = run;
   for (let tried = 1; ; tried++) {
     try {
@@ -102,7 +123,7 @@ export async function stillAccepted(
       if (tried >= revocations) return { wait: error.message, until: again(run), isStuck: true };
       run.say(`revoked again: ${error.message}`);
       await clock.sleep(patience.poll.first * 2 ** tried, signal);
-      await run.act(() => rotator.revoke(run.context, old, kept));
+      await revokeAtTarget(run, old, kept);
     }
   }
 }

@@ -8,7 +8,7 @@ import { again, bringAll, reachedAt, settled } from "./consumer.ts";
 import { destroyOld } from "./destroy.ts";
 import { finalVersion, versionOfOurs } from "./generate.ts";
 import { leftInUse } from "./left-in-use.ts";
-import { stillAccepted } from "./revoke.ts";
+import { revokeAtTarget, stillAccepted } from "./revoke.ts";
 
 /**
  * Everybody gets the old value back, signers first; then, once nobody is seen to use it, the new one is revoked and seen to
@@ -28,7 +28,7 @@ export async function rollBack(run: Run): Promise<Turn> {
     const waits = current === undefined ? undefined : await giveBack(run, current, next);
     if (waits !== undefined) return waits;
     run.change({ backAt: run.journal.backAt ?? run.clock.now().toISOString() });
-    await run.act(() => run.rotator.revoke(run.context, next, kept));
+    await revokeAtTarget(run, next, kept);
     const accepted = await stillAccepted(run, next, kept);
     if (accepted !== undefined) return accepted;
     if (current !== undefined) await probeOld(run, current);

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { keptId } from "../../../model/kept-names.ts";
 import { abortRotation, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import { evidenceOf, refusal } from "../../../operations/rotation/evidence.ts";
+import { readJournal } from "../../../operations/rotation/journal-store.ts";
 import { provider } from "../../../operations/rotation/rotators/provider.ts";
+import { standingOf } from "../../../operations/rotation/schedule.ts";
 import { readFields } from "../../../operations/values/kv.ts";
 import { secretNamed, setValue } from "../../../operations/values/set.ts";
 import { openBench, type RotationBench } from "./bench.ts";
@@ -73,7 +77,7 @@ for (const reason of ["scheduled", "compromise"] as const)
     );
   });
 
-test("both keys are refused: nothing is left to revoke, the rotation ends, and what the next one advises is taken (R15)", async () => {
+test("both keys are refused: the rotation ends with a finding that says how it heals, and what the next one advises is taken (R15)", async () => {
   await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 3 });
   const { vault, model } = bench;
   const at = await atRevoke(server);
@@ -81,6 +85,27 @@ test("both keys are refused: nothing is left to revoke, the rotation ends, and w
   at.next.isLive = false;
   const end = await rotate(at.options);
   assert.deepEqual([end.state, end.waiting], ["done", undefined]);
+  assert.match(
+    end.keptRefused ?? "",
+    /^exchange refuses the new key and the old one.*`keyplane set trading-bot\/exchange`/,
+  );
+  const { journal } = await readJournal({ vault, model }, at.secret);
+  assert.ok(journal);
+  const of = {
+    environment: "staging",
+    secret: at.secret,
+    commit: "c0ffee",
+    lasts: 60,
+    by: "keyplane.rotate",
+  };
+  const now = new Date();
+  const expected = { ...of, secret: keptId(at.secret), version: 2, healthyFor: 0, now };
+  const refused = refusal(evidenceOf(journal, of), true, expected);
+  assert.equal(refused?.case, "unhealthy");
+  const standing = (version: number) =>
+    standingOf(at.secret, { version, versions: { [version]: now }, journal }, model.rotation, now);
+  assert.deepEqual([standing(2).isRefused, standing(2).why], [true, end.keptRefused]);
+  assert.equal(standing(3).isRefused, undefined);
   const next = await rotate(at.options);
   assert.equal(next.state, "generate");
   assert.ok(
@@ -92,5 +117,17 @@ test("both keys are refused: nothing is left to revoke, the rotation ends, and w
   assert.equal((await abortRotation({ ...at.options, why: "asked" })).state, "rolled-back");
   const anew = server.issue(["keys", "trade"]);
   await setValue({ vault, model, by: "gus" }, at.secret, anew.values, () => {});
-  assert.equal((await rotate(at.options)).state, "done");
+  const healed = await rotate(at.options);
+  assert.deepEqual([healed.state, healed.keptRefused], ["done", undefined]);
+});
+
+test("everything is refused for a moment: the old key is revoked once the provider answers again, and nothing is found (R15)", async () => {
+  await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 3 });
+  const at = await atRevoke(server);
+  let refused = 0;
+  server.fault = () => (++refused <= 6 ? { kind: "status", status: 401 } : undefined);
+  const end = await rotate(at.options);
+  assert.deepEqual([end.state, end.keptRefused], ["done", undefined], end.waiting);
+  assert.ok(refused > 6);
+  assert.deepEqual([at.first.isLive, at.next.isLive], [false, true]);
 });

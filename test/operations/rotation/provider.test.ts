@@ -247,7 +247,7 @@ test("rolled back while the old key has died, the new one is revoked all the sam
   await provider.revoke(w.context, next, w.current);
   await provider.verify(w.context, next, w.current);
   assert.deepEqual(w.server.live(), []);
-  await provider.revoke(w.context, next, w.current);
+  assert.equal((await refusal(provider.revoke(w.context, next, w.current))).name, "BothRefusedError");
 });
 
 test("given up where the provider refuses the key in force, it ends, and says what to look for there", async () => {
@@ -300,6 +300,25 @@ test("the API is called with the secret that the catalogue names, where it names
     server.live().map(({ scopes: may }) => may),
     [["keys"], ["trade"]],
   );
+});
+
+test("where both keys are refused, the old one is revoked with the credential all the same, and it is said (R15)", async () => {
+  await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 3 });
+  const own = server.issue(["trade"]);
+  const admin = server.issue(["keys"]);
+  const change = {
+    provider: { name: "exchange", api: true, address: server.address, credential: "titan/binance", rate },
+  };
+  const context = contextOf(model, "trading-bot/exchange", {
+    change,
+    sources: { "titan/binance": admin.values },
+  });
+  const next = await provider.create(context, own.values);
+  server.fault = (name) => (name === "GET /v1/keys/self" ? { kind: "status", status: 401 } : undefined);
+  const error = await refusal(provider.revoke(context, own.values, next));
+  assert.equal(error.name, "BothRefusedError");
+  assert.equal(own.isLive, false);
+  assert.equal(admin.isLive, true);
 });
 
 test("without the credential's value, the error names the secret to set", async () => {

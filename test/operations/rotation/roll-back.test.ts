@@ -179,7 +179,7 @@ test("once the old value is revoked there is no way back, and it is said", async
   );
   await assert.rejects(abortRotation({ ...demo.options(), why: "no" }), (error: Error) => {
     assert.ok(error instanceof NoWayBackError);
-    assert.match(error.message, /is revoked already \(verify\)/);
+    assert.match(error.message, /may be revoked already \(verify\)/);
     return true;
   });
   demo.world.forgets = 0;

@@ -22,7 +22,7 @@ describe("watching a rotation that an older version began (R48)", () => {
       ...{ "ended at": clock.time, [name]: 0, [`${name}: events`]: 0, [`${name}: exposure`]: 30 },
       ...{ [`${name}: mark inode`]: ino, [`${name}: mark position`]: size },
     };
-    const watch = watchOf(serviceOf("api", [], { observe: { log: "/api.log" } }), { root });
+    const watch = watchOf(serviceOf("api", [], { observe: { instances: [], log: "/api.log" } }), { root });
     assert.deepEqual(await watch.judge(baseline, clock.now(), clock, signal), { state: "ok" });
     await appendFile(log, "error: invalid signature\n".repeat(1000));
     clock.pass(60);
