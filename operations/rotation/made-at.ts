@@ -23,15 +23,18 @@ export function madeElsewhere(
 ): string | undefined {
   if (before === undefined || (to === undefined && fingerprints === undefined)) return undefined;
   const now = madeAt(secret);
-  const isAnother =
-    before.provider === now.provider
-      ? before.address !== undefined && before.adapter !== now.adapter
-      : before.address === undefined || before.address !== now.address;
-  if (before.kind === now.kind && !isAnother) return undefined;
+  if (before.kind === now.kind && !isAnother(before, now)) return undefined;
   return (
     `it began as ${words(before)}, and the catalogue now says ${words(now)}, which knows neither of its values: put ` +
     `${secret.id} back as it was in the catalogue until this rotation has ended (or was rolled back), and change it then`
   );
+}
+
+/** By another name it is known by its address and by how it is spoken to: Slack and what a person rotates may have no address. */
+function isAnother(before: MadeAt, now: MadeAt): boolean {
+  if (before.provider === now.provider) return before.address !== undefined && before.adapter !== now.adapter;
+  if (before.provider === undefined || now.provider === undefined) return true;
+  return before.address !== now.address || before.adapter !== now.adapter;
 }
 
 function words({ kind, provider, address, adapter }: MadeAt): string {
