@@ -6,7 +6,7 @@ import { type Moment, orderAt, phaseAt } from "../values/phases.ts";
 import { pairNames } from "../values/shape.ts";
 import { byPerson } from "./by-person.ts";
 import type { ConsumerProbe, Unprobed } from "./observer.ts";
-import { acceptsBoth, drainOf, holdsOneBefore, isServers, jobLasts, jobsOf } from "./overlap.ts";
+import { acceptsBoth, drainOf, holdsOneBefore, isServers, jobsOf } from "./overlap.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
 import { settlesOf } from "./settles.ts";
@@ -41,7 +41,7 @@ export interface RotationPlan {
    * refused; where the runner dies in between, until another one goes on.
    */
   window?: { refused: string[]; takeover: typeof takeover };
-  /** CI jobs that read it: one that began before the switch has the old value, and is waited for so long; 0: it is refused. */
+  /** CI jobs that read it: one that began before the switch has the old value, which drains so long; 0: it is refused. */
   jobs?: { ids: string[]; waits: Seconds };
   /** In their order. */
   deliveries: PlannedDelivery[];
@@ -155,7 +155,7 @@ function windowOf(secret: Secret): Pick<RotationPlan, "window"> {
 
 function jobsAt(secret: Secret): Pick<RotationPlan, "jobs"> {
   const ids = jobsOf(secret);
-  return ids.length === 0 ? {} : { jobs: { ids, waits: acceptsBoth(secret) ? jobLasts : 0 } };
+  return ids.length === 0 ? {} : { jobs: { ids, waits: acceptsBoth(secret) ? drainOf(secret) : 0 } };
 }
 
 /** A password that a server reads at its start has one value: between its restart and theirs its clients are refused. */

@@ -99,6 +99,16 @@ suite("a CI job that began before the switch has the old value, and nobody can m
       "a job that began before the switch has the old value (trading-bot/ci/deploy): revokes 1 h after the switch at the earliest";
     assert.ok(text.includes(said), text.join("\n"));
   });
+  test("is waited for with everybody else where the overlap is longer: the plan says when that ends", async () => {
+    const { runner, secret } = secretOf("production", "trading-bot/exchange");
+    const week = { ...secret, rotate: { ...secret.rotate, overlap: 7 * 24 * hour } };
+    const plan = await planRotation(runner.model, week, { reason: "scheduled", now });
+    assert.equal(plan.jobs?.waits, 7 * 24 * hour);
+    assert.match(
+      planText({ secret: secret.id, does: "begins", plan }).join("\n"),
+      /\(trading-bot\/ci\/deploy\): revokes 7 d after the switch at the earliest/,
+    );
+  });
   test("is refused where one value is accepted at a time, which no wait helps: the plan says so (R32)", async () => {
     const { secret, plan, text } = await planned("production", "solo/secret-key");
     assert.deepEqual([plan.jobs, drainOf(secret)], [{ ids: ["solo/ci/deploy"], waits: 0 }, 0]);
