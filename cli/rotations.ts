@@ -224,6 +224,7 @@ function resume(): Command {
       const wait = invocation.options.wait === true;
       const isNamed = invocation.arguments.length > 0;
       const overVersion = overVersionOf(invocation);
+      refuseUnheard(invocation);
       const [
         { planMany },
         { resumeConfirmed, resumeOver, rotateMany },
@@ -239,6 +240,9 @@ function resume(): Command {
       ]);
       return withRunner(invocation, { wait }, async (runner) => {
         const { secrets, keys } = named(runner.model, invocation.arguments);
+        const confirmedBy = confirmer(invocation, runner);
+        if (confirmedBy !== undefined)
+          refuseWordOf([...secrets.filter(({ rotate }) => rotate.by !== "hand"), ...keys]);
         const wanted = { what: "under way", isNamed } as const;
         if (invocation.dryRun) {
           const plans = await planMany(runner, secrets, wanted);
@@ -255,15 +259,11 @@ function resume(): Command {
           const row = shown(await resumeOver(runner, only, { wait, overVersion }), true);
           return { json: row, text: rowText(row).join("\n"), code: row.code };
         }
-        const confirmedBy = confirmer(invocation, runner);
-        const isConfirmed = ({ rotate }: Secret) =>
-          isNamed && rotate.by === "hand" && confirmedBy !== undefined;
-        const others = secrets.filter((secret) => !isConfirmed(secret));
-        const told = { wait, confirmedBy: confirmedBy ?? "" };
-        const rows = [
-          ...(await resumeConfirmed(runner, secrets.filter(isConfirmed), told)),
-          ...(await rotateMany(runner, others, wanted, { wait, keys })),
-        ].map((row) => shown(row, true));
+        const resumed =
+          confirmedBy === undefined
+            ? await rotateMany(runner, secrets, wanted, { wait, keys })
+            : await resumeConfirmed(runner, secrets, { wait, confirmedBy });
+        const rows = resumed.map((row) => shown(row, true));
         if (isNamed) rows.push(...retiredRows([...secrets, ...keys], rows, exit.clean));
         return {
           json: { environment: invocation.environment, rotations: rows },
@@ -285,6 +285,30 @@ function overVersionOf({ options, arguments: names }: Invocation): number | unde
   }
   if (names.length !== 1) throw new UsageError("--over-version is of one secret: name it");
   return version;
+}
+
+/** A person's word is of what they name, and of nothing else that the command does. @throws UsageError */
+function refuseUnheard({ options: { by, overVersion }, arguments: names }: Invocation): void {
+  if (by === undefined) return;
+  if (names.length === 0) {
+    throw new UsageError(
+      "--by is of what a person makes: name it, keyplane rotations resume NAME --by PERSON",
+    );
+  }
+  if (overVersion !== undefined) {
+    throw new UsageError(
+      "--over-version says nothing of the old value: give --by in a run of its own, after that",
+    );
+  }
+}
+
+/** @throws UsageError where the old value of one of them is no person's to revoke */
+function refuseWordOf(others: readonly { id: string }[]): void {
+  if (others.length === 0) return;
+  const ids = others.map(({ id }) => id).join(", ");
+  throw new UsageError(
+    `--by is of what a person makes, and a machine makes ${ids}: resume that without --by`,
+  );
 }
 
 /**

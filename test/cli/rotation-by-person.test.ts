@@ -126,6 +126,19 @@ test("R15: to resume by name says nothing of the old value; whoever says it is r
   const stranger = await resume("--by", "mallory");
   assert.equal(stranger.code, 2);
   assert.match(stranger.stderr, /--by names nobody of the catalogue; there are ada, ben/);
+  for (const [args, said] of [
+    [["--by", "ben"], /--by is of what a person makes: name it, keyplane rotations resume NAME --by PERSON/],
+    [
+      ["shop/openai", "shop/session", "shop/documents", "--by", "ben"],
+      /--by is of what a person makes, and a machine makes shop\/session, shop\/documents: resume that without --by/,
+    ],
+    [["shop/session", "--by", "ben", "--dry-run"], /a machine makes shop\/session: resume that without --by/],
+    [["shop/openai", "--by", "ben", "--over-version", "3"], /give --by in a run of its own/],
+  ] as const) {
+    const { code, stderr } = await at.run("staging", "rotations", "resume", ...args);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, said);
+  }
   const done = await resume("--by", "ben");
   assert.equal(done.code, 0, done.stderr);
   const journal = await at.staging.root.read<{ data: Record<string, unknown> }>(
