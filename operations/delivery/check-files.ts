@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { keptServiceId } from "../../model/kept-names.ts";
-import type { Model } from "../../model/model.ts";
+import { keptServiceId, knownAs } from "../../model/kept-names.ts";
+import type { Model, Service } from "../../model/model.ts";
 import { Host } from "./host.ts";
 import { isPrivate, lookAt } from "./owned-file.ts";
 import { ownerOf } from "./owner.ts";
@@ -22,7 +22,7 @@ export async function checkFiles(
   { services }: Pick<Model, "services">,
   options: { root: string; project?: string },
 ): Promise<FileProblem[]> {
-  const host = new Host({ ...options, runs: "" });
+  const host = new Host({ ...options, runs: "", knownAs: knownAs({ services, secrets: [] }) });
   const problems: FileProblem[] = [];
   for (const service of services) {
     if (service.retired !== undefined) continue;
@@ -32,8 +32,8 @@ export async function checkFiles(
           ? [host.path(delivery.path)]
           : "folder" in delivery
             ? [
-                ...(await filesIn(host.path(delivery.folder), keptServiceId(service))),
-                ...(await filesIn(host.path(join(delivery.folder, service.name)), keptServiceId(service))),
+                ...(await filesIn(host, delivery.folder, service)),
+                ...(await filesIn(host, join(delivery.folder, service.name), service)),
               ]
             : [];
       for (const path of paths) {
@@ -45,9 +45,12 @@ export async function checkFiles(
   return problems;
 }
 
-async function filesIn(folder: string, service: string): Promise<string[]> {
-  const manifest = await manifestOf({ folder, manifest: ".keyplane.json" });
-  return Object.keys(manifest.services[service]?.entries ?? {}).map((name) => join(folder, name));
+async function filesIn(host: Host, path: string, service: Service): Promise<string[]> {
+  const folder = host.path(path);
+  const manifest = await manifestOf({ folder, manifest: ".keyplane.json" }, host);
+  return Object.keys(manifest.services[keptServiceId(service)]?.entries ?? {}).map((name) =>
+    join(folder, name),
+  );
 }
 
 async function problemOf(path: string, user: number | string | undefined): Promise<string | undefined> {

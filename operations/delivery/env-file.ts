@@ -66,7 +66,7 @@ export class EnvFileSink implements Sink {
   }
 
   async running(secret: string, version: number): Promise<Running> {
-    const manifest = await manifestOf(this.#place);
+    const manifest = await manifestOf(this.#place, this.#host);
     const section = manifest.services[keptServiceId(this.#service)];
     const shared = Object.keys(manifest.services).length > 1;
     const filesOf = () => [{ path: this.#options.path, shared }];
@@ -74,7 +74,7 @@ export class EnvFileSink implements Sink {
   }
 
   logMark(secret: string): Promise<LogMark | undefined> {
-    return logMarkIn(this.#place, this.#service, secret);
+    return logMarkIn(this.#host, this.#place, this.#service, secret);
   }
 
   async #change(

@@ -66,7 +66,7 @@ export class FilesSink implements Sink {
   }
 
   async running(secret: string, version: number): Promise<Running> {
-    const manifest = await manifestOf(this.#place);
+    const manifest = await manifestOf(this.#place, this.#host);
     const section = manifest.services[keptServiceId(this.#service)];
     const others = entriesOfOthers(manifest, keptServiceId(this.#service));
     const filesOf = (wanted: string) => {
@@ -84,7 +84,7 @@ export class FilesSink implements Sink {
   }
 
   logMark(secret: string): Promise<LogMark | undefined> {
-    return logMarkIn(this.#place, this.#service, secret);
+    return logMarkIn(this.#host, this.#place, this.#service, secret);
   }
 
   async #change(bundle: Bundle, manifest: Manifest, owner: Owner): Promise<Change> {

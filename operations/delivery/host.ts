@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
-import { keptServiceId } from "../../model/kept-names.ts";
+import { type KnownAs, keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
 import { startTimeOf } from "../process-identity.ts";
 import { holdPlace } from "./hold.ts";
@@ -20,6 +20,8 @@ export interface HostOptions {
   root: string;
   /** Folder of the Compose project, in which relative paths lie; the root where absent. */
   project?: string;
+  /** Takes names that older versions wrote on this host to those that a rename keeps. */
+  knownAs: KnownAs;
 }
 
 /** Milliseconds for a question to the platform: an answer takes two at most, so it is within the lease's bound on a call. */
@@ -34,6 +36,10 @@ export class Host {
 
   constructor(options: HostOptions) {
     this.#options = options;
+  }
+
+  get knownAs(): KnownAs {
+    return this.#options.knownAs;
   }
 
   /** Holds a path while it is read and written; see `holdPlace`. */
@@ -56,7 +62,7 @@ export class Host {
   }
 
   instances(service: Service): Promise<Instance[]> {
-    return instancesOf(this.#options.runs, keptServiceId(service));
+    return instancesOf(this.#options.runs, keptServiceId(service), this.knownAs);
   }
 
   /** Makes what `keyplane run` supervises look for new values at once. */

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
+import { asWritten, type KnownAs } from "../../model/kept-names.ts";
 import { startOf } from "../process-identity.ts";
 import { LogMark } from "./log-mark.ts";
 import { placeFiles, wasRead } from "./owned-file.ts";
@@ -81,14 +82,27 @@ export async function describedInstances(runs: string): Promise<Instance[]> {
   return found.filter((instance) => instance !== undefined);
 }
 
-/** The instances of a service whose supervisor is alive. */
-export async function instancesOf(runs: string, service: string): Promise<Instance[]> {
+/**
+ * The instances of a service whose supervisor is alive, with their secrets by the ids that a rename keeps. One of an older version
+ * goes on under the name of its service that it began with.
+ */
+export async function instancesOf(runs: string, service: string, known = asWritten): Promise<Instance[]> {
   const alive: Instance[] = [];
   for (const instance of await describedInstances(runs)) {
-    if (instance.service === service && (await startOf(instance.pid)) === instance.started)
-      alive.push(instance);
+    if (known.service(instance.service) !== service) continue;
+    if ((await startOf(instance.pid)) !== instance.started) continue;
+    const { versions, files } = instance;
+    alive.push({
+      ...instance,
+      versions: underKept(versions, known),
+      ...(files !== undefined && { files: underKept(files, known) }),
+    });
   }
   return alive;
+}
+
+function underKept<T>(bySecret: Record<string, T>, known: KnownAs): Record<string, T> {
+  return Object.fromEntries(Object.entries(bySecret).map(([secret, one]) => [known.secret(secret), one]));
 }
 
 /** Whether every one of a service's instances runs so new a version; names the one that does not. */

@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { keptServiceId } from "../../model/kept-names.ts";
+import { type KnownAs, keptServiceId } from "../../model/kept-names.ts";
 import type { Claims } from "./claims.ts";
 import { LogMark } from "./log-mark.ts";
 import type { Bundle } from "./sink.ts";
@@ -51,13 +51,34 @@ const Manifest = z.object({
   ),
 });
 
-/** An unreadable one tells nothing: the next write makes it anew. */
-export function parseManifest(text: string | undefined): Manifest {
+/**
+ * An unreadable one tells nothing: the next write makes it anew.
+ * @param known takes what an older version wrote to the ids that a rename keeps
+ */
+export function parseManifest(text: string | undefined, known: KnownAs): Manifest {
   try {
-    return Manifest.parse(JSON.parse(text ?? ""));
+    return underKept(Manifest.parse(JSON.parse(text ?? "")), known);
   } catch {
     return { services: {} };
   }
+}
+
+/** Where a section is there under both names, what the kept one says is the later. */
+function underKept({ services }: Manifest, known: KnownAs): Manifest {
+  const kept: Manifest["services"] = {};
+  const isKept = ([id]: [string, Section]) => known.service(id) === id;
+  const all = Object.entries(services);
+  for (const [id, section] of [...all.filter((one) => !isKept(one)), ...all.filter(isKept)]) {
+    const before = kept[known.service(id)];
+    const secrets = Object.entries(section.secrets).map(([secret, held]) => [known.secret(secret), held]);
+    const entries = Object.entries(section.entries).map(([name, of]) => [name, of.map(known.secret).sort()]);
+    kept[known.service(id)] = {
+      secrets: { ...before?.secrets, ...Object.fromEntries(secrets) },
+      entries: { ...before?.entries, ...Object.fromEntries(entries) },
+      uid: section.uid,
+    };
+  }
+  return { services: kept };
 }
 
 export function manifestText(manifest: Manifest): string {

@@ -38,7 +38,7 @@ export async function changePlace(
 ): Promise<boolean> {
   const { folder, manifest: name } = place;
   using _held = await host.hold(join(folder, name));
-  const manifest = await manifestOf(place);
+  const manifest = await manifestOf(place, host);
   const { files, section, obsolete } = await change(manifest);
   const id = keptServiceId(service);
   // Before anything lies there. Where it watches, and lies there already, it is not known since when it reads that.
@@ -55,17 +55,21 @@ export async function changePlace(
   return changed.length > 0 || obsolete.length > 0;
 }
 
-export async function manifestOf({ folder, manifest }: Place): Promise<Manifest> {
-  return parseManifest((await lookAt(join(folder, manifest)))?.content);
+export async function manifestOf(
+  { folder, manifest }: Place,
+  { knownAs }: Pick<Host, "knownAs">,
+): Promise<Manifest> {
+  return parseManifest((await lookAt(join(folder, manifest)))?.content, knownAs);
 }
 
 /** How far a service's log was when its version of a secret was brought to a place. */
 export async function logMarkIn(
+  host: Host,
   place: Place,
   service: Service,
   secret: string,
 ): Promise<LogMark | undefined> {
-  return (await manifestOf(place)).services[keptServiceId(service)]?.secrets[secret]?.log;
+  return (await manifestOf(place, host)).services[keptServiceId(service)]?.secrets[secret]?.log;
 }
 
 async function wouldChange(folder: string, files: OwnedFile[]): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { keptServiceId } from "../../model/kept-names.ts";
+import { keptServiceId, knownAs } from "../../model/kept-names.ts";
 import type { CiJob, Delivery, Model, Service } from "../../model/model.ts";
 import { claimsOf } from "./claims.ts";
 import { EnvFileSink } from "./env-file.ts";
@@ -10,7 +10,7 @@ import type { LogMark } from "./log-mark.ts";
 import { filesOf, nameOf, neighbours, rivalNames, variablesOf } from "./neighbours.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
-export interface SinkOptions extends Omit<HostOptions, "root"> {
+export interface SinkOptions extends Omit<HostOptions, "root" | "knownAs"> {
   /**
    * What stands for the root of the services' host: "/" on the host itself, another folder in a test. Without it this
    * machine is not their host, and nothing is written here.
@@ -28,7 +28,7 @@ export function sinksOf(
   options: SinkOptions,
 ): Sink[] {
   const { root } = options;
-  const host = new Host({ ...options, root: root ?? "/" });
+  const host = new Host({ ...options, root: root ?? "/", knownAs: knownAs(model) });
   return service.deliver.map(
     (delivery) => new Supervised(service, host, sinkOf(model, service, delivery, host, root)),
   );

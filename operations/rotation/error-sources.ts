@@ -28,22 +28,37 @@ export function errorSourcesOf(
   return services.flatMap((service): ErrorSource[] => {
     // Rates of before are found again by these names: a rename does not end the watching.
     const id = keptServiceId(service);
+    const named = (nameOf: (id: string) => string) => ({ name: nameOf(id), earlier: nameOf(service.id) });
     const roles = [...appRoles, ...kubernetesRoles]
       .filter((role) => role.service === service.id)
       .map(({ name }) => name);
     return [
       ...metricsOf(service).flatMap((url) =>
         counters.map(
-          (counter) => new MetricSource(`${counter.name} of ${id} at ${url}`, url, counter, options.fetch),
+          (counter) =>
+            new MetricSource(
+              named((of) => `${counter.name} of ${of} at ${url}`),
+              url,
+              counter,
+              options.fetch,
+            ),
         ),
       ),
-      ...logOf(service, options),
+      ...logOf(service, named, options),
       ...(options.audit !== undefined && roles.length > 0
-        ? [new LinesSource(`requests of ${id} that Vault refused`, options.audit, refusedTo(roles))]
+        ? [
+            new LinesSource(
+              named((of) => `requests of ${of} that Vault refused`),
+              options.audit,
+              refusedTo(roles),
+            ),
+          ]
         : []),
     ];
   });
 }
+
+type Named = Required<Pick<ErrorSource, "name" | "earlier">>;
 
 function metricsOf({ observe }: Service): string[] {
   const { metrics, instances = [] } = observe ?? {};
@@ -51,14 +66,18 @@ function metricsOf({ observe }: Service): string[] {
   return instances.map((base) => `${base.replace(/\/+$/, "")}/${metrics.replace(/^\/+/, "")}`);
 }
 
-function logOf(service: Service, options: SourceOptions): ErrorSource[] {
+function logOf(
+  service: Service,
+  named: (nameOf: (id: string) => string) => Named,
+  options: SourceOptions,
+): ErrorSource[] {
   const { observe } = service;
   if (observe?.log === undefined) return [];
-  const name = `errors in the log of ${keptServiceId(service)}`;
-  if (options.root === undefined) return [elsewhere(name)];
+  const names = named((of) => `errors in the log of ${of}`);
+  if (options.root === undefined) return [elsewhere(names)];
   const { log, pattern } = observe;
   const errors = pattern === undefined ? speaksOfErrors : new RegExp(pattern, "u");
-  return [new LinesSource(name, onHost(log, options), (line) => errors.test(line.slice(0, looksAt)))];
+  return [new LinesSource(names, onHost(log, options), (line) => errors.test(line.slice(0, looksAt)))];
 }
 
 function onHost(path: string, { root = "/", project }: SourceOptions): string {
@@ -97,12 +116,14 @@ function statusOf({ status, code, status_code }: Record<string, string>): string
 /** Counters of one instance. A process that was started again counts from zero. */
 class MetricSource implements ErrorSource {
   readonly name: string;
+  readonly earlier: string;
   readonly #url: string;
   readonly #counter: Counter;
   readonly #fetch: typeof fetch;
 
-  constructor(name: string, url: string, counter: Counter, fetcher: typeof fetch) {
+  constructor({ name, earlier }: Named, url: string, counter: Counter, fetcher: typeof fetch) {
     this.name = name;
+    this.earlier = earlier;
     this.#url = url;
     this.#counter = counter;
     this.#fetch = fetcher;
@@ -151,12 +172,14 @@ class MetricSource implements ErrorSource {
  */
 class LinesSource implements ErrorSource {
   readonly name: string;
+  readonly earlier: string;
   readonly isLocal = true;
   readonly #path: string;
   readonly #counts: (line: string) => boolean;
 
-  constructor(name: string, path: string, counts: (line: string) => boolean) {
+  constructor({ name, earlier }: Named, path: string, counts: (line: string) => boolean) {
     this.name = name;
+    this.earlier = earlier;
     this.#path = path;
     this.#counts = counts;
   }
@@ -193,9 +216,10 @@ function unread(path: string, why: string, options?: ErrorOptions): TargetUnavai
 }
 
 /** A log that lies on its service's host, where this machine is none. */
-function elsewhere(name: string): ErrorSource {
+function elsewhere(names: Named): ErrorSource {
+  const { name } = names;
   const ask = () => Promise.reject(new TargetUnavailableError(`${name}: it is read on its host (--root /)`));
-  return { name, isLocal: true, mark: ask, since: ask };
+  return { ...names, isLocal: true, mark: ask, since: ask };
 }
 
 /** Characters of a line that are looked at: what it is stands at its beginning. */

@@ -8,6 +8,8 @@ import { TargetUnavailableError } from "./rotator.ts";
 export interface ErrorSource {
   /** For people, e.g. "auth failures of titan/titan-brain at http://10.0.0.1:8080". */
   readonly name: string;
+  /** By the catalogue's id of its service, as versions before 2026-11-29 named it in their baselines. */
+  readonly earlier?: string;
   /** One machine alone can ask it: elsewhere its silence says nothing of what it counts. */
   readonly isLocal?: boolean;
   /** Where it stands now. */
@@ -83,7 +85,8 @@ export class ErrorWatch implements Watch {
     return found;
   }
 
-  unanswered(baseline: Record<string, number>): string[] {
+  unanswered(kept: Record<string, number>): string[] {
+    const baseline = this.#known(kept);
     return this.#sources
       .map(({ name }) => name)
       .filter((name) => baseline[`${name}: events`] === undefined)
@@ -92,11 +95,12 @@ export class ErrorWatch implements Watch {
 
   /** @throws TargetUnavailableError where none of them answers any more, or what only another machine can ask */
   async judge(
-    baseline: Record<string, number>,
+    kept: Record<string, number>,
     since: Date,
     clock: Pick<Clock, "now">,
     signal: AbortSignal,
   ): Promise<Verdict> {
+    const baseline = this.#known(kept);
     const known = this.#sources.filter(({ name }) => baseline[`${name}: events`] !== undefined);
     const raised: string[] = [];
     const answers = await this.#each(async (source) => {
@@ -138,6 +142,18 @@ export class ErrorWatch implements Watch {
     if (raised === undefined) return undefined;
     const shown = isOfRequests(before, raised) ? inRequests : inSeconds;
     return `${name}: ${shown(raised)}, before it was ${shown(before)}`;
+  }
+
+  /** A baseline by the names that its sources have now. */
+  #known(kept: Record<string, number>): Record<string, number> {
+    const known = { ...kept };
+    for (const { name, earlier } of this.#sources) {
+      if (earlier === undefined || `${name}: events` in kept) continue;
+      for (const [key, value] of Object.entries(kept)) {
+        if (key.startsWith(`${earlier}: `)) known[`${name}${key.slice(earlier.length)}`] = value;
+      }
+    }
+    return known;
   }
 
   /** Asks all at once; one that fails is left out. */

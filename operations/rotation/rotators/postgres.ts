@@ -17,7 +17,7 @@ import {
   type Target,
 } from "../rotator.ts";
 import { rightsDiffer } from "./postgres/rights.ts";
-import { findRole, type Mark, markOf, type Role } from "./postgres/role.ts";
+import { findRole, isOfSame, type Mark, markOf, type Role } from "./postgres/role.ts";
 import { endSessions, seenSessions, sessionsOf } from "./postgres/sessions.ts";
 import {
   checkOwn,
@@ -226,7 +226,7 @@ export async function endTurn(
   return managing(context, async (connection) => {
     const role = await findRole(connection, login);
     const mark = role === undefined ? undefined : markOf(role);
-    if (role === undefined || mark?.of !== own.of || mark.rotation === own.rotation) return [];
+    if (role === undefined || !isOfSame(mark, own) || mark?.rotation === own.rotation) return [];
     if (!role.administered) throw new PersonNeededError(notAdministered(login, databaseOf(context)));
     const by = await sessionsOf(connection, login);
     context.signal.throwIfAborted();
@@ -254,7 +254,10 @@ async function keepPassword(context: UserContext, kept: Fields): Promise<void> {
     context.signal.throwIfAborted();
     if (!accepted) {
       // Taken back: the mark says so, or running it again would end sessions that began with this very password.
-      await replacePassword(connection, role, { password, mark: { ...mark, rotation: `${rotation}.back` } });
+      await replacePassword(connection, role, {
+        password,
+        mark: { ...mark, of: ownMark(context).of, rotation: `${rotation}.back` },
+      });
     } else if (mark.since !== undefined) await endSessions(connection, user, mark.since);
   });
 }
@@ -348,5 +351,6 @@ function databaseOf({ model, secret }: UserContext): UserDatabase {
 
 /** Names the secret by what a rename keeps: its logins are the same ones afterwards. */
 function ownMark({ model, secret, rotation }: UserContext): Mark {
-  return { of: `${model.environment} ${keptId(secret)}`, rotation };
+  const of = (id: string) => `${model.environment} ${id}`;
+  return { of: of(keptId(secret)), earlier: of(secret.id), rotation };
 }

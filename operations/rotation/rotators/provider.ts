@@ -36,7 +36,7 @@ export const provider: Rotator = {
     if (current === undefined) {
       throw new ProviderError(`${secret.id} has no value yet: ${anew(secret)}`);
     }
-    const { api, own, label, prefix } = await open(context, current);
+    const { api, own, labels } = await open(context, current);
     const id = current[idField] ?? (await api.idOf(own(current)));
     const listed = id === undefined ? undefined : await listedBy(api, own(current));
     const rights = listed && (await rightsFor(api, own(current), listed.keys, id));
@@ -47,17 +47,17 @@ export const provider: Rotator = {
     }
     const except = [id, ...idsIn(current)];
     const others = (listed?.keys ?? []).filter((key) => !except.includes(key.id));
-    await revokeEach(context, api, own(current), others.filter(isMade(label)), notKept);
-    await revokeEach(context, api, own(current), others.filter(isLeft({ label, prefix })), leftUnused);
+    await revokeEach(context, api, own(current), others.filter(isMade(labels)), notKept);
+    await revokeEach(context, api, own(current), others.filter(isLeft(labels)), leftUnused);
     const like = { key: own(current), id, rights };
-    const made = await createBeside(context, api, like, { label, prefix });
+    const made = await createBeside(context, api, like, labels);
     return { ...made.fields, [idField]: made.id, [replacedField]: id };
   },
 
   async stage(context, next, current) {
-    const { api, own, label } = await open(context, next, current);
+    const { api, own, labels } = await open(context, next, current);
     // A request to make one that was given up may have been served later.
-    await removeOthers(context, api, own(current ?? next), { label, except: idsIn(next, current) });
+    await removeOthers(context, api, own(current ?? next), { labels, except: idsIn(next, current) });
   },
 
   async probe(context, next, current) {
@@ -103,7 +103,7 @@ export const provider: Rotator = {
 
   async revoke(context, old, kept) {
     const opened = await open(context, kept, old);
-    const { own, label } = opened;
+    const { own, labels } = opened;
     const ofKept = () => opened.api.rights(own(kept));
     let [caller, api] = [kept, opened.api];
     let isNoneAccepted = false;
@@ -121,7 +121,7 @@ export const provider: Rotator = {
       }
     }
     const except = idsIn(kept, old);
-    await removeOthers(context, api, own(caller), { label, except });
+    await removeOthers(context, api, own(caller), { labels, except });
     const id = replaced(old, kept) ?? (await api.idOf(own(old)));
     if (id !== undefined && id !== kept[idField]) await api.revoke(id, own(caller));
     if (isNoneAccepted) throw bothRefused(context);
@@ -144,13 +144,13 @@ export const provider: Rotator = {
     const current = await readSource({ vault, model, by: "" }, secret);
     if (current === undefined) return;
     if (secret.provider?.address === undefined) return;
-    const { api, own, label } = await open(context, current);
+    const { api, own, labels } = await open(context, current);
     if (secret.provider.credential === undefined && (await api.rights(own(current))) === undefined) {
-      const text = `${secret.provider.name} refuses the key in force: look there yourself for a key with the label ${label}`;
+      const text = `${secret.provider.name} refuses the key in force: look there yourself for a key with the label ${labels.own}`;
       context.report({ subject: secret.id, state: "progress", text });
       return;
     }
-    await removeOthers(context, api, own(current), { label, except: idsIn(current) });
+    await removeOthers(context, api, own(current), { labels, except: idsIn(current) });
   },
 };
 
@@ -173,9 +173,16 @@ interface Opened {
   api: KeyApi;
   /** The fields of a version that the provider knows. */
   own(fields: Fields): Fields;
-  label: string;
-  /** What the labels of all rotations of this secret begin with. */
-  prefix: string;
+  labels: Labels;
+}
+
+interface Labels {
+  /** Of what this rotation makes. */
+  own: string;
+  /** The same, and as versions before 2026-11-29 wrote it: by the catalogue's id. */
+  made: string[];
+  /** What the labels of all rotations of this secret begin with, as either wrote them. */
+  prefixes: string[];
 }
 
 /** @param self versions of the secret, of which the first is the one to call with where no credential is named */
@@ -203,9 +210,13 @@ async function open(context: RotatorContext, ...self: (Fields | undefined)[]): P
       : await credentialOf(context, target.credential);
   const address = target.address.replace(/\/+$/, "");
   const api = adapter.open({ http, address, credential, fields, now: () => context.now() });
-  const place = `keyplane/${model.organization}/${model.environment}/${keptId(secret)}`;
-  const prefix = `${fit(place, adapter.longestLabel - context.rotation.length - 1)}/`;
-  return { name: target.name, adapter, api, own, label: `${prefix}${context.rotation}`, prefix };
+  const prefixes = [keptId(secret), secret.id].map((id) => {
+    const place = `keyplane/${model.organization}/${model.environment}/${id}`;
+    return `${fit(place, adapter.longestLabel - context.rotation.length - 1)}/`;
+  });
+  const made = prefixes.map((prefix) => `${prefix}${context.rotation}`);
+  const labels = { own: made[0] ?? "", made, prefixes };
+  return { name: target.name, adapter, api, own, labels };
 }
 
 function nameOf({ kind, provider: target }: RotatorContext["secret"]): keyof typeof adapters {
@@ -277,20 +288,23 @@ async function removeOthers(
   context: RotatorContext,
   api: KeyApi,
   beside: Fields,
-  { label, except }: { label: string; except: string[] },
+  { labels, except }: { labels: Labels; except: string[] },
 ): Promise<void> {
   const { keys } = await api.list(beside);
   const others = keys.filter((key) => !except.includes(key.id));
-  await revokeEach(context, api, beside, others.filter(isMade(label)), notKept);
+  await revokeEach(context, api, beside, others.filter(isMade(labels)), notKept);
 }
 
-const isMade = (label: string) => (key: ListedKey) => key.label === label;
+const isMade =
+  ({ made }: Labels) =>
+  ({ label }: ListedKey) =>
+    made.includes(label);
 
 /** Of an earlier rotation of this secret: a request that was given up may be served when its rotation is over. */
 const isLeft =
-  ({ label, prefix }: { label: string; prefix: string }) =>
-  (key: ListedKey) =>
-    key.label.startsWith(prefix) && key.label !== label && key.lastUsed === "never";
+  ({ made, prefixes }: Labels) =>
+  ({ label, lastUsed }: ListedKey) =>
+    prefixes.some((prefix) => label.startsWith(prefix)) && !made.includes(label) && lastUsed === "never";
 
 const notKept = "which this rotation had made without keeping it";
 const leftUnused = "which an earlier rotation had left behind and nobody used";
@@ -316,14 +330,14 @@ async function createBeside(
   context: RotatorContext,
   api: KeyApi,
   like: { key: Fields; id: string; rights: string[] },
-  { label, prefix }: { label: string; prefix: string },
+  { own: label, prefixes }: Labels,
 ) {
   try {
     return await api.create(label, like);
   } catch (error) {
     if (!(error instanceof QuotaError)) throw error;
     const listed = await api.list(like.key);
-    const left = leftBehind(listed, { prefix, except: like.id, unused: context.model.rotation.watch });
+    const left = leftBehind(listed, { prefixes, except: like.id, unused: context.model.rotation.watch });
     if (left === undefined) {
       const others = listed.keys.filter(({ id }) => id !== like.id).map(({ id }) => id);
       throw new QuotaError(
@@ -338,12 +352,12 @@ async function createBeside(
 
 function leftBehind(
   { keys, at }: KeyList,
-  { prefix, except, unused }: { prefix: string; except: string; unused: number },
+  { prefixes, except, unused }: { prefixes: string[]; except: string; unused: number },
 ) {
   return keys.find(
     ({ id, label, lastUsed }) =>
       id !== except &&
-      label.startsWith(prefix) &&
+      prefixes.some((prefix) => label.startsWith(prefix)) &&
       lastUsed !== undefined &&
       (lastUsed === "never" || at.getTime() - lastUsed.getTime() >= unused * 1000),
   );

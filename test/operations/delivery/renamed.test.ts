@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { parseEnv } from "node:util";
@@ -217,4 +217,52 @@ test("keyplane run is found under what a rename of its service and its secrets k
   const secret = secretOf("database", "db", ["first"]);
   const [sink] = sinksOf(shopOf([renamed], [secret]), renamed, { root: host.root, runs: host.runs });
   assert.equal((await sink?.running(keptId(secret), 3))?.state, "runs");
+});
+
+// Versions before 2026-11-29 wrote the catalogue's names.
+test("what was brought under the catalogue's names after a rename is taken on, and goes on under what the rename keeps", async () => {
+  await using host = await testHost();
+  const paths = new Paths();
+  const [first, second] = ["first", "second"].map((name) =>
+    serviceOf(name, envFile, { policy: `shop.${name === "first" ? "one" : name}` }),
+  );
+  assert.ok(first && second);
+  const shop = shopOf([first, second], [secretOf("database", "db", ["first", "second"])]);
+  const file = join(host.root, "/opt/shop/.env");
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, "PASSWORD='v1'\n", { mode: 0o600 });
+  const at = "2026-01-01T00:00:00.000Z";
+  const section = {
+    secrets: { "shop/database": { version: 1, writtenAt: at, since: at } },
+    entries: { PASSWORD: ["shop/database"] },
+    uid: process.getuid?.() ?? 0,
+  };
+  const manifest = `${file}.keyplane.json`;
+  await writeFile(manifest, JSON.stringify({ services: { "shop/first": section, "shop/second": section } }));
+  for (const name of ["first", "second"]) {
+    paths.write(`services/shop/${name}/db`, "v1");
+    paths.write(`services/shop/${name}/db`, "v2");
+    await bring(host, paths, shop, name);
+  }
+  assert.equal(parseEnv(await readFile(file, "utf8")).PASSWORD, "v2");
+  const { services } = JSON.parse(await readFile(manifest, "utf8"));
+  assert.deepEqual(Object.keys(services).sort(), ["shop/one", "shop/second"]);
+  assert.deepEqual(Object.keys(services["shop/one"].secrets), ["shop/db"]);
+});
+
+test("keyplane run of an older version is found under the catalogue's names, and is asked to look by its own", async () => {
+  await using host = await testHost();
+  const own = { pid: process.pid, started: (await startOf(process.pid)) ?? "" };
+  await describeInstance(host.runs, {
+    ...own,
+    service: "shop/first",
+    child: own,
+    versions: { "shop/database": 3 },
+  });
+  const renamed = serviceOf("first", envFile, { policy: "shop.one" });
+  const secret = secretOf("database", "db", ["first"]);
+  const [sink] = sinksOf(shopOf([renamed], [secret]), renamed, { root: host.root, runs: host.runs });
+  assert.equal((await sink?.running(keptId(secret), 3))?.state, "runs");
+  await sink?.reload();
+  await access(join(host.runs, `shop.first.${process.pid}.json.poke`));
 });

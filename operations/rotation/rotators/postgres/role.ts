@@ -41,6 +41,8 @@ export async function findRole(connection: Connection, name: string): Promise<Ro
 export interface Mark {
   /** Environment and secret, by the id that a rename keeps, e.g. "production titan/ledger-titan-brain". */
   of: string;
+  /** The same by the catalogue's id, as versions before 2026-11-29 wrote it; never written any more. */
+  earlier?: string;
   rotation: string;
   /** When the password before was surely no longer accepted, by the server's clock. */
   since?: string;
@@ -52,6 +54,11 @@ export function markOf({ comment }: Pick<Role, "comment">): Mark | undefined {
   const [found, of, rotation, since] = mark.exec(comment) ?? [];
   if (found === undefined || of === undefined || rotation === undefined) return undefined;
   return { of, rotation, ...(since !== undefined && { since }) };
+}
+
+/** Whether a mark that was found is of the secret that another one names. */
+export function isOfSame(found: Mark | undefined, own: Pick<Mark, "of" | "earlier">): boolean {
+  return found !== undefined && [own.of, own.earlier].includes(found.of);
 }
 
 /** The comment with this mark in place of another one; what a person wrote there stays. */

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { scramVerifier } from "../../../database/scram.ts";
 import { type Connection, ProbeError, type Target } from "../../rotator.ts";
-import { commentWith, type Mark, markOf, type Role } from "./role.ts";
+import { commentWith, isOfSame, type Mark, markOf, type Role } from "./role.ts";
 
 const id = pg.escapeIdentifier;
 const text = pg.escapeLiteral;
@@ -21,10 +21,10 @@ export interface Wanted {
  * @throws ProbeError
  */
 export function checkOwn(role: Role, { login, database, mark }: Pick<Wanted, "login" | "database" | "mark">) {
-  const other = markOf(role)?.of;
-  if (other !== undefined && other !== mark.of) {
+  const found = markOf(role);
+  if (found !== undefined && !isOfSame(found, mark)) {
     throw new ProbeError(
-      `The login ${login} of ${database.id} belongs to ${other}: give the user of ${mark.of} another name in the catalogue`,
+      `The login ${login} of ${database.id} belongs to ${found.of}: give the user of ${mark.of} another name in the catalogue`,
     );
   }
   if (role.attributes.length > 0) {
