@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { keptId } from "../../../model/kept-names.ts";
-import { abortRotation, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import { abortRotation, rotate } from "../../../operations/rotation/engine.ts";
 import { evidenceOf, refusal } from "../../../operations/rotation/evidence.ts";
 import { readJournal } from "../../../operations/rotation/journal-store.ts";
-import { provider } from "../../../operations/rotation/rotators/provider.ts";
 import { standingOf } from "../../../operations/rotation/schedule.ts";
 import { readFields } from "../../../operations/values/kv.ts";
-import { secretNamed, setValue } from "../../../operations/values/set.ts";
+import { setValue } from "../../../operations/values/set.ts";
 import { openBench, type RotationBench } from "./bench.ts";
+import { exchangeRotation } from "./exchange-rotation.ts";
 import { ProviderServer } from "./provider-server.ts";
-import { quick } from "./quick.ts";
 
 // A provider ends the key that took another one's place before that other one is revoked.
 
@@ -20,34 +19,10 @@ before(async () => {
 });
 after(() => bench.close());
 
-let count = 0;
-
 /** trading-bot's exchange key, rotated to where the old key would be revoked and the provider does not answer. */
 async function atRevoke(server: ProviderServer, reason: "scheduled" | "compromise" = "scheduled") {
-  const { vault, model } = bench;
-  const { kv } = model.vault.mounts;
-  const own = `kept-refused-${++count}`;
-  const declared = secretNamed(model, "trading-bot/exchange");
-  const secret = {
-    ...declared,
-    idle: { source: "none" as const },
-    rotate: { ...declared.rotate, overlap: 0 },
-    provider: { name: "exchange", api: true, address: server.address, rate: { requests: 1000, per: 1 } },
-    source: `source/${own}/it`,
-    journal: `rotation/${own}/it`,
-    consumers: declared.consumers
-      .filter(({ kind }) => kind === "service")
-      .map((one) => ({ ...one, path: `services/${own}/${one.name}` })),
-  };
-  const first = server.issue(["keys", "trade"]);
-  await bench.server.root.write(`${kv}/data/${secret.source}`, { data: first.values });
-  const none = async (): Promise<never> => assert.fail("no database is reached");
-  const options: RotateOptions = {
-    ...{ vault, model: { ...model, rotation: { ...model.rotation, watch: 0 } }, secret, rotator: provider },
-    ...{ reach: { fetch, manage: none, login: none }, sinks: () => [], probes: () => [] },
-    ...{ reason, by: "test", report: () => {}, wait: false },
-    ...quick,
-  };
+  const { secret, first, options } = await exchangeRotation(bench, server, { reason });
+  const { kv } = bench.model.vault.mounts;
   let isAway = true;
   server.fault = (name) =>
     isAway && name === "DELETE /v1/keys/ID" ? { kind: "status", status: 500 } : undefined;

@@ -10,9 +10,9 @@ import { logMarkOf, sinksOf } from "../../../operations/delivery/sinks.ts";
 import { supervise } from "../../../operations/delivery/supervisor.ts";
 import type { ConsumerProbe } from "../../../operations/rotation/observer.ts";
 import { probesOf } from "../../../operations/rotation/probes.ts";
-import { ProbeError } from "../../../operations/rotation/rotator.ts";
 import { until } from "../../integration/services/until.ts";
 import { bundleFor, serviceOf } from "../delivery/services.ts";
+import { failure } from "./probe-failure.ts";
 
 const signal = new AbortController().signal;
 const text = "Exchange connected";
@@ -53,15 +53,6 @@ async function hostOf(t: TestContext, reload: Service["reload"] = "watch") {
       return probe;
     },
   };
-}
-
-async function failure(probe: ConsumerProbe): Promise<string> {
-  const error = await probe.check(signal).then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof ProbeError, String(error));
-  return error.message;
 }
 
 async function passes(probe: ConsumerProbe): Promise<void> {

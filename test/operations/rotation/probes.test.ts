@@ -8,8 +8,9 @@ import { describe, type TestContext, test } from "node:test";
 import type { Secret, Service } from "../../../model/model.ts";
 import type { ConsumerProbe } from "../../../operations/rotation/observer.ts";
 import { type ProbeOptions, probesOf, unprobed } from "../../../operations/rotation/probes.ts";
-import { ProbeError, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { serviceOf } from "../delivery/services.ts";
+import { failure } from "./probe-failure.ts";
 
 const signal = new AbortController().signal;
 
@@ -43,15 +44,6 @@ function only(list: ConsumerProbe[]): ConsumerProbe {
   const [probe, ...more] = list;
   assert.ok(probe !== undefined && more.length === 0);
   return probe;
-}
-
-async function failure(probe: ConsumerProbe): Promise<string> {
-  const error = await probe.check(signal).then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  assert.ok(error instanceof ProbeError, String(error));
-  return error.message;
 }
 
 describe("an endpoint (R46)", () => {

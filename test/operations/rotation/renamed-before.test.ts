@@ -7,6 +7,7 @@ import { provider } from "../../../operations/rotation/rotators/provider.ts";
 import type { ErrorWatch } from "../../../operations/rotation/watch.ts";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { serviceOf } from "../delivery/services.ts";
+import { renamed } from "./as-renamed.ts";
 import { instance, TestClock, watchOf } from "./counting.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 import { rotated } from "./postgres-steps.ts";
@@ -21,11 +22,6 @@ const shared = endedWithFile();
 before(async () => {
   server = await startDatabaseServer(shared);
 });
-
-/** As the catalogue has it after a rename: data and logins lie where they lay. */
-function renamed(secret: Secret): Secret {
-  return { ...secret, id: `${secret.id}-renamed`, name: `${secret.name}-renamed` };
-}
 
 /** As an older version wrote: what it is kept under is the catalogue's id. */
 function asWrittenBefore(secret: Secret): Secret {

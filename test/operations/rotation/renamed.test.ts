@@ -11,6 +11,7 @@ import { postgres } from "../../../operations/rotation/rotators/postgres.ts";
 import { provider } from "../../../operations/rotation/rotators/provider.ts";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { realFiles } from "../../model/real.ts";
+import { renamed } from "./as-renamed.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 import { beginning, rotated, staged } from "./postgres-steps.ts";
 import { scopes, world } from "./provider-world.ts";
@@ -22,11 +23,6 @@ const shared = endedWithFile();
 before(async () => {
   server = await startDatabaseServer(shared);
 });
-
-/** As the catalogue has it after a rename: data and logins lie where they lay. */
-function renamed(secret: Secret): Secret {
-  return { ...secret, id: `${secret.id}-renamed`, name: `${secret.name}-renamed` };
-}
 
 test("a database user that was renamed goes on rotating with its own logins, also after a compromise (R21, R31)", async () => {
   const secret = server.like(server.secret("titan/ledger-titan-brain"), "moved");

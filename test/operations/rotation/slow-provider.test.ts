@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
-import { provider } from "../../../operations/rotation/rotators/provider.ts";
+import { rotate } from "../../../operations/rotation/engine.ts";
 import { readFields } from "../../../operations/values/kv.ts";
-import { secretNamed } from "../../../operations/values/set.ts";
 import { openBench, type RotationBench } from "./bench.ts";
+import { exchangeRotation } from "./exchange-rotation.ts";
 import { type Fault, ProviderServer } from "./provider-server.ts";
 import { once } from "./provider-world.ts";
-import { quick } from "./quick.ts";
 
 // A provider that is slow: the client's time is over before it answers.
 
@@ -20,7 +18,6 @@ after(() => bench.close());
 /** Milliseconds that the client waits, and that the provider takes. */
 const patience = 250;
 const takes = 600;
-let count = 0;
 
 const impatient: typeof fetch = (url, init) => {
   const own = AbortSignal.timeout(patience);
@@ -42,32 +39,9 @@ for (const [what, fault] of [
 }
 
 async function rotated(server: ProviderServer, request: string, fault: Fault) {
-  const { vault, model } = bench;
-  const { kv } = model.vault.mounts;
-  const own = `slow-${++count}`;
-  const declared = secretNamed(model, "trading-bot/exchange");
-  const secret = {
-    ...declared,
-    idle: { source: "none" as const },
-    rotate: { ...declared.rotate, overlap: 0 },
-    provider: { name: "exchange", api: true, address: server.address, rate: { requests: 1000, per: 1 } },
-    source: `source/${own}/it`,
-    journal: `rotation/${own}/it`,
-    // A CI job that began before the switch would be waited for.
-    consumers: declared.consumers
-      .filter(({ kind }) => kind === "service")
-      .map((one) => ({ ...one, path: `services/${own}/${one.name}` })),
-  };
-  const first = server.issue(["keys", "trade"]);
-  await bench.server.root.write(`${kv}/data/${secret.source}`, { data: first.values });
+  const { secret, first, options } = await exchangeRotation(bench, server, { fetch: impatient });
+  const { kv } = bench.model.vault.mounts;
   server.fault = once(request, fault);
-  const none = async (): Promise<never> => assert.fail("no database is reached");
-  const options: RotateOptions = {
-    ...{ vault, model: { ...model, rotation: { ...model.rotation, watch: 0 } }, secret, rotator: provider },
-    ...{ reach: { fetch: impatient, manage: none, login: none }, sinks: () => [], probes: () => [] },
-    ...{ reason: "scheduled", by: "test", report: () => {}, wait: false },
-    ...quick,
-  };
   const inForce = async () => {
     const fields = (await readFields(bench.server.root, kv, secret.consumers[0]?.path ?? "")) ?? first.values;
     return server.live().some(({ values }) => values.key === fields.key);
