@@ -44,8 +44,8 @@ case "$*" in
   rm -f started
   for other in running-*; do test -d /proc/"\${other#running-}" && echo both >> log; done
   touch running-$$
-  echo begins >> log
   left=$(cat takes)
+  echo begins >> log
   while [ "$left" -gt 0 ]; do sleep 1; left=$((left - 1)); done
   date -u +%Y-%m-%dT%H:%M:%S.%3NZ > started
   rm running-$$
