@@ -57,6 +57,8 @@ export interface Crashes<Data> {
   rollsBack?: "aborted" | "by itself";
   /** Whoever comes after the killed runner takes the rotation back, wherever that is still possible. */
   isTakenBack?: boolean;
+  /** Milliseconds after which the next runner comes; once the lease has run out by default. */
+  later?: number;
   /** Narrows the points down, e.g. to one state. */
   only?(call: Call): boolean;
   /** Points of each state where not all are taken; 1 by default. */
@@ -250,7 +252,7 @@ async function journalOf(subject: Subject): Promise<Journal | undefined> {
 /** Another runner, a lease later. What the killed one was told before anything stood in the journal, it is told again. */
 async function goOn<Data>(crashes: Crashes<Data>, data: Data, before: Journal | undefined): Promise<Outcome> {
   return opened(crashes, data, async (subject) => {
-    const clock = later(await vaultClock(subject.vault), 70_000);
+    const clock = later(await vaultClock(subject.vault), crashes.later ?? 70_000);
     const options = { ...subject, ...manner, wait: true, clock };
     if (crashes.isTakenBack) return abortRotation({ ...options, why: "taken back" });
     if (crashes.rollsBack === "aborted" && (await journalOf(subject))?.abort === undefined)
