@@ -1,9 +1,10 @@
 import { readSource } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
 import type { Fields } from "../values/shape.ts";
-import { type Outcome, type RotateOptions, resumeRotation, rotate } from "./engine.ts";
+import { type RotateOptions, resumeRotation, rotate } from "./engine.ts";
 import { isUnderWay } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
+import type { Outcome } from "./outcome.ts";
 import { byHand, nextGiven } from "./rotators/by-hand.ts";
 
 type ByHand = Omit<RotateOptions, "rotator">;

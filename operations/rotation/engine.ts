@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import type { Secret } from "../../model/model.ts";
 import { inWords } from "../errors.ts";
 import { sourceState } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
@@ -13,7 +12,6 @@ import {
   type Journal,
   owed,
   pastOf,
-  type State,
   takesWord,
   type Wish,
   wasAsked,
@@ -21,18 +19,11 @@ import {
 import { type Kept, readJournal } from "./journal-store.ts";
 import { askHolder, isHeld, Lease, LeaseLostError, type LeaseTimes, usualLease } from "./lease.ts";
 import { madeAt } from "./made-at.ts";
+import { noRotation, type Outcome, outcomeOf, untouched } from "./outcome.ts";
 import { destroysNext } from "./retention.ts";
 import { type Backoff, isPassing, usualBackoff, withBackoff } from "./retry.ts";
 import type { Reason } from "./rotator.ts";
-import {
-  isShort,
-  type Manner,
-  type Patience,
-  runOf,
-  type Subject,
-  usualPatience,
-  type WaitsFor,
-} from "./run.ts";
+import { isShort, type Manner, type Patience, runOf, type Subject, usualPatience } from "./run.ts";
 import { atIt, enteringWith } from "./takeover.ts";
 
 export interface RotateOptions extends Subject {
@@ -61,35 +52,6 @@ export interface RotateOptions extends Subject {
   lease?: LeaseTimes;
   backoff?: Backoff;
   patience?: Patience;
-}
-
-/** How far a rotation has come. */
-export interface Outcome {
-  secret: string;
-  /** Empty where there was never a rotation. */
-  id: string;
-  reason: Reason;
-  state: State;
-  from: number;
-  to?: number;
-  /** There was nothing to do. */
-  unchanged: boolean;
-  /** Why it does not go on, in words, and when it may. */
-  waiting?: string;
-  notBefore?: string;
-  /** Time alone will not help. */
-  isStuck: boolean;
-  /** What it waits for where that is nobody's to do. */
-  waitsFor?: WaitsFor;
-  /** Another runner is at it. */
-  busy?: { owner: string; until: string };
-  /** Another runner has rotated it since it was looked at: nothing was begun here. */
-  doneBy?: string;
-  skipped: string[];
-  notes: string[];
-  failure?: string;
-  /** The target refuses the value that it ended with: in words, with what heals it. */
-  keptRefused?: string;
 }
 
 /** The secret cannot be rotated as it is. Says why and what to do. */
@@ -289,20 +251,6 @@ function wishOf(following: Following, journal: Journal): Wish {
   };
 }
 
-/**
- * Nothing is done: what the last rotation came to.
- * @param doneBy the runner that has made it meanwhile
- */
-export function untouched(
-  { id }: Pick<Secret, "id">,
-  journal: Journal | undefined,
-  now: Date,
-  doneBy?: string,
-): Outcome {
-  const last = outcomeOf(id, journal ?? noRotation(now));
-  return { ...last, unchanged: true, ...(doneBy !== undefined && { doneBy }) };
-}
-
 async function begin(
   { options, owner, manner }: Following,
   journal: Journal | undefined,
@@ -399,43 +347,4 @@ async function seen({ options, manner, id }: Following): Promise<Outcome> {
   if (journal === undefined) throw new ConflictError(`the journal of ${secret.id} was removed meanwhile`);
   const busy = { owner: journal.owner, until: journal.leaseUntil };
   return { ...outcomeOf(secret.id, journal), ...(isUnderWay(journal) && { busy }) };
-}
-
-/** What the command says of a rotation as its journal has it. */
-export function outcomeOf(secret: string, journal: Journal): Outcome {
-  const {
-    id,
-    reason,
-    state,
-    from,
-    to,
-    waiting,
-    notBefore,
-    skipped,
-    notes = [],
-    failure,
-    keptRefused,
-  } = journal;
-  return {
-    secret,
-    id,
-    reason,
-    state,
-    from,
-    ...(to !== undefined && { to }),
-    unchanged: false,
-    ...(waiting !== undefined && { waiting }),
-    ...(notBefore !== undefined && { notBefore }),
-    isStuck: false,
-    skipped,
-    notes,
-    ...(failure !== undefined && { failure }),
-    ...(keptRefused !== undefined && { keptRefused }),
-  };
-}
-
-function noRotation(now: Date): Journal {
-  const at = now.toISOString();
-  const none = { id: "", owner: "", attempt: 0, from: 0, skipped: [], history: [] };
-  return { ...none, state: "done", reason: "scheduled", leaseUntil: at, startedAt: at, since: at };
 }

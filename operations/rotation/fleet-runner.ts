@@ -1,7 +1,7 @@
 import type { EncryptionKey, Model, Secret } from "../../model/model.ts";
 import type { Fields } from "../values/shape.ts";
 import { resumeByHand, rotateToGiven } from "./by-hand.ts";
-import { abortRotation, type Outcome, resumeRotation, rotate } from "./engine.ts";
+import { abortRotation, resumeRotation, rotate } from "./engine.ts";
 import { type Bounds, callsPerRotation, type Held, runFleet } from "./fleet.ts";
 import { type Rotatable, type Turn, takeTurn } from "./fleet-turn.ts";
 import { type Asking, completeEvidence, keepEvidence, mayBegin, refuseUnreached } from "./gates.ts";
@@ -9,6 +9,7 @@ import { isUnderWay } from "./journal.ts";
 import { keyCandidatesOf, keyInTurn } from "./key-runner.ts";
 import { keyStatusOf } from "./key-status.ts";
 import { othersOf } from "./others.ts";
+import type { Outcome } from "./outcome.ts";
 import { destroyExpired } from "./retention.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";

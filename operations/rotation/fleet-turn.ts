@@ -1,7 +1,7 @@
 import type { Seconds } from "../../model/duration.ts";
 import type { Clock } from "./clock.ts";
-import { type Outcome, untouched } from "./engine.ts";
 import { isUnderWay, type Journal, owed } from "./journal.ts";
+import { type Outcome, untouched } from "./outcome.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
 import type { Runner } from "./runner.ts";

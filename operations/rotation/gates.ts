@@ -1,10 +1,10 @@
 import type { Secret } from "../../model/model.ts";
 import { DeliveryError } from "../delivery/sink.ts";
 import { vaultClock } from "./clock.ts";
-import type { Outcome } from "./engine.ts";
 import { asksForEvidence, evidenceOf, type RefusalCase } from "./evidence.ts";
 import { isUnderWay, type Journal } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
+import type { Outcome } from "./outcome.ts";
 import { EvidenceError, type Promotable, requireEvidence, writeEvidence } from "./promotion.ts";
 import type { Reason } from "./rotator.ts";
 import { type Runner, subjectOf } from "./runner.ts";

@@ -5,7 +5,7 @@ import { inWords } from "../errors.ts";
 import type { Report } from "../progress.ts";
 import { ConflictError } from "../values/kv.ts";
 import { type Clock, vaultClock } from "./clock.ts";
-import { hasten, type Outcome, outcomeOf, RotationError, untouched } from "./engine.ts";
+import { hasten, RotationError } from "./engine.ts";
 import { isUnderWay, type Journal, owed, pastOf, type State, wasAsked } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import { beginningOf } from "./key-beginning.ts";
@@ -28,6 +28,7 @@ import {
   usualLease,
 } from "./lease.ts";
 import { migrateAll } from "./migration.ts";
+import { type Outcome, outcomeOf, untouched } from "./outcome.ts";
 import { told } from "./re-encryption/census.ts";
 import { migratePiece } from "./re-encryption/columns.ts";
 import { rewrapping, rowsBefore, transitCensus } from "./re-encryption/transit-ciphertext.ts";

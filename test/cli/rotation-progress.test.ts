@@ -6,8 +6,8 @@ import { shown } from "../../cli/rotation-rows.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Step } from "../../operations/progress.ts";
-import type { Outcome } from "../../operations/rotation/engine.ts";
 import { steps } from "../../operations/rotation/journal.ts";
+import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
 
 const model = derive(await loadCatalogue("catalogue"), "production");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { suite, test } from "node:test";
 import { rowText, shown } from "../../cli/rotation-rows.ts";
-import type { Outcome } from "../../operations/rotation/engine.ts";
+import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { TargetUnavailableError } from "../../operations/rotation/rotator.ts";
 
 const outcome: Outcome = {

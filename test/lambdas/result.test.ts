@@ -4,7 +4,7 @@ import { resultOf } from "../../lambdas/rotate-due/result.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import { DeliveryError } from "../../operations/delivery/sink.ts";
-import type { Outcome } from "../../operations/rotation/engine.ts";
+import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
 import { TargetUnavailableError } from "../../operations/rotation/rotator.ts";
 import type { Standing } from "../../operations/rotation/schedule.ts";

@@ -5,7 +5,6 @@ import { fileURLToPath } from "node:url";
 import { type Clock, vaultClock } from "../../../operations/rotation/clock.ts";
 import {
   abortRotation,
-  type Outcome,
   type RotateOptions,
   resumeRotation,
   rotate,
@@ -13,6 +12,7 @@ import {
 import type { Journal } from "../../../operations/rotation/journal.ts";
 import { readJournal } from "../../../operations/rotation/journal-store.ts";
 import type { LeaseTimes } from "../../../operations/rotation/lease.ts";
+import type { Outcome } from "../../../operations/rotation/outcome.ts";
 import type { Reason } from "../../../operations/rotation/rotator.ts";
 import type { Subject } from "../../../operations/rotation/run.ts";
 import { seeded } from "../../integration/support/seeded.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Outcome } from "../../../operations/rotation/engine.ts";
 import { type Rotatable, takeTurn } from "../../../operations/rotation/fleet-turn.ts";
+import type { Outcome } from "../../../operations/rotation/outcome.ts";
 import type { Reason } from "../../../operations/rotation/rotator.ts";
 import type { Runner } from "../../../operations/rotation/runner.ts";
 import { VirtualClock } from "./virtual-clock.ts";

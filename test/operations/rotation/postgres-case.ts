@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Model, Secret } from "../../../model/model.ts";
-import { type Outcome, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import { type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import type { Outcome } from "../../../operations/rotation/outcome.ts";
 import type { Reach, Reason } from "../../../operations/rotation/rotator.ts";
 import { readFields } from "../../../operations/values/kv.ts";
 import type { Fields } from "../../../operations/values/shape.ts";

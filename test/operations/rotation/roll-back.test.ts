@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
-import { abortRotation, NoWayBackError, type Outcome } from "../../../operations/rotation/engine.ts";
+import { abortRotation, NoWayBackError } from "../../../operations/rotation/engine.ts";
 import type { Watch } from "../../../operations/rotation/observer.ts";
+import type { Outcome } from "../../../operations/rotation/outcome.ts";
 import { type Rotator, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { usualPatience } from "../../../operations/rotation/run.ts";
 import { subjectOf } from "../../../operations/rotation/runner.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import type { Vault } from "../../../clients/vault.ts";
-import { type Outcome, rotate } from "../../../operations/rotation/engine.ts";
+import { rotate } from "../../../operations/rotation/engine.ts";
+import type { Outcome } from "../../../operations/rotation/outcome.ts";
 import { until } from "../../integration/services/until.ts";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { openScenario } from "./crash.ts";
