@@ -3,7 +3,7 @@ import type { Report } from "../progress.ts";
 import { ensureCa, ensureLeaf } from "../services/certificates.ts";
 import { holdServices, isHome, layout, prepareHome } from "../services/home.ts";
 import { ServicesDownError, stopService } from "../services/index.ts";
-import { becomesFree, freePort } from "../services/ports.ts";
+import { becomesFree, freePort, startOrMove } from "../services/ports.ts";
 import {
   type KubernetesPortName,
   kubernetesNames,
@@ -70,13 +70,23 @@ export async function startKubernetes(
     for (const name of kubernetesNames) await stopService(table, name, () => {});
   }
   const common = { home: root, ca, table, report };
-  await startEtcd({ ...common, executable: etcd, port: ports.etcd, peerPort: ports["etcd-peer"] });
-  await startApiServer({
-    ...common,
-    executable: apiServer,
-    port: ports["kube-apiserver"],
-    etcdPort: ports.etcd,
-  });
+  const move = async (...names: KubernetesPortName[]) => {
+    for (const name of names) ports[name] = await chooseAnew(name, table);
+  };
+  await startOrMove(
+    () => startEtcd({ ...common, executable: etcd, port: ports.etcd, peerPort: ports["etcd-peer"] }),
+    () => move("etcd", "etcd-peer"),
+  );
+  await startOrMove(
+    () =>
+      startApiServer({
+        ...common,
+        executable: apiServer,
+        port: ports["kube-apiserver"],
+        etcdPort: ports.etcd,
+      }),
+    () => move("kube-apiserver"),
+  );
   return kubernetesAt(root, ports["kube-apiserver"], ca);
 }
 
@@ -114,8 +124,13 @@ async function choosePorts(table: ProcessTable): Promise<{ ports: Ports; moved: 
       continue;
     }
     moved = true;
-    chosen[name] = await freePort([...table.ports(), ...Object.values(chosen)]);
-    await table.rememberPort(name, chosen[name]);
+    chosen[name] = await chooseAnew(name, table);
   }
   return { ports: chosen as Ports, moved };
+}
+
+async function chooseAnew(name: KubernetesPortName, table: ProcessTable): Promise<number> {
+  const port = await freePort(table.ports());
+  await table.rememberPort(name, port);
+  return port;
 }

@@ -3,6 +3,11 @@ export class ServiceError extends Error {
   override name = "ServiceError";
 }
 
+/** Another process took a server's port between its choice and its use. */
+export class PortTakenError extends ServiceError {
+  override name = "PortTakenError";
+}
+
 /** The local services are not running (or not all of them). */
 export class ServicesDownError extends ServiceError {
   override name = "ServicesDownError";

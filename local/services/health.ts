@@ -1,12 +1,12 @@
 import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ServiceError } from "./errors.ts";
+import { PortTakenError, ServiceError } from "./errors.ts";
 import { isAlive, type ProcessName, type ServiceProcess } from "./process-table.ts";
 
 /**
  * Waits until a started service answers. `probe` returns undefined when it does, else what is wrong.
- * @throws ServiceError when the process ends or does not answer in `patience` milliseconds; the message has the last
- * lines that it logged since `logStart` (a byte offset) and what to do.
+ * @throws ServiceError when the process ends (PortTakenError where that is why) or does not answer in `patience`
+ * milliseconds; the message has the last lines that it logged since `logStart` (a byte offset) and what to do.
  */
 export async function waitUntilHealthy({
   name,
@@ -27,7 +27,8 @@ export async function waitUntilHealthy({
     if (problem === undefined) return;
     if (!(await isAlive(process))) {
       const lines = await lastLines(process.log, logStart);
-      throw new ServiceError(
+      const Failure = portTaken.test(lines.join("\n")) ? PortTakenError : ServiceError;
+      throw new Failure(
         `${name} ended as soon as it was started. ${adviceFor(lines)}\n${quote(process.log, lines)}`,
       );
     }
@@ -42,12 +43,15 @@ export async function waitUntilHealthy({
   }
 }
 
+/** As Go, Postgres and Node say it, and as the AWS emulator does. */
+const portTaken = /(address|:\d+ is) already in use/i;
+
 /** What to do about a service that would not start, from what it logged. */
 export function adviceFor(lines: string[]): string {
   const text = lines.join("\n");
   const known: [RegExp, string][] = [
     [
-      /address already in use/i,
+      portTaken,
       "Its port was taken by another process just now. Run `keyplane up` again: it will use another port.",
     ],
     [/no space left on device/i, "The disk is full. Free some space, then run `keyplane up` again."],

@@ -9,7 +9,7 @@ import { account, emulatorEndpoint, region, startEmulator } from "./emulator/ind
 import { ServiceError, ServicesDownError } from "./errors.ts";
 import { deleteHome, holdServices, holdStack, isHome, layout, prepareHome, removeLeftovers } from "./home.ts";
 import { issuerUrl, startIssuer } from "./issuer/index.ts";
-import { becomesFree, freePort } from "./ports.ts";
+import { becomesFree, freePort, startOrMove } from "./ports.ts";
 import { copyCertificate, startPostgres, superuser } from "./postgres-server.ts";
 import type { PostgresUser } from "./postgres-user.ts";
 import {
@@ -107,7 +107,12 @@ export async function startServices(home: string, options: StartOptions): Promis
     issuer: () => startIssuer({ ...common, port: ports.issuer }),
     aws: () => startEmulator({ ...common, python: () => pinnedEmulator(report), port: ports.aws }),
   };
-  await allOrFirstFailure((options.only ?? serviceNames).map((name) => start[name]()));
+  const move = async (name: ServiceName) => {
+    for (const port of portsOf(name)) ports[port] = await chooseAnew(port, { table, report });
+  };
+  await allOrFirstFailure(
+    (options.only ?? serviceNames).map((name) => startOrMove(start[name], () => move(name))),
+  );
   return servicesAt(root, ports, ca);
 }
 
@@ -252,6 +257,9 @@ const owner: Record<PortName, ServiceName> = {
   aws: "aws",
 };
 
+const portsOf = (service: ServiceName) =>
+  (Object.keys(owner) as PortName[]).filter((name) => owner[name] === service);
+
 /** The remembered ports, while they are free or our own server holds them; else new ones. */
 async function choosePorts(table: ProcessTable, report: Report): Promise<Ports> {
   const chosen: Partial<Ports> = {};
@@ -266,15 +274,24 @@ async function choosePorts(table: ProcessTable, report: Report): Promise<Ports> 
       chosen[name] = remembered;
       continue;
     }
-    const port = await freePort([...table.ports(), ...Object.values(chosen)]);
-    if (remembered !== undefined) {
-      const text = `port ${remembered} was taken by another process, so it moves to ${port}`;
-      report({ subject: owner[name], state: "progress", text });
-    }
-    await table.rememberPort(name, port);
-    chosen[name] = port;
+    chosen[name] = await chooseAnew(name, { table, report });
   }
   return chosen as Ports;
+}
+
+/** Another port than what it has, which is remembered. */
+async function chooseAnew(
+  name: PortName,
+  { table, report }: { table: ProcessTable; report: Report },
+): Promise<number> {
+  const before = table.port(name);
+  const port = await freePort(table.ports());
+  if (before !== undefined) {
+    const text = `port ${before} was taken by another process, so it moves to ${port}`;
+    report({ subject: owner[name], state: "progress", text });
+  }
+  await table.rememberPort(name, port);
+  return port;
 }
 
 function rememberedPorts(table: ProcessTable): Ports {

@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ServiceError } from "./errors.ts";
+import { PortTakenError, ServiceError } from "./errors.ts";
 
 /** Below the ranges from which Linux and macOS take ports for outgoing connections: those come and go. */
 const lowest = 20_000;
@@ -24,6 +24,21 @@ export async function becomesFree(port: number, patience = 1_000): Promise<boole
   for (const deadline = Date.now() + patience; ; await sleep(10)) {
     if (await isFree(port)) return true;
     if (Date.now() > deadline) return false;
+  }
+}
+
+/**
+ * Starts a server, again after `move` where another process took a port of it between its choice and its use.
+ * @throws PortTakenError when that happens three times in a row
+ */
+export async function startOrMove(start: () => Promise<void>, move: () => Promise<void>): Promise<void> {
+  for (let left = 2; ; left--) {
+    try {
+      return await start();
+    } catch (error) {
+      if (left === 0 || !(error instanceof PortTakenError)) throw error;
+      await move();
+    }
   }
 }
 

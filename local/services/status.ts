@@ -66,7 +66,7 @@ async function problemOf(
 ): Promise<string | undefined> {
   if (name === "postgres") return postgresProblem({ home, port, ca });
   if (name === "issuer") return issuerProblem(issuerUrl(port), ca);
-  if (name === "aws") return emulatorProblem(emulatorEndpoint(port));
+  if (name === "aws") return emulatorProblem(home, emulatorEndpoint(port));
   const client = new Vault({ address: vaultAddress(port), ca, timeout: 10_000 });
   try {
     return await vaultProblem(client);

@@ -8,6 +8,7 @@ import test from "node:test";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
 import { Vault } from "../../clients/vault.ts";
+import { emulatorProblem, startEmulator } from "../../local/services/emulator/index.ts";
 import { layout } from "../../local/services/home.ts";
 import {
   connectServices,
@@ -18,6 +19,9 @@ import {
   stopServices,
 } from "../../local/services/index.ts";
 import { choosePostgresUser } from "../../local/services/postgres-user.ts";
+import { ProcessTable } from "../../local/services/process-table.ts";
+import { findEmulator } from "../../local/toolchain/emulator.ts";
+import { findTool } from "../../local/toolchain/index.ts";
 import { processesIn, superuser, testServices } from "./running-services.ts";
 
 const quiet = () => {};
@@ -124,6 +128,43 @@ test("a port that another process took meanwhile is given up, and said", async (
   }
 });
 
+test("a port that another process takes between its choice and its use is given up as well, and said", async (t) => {
+  const services = await testServices(t);
+  const late = join(services.home, "..", "vault");
+  const log = "Error initializing listener: bind: address already in use";
+  const [path, tried] = [await findTool("vault", quiet), `${late}.tried`];
+  await writeFile(
+    late,
+    `#!/bin/sh\n[ -e '${tried}' ] && exec '${path}' "$@"\ntouch '${tried}'; echo '${log}'; exit 1\n`,
+  );
+  await chmod(late, 0o755);
+  await services.start({ vault: late });
+  assert.deepEqual(await states(services.home), allRunning);
+  const said = services.steps.filter(({ text }) => text.includes("was taken by another process"));
+  assert.deepEqual(
+    said.map(({ subject }) => subject),
+    ["vault", "vault"],
+  );
+});
+
+test("an emulator of another state folder, which was quicker to take the port, is not taken for its own", async (t) => {
+  const [one, other] = [await testServices(t), await testServices(t)];
+  const { aws } = await one.start({ only: ["aws"] });
+  const port = Number(new URL(aws.endpoint).port);
+  // What it chose is taken while its process starts: as if it had been free when it was looked at.
+  const taken: LocalServices = await other.start({ only: [] });
+  const table = await ProcessTable.read(taken.home);
+  await table.rememberPort("aws", port);
+  const launch = async (at: number) =>
+    startEmulator({
+      ...{ home: taken.home, port: at, table, report: quiet },
+      python: () => findEmulator(quiet),
+    });
+  await assert.rejects(launch(port), { name: "PortTakenError", message: /it will use another port/ });
+  assert.equal(await emulatorProblem(taken.home, aws.endpoint), "another program answers at its port");
+  assert.equal(await emulatorProblem(one.home, aws.endpoint), undefined);
+});
+
 test("a Vault that ends at once is reported with its last lines and what to do", async (t) => {
   const services = await testServices(t);
   const broken = join(services.home, "..", "vault");
@@ -133,7 +174,7 @@ test("a Vault that ends at once is reported with its last lines and what to do",
   );
   await chmod(broken, 0o755);
   await assert.rejects(services.start({ vault: broken }), (error: Error) => {
-    assert.equal(error.name, "ServiceError");
+    assert.equal(error.name, "PortTakenError");
     assert.match(error.message, /^vault ended as soon as it was started\. Its port was taken/);
     assert.match(error.message, /The last lines of .*vault\.log:\n {2}Error initializing listener/);
     return true;

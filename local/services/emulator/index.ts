@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, realpath } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { request } from "undici";
 import type { Report } from "../../progress.ts";
@@ -83,7 +83,7 @@ export async function startEmulator(start: {
     name: "aws",
     process: running,
     logStart,
-    probe: () => emulatorProblem(endpoint),
+    probe: () => emulatorProblem(home, endpoint),
   });
   report({
     subject: "aws",
@@ -100,15 +100,16 @@ function portOf(settings: string | undefined): string | undefined {
   }
 }
 
-/** What keeps the emulator from serving; undefined when it serves. */
-export async function emulatorProblem(endpoint: string): Promise<string | undefined> {
+/** What keeps the emulator of a state folder from serving; undefined when it serves. */
+export async function emulatorProblem(home: string, endpoint: string): Promise<string | undefined> {
   try {
-    const { statusCode, body } = await request(`${endpoint}/_ministack/health`, {
+    const { statusCode, body } = await request(`${endpoint}/_keyplane/settings`, {
       signal: AbortSignal.timeout(5_000),
     });
     const answer = await body.text();
-    if (statusCode !== 200) return `it answers ${statusCode}`;
-    return answer.includes('"secretsmanager"') ? undefined : "another program answers at its port";
+    // Whoever was quicker to take the port may be an emulator as well: that of another state folder.
+    if (statusCode === 200 && answer === (await realpath(layout(home).aws.settings))) return undefined;
+    return "another program answers at its port";
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -50,16 +50,21 @@ def is_of(uid, source, target):
     return not tables or any(owner_of(table, source, target) == uid for table in tables)
 
 
-def only_for(uid, app):
-    """The ASGI application, closed to everybody else."""
+def only_for(uid, app, settings=""):
+    """The ASGI application, closed to everybody else; /_keyplane/settings says whose it is, by its settings file."""
 
     async def guarded(scope, receive, send):
-        if scope["type"] == "lifespan" or is_of(uid, scope["client"][1], scope["server"][1]):
-            return await app(scope, receive, send)
-        if scope["type"] == "websocket":
-            return await send({"type": "websocket.close", "code": 1008})
-        await send({"type": "http.response.start", "status": 403, "headers": []})
-        await send({"type": "http.response.body", "body": b"only for the user who started it\n"})
+        async def say(status, body):
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            await send({"type": "http.response.body", "body": body})
+
+        if scope["type"] != "lifespan" and not is_of(uid, scope["client"][1], scope["server"][1]):
+            if scope["type"] == "websocket":
+                return await send({"type": "websocket.close", "code": 1008})
+            return await say(403, b"only for the user who started it\n")
+        if scope.get("path") == "/_keyplane/settings":
+            return await say(200, settings.encode())
+        return await app(scope, receive, send)
 
     return guarded
 
@@ -215,7 +220,8 @@ def scheduling(events, functions, queues, evaluator):
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], encoding="utf-8") as file:
+    settings = sys.argv[1]
+    with open(settings, encoding="utf-8") as file:
         os.environ.update(json.load(file))
     # What it writes (its pid, code of functions) is for nobody else.
     os.umask(0o077)
@@ -229,5 +235,5 @@ if __name__ == "__main__":
     rotating(secretsmanager, lambda_svc)
     comparing(sts)
     scheduling(eventbridge, lambda_svc, sqs, iam_evaluator)
-    emulator.app = only_for(os.getuid(), emulator.app)
+    emulator.app = only_for(os.getuid(), emulator.app, settings)
     emulator.main()
