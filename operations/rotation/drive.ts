@@ -3,6 +3,7 @@ import { ConflictError } from "../values/kv.ts";
 import { isPastReturn, isUnderWay, type State, wasAsked } from "./journal.ts";
 import type { Changes } from "./lease.ts";
 import { madeElsewhere } from "./made-at.ts";
+import { movedTarget } from "./moved-target.ts";
 import { CiphertextRemainsError } from "./re-encryption/census.ts";
 import { isPassing, retryAfter, withBackoff } from "./retry.ts";
 import { KeptRefusedError, PersonNeededError, ProbeError } from "./rotator.ts";
@@ -54,18 +55,18 @@ export interface Waits {
  * @throws whatever no step expects; the signal's reason
  */
 export async function drive(run: Run): Promise<Waits | undefined> {
-  const { lease, clock, signal, report, secret } = run;
+  const { lease, clock, signal, report, secret, model } = run;
   for (;;) {
     const before = run.journal;
     const { state, abort, waiting } = before;
     if (state === "done" || state === "rolled-back" || !isUnderWay(run.journal)) return undefined;
-    const elsewhere = madeElsewhere(secret, before);
+    const elsewhere = madeElsewhere(secret, model, before);
     const turn =
       elsewhere !== undefined
         ? { wait: elsewhere, until: again(run), isStuck: true }
         : abort !== undefined && state !== "rolling-back" && !isPastReturn(run.journal)
           ? backwards(abort)
-          : await turnOf(run, turns[state]);
+          : await turnOf(run, async () => (await movedTarget(run)) ?? turns[state](run));
     if ("to" in turn) {
       await kept(run, () => enter(run, turn));
       const said = turn.to === "done" ? "done" : turn.to === "rolled-back" ? "failed" : "progress";

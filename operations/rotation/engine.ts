@@ -285,7 +285,7 @@ async function begin(
     attempt: 1,
     from: state.version,
     startedAt: at,
-    madeAt: madeAt(secret),
+    madeAt: madeAt(secret, model),
     paths: secret.consumers.map(({ path }) => path),
     ...(options.commit !== undefined && { commit: options.commit }),
     since: at,

@@ -97,13 +97,14 @@ export interface Journal {
   history: Past[];
 }
 
-/** What a rotation began with: the kind of its values, and who issues them. A later run may find the catalogue changed. */
+/** What a rotation began with: the kind of its values, and where they are made. A later run may find the catalogue changed. */
 export interface MadeAt {
   kind: string;
-  /** The provider's name in the catalogue, its address in this environment, and how it is spoken to. */
+  /** The provider's name in the catalogue, and how it is spoken to. */
   provider?: string | undefined;
-  address?: string | undefined;
   adapter?: string | undefined;
+  /** Of the provider's API in this environment, of the nats-servers or the database. */
+  address?: string | undefined;
 }
 
 export interface Past {

@@ -4,7 +4,7 @@ import { fit } from "../../../model/names.ts";
 import { readSource } from "../../values/deliver.ts";
 import { type Fields, pairNames } from "../../values/shape.ts";
 import { ProviderHttp } from "../providers/http.ts";
-import { adapters } from "../providers/index.ts";
+import { adapters, spokenTo } from "../providers/index.ts";
 import {
   type Adapter,
   type KeyApi,
@@ -220,9 +220,9 @@ async function open(context: RotatorContext, ...self: (Fields | undefined)[]): P
 }
 
 function nameOf({ kind, provider: target }: RotatorContext["secret"]): keyof typeof adapters {
-  if (kind === "s3") return "aws";
+  const name = spokenTo({ kind, adapter: target?.adapter });
   // Tokens of Slack are no keys that can be listed: rotators/slack.ts.
-  return target?.adapter === undefined || target.adapter === "slack" ? "rest" : target.adapter;
+  return name === "slack" ? "rest" : name;
 }
 
 /** The value in force of the secret that the API is called with. */

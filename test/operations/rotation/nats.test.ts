@@ -77,6 +77,17 @@ test("titan's user is made anew beside the old one, which is refused afterwards 
   assert.deepEqual(await names(w), [next.user, "grafana"]);
 });
 
+test("another server knows no user of a rotation: neither seems to be let in there (R26)", async () => {
+  await using w = await world();
+  const next = await nats.create(w.context, current);
+  await nats.stage(w.context, next, current);
+  await using elsewhere = await world("users = [ { user: grafana, password: x } ]");
+  for (const user of [next, current]) {
+    await nats.probe(w.context, user, undefined);
+    await assert.rejects(nats.probe(elsewhere.context, user, undefined), ProbeError);
+  }
+});
+
 test("the new user may do exactly what the old one may, at the server itself", async () => {
   await using w = await world();
   const next = await nats.create(w.context, current);
