@@ -291,6 +291,7 @@ async function begin(
     since: at,
     ...destroysNext(journal, options.destroysOld),
     ...(journal?.kept !== undefined && { kept: journal.kept }),
+    ...(journal?.unrevoked !== undefined && { unrevoked: journal.unrevoked }),
     skipped: [],
     history: journal === undefined ? [] : [pastOf(journal), ...journal.history].slice(0, maximumHistory),
   };

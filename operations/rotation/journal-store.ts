@@ -82,6 +82,7 @@ const shape = z.looseObject({
   notWatched: z.optional(z.boolean()),
   notProbed: z.optional(z.array(z.object({ consumer: z.string(), acknowledged: z.boolean() }))),
   keptRefused: z.optional(z.string()),
+  unrevoked: z.optional(z.array(z.string())),
   failure: z.optional(z.string()),
   fingerprints: z.optional(texts),
   history: z.array(past),

@@ -89,6 +89,8 @@ export interface Journal {
   notProbed?: { consumer: string; acknowledged: boolean }[];
   /** The value that everybody has is refused at the target, as the other one is: in words, with what heals it. */
   keptRefused?: string;
+  /** Ids at the target of keys that were refused when they were to be revoked, and may live: owed until they are seen gone. */
+  unrevoked?: string[];
   /** Why it was rolled back. */
   failure?: string;
   /** Keyed hashes of the new version's fields. */

@@ -40,6 +40,8 @@ export interface RotatorContext {
   /** Who says to have revoked what is to be refused, where a person does that. */
   confirmedBy?: string;
   reach: Reach;
+  /** Ids at the target of keys that earlier rotations could not revoke. */
+  unrevoked?: string[];
   now(): Date;
   report: Report;
   /** Aborted when the runner stops or has lost its lease: nothing may be begun after that. */
@@ -72,6 +74,12 @@ export class KeptRefusedError extends ProbeError {
  */
 export class BothRefusedError extends Error {
   override name = "BothRefusedError";
+  /** Ids at the target of what may live on there all the same. */
+  readonly keys: string[];
+  constructor(message: string, { keys = [] }: { keys?: string[] } = {}) {
+    super(message);
+    this.keys = keys;
+  }
 }
 
 /** The old credential still works after it was revoked. */
@@ -120,6 +128,11 @@ export interface Rotator {
    * @throws KeptRefusedError, BothRefusedError
    */
   revoke(context: RotatorContext, old: Fields, kept: Fields): Promise<void>;
+  /**
+   * Revokes what earlier rotations could not (`unrevoked`), but never `kept`.
+   * @returns the ids of what still may live
+   */
+  revokeLeft?(context: RotatorContext, kept: Fields): Promise<string[]>;
   /**
    * Comes after every consumer has dropped the value before (kinds that keep one) and runs that.
    * @throws StillAcceptedError when the target still accepts `old`

@@ -145,8 +145,11 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
       return lease.journal.reason === "first";
     },
     get context() {
-      const { id: rotation, reason, confirmedBy } = lease.journal;
-      const said = confirmedBy === undefined ? {} : { confirmedBy };
+      const { id: rotation, reason, confirmedBy, unrevoked } = lease.journal;
+      const said = {
+        ...(confirmedBy !== undefined && { confirmedBy }),
+        ...(unrevoked !== undefined && { unrevoked }),
+      };
       return {
         vault,
         model,

@@ -48,6 +48,8 @@ export interface Standing {
   bound?: Date;
   /** Its target refuses the value in force, as the last rotation has seen. */
   isRefused?: boolean;
+  /** Ids at its target of keys that rotations could not revoke, and that may live. */
+  unrevoked?: string[];
   /** What a person has to know, in words; "" where the state says it all. */
   why: string;
   /** When something can go on: of `held back`, `under way` and `stuck`. */
@@ -101,6 +103,13 @@ function refusedValue(facts: Facts): string | undefined {
   return isUnderWay(journal) || isSetSince(facts) ? undefined : journal?.keptRefused;
 }
 
+/** What may live at the target although it was to be revoked, in words; "" where nothing does. */
+function owedKeys({ id, provider }: Pick<Secret, "id" | "provider">, unrevoked: string[] = []): string {
+  if (unrevoked.length === 0) return "";
+  const keys = `key${unrevoked.length === 1 ? "" : "s"} ${unrevoked.join(" and ")}`;
+  return `${provider?.name}'s ${keys} may still live: \`keyplane rotate ${id}\` revokes what does`;
+}
+
 /**
  * Where a secret stands at a moment. Pure; a retired secret is asked about while its rotation has not ended.
  * @param settings jitter and watch, in seconds
@@ -119,13 +128,15 @@ export function standingOf(
   const bound = due === undefined || last === undefined ? undefined : after(last, boundOf(secret));
   const lateness = latenessOf(due, bound, now);
   const refused = refusedValue(facts);
+  const unrevoked = journal?.unrevoked;
   const times = { ...(last && { last }), ...(due && { due }), ...(bound && { bound }) };
   const standing = (state: Standing["state"], why: string, more: Partial<Standing> = {}): Standing => ({
     secret: secret.id,
     state,
     lateness,
-    why: [why, refused ?? ""].filter((text) => text !== "").join("; "),
+    why: [why, refused ?? owedKeys(secret, unrevoked)].filter((text) => text !== "").join("; "),
     ...(refused !== undefined && { isRefused: true }),
+    ...(unrevoked !== undefined && { unrevoked }),
     ...times,
     ...more,
   });

@@ -111,7 +111,9 @@ export const provider: Rotator = {
       const other = await open(context, old);
       isNoneAccepted = (await other.api.rights(own(old))) === undefined;
       // Another credential revokes it all the same.
-      if (isNoneAccepted && context.secret.provider?.credential === undefined) throw bothRefused(context);
+      if (isNoneAccepted && context.secret.provider?.credential === undefined) {
+        throw bothRefused(context, [replaced(old, kept), kept[idField]]);
+      }
       // On the way back nobody uses the new key; where the old one has died, the new one revokes itself.
       if (!tookPlaceOf(kept, old)) [caller, api] = [old, other.api];
       else if (!isNoneAccepted && (await accepted(context, opened.adapter, ofKept)) === undefined) {
@@ -124,7 +126,31 @@ export const provider: Rotator = {
     await removeOthers(context, api, own(caller), { labels, except });
     const id = replaced(old, kept) ?? (await api.idOf(own(old)));
     if (id !== undefined && id !== kept[idField]) await api.revoke(id, own(caller));
-    if (isNoneAccepted) throw bothRefused(context);
+    if (isNoneAccepted) throw bothRefused(context, [kept[idField]]);
+  },
+
+  async revokeLeft(context, kept) {
+    const { unrevoked = [], secret, report } = context;
+    const { api, own, name } = await open(context, kept);
+    const listed = await listedBy(api, own(kept));
+    if (listed === undefined) return unrevoked;
+    const inForce = kept[idField] ?? (await api.idOf(own(kept)));
+    const left: string[] = [];
+    for (const { id } of listed.keys) {
+      if (id === inForce || !unrevoked.includes(id)) continue;
+      try {
+        await revokeEach(context, api, own(kept), [{ id }], "which an earlier rotation could not revoke");
+      } catch (error) {
+        if (!(error instanceof ProviderError)) throw error;
+        left.push(id);
+        report({
+          subject: secret.id,
+          state: "progress",
+          text: `${name}'s key ${id} is left: ${error.message}`,
+        });
+      }
+    }
+    return left;
   },
 
   async verify(context, old, kept) {
@@ -159,10 +185,18 @@ function anew({ id }: RotatorContext["secret"]): string {
   return `run \`keyplane rotations abort ${id}\`, then give one with \`keyplane set ${id}\``;
 }
 
-function bothRefused({ secret: { id, provider: target } }: RotatorContext): BothRefusedError {
+function bothRefused(
+  { secret: { id, provider: target } }: RotatorContext,
+  ids: (string | undefined)[],
+): BothRefusedError {
+  const keys = ids.filter((each) => each !== undefined);
+  const left =
+    keys.length === 0
+      ? ""
+      : `; ${keys.join(" and ")} may still live there: the next rotation revokes what does`;
   return new BothRefusedError(
-    `${target?.name} refuses the new key and the old one, and nobody has one that works: give one with ` +
-      `\`keyplane set ${id}\`, and look there whether either of them still lives`,
+    `${target?.name} refuses the new key and the old one, and nobody has one that works: give one with \`keyplane set ${id}\`${left}`,
+    { keys },
   );
 }
 
@@ -313,7 +347,7 @@ async function revokeEach(
   { secret, report }: RotatorContext,
   api: KeyApi,
   beside: Fields,
-  keys: ListedKey[],
+  keys: readonly Pick<ListedKey, "id">[],
   why: string,
 ): Promise<void> {
   for (const { id } of keys) {
@@ -337,7 +371,9 @@ async function createBeside(
   } catch (error) {
     if (!(error instanceof QuotaError)) throw error;
     const listed = await api.list(like.key);
-    const left = leftBehind(listed, { prefixes, except: like.id, unused: context.model.rotation.watch });
+    const { unrevoked = [] } = context;
+    const unused = context.model.rotation.watch;
+    const left = leftBehind(listed, { prefixes, unrevoked, except: like.id, unused });
     if (left === undefined) {
       const others = listed.keys.filter(({ id }) => id !== like.id).map(({ id }) => id);
       throw new QuotaError(
@@ -352,12 +388,17 @@ async function createBeside(
 
 function leftBehind(
   { keys, at }: KeyList,
-  { prefixes, except, unused }: { prefixes: string[]; except: string; unused: number },
+  {
+    prefixes,
+    unrevoked,
+    except,
+    unused,
+  }: { prefixes: string[]; unrevoked: string[]; except: string; unused: number },
 ) {
   return keys.find(
     ({ id, label, lastUsed }) =>
       id !== except &&
-      prefixes.some((prefix) => label.startsWith(prefix)) &&
+      (unrevoked.includes(id) || prefixes.some((prefix) => label.startsWith(prefix))) &&
       lastUsed !== undefined &&
       (lastUsed === "never" || at.getTime() - lastUsed.getTime() >= unused * 1000),
   );

@@ -14,6 +14,7 @@ export const s3: Rotator = {
   probe: (context, next, current) => provider.probe(checked(context), next, current),
   idle: (context, old, kept) => provider.idle(checked(context), old, kept),
   revoke: (context, old, kept) => provider.revoke(checked(context), old, kept),
+  revokeLeft: async (context, kept) => provider.revokeLeft?.(checked(context), kept) ?? [],
   verify: (context, old, kept) => provider.verify(checked(context), old, kept),
   discard: async (context) => provider.discard?.(checked(context)),
 };

@@ -39,14 +39,25 @@ export async function revokeAtTarget(run: Run, old: Fields, kept: Fields): Promi
     try {
       await run.act(() => rotator.revoke(run.context, old, kept));
       if (run.journal.keptRefused !== undefined) await lease.save({ keptRefused: undefined });
-      return;
+      return await revokeLeft(run, kept);
     } catch (error) {
       if (!(error instanceof BothRefusedError)) throw error;
-      if (clock.now().getTime() >= end) return run.change({ keptRefused: error.message });
+      if (clock.now().getTime() >= end) {
+        const unrevoked = [...new Set([...(run.journal.unrevoked ?? []), ...error.keys])];
+        return run.change({ keptRefused: error.message, ...(unrevoked.length > 0 && { unrevoked }) });
+      }
       if (pause === patience.poll.first) run.say(error.message);
       await clock.sleep(pause, signal);
     }
   }
+}
+
+/** What earlier rotations could not revoke: what still cannot be is owed on, and holds up nothing. */
+async function revokeLeft({ journal, rotator, act, context, lease }: Run, kept: Fields): Promise<void> {
+  const { unrevoked } = journal;
+  if (unrevoked === undefined || rotator.revokeLeft === undefined) return;
+  const left = await act(() => rotator.revokeLeft?.(context, kept) ?? Promise.resolve(unrevoked));
+  await lease.save({ unrevoked: left.length > 0 ? left : undefined });
 }
 
 /** Kinds that keep the value before: a version without it, to listeners first. */

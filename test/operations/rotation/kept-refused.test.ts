@@ -4,7 +4,7 @@ import { keptId } from "../../../model/kept-names.ts";
 import { abortRotation, rotate } from "../../../operations/rotation/engine.ts";
 import { evidenceOf, refusal } from "../../../operations/rotation/evidence.ts";
 import { readJournal } from "../../../operations/rotation/journal-store.ts";
-import { standingOf } from "../../../operations/rotation/schedule.ts";
+import { type Facts, standingOf } from "../../../operations/rotation/schedule.ts";
 import { readFields } from "../../../operations/values/kv.ts";
 import { setValue } from "../../../operations/values/set.ts";
 import { openBench, type RotationBench } from "./bench.ts";
@@ -94,6 +94,62 @@ test("both keys are refused: the rotation ends with a finding that says how it h
   await setValue({ vault, model, by: "gus" }, at.secret, anew.values, () => {});
   const healed = await rotate(at.options);
   assert.deepEqual([healed.state, healed.keptRefused], ["done", undefined]);
+});
+
+/** Both keys live on, and the provider lets nobody in for longer than a rotation waits: it ends as a finding. */
+async function afterRefusal(server: ProviderServer) {
+  const at = await atRevoke(server);
+  server.fault = () => ({ kind: "status", status: 401 });
+  const end = await rotate(at.options);
+  server.fault = () => undefined;
+  assert.equal(end.state, "done");
+  const journal = async () => (await readJournal(bench, at.secret)).journal;
+  const standing = async () => {
+    const facts = { version: 3, versions: { 3: new Date() }, journal: await journal() };
+    return standingOf(at.secret, facts as Facts, bench.model.rotation, new Date());
+  };
+  return { ...at, end, journal, standing };
+}
+
+test("keys that nobody could revoke are remembered by their ids and named, and the next rotation revokes them (R15)", async () => {
+  await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 4 });
+  const { secret, options, first, next, end, journal, standing } = await afterRefusal(server);
+  assert.ok(first.isLive && next.isLive);
+  const ids = [first.id, next.id];
+  assert.deepEqual((await journal())?.unrevoked, ids);
+  assert.match(end.keptRefused ?? "", new RegExp(`${first.id} and ${next.id} may still live there`));
+  const anew = server.issue(["keys", "trade"]);
+  await setValue({ ...bench, by: "gus" }, secret, anew.values, () => {});
+  const owed = await standing();
+  assert.deepEqual(owed.unrevoked, ids);
+  assert.match(owed.why, new RegExp(`exchange's keys ${first.id} and ${next.id} may still live`));
+  const healed = await rotate(options);
+  assert.equal(healed.state, "done", healed.waiting);
+  assert.equal(server.live().length, 1);
+  assert.equal((await journal())?.unrevoked, undefined);
+  assert.equal((await standing()).unrevoked, undefined);
+});
+
+test("where only the provider was ill, the key in force stays, and the next rotation revokes the one before it (R15)", async () => {
+  await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 4 });
+  const { options, held, journal } = await afterRefusal(server);
+  assert.equal((await rotate(options)).state, "done");
+  assert.deepEqual(
+    server.live().map(({ values }) => values.key),
+    [await held()],
+  );
+  assert.equal((await journal())?.unrevoked, undefined);
+});
+
+test("a key that cannot be revoked stays owed, and holds up no rotation (R15)", async () => {
+  await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
+  const { options, first, journal } = await afterRefusal(server);
+  server.locked = first.id;
+  assert.equal((await rotate(options)).state, "done");
+  assert.deepEqual((await journal())?.unrevoked, [first.id]);
+  server.locked = undefined;
+  assert.equal((await rotate(options)).state, "done");
+  assert.deepEqual([(await journal())?.unrevoked, first.isLive], [undefined, false]);
 });
 
 test("everything is refused for a moment: the old key is revoked once the provider answers again, and nothing is found (R15)", async () => {

@@ -53,6 +53,8 @@ export class ProviderServer extends StandIn {
   options: Required<Omit<ProviderServerOptions, "rate">> & { rate: number | undefined };
   /** Decides what befalls a management request. */
   fault: (request: string) => Fault | undefined = () => undefined;
+  /** Id of a key that it lets nobody revoke. */
+  locked: string | undefined;
   readonly #recent: number[] = [];
 
   static async start(options: ProviderServerOptions = {}): Promise<ProviderServer> {
@@ -169,6 +171,7 @@ export class ProviderServer extends StandIn {
     }
     const found = this.live().find(({ id }) => url.pathname === `/v1/keys/${id}`);
     if (method !== "DELETE" || found === undefined) return [404, { error: "no_such_key" }];
+    if (found.id === this.locked) return [403, { error: "locked" }];
     found.isLive = false;
     return [204, undefined];
   }
