@@ -238,7 +238,7 @@ function wishOf(following: Following, journal: Journal): Wish {
   const destroys = options.destroysOld === true ? { destroysOld: true } : {};
   if (isTold) return { reason: journal.reason, ...destroys };
   const { confirmedBy, overVersion, secret } = options;
-  const isTaken = confirmedBy !== undefined && takesWord(journal);
+  const isTaken = confirmedBy !== undefined && takesWord(journal, options.secret);
   if (confirmedBy !== undefined && !isTaken) {
     const which = journal.state === "rolling-back" ? "new" : "old";
     following.notTaken = `${confirmedBy}'s word is not taken: the ${which} value of ${secret.id} was still in use. Once the rotation asks for it, say it again`;

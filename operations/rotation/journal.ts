@@ -159,7 +159,11 @@ export function wasAsked(before: Journal, now: Journal): boolean {
 }
 
 /** Whether no consumer is given the value any more that a person is to revoke: a word before that cannot be of it. */
-export function takesWord({ state, switchedAt, backAt }: Journal): boolean {
+export function takesWord(
+  { state, switchedAt, backAt }: Journal,
+  { retired }: Pick<Secret, "retired">,
+): boolean {
+  if (retired !== undefined) return true;
   return (state === "rolling-back" ? backAt : switchedAt) !== undefined;
 }
 

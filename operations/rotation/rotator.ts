@@ -124,7 +124,8 @@ export interface Rotator {
   /** Whether `old` is still used, by the source that the catalogue names. */
   idle(context: RotatorContext, old: Fields, kept: Fields): Promise<Idleness>;
   /**
-   * The target refuses `old` from now on and ends its sessions; `kept` goes on working. Also undoes `stage`.
+   * The target refuses `old` from now on and ends its sessions; `kept` goes on working (it is empty where nothing is kept). Also
+   * undoes `stage`.
    * @throws KeptRefusedError, BothRefusedError
    */
   revoke(context: RotatorContext, old: Fields, kept: Fields): Promise<void>;

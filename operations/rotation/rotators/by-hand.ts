@@ -49,7 +49,7 @@ export function byHand({ given }: Hand = {}): Rotator {
       if (lacks.length > 0) throw new ProbeError(`${secret.id}: the new value may not: ${lacks.join(", ")}`);
     },
 
-    async idle(context, old) {
+    async idle(context, old, kept) {
       const { confirmedBy } = context;
       if (confirmedBy !== undefined) {
         return {
@@ -60,12 +60,12 @@ export function byHand({ given }: Hand = {}): Rotator {
       if ((await rightsOf(context, old)) === undefined) {
         return { state: "idle", evidence: `${issuer(context.secret)} refuses it already` };
       }
-      return { state: "unknown", why: request(context, old) };
+      return { state: "unknown", why: request(context, old, kept) };
     },
 
-    async revoke(context, old) {
+    async revoke(context, old, kept) {
       if (context.confirmedBy !== undefined || (await rightsOf(context, old)) === undefined) return;
-      throw new PersonNeededError(request(context, old));
+      throw new PersonNeededError(request(context, old, kept));
     },
 
     async verify(context, old) {
@@ -104,9 +104,9 @@ export function nextGiven(secret: Secret, given: Fields, current: Fields | undef
 }
 
 /** What the owner is asked to do, and how to say that it is done. */
-function request({ secret, rotation }: RotatorContext, old: Fields): string {
-  const which =
-    old[givenField] === rotation ? "the value that was given for this rotation" : "the value before";
+function request({ secret, rotation }: RotatorContext, old: Fields, kept: Fields): string {
+  const before = Object.keys(kept).length === 0 ? "the value in force" : "the value before";
+  const which = old[givenField] === rotation ? "the value that was given for this rotation" : before;
   return `${secret.owner} is asked to revoke ${which} of ${secret.id} at ${issuer(secret)}, once it shows no use of it, then to run \`keyplane rotations resume ${secret.id} --by ${secret.owner}\``;
 }
 

@@ -180,8 +180,9 @@ export const provider: Rotator = {
   },
 };
 
-/** While a rotation is under way no value can be set. */
-function anew({ id }: RotatorContext["secret"]): string {
+/** While a rotation is under way no value can be set, and none of what is retired ever. */
+function anew({ id, retired }: RotatorContext["secret"]): string {
+  if (retired !== undefined) return `it is retired: end the rotation with \`keyplane rotations abort ${id}\``;
   return `run \`keyplane rotations abort ${id}\`, then give one with \`keyplane set ${id}\``;
 }
 

@@ -2,6 +2,7 @@ import { describeSource, fingerprintsOf, writeSource } from "../../values/delive
 import { ConflictError, readFields, stateOf } from "../../values/kv.ts";
 import type { Fields } from "../../values/shape.ts";
 import type { Run, Turn } from "../run.ts";
+import { revokeAlone } from "./revoke-alone.ts";
 
 /** A new value, and the source version that holds it. Made once: a crash anywhere finds what it left. */
 export async function generate(run: Run): Promise<Turn> {
@@ -10,6 +11,7 @@ export async function generate(run: Run): Promise<Turn> {
   const left = await versionOfOurs(run);
   if (left !== undefined) return made(run, left);
   const current = run.isFirst ? undefined : await run.fields(from);
+  if (secret.retired !== undefined && secret.rotate.by === "hand") return revokeAlone(run, current);
   const next = await run.act(() => rotator.create(run.context, current));
   const missing = secret.fields.filter((field) => next[field] === undefined);
   if (missing.length > 0) throw new Error(`${secret.id}: the new version lacks ${missing.join(", ")}`);

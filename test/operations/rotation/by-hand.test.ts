@@ -1,20 +1,18 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { Secret } from "../../../model/model.ts";
 import type { Sink } from "../../../operations/delivery/sink.ts";
 import { resumeByHand, rotateToGiven } from "../../../operations/rotation/by-hand.ts";
 import { vaultClock } from "../../../operations/rotation/clock.ts";
-import { abortRotation, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import { abortRotation, rotate } from "../../../operations/rotation/engine.ts";
 import { readJournal } from "../../../operations/rotation/journal-store.ts";
 import { ProbeError, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { byHand } from "../../../operations/rotation/rotators/by-hand.ts";
 import { historyOf } from "../../../operations/rotation/status.ts";
 import { readFields, stateOf } from "../../../operations/values/kv.ts";
-import { secretNamed, setValue } from "../../../operations/values/set.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
 import { openBench, type RotationBench } from "./bench.ts";
-import { quick } from "./quick.ts";
+import { handPlace, value } from "./hand-place.ts";
 import { contextOf } from "./rotator-context.ts";
 import { SlackServer } from "./slack-server.ts";
 
@@ -24,69 +22,8 @@ before(async () => {
 });
 after(() => bench.close());
 
-const value = () => randomBytes(24).toString("base64url");
-
-interface Place {
-  secret: Secret;
-  options: Omit<RotateOptions, "rotator">;
-  source(): Promise<Fields | undefined>;
-  /** What each consumer's path holds. */
-  held(): Promise<Fields[]>;
-}
-
-/** A secret of the real catalogue at paths of the test's own, with a first value that was set. */
-async function place(
-  name: string,
-  first: Fields,
-  fetching: typeof fetch = fetch,
-  change: Partial<Secret> = {},
-): Promise<Place> {
-  const own = `by-hand-${randomBytes(4).toString("hex")}`;
-  const declared = secretNamed(bench.model, name);
-  // Runners whose clocks differ by Vault's whole seconds wait for each other; this is about something else.
-  const clock = await vaultClock(bench.vault);
-  const secret: Secret = {
-    ...declared,
-    rotate: { ...declared.rotate, overlap: 0 },
-    ...(declared.provider !== undefined && {
-      provider: { ...declared.provider, rate: { requests: 1000, per: 1 } },
-    }),
-    source: `source/${own}/it`,
-    journal: `rotation/${own}/it`,
-    consumers: declared.consumers
-      .filter(({ kind }) => kind === "service")
-      .map((consumer) => ({ ...consumer, path: `services/${own}/${consumer.name}/it` })),
-    ...change,
-  };
-  const { vault, model } = bench;
-  const kv = model.vault.mounts.kv;
-  await setValue({ vault, model, by: "userpass-gus" }, secret, first, () => {});
-  const none = async (): Promise<never> => assert.fail("no database is reached");
-  return {
-    secret,
-    options: {
-      vault,
-      model,
-      secret,
-      reach: { fetch: fetching, manage: none, login: none },
-      sinks: () => [],
-      probes: () => [],
-      reason: "scheduled",
-      by: "gus",
-      report: () => {},
-      wait: false,
-      clock,
-      ...quick,
-    },
-    source: () => readFields(vault, kv, secret.source),
-    held: async () => {
-      const found = await Promise.all(
-        secret.consumers.map(({ path }) => readFields(bench.server.root, kv, path)),
-      );
-      return found.map((fields) => fields ?? {});
-    },
-  };
-}
+const place = (name: string, first: Fields, ...more: [typeof fetch?, Partial<Secret>?]) =>
+  handPlace(bench, name, first, ...more);
 
 test("trading-bot's webhook reaches its consumers, then gus is asked to remove the old one, and Slack's word ends it (R16)", async () => {
   await using slack = await SlackServer.start();
