@@ -1,6 +1,7 @@
 import type { Seconds } from "../../model/duration.ts";
 import { ConflictError } from "../values/kv.ts";
 import { isPastReturn, isUnderWay, type State, wasAsked } from "./journal.ts";
+import { lackingFields } from "./lacking-fields.ts";
 import type { Changes } from "./lease.ts";
 import { madeElsewhere } from "./made-at.ts";
 import { movedTarget } from "./moved-target.ts";
@@ -66,7 +67,7 @@ export async function drive(run: Run): Promise<Waits | undefined> {
         ? { wait: elsewhere, until: again(run), isStuck: true }
         : abort !== undefined && state !== "rolling-back" && !isPastReturn(run.journal)
           ? backwards(abort)
-          : await turnOf(run, async () => (await movedTarget(run)) ?? turns[state](run));
+          : await turnOf(run, async () => (await unfollowed(run)) ?? turns[state](run));
     if ("to" in turn) {
       await kept(run, () => enter(run, turn));
       const said = turn.to === "done" ? "done" : turn.to === "rolled-back" ? "failed" : "progress";
@@ -83,6 +84,11 @@ export async function drive(run: Run): Promise<Waits | undefined> {
     }
     await clock.sleep(pause, signal);
   }
+}
+
+/** What the catalogue has changed so that a rotation under way cannot follow it. */
+async function unfollowed(run: Run): Promise<Turn | undefined> {
+  return (await movedTarget(run)) ?? lackingFields(run);
 }
 
 /** Writes the next state; the last one gives the lease back. */

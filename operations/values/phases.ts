@@ -60,10 +60,22 @@ export function fieldsAt(
       return withoutBefore(secret, next) ?? next;
     case "back":
       if (current === undefined) throw new Error("a first value has none before it to go back to");
-      return current;
+      return { ...addedFields(secret, { current, next }), ...current };
     case "both":
       return acceptingNext(secret, { current, next });
   }
+}
+
+/**
+ * Fields of the next version that the one before had not yet. Whoever reads them now could not be given the old value without:
+ * they stay as they are. Not where a version keeps two values: its other fields name and publish these.
+ */
+function addedFields(secret: Pick<Secret, "kind" | "fields">, { current, next }: Versions): Fields {
+  if (pairNames(secret) !== undefined) return {};
+  const added = secret.fields.filter((field) => current?.[field] === undefined);
+  return Object.fromEntries(
+    added.flatMap((field) => (next[field] === undefined ? [] : [[field, next[field]]])),
+  );
 }
 
 /** The next version with the two values exchanged: it signs with the current one, by the current one's key id. */

@@ -125,28 +125,47 @@ export function sameFields(a: Fields, b: Fields): boolean {
  * all of them for a CI job that names none.
  */
 export function consumerFields(secret: Secret, consumer: Consumer, source: Fields): Fields {
+  const read = fieldsReadBy(secret, consumer);
+  return Object.fromEntries(read.toSorted().map((field) => [field, fieldValue(secret, field, source)]));
+}
+
+/** What a consumer reads, by itself or in an assembled field, and a version has not. */
+export function fieldsLackedBy(secret: Secret, consumer: Consumer, source: Fields): string[] {
+  const parts = fieldsReadBy(secret, consumer).flatMap((field) => {
+    const template = secret.templates[field];
+    return template === undefined ? [field] : [...template.matchAll(part)].map(([, name = ""]) => name);
+  });
+  return [...new Set(parts)].filter((field) => held(secret, field, source) === undefined);
+}
+
+function fieldsReadBy(secret: Secret, consumer: Consumer): string[] {
   const named = [...new Set(Object.values(consumer.as))];
-  const wanted = named.length > 0 ? named : [...secret.fields, ...Object.keys(secret.templates)];
-  return Object.fromEntries(wanted.toSorted().map((field) => [field, fieldValue(secret, field, source)]));
+  return named.length > 0 ? named : [...secret.fields, ...Object.keys(secret.templates)];
+}
+
+/** A version from before its kind kept two holds no field for the one before: it is its own. */
+function held({ kind }: Pick<Secret, "kind">, field: string, source: Fields): string | undefined {
+  const pair = pairs[kind];
+  return field === pair?.before ? (source[field] ?? source[pair.now]) : source[field];
 }
 
 function fieldValue(secret: Secret, field: string, source: Fields): string {
   const template = secret.templates[field];
-  const pair = pairs[secret.kind];
-  // A version from before its kind kept two holds no such field: it is its own one before.
-  const held = field === pair?.before ? (source[field] ?? source[pair.now]) : source[field];
-  const value = template === undefined ? held : assemble(template, source);
+  const value = template === undefined ? held(secret, field, source) : assemble(template, source);
   if (value !== undefined) return value;
   throw new Error(`${secret.id} has no field ${field}: set it again with \`keyplane set ${secret.id}\``);
 }
 
+/** A field's name in a template. */
+const part = /\{([a-z][a-z0-9-]*)\}/g;
+
 /** Fills a template; in a URL what is filled in is percent-encoded, so that a password may hold any character. */
 export function assemble(template: string, parts: Fields): string {
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(template);
-  return template.replace(/\{([a-z][a-z0-9-]*)\}/g, (_, name: string) => {
-    const part = parts[name];
-    if (part === undefined) throw new Error(`the template's {${name}} is not there yet`);
-    return url ? encodeURIComponent(part) : part;
+  return template.replace(part, (_, name: string) => {
+    const value = parts[name];
+    if (value === undefined) throw new Error(`the template's {${name}} is not there yet`);
+    return url ? encodeURIComponent(value) : value;
   });
 }
 

@@ -1,6 +1,6 @@
 import { hasArrived } from "../../values/deliver.ts";
 import { ConflictError, destroyBefore } from "../../values/kv.ts";
-import { type Fields, pairNames } from "../../values/shape.ts";
+import { type Fields, fieldsLackedBy, pairNames } from "../../values/shape.ts";
 import { migrateAll } from "../migration.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
@@ -55,6 +55,7 @@ async function hasVersion(run: Run): Promise<boolean> {
 
 async function giveBack(run: Run, current: Fields, next: Fields): Promise<Turn | undefined> {
   const back = await finalVersion(run, current);
+  noteAdded(run, current);
   const { to = 0 } = run.journal;
   const source = (phase: string) => (phase === "both" ? to : back);
   const touched: string[] = [];
@@ -85,6 +86,16 @@ async function giveBack(run: Run, current: Fields, next: Fields): Promise<Turn |
   // Whoever got nothing new keeps what it runs: only the record of its path follows.
   const all = async () => (await bringAll(run, reachedAt(run, "all-back", source))) ?? settled(run);
   return isPair ? ((await unused()) ?? all()) : ((await all()) ?? unused());
+}
+
+/** Told, as it was given with a value that is taken back. */
+function noteAdded({ secret, journal: { from, to }, note }: Run, current: Fields): void {
+  const added = new Set(secret.consumers.flatMap((consumer) => fieldsLackedBy(secret, consumer, current)));
+  for (const field of added) {
+    note(
+      `${field}, which version ${from} of ${secret.id} has not, stays with whoever reads it as version ${to} has it`,
+    );
+  }
 }
 
 /** What was re-encrypted already comes back under the old value before the new one goes. */

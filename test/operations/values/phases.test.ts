@@ -37,6 +37,14 @@ test("going back gives up an old value that there never was", () => {
   assert.throws(() => fieldsAt(secret, "back", { current: undefined, next }), /none before it/);
 });
 
+test("going back keeps a field that the version before had not, and no name of a new key (R26)", () => {
+  const key = { kind: "api-key" as const, fields: ["key", "region"] };
+  const versions = { current: { key: "old" }, next: { key: "new", region: "north", "issued-id": "2" } };
+  assert.deepEqual(fieldsAt(key, "back", versions), { key: "old", region: "north" });
+  const { "key-id": _, ...unnamed } = current;
+  assert.deepEqual(fieldsAt(secret, "back", { current: unnamed, next }), unnamed);
+});
+
 const roles = fc.array(fc.constantFrom("listener", "reader", "signer") as fc.Arbitrary<Consumer["role"]>, {
   minLength: 2,
   maxLength: 8,

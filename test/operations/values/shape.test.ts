@@ -4,6 +4,7 @@ import type { Consumer, Secret } from "../../../model/model.ts";
 import {
   assemble,
   consumerFields,
+  fieldsLackedBy,
   firstFields,
   givenFields,
   inOrder,
@@ -199,6 +200,15 @@ test("a CI job that names no variable gets all fields, the assembled ones includ
     templates: { url: "redis://:{password}@r" },
   };
   assert.deepEqual(consumerFields(secret, job, { password: "p" }), { password: "p", url: "redis://:p@r" });
+});
+
+test("a field that a version has not is named, where a template needs it as well", () => {
+  const secret = { ...hmac, kind: "password" as const, templates: { url: "redis://{user}:{password}@r" } };
+  const reader = consumer("titan/brain", "reader", { URL: "url", REGION: "region" });
+  assert.deepEqual(fieldsLackedBy(secret, reader, { password: "p" }), ["user", "region"]);
+  assert.deepEqual(fieldsLackedBy(secret, reader, { password: "p", user: "u", region: "r" }), []);
+  // A version from before its kind kept two.
+  assert.deepEqual(fieldsLackedBy(hmac, listener, { primary: "p", "key-id": "k" }), []);
 });
 
 test("what is filled into a URL is percent-encoded", () => {
