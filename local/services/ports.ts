@@ -8,7 +8,7 @@ const lowest = 20_000;
 const highest = 32_000;
 
 /** Whether a server could listen on 127.0.0.1 at this port now. */
-async function isFree(port: number): Promise<boolean> {
+export async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   return new Promise((resolve) => {
     server.once("error", () => resolve(false));

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../../local/services/ports.ts";
+import { freePort } from "../free-port.ts";
 import { entry, keyplane } from "./command.ts";
 import { shop, TwoEnvironments } from "./two-environments.ts";
 
@@ -46,7 +46,7 @@ test("a wrong name is refused with those of its system, and what may be a value 
 });
 
 test("a Vault that cannot be reached ends with exit code 3", async () => {
-  const port = await freePort([]);
+  const port = await freePort();
   const elsewhere = join(at.folder, "elsewhere");
   await mkdir(join(elsewhere, "systems"), { recursive: true });
   const text = at.organization().replaceAll(at.staging.address, `https://127.0.0.1:${port}`);

@@ -7,11 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { freePort } from "../../local/services/ports.ts";
 import { findTool } from "../../local/toolchain/index.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Model } from "../../model/model.ts";
+import { freePort } from "../free-port.ts";
 import { makePlatform, startTestVault, type TestVault } from "../operations/vault.ts";
 import { keyplane, type Run } from "./command.ts";
 
@@ -226,7 +226,7 @@ test("set exits 3 when Vault cannot be reached, and says which", async () => {
   await mkdir(other);
   await cp(catalogue, join(other, "catalogue"), { recursive: true });
   const file = join(other, "catalogue/organization.yaml");
-  const address = `https://127.0.0.1:${await freePort([])}`;
+  const address = `https://127.0.0.1:${await freePort()}`;
   await writeFile(file, (await readFile(file, "utf8")).replace(server.address, address));
   const value = strong();
   const run = await keyplane(

@@ -4,12 +4,12 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../../local/services/ports.ts";
 import type { Sink } from "../../operations/delivery/sink.ts";
 import { abortRotation, rotate } from "../../operations/rotation/engine.ts";
 import { probesOf } from "../../operations/rotation/probes.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
 import { secretNamed } from "../../operations/values/set.ts";
+import { freePort } from "../free-port.ts";
 import { openBench, type RotationBench } from "../operations/rotation/bench.ts";
 import type { Program } from "./services/compose.ts";
 import { deploy, MovedClock } from "./services/deployment.ts";
@@ -40,7 +40,7 @@ async function titan(
   { how = {}, counts = true }: { how?: Record<string, Record<string, string>>; counts?: boolean } = {},
 ) {
   const ports: Record<string, number> = {};
-  for (const name of names) ports[name] = await freePort(Object.values(ports));
+  for (const name of names) ports[name] = await freePort();
   // Listeners and signer name the same file: each has its own folder, which is its container's /run/secrets.
   let mountOf = (name: string) => name;
   const declared = secretNamed(bench.model, "titan/hmac");

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { AwsClient } from "aws4fetch";
-import { freePort } from "../../local/services/ports.ts";
 import { findTool } from "../../local/toolchain/index.ts";
 import { rotate } from "../../operations/rotation/engine.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
 import { secretNamed } from "../../operations/values/set.ts";
 import type { Fields } from "../../operations/values/shape.ts";
+import { freePort } from "../free-port.ts";
 import { openBench, type RotationBench } from "../operations/rotation/bench.ts";
 import { deploy } from "./services/deployment.ts";
 import { inWords, noneFailed } from "./services/load.ts";
@@ -26,7 +26,7 @@ after(() => bench.close());
 /** solo's object store, a real MinIO, and its api, each with the env-file that the catalogue declares. */
 async function solo(t: { after(end: () => Promise<void>): void }) {
   const minio = await findTool("minio", () => {});
-  const port = await freePort([]);
+  const port = await freePort();
   const bucket = `http://127.0.0.1:${port}/documents`;
   const secret = secretNamed(bench.model, "solo/minio");
   const services = bench.model.services.map((service) =>

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../../local/services/ports.ts";
 import type { Secret } from "../../model/model.ts";
 import { bundleOf } from "../../operations/delivery/bundle.ts";
 import { rotate } from "../../operations/rotation/engine.ts";
 import type { Subject } from "../../operations/rotation/run.ts";
 import { secretNamed } from "../../operations/values/set.ts";
 import { inOrder } from "../../operations/values/shape.ts";
+import { freePort } from "../free-port.ts";
 import { openBench, type RotationBench } from "../operations/rotation/bench.ts";
 import type { Program } from "./services/compose.ts";
 import { deploy, MovedClock } from "./services/deployment.ts";
@@ -34,7 +34,7 @@ async function soma(
   secret: Secret,
   { watches = false, server = "gateway" } = {},
 ) {
-  const port = await freePort([]);
+  const port = await freePort();
   const over = new Set<string>();
   const deployment = await deploy(t, {
     vault: await bench.login(),

@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { exportSPKI, generateKeyPair, SignJWT } from "jose";
 import { type RequestOptions, Vault, type VaultResponse } from "../../clients/vault.ts";
-import { freePort } from "../../local/services/ports.ts";
 import { findTool } from "../../local/toolchain/index.ts";
 import { type EnvironmentOverrides, loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Model } from "../../model/model.ts";
 import { renderPolicy } from "../../model/policies.ts";
+import { freePort } from "../free-port.ts";
 
 /** A real Vault server in memory, over TLS, for the tests of operations. */
 export interface TestVault {
@@ -30,7 +30,7 @@ export interface TestVault {
 export async function startTestVault(): Promise<TestVault> {
   const executable = await findTool("vault", () => {});
   const folder = await mkdtemp(join(tmpdir(), "keyplane-vault-"));
-  const port = await freePort([]);
+  const port = await freePort();
   const rootToken = randomBytes(16).toString("hex");
   const child = spawn(
     executable,

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { exit } from "../../../cli/exit.ts";
 import { censusCode, censusJson, censusText } from "../../../cli/rotation-census.ts";
-import { freePort } from "../../../local/services/ports.ts";
 import type { Secret } from "../../../model/model.ts";
 import type { Journal } from "../../../operations/rotation/journal.ts";
 import {
@@ -14,6 +13,7 @@ import {
 } from "../../../operations/rotation/key-census.ts";
 import { keyStatusOf } from "../../../operations/rotation/key-status.ts";
 import { statusOf } from "../../../operations/rotation/status.ts";
+import { freePort } from "../../free-port.ts";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { Documents } from "./documents.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
@@ -104,7 +104,7 @@ test("R62: rows under a version that Vault refuses or has deleted are a finding,
 test("R62: a table that cannot be read is said to be unknown, with its reason and exit code; nothing counts as zero", async () => {
   const documents = await Documents.make(server, { rows: 2 });
   await documents.rotate({ anew: true });
-  const port = await freePort([]);
+  const port = await freePort();
   const down = await ofDocuments(documents, {
     reach: { manage: (database) => server.reach.manage({ ...database, port }) },
   });

@@ -3,9 +3,9 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../../../local/services/ports.ts";
 import { findTool } from "../../../local/toolchain/index.ts";
 import type { NatsTarget } from "../../../model/model.ts";
+import { freePort } from "../../free-port.ts";
 
 /** A real nats-server whose configuration includes a users file. */
 export class TestNats implements AsyncDisposable {
@@ -23,8 +23,8 @@ export class TestNats implements AsyncDisposable {
   static async start(users: string): Promise<TestNats> {
     const executable = await findTool("nats-server", () => {});
     const folder = await mkdtemp(join(tmpdir(), "keyplane-nats-"));
-    const port = await freePort([]);
-    const monitorPort = await freePort([port]);
+    const port = await freePort();
+    const monitorPort = await freePort();
     const target: NatsTarget = {
       servers: [`nats://127.0.0.1:${port}`],
       usersFile: join(folder, "users.conf"),
