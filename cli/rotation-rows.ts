@@ -1,8 +1,9 @@
 import type { Secret } from "../model/model.ts";
 import { inWords } from "../operations/errors.ts";
 import type { Row } from "../operations/rotation/fleet-runner.ts";
-import { type State, type Step, steps } from "../operations/rotation/journal.ts";
+import { type Past, type State, type Step, steps } from "../operations/rotation/journal.ts";
 import { type ExitCode, exit, exitCode } from "./exit.ts";
+import { lasting } from "./rotation-progress.ts";
 
 /** What became of one secret or key, for people and programs. */
 export interface Shown {
@@ -48,7 +49,7 @@ function ofOutcome(
   isUrgent: boolean,
 ): Shown {
   const { state, waiting, failure, keptRefused, busy, isStuck, unchanged, doneBy, to, waitsFor } = outcome;
-  const refused = keptRefused === undefined ? "" : `, and refused: ${keptRefused}`;
+  const refused = refusedText(keptRefused);
   const common = (result: string, text: string, code: ExitCode): Shown => ({
     ...outcome,
     secret,
@@ -108,6 +109,26 @@ export function rowText(row: Shown): string[] {
     ...list("skipped").map((text) => `  left out: ${text}`),
     ...list("notes").map((text) => `  note: ${text}`),
   ];
+}
+
+/** The line of a rotation that has ended. */
+export function pastText(past: Past): string {
+  const { outcome, reason, from, to, startedAt, endedAt, failure, keptRefused, confirmedBy } = past;
+  const took = lasting((Date.parse(endedAt) - Date.parse(startedAt)) / 1000);
+  const why = failure === undefined ? "" : `: ${failure}`;
+  const who = confirmedBy === undefined ? "" : `; revoked by ${confirmedBy}`;
+  const what = `${outcome} (${reason}), version ${from} → ${to}, in ${took}`;
+  return `  ${minutes(new Date(startedAt))}  ${what}${why}${refusedText(keptRefused)}${who}`;
+}
+
+/** The target refuses the value that it ended with. */
+function refusedText(keptRefused: string | undefined): string {
+  return keptRefused === undefined ? "" : `, and refused: ${keptRefused}`;
+}
+
+/** A time as people read it, in UTC. */
+export function minutes(time: Date): string {
+  return `${time.toISOString().slice(0, 16).replace("T", " ")}Z`;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Model, Secret } from "../model/model.ts";
-import type { Journal, Past } from "../operations/rotation/journal.ts";
+import type { Journal } from "../operations/rotation/journal.ts";
 import type { Counting, KeyCensus } from "../operations/rotation/key-census.ts";
 import type { KeyStatus } from "../operations/rotation/key-status.ts";
 import type { Standing } from "../operations/rotation/schedule.ts";
@@ -10,8 +10,7 @@ import { type ExitCode, exit, UsageError } from "./exit.ts";
 import { askYes } from "./input.ts";
 import { named } from "./rotate.ts";
 import { censusCode, censusJson, censusText } from "./rotation-census.ts";
-import { lasting } from "./rotation-progress.ts";
-import { retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
+import { minutes, pastText, retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
 import { resume } from "./rotations-resume.ts";
 
 export function command(): Command {
@@ -189,13 +188,6 @@ function line({ standing, version }: Row, width: number): string {
     .trimEnd();
 }
 
-function pastText({ outcome, reason, from, to, startedAt, endedAt, failure, confirmedBy }: Past): string {
-  const took = lasting((Date.parse(endedAt) - Date.parse(startedAt)) / 1000);
-  const why = failure === undefined ? "" : `: ${failure}`;
-  const who = confirmedBy === undefined ? "" : `; revoked by ${confirmedBy}`;
-  return `  ${minutes(new Date(startedAt))}  ${outcome} (${reason}), version ${from} → ${to}, in ${took}${why}${who}`;
-}
-
 function abort(): Command {
   return define({
     name: "abort <name>",
@@ -260,8 +252,4 @@ function codeOf(rows: ReturnType<typeof shown>[]) {
 
 function days(time: Date): string {
   return time.toISOString().slice(0, 10);
-}
-
-function minutes(time: Date): string {
-  return `${time.toISOString().slice(0, 16).replace("T", " ")}Z`;
 }

@@ -38,6 +38,7 @@ const past = z.looseObject({
   startedAt: z.string(),
   endedAt: z.string(),
   failure: z.optional(z.string()),
+  keptRefused: z.optional(z.string()),
   confirmedBy: z.optional(z.string()),
 });
 

@@ -118,6 +118,7 @@ export interface Past {
   startedAt: string;
   endedAt: string;
   failure?: string;
+  keptRefused?: string;
   confirmedBy?: string;
 }
 
@@ -169,7 +170,7 @@ export function takesWord(
 
 /** A rotation that has ended, as the next one's history keeps it. */
 export function pastOf(journal: Journal): Past {
-  const { id, reason, state, from, to, startedAt, since, failure, confirmedBy } = journal;
+  const { id, reason, state, from, to, startedAt, since, failure, keptRefused, confirmedBy } = journal;
   return {
     id,
     reason,
@@ -179,6 +180,7 @@ export function pastOf(journal: Journal): Past {
     startedAt,
     endedAt: since,
     ...(failure !== undefined && { failure }),
+    ...(keptRefused !== undefined && { keptRefused }),
     ...(confirmedBy !== undefined && { confirmedBy }),
   };
 }

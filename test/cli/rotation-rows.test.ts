@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { suite, test } from "node:test";
-import { rowText, shown } from "../../cli/rotation-rows.ts";
+import { pastText, rowText, shown } from "../../cli/rotation-rows.ts";
 import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { TargetUnavailableError } from "../../operations/rotation/rotator.ts";
 
@@ -39,6 +39,11 @@ test("a rotation that ended with a value that its target refuses is a finding, w
   const keptRefused = "exchange refuses both";
   const row = shown({ secret: "titan/hmac", outcome: { ...outcome, state: "done", keptRefused } }, true);
   assert.deepEqual([row.code, row.text], [1, "done, version 2, and refused: exchange refuses both"]);
+  const times = { startedAt: "2026-11-28T10:00:00.000Z", endedAt: "2026-11-28T10:00:03.000Z" };
+  const past = { id: "r", reason: "scheduled", outcome: "done", from: 1, to: 2, ...times } as const;
+  const line = "  2026-11-28 10:00Z  done (scheduled), version 1 → 2, in 3 s";
+  assert.equal(pastText({ ...past, keptRefused }), `${line}, and refused: exchange refuses both`);
+  assert.equal(pastText({ ...past, confirmedBy: "ada" }), `${line}; revoked by ada`);
 });
 
 test("after a compromise what waits before anything is revoked ends with 4, an old encryption key that is kept with 0 (R21, R22)", () => {

@@ -5,6 +5,7 @@ import { abortRotation, rotate } from "../../../operations/rotation/engine.ts";
 import { evidenceOf, refusal } from "../../../operations/rotation/evidence.ts";
 import { readJournal } from "../../../operations/rotation/journal-store.ts";
 import { type Facts, standingOf } from "../../../operations/rotation/schedule.ts";
+import { historyOf } from "../../../operations/rotation/status.ts";
 import { readFields } from "../../../operations/values/kv.ts";
 import { setValue } from "../../../operations/values/set.ts";
 import { openBench, type RotationBench } from "./bench.ts";
@@ -94,6 +95,12 @@ test("both keys are refused: the rotation ends with a finding that says how it h
   await setValue({ vault, model, by: "gus" }, at.secret, anew.values, () => {});
   const healed = await rotate(at.options);
   assert.deepEqual([healed.state, healed.keptRefused], ["done", undefined]);
+  // Of the rotations that have ended it is told for good.
+  const past = historyOf((await readJournal({ vault, model }, at.secret)).journal);
+  assert.deepEqual(
+    past.map(({ keptRefused }) => keptRefused).filter((why) => why !== undefined),
+    [end.keptRefused],
+  );
 });
 
 /** Both keys live on, and the provider lets nobody in for longer than a rotation waits: it ends as a finding. */
