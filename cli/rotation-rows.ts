@@ -38,6 +38,10 @@ export function shown(row: Row, asked: boolean, isUrgent = false): Shown {
     if (name === "EvidenceError") {
       return { secret: row.secret, result: "refused", text, code: exit.finding, error: name };
     }
+    if (name === "PersonNeededError") {
+      const code = asked ? exit.finding : exit.clean;
+      return { secret: row.secret, result: "by hand", text, code, error: name };
+    }
     return { secret: row.secret, result: "failed", text, code: exitCode(error), error: name };
   }
   return ofOutcome(row.secret, row.outcome, isUrgent);

@@ -3,6 +3,7 @@ import { inWords } from "../../operations/errors.ts";
 import type { Row } from "../../operations/rotation/fleet-runner.ts";
 import { isUnderWay } from "../../operations/rotation/journal.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
+import { PersonNeededError } from "../../operations/rotation/rotator.ts";
 import type { Standing } from "../../operations/rotation/schedule.ts";
 
 /** What a run came to, for the log and for whoever invoked the function by hand. No value. */
@@ -73,7 +74,8 @@ function whyLeft({ id }: Stands["secret"], { left }: Result): string | undefined
   return left.find(({ secret }) => secret === id)?.why;
 }
 
-/** Another runner can: on the service's host, or with the evidence of the environment before. */
+/** Another runner can, on the service's host or with the evidence of the environment before, or only a person. */
 function isLeft(error: unknown): boolean {
-  return error instanceof DeliveryError || error instanceof EvidenceError;
+  const kinds = [DeliveryError, EvidenceError, PersonNeededError];
+  return kinds.some((kind) => error instanceof kind);
 }

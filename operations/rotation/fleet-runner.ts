@@ -146,7 +146,7 @@ export async function abortMany(runner: Runner, secrets: readonly Secret[], why:
 /**
  * Rotates what a person makes to the value that was given, as far as it goes now. What begins passes the gates of every
  * rotation: blackouts, and what the environment before has shown.
- * @throws ValueError, ConflictError, EvidenceError, DeliveryError
+ * @throws ValueError, ConflictError, EvidenceError, DeliveryError, PersonNeededError
  */
 export async function rotateGiven(
   runner: Runner,

@@ -40,7 +40,7 @@ export interface Rotatable {
 export interface Looked {
   journal: Journal | undefined;
   isChosen: boolean;
-  /** Also tells what it does to people. @throws EvidenceError, DeliveryError before anything is made */
+  /** Also tells what it does to people. @throws EvidenceError, DeliveryError, PersonNeededError before anything is made */
   mayBegin(reason: Reason): Promise<void>;
 }
 

@@ -6,7 +6,7 @@ import { isUnderWay, type Journal } from "./journal.ts";
 import { readJournal } from "./journal-store.ts";
 import type { Outcome } from "./outcome.ts";
 import { EvidenceError, type Promotable, requireEvidence, writeEvidence } from "./promotion.ts";
-import type { Reason } from "./rotator.ts";
+import { PersonNeededError, type Reason } from "./rotator.ts";
 import { type Runner, subjectOf } from "./runner.ts";
 
 /** Whether the environment before lets a rotation begin here (R25). */
@@ -59,7 +59,7 @@ export async function evidenceFor(
 /**
  * A rotation that could not deliver would stop half-way. What a person has to bring is a reason as well where nothing hurries.
  * @param begins why it is about to begin; undefined where it is under way
- * @throws DeliveryError before anything is made
+ * @throws DeliveryError, PersonNeededError where only a person stands in the way; before anything is made
  */
 export async function refuseUnreached(
   runner: Runner,
@@ -67,14 +67,19 @@ export async function refuseUnreached(
   begins: Reason | undefined,
 ): Promise<void> {
   const { sinks } = await subjectOf(runner, secret);
-  const reasons: string[] = [];
+  const unreached: string[] = [];
+  const byHand: string[] = [];
   for (const consumer of secret.consumers) {
     for (const sink of sinks(consumer)) {
-      const why = (await sink.unreached?.()) ?? (begins === "scheduled" ? sink.byHand : undefined);
-      if (why !== undefined) reasons.push(`${consumer.id}, ${sink.name}: ${why}`);
+      const place = `${consumer.id}, ${sink.name}`;
+      const why = await sink.unreached?.();
+      if (why !== undefined) unreached.push(`${place}: ${why}`);
+      else if (begins === "scheduled" && sink.byHand !== undefined) byHand.push(`${place}: ${sink.byHand}`);
     }
   }
-  if (reasons.length > 0) throw new DeliveryError(`${secret.id} is left as it is. ${reasons.join("; ")}`);
+  const text = `${secret.id} is left as it is. ${[...unreached, ...byHand].join("; ")}`;
+  if (unreached.length > 0) throw new DeliveryError(text);
+  if (byHand.length > 0) throw new PersonNeededError(text);
 }
 
 /** @throws EvidenceError where the environment before has to show it first */

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { suite, test } from "node:test";
 import { pastText, rowText, shown } from "../../cli/rotation-rows.ts";
 import type { Outcome } from "../../operations/rotation/outcome.ts";
-import { TargetUnavailableError } from "../../operations/rotation/rotator.ts";
+import { PersonNeededError, TargetUnavailableError } from "../../operations/rotation/rotator.ts";
 
 const outcome: Outcome = {
   ...{ secret: "titan/hmac", id: "r", reason: "compromise", state: "drain", from: 1, to: 2 },
@@ -33,6 +33,13 @@ suite("another runner is at it", () => {
     const back = { ...done, state: "rolled-back", failure: "it is refused" } as const;
     assert.equal(shown({ secret: "titan/hmac", outcome: back }, true).code, 1);
   });
+});
+
+test("what a person has to do first is told at every scheduled run and fails none; asked for by name it is a finding (R44)", () => {
+  const error = new PersonNeededError("shop/openai is left as it is. shop/ci/test: nothing writes there");
+  const row = (asked: boolean) => shown({ secret: "shop/openai", error }, asked);
+  assert.deepEqual([row(false).result, row(false).code, row(true).code], ["by hand", 0, 1]);
+  assert.equal(row(false).text, error.message);
 });
 
 test("a rotation that ended with a value that its target refuses is a finding, with what heals it (R15)", () => {

@@ -6,7 +6,7 @@ import { derive } from "../../model/derive.ts";
 import { DeliveryError } from "../../operations/delivery/sink.ts";
 import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
-import { TargetUnavailableError } from "../../operations/rotation/rotator.ts";
+import { PersonNeededError, TargetUnavailableError } from "../../operations/rotation/rotator.ts";
 import type { Standing } from "../../operations/rotation/schedule.ts";
 import type { Status } from "../../operations/rotation/status.ts";
 
@@ -52,12 +52,16 @@ test("what ended is rotated, what only time holds is under way, and neither fail
 });
 
 test("what only another runner can do is left to it", () => {
-  const errors = [new DeliveryError("not here"), new EvidenceError("staging first", "absent")];
+  const errors = [
+    new DeliveryError("not here"),
+    new EvidenceError("staging first", "absent"),
+    new PersonNeededError("by hand"),
+  ];
   const rows = errors.map((error, index) => ({ secret: `titan/${index}`, error }));
   const { left, failed } = resultOf("production", rows, quiet);
   assert.deepEqual(
     left.map(({ why }) => why),
-    ["not here", "staging first"],
+    ["not here", "staging first", "by hand"],
   );
   assert.deepEqual(failed, []);
 });

@@ -35,11 +35,13 @@ suite("a CI job whose values GitHub keeps (R44)", () => {
     const { runner, secret } = secretOf("staging", "solo/openai");
     const own = { ...secret, consumers: secret.consumers.filter(({ kind }) => kind === "ci") };
     await assert.rejects(refuseUnreached(runner, own, "scheduled"), {
-      name: "DeliveryError",
+      name: "PersonNeededError",
       message:
         "solo/openai is left as it is. solo/ci/test, github-actions acme/solo/staging: delivery to github-actions comes " +
         "with a later version of keyplane: leave out the job's deliver, so that it reads Vault itself",
     });
+    const elsewhere = { ...runner, host: { runs: "/nonexistent" } };
+    await assert.rejects(refuseUnreached(elsewhere, secret, "scheduled"), { name: "DeliveryError" });
   });
   test("leaves no leaked value alive for a place that a person has to write, and the plan names it (R21)", async () => {
     const { runner, secret } = secretOf("staging", "solo/openai");
