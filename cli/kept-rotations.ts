@@ -1,4 +1,4 @@
-import type { AwsModel } from "../model/aws.ts";
+import type { AwsModel, AwsSecret } from "../model/aws.ts";
 import { inWords } from "../operations/errors.ts";
 import { LoginError } from "../operations/login.ts";
 import type { Asked, Kept } from "../operations/rotation/secrets-manager.ts";
@@ -13,13 +13,16 @@ const patience = 5 * 60_000;
 /**
  * Has Secrets Manager rotate what it keeps: what it is late with, or all; a dry run says what that is. Where nothing gives
  * credentials of AWS, all of it is left to who has some.
+ * @param ids of those that it is about; of all where absent
  */
 export async function rotateKept(
   { signal, dryRun, report }: Pick<Invocation, "signal" | "dryRun" | "report">,
   { model: { aws }, signForAws }: Pick<Reached, "model" | "signForAws">,
   asked: Asked,
+  ids?: ReadonlySet<string>,
 ): Promise<Shown[]> {
-  const secrets = aws?.secrets.filter(({ retired }) => retired === undefined) ?? [];
+  const isAsked = ({ id, retired }: AwsSecret) => retired === undefined && (ids?.has(id) ?? true);
+  const secrets = aws?.secrets.filter(isAsked) ?? [];
   if (aws === undefined || secrets.length === 0) return [];
   const all = `${secrets.length} in Secrets Manager`;
   const { SecretsManager } = await import("../clients/secrets-manager.ts");

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import type { AwsSecret } from "../model/aws.ts";
 import type { EncryptionKey, Model, Secret } from "../model/model.ts";
 import type { Asked } from "../operations/rotation/secrets-manager.ts";
 import type { Wanted } from "../operations/rotation/status.ts";
@@ -18,7 +19,7 @@ export function command(): Command {
       "one once the overlap has passed and it is seen to be unused. Where only the overlap has to pass, the command ends; " +
       "the next `keyplane rotate --due` goes on. May be stopped anywhere and run again anywhere. --reason compromise " +
       "takes the shortest safe path and says what it left out. --due also has Secrets Manager rotate what it is late with, " +
-      "--all everything that it keeps (with a compromise or a leaver twice, since the login of before works until its next " +
+      "--all everything that it keeps, and a name the database user of that name (with a compromise or a leaver twice, since the login of before works until its next " +
       "turn), as the role AWS_ROLE_ARN or by the credentials of the environment. Exit codes: 0 done, or waiting for its overlap as " +
       "planned; 1 rolled back, stuck or refused; 3 unreachable; 4 stopped half-way.",
     examples: [
@@ -56,8 +57,8 @@ export function command(): Command {
       const { due, all, wait, yes } = invocation.options;
       const reason = invocation.options.reason as Reason;
       const names = invocation.arguments;
-      const asked = [names.length > 0, due === true, all === true].filter(Boolean).length;
-      if (asked !== 1) throw new UsageError("name secrets, or write --due or --all: one of the three");
+      const ways = [names.length > 0, due === true, all === true].filter(Boolean).length;
+      if (ways !== 1) throw new UsageError("name secrets, or write --due or --all: one of the three");
       if (due === true && reason !== "scheduled") {
         throw new UsageError(
           `--reason ${reason} goes with names or --all: what has leaked is not waited for to be due`,
@@ -71,37 +72,54 @@ export function command(): Command {
       }
       const { modelOf } = await import("./session.ts");
       const model = await modelOf(invocation);
-      const { secrets, keys } = named(model, names);
+      const asked = named(model, names);
       const wanted: Wanted = due === true ? { what: "due" } : { what: "these", reason };
-      if (invocation.dryRun) return plan(invocation, { secrets, keys }, wanted);
+      if (invocation.dryRun) return plan(invocation, asked, wanted);
       const impactsTold = all === true || reason !== "scheduled";
       if (impactsTold) {
-        const everything = {
-          ...{ secrets: inUse(secrets), keys: inUse(keys) },
-          kept: inUse(model.aws?.secrets ?? []).length,
-        };
-        const asks = all === true ? everything : { secrets, keys, kept: 0 };
+        const { secrets, keys, kept } = asked;
+        const everything = { secrets: inUse(secrets), keys: inUse(keys), kept: inUse(kept) };
+        const asks = all === true ? everything : asked;
         await confirm(invocation, asks, reason, { yes: yes === true, destroys });
       }
-      return rotate(invocation, { secrets, keys }, wanted, { wait: wait === true, impactsTold });
+      return rotate(invocation, asked, wanted, { wait: wait === true, impactsTold });
     },
   });
 }
 
+/** What a command is about. */
+export interface Named {
+  secrets: Secret[];
+  keys: EncryptionKey[];
+  /** Database users that Secrets Manager keeps and rotates. */
+  kept: AwsSecret[];
+}
+
 /**
- * The secrets and encryption keys of these names; all of them where none is named. Retired ones are among them: a
- * rotation of before may not have ended.
+ * What has these names; everything where none is named. Retired ones are among them: a rotation of before may not have
+ * ended.
  */
-export function named(model: Model, names: string[]): { secrets: Secret[]; keys: EncryptionKey[] } {
+export function named(model: Model, names: string[]): Named {
   const { secrets, encryptionKeys: keys } = model;
-  if (names.length === 0) return { secrets, keys };
-  const all = [...secrets, ...keys];
+  const inStore = model.aws?.secrets ?? [];
+  if (names.length === 0) return { secrets, keys, kept: inStore };
+  const kept = inStore.filter(({ id, name }) => names.includes(id) || names.includes(name));
+  const all = [...secrets, ...keys, ...inStore];
   const used = all.filter(({ retired }) => retired === undefined).map(({ id }) => id);
   for (const name of names) {
-    if (!all.some(({ id }) => id === name)) throw unknownName(name, used, model.environment);
+    if (![...all.map(({ id }) => id), ...kept.map((one) => one.name)].includes(name))
+      throw unknownName(name, used, model.environment);
   }
   const isAsked = ({ id }: { id: string }) => names.includes(id);
-  return { secrets: secrets.filter(isAsked), keys: keys.filter(isAsked) };
+  return { secrets: secrets.filter(isAsked), keys: keys.filter(isAsked), kept };
+}
+
+/** Its rotations are Secrets Manager's, which ends what it has begun. @throws UsageError where one is named */
+export function refuseKept([kept]: readonly AwsSecret[]): void {
+  if (kept === undefined) return;
+  throw new UsageError(
+    `Secrets Manager keeps ${kept.id} (${kept.name}) and ends by itself what it has begun: \`keyplane rotate ${kept.id}\` goes on with it`,
+  );
 }
 
 function inUse<Item extends Pick<Secret, "retired">>(items: readonly Item[]): Item[] {
@@ -119,12 +137,11 @@ function unknownName(name: string, known: string[], environment: string): UsageE
 /** Before everything is rotated, or an old value is refused without waiting for those who still use it. */
 async function confirm(
   { report }: Invocation,
-  { secrets, keys, kept }: { secrets: readonly Secret[]; keys: readonly EncryptionKey[]; kept: number },
+  { secrets, keys, kept }: Named,
   reason: Reason,
   { yes, destroys }: { yes: boolean; destroys: boolean },
 ): Promise<void> {
-  const inStore = kept === 0 ? "" : `, and ${kept} in Secrets Manager`;
-  const count = `${counted(secrets, keys)}${inStore}`;
+  const count = counted(secrets, keys, kept);
   const short =
     reason === "scheduled" ? "" : " The old values are refused at once, also to whoever still uses them.";
   const lost = destroys
@@ -140,29 +157,34 @@ async function confirm(
   }
 }
 
-/** "titan/hmac", or "3 secrets and 1 encryption key". */
-function counted(secrets: readonly Secret[], keys: readonly EncryptionKey[]): string {
-  const [only, ...more] = [...secrets, ...keys];
+/** "titan/hmac", or "3 secrets and 1 encryption key, and 1 in Secrets Manager". */
+function counted(
+  secrets: readonly Secret[],
+  keys: readonly EncryptionKey[],
+  kept: readonly AwsSecret[],
+): string {
+  const [only, ...more] = [...secrets, ...keys, ...kept];
   if (only !== undefined && more.length === 0) return only.id;
   const some = (count: number, what: string) =>
     count === 0 ? [] : [`${count} ${what}${count === 1 ? "" : "s"}`];
-  return [...some(secrets.length, "secret"), ...some(keys.length, "encryption key")].join(" and ");
+  const ours = [...some(secrets.length, "secret"), ...some(keys.length, "encryption key")].join(" and ");
+  return [ours, ...(kept.length === 0 ? [] : [`and ${kept.length} in Secrets Manager`])].join(", ");
 }
 
-/** What Secrets Manager keeps goes with what is due, and with all; by name there are the others alone. */
+/** What Secrets Manager keeps goes with what is due, with all, and by name. */
 async function keptOf(
-  { options }: Invocation,
+  kept: readonly AwsSecret[],
   wanted: Wanted,
-  rotate: (asked: Asked) => Promise<Shown[]>,
+  rotate: (asked: Asked, ids: ReadonlySet<string>) => Promise<Shown[]>,
 ): Promise<Shown[]> {
-  if (wanted.what === "due") return rotate("overdue");
-  if (wanted.what !== "these" || options.all !== true) return [];
-  return rotate(wanted.reason === "scheduled" ? "all" : "leaked");
+  const ids = new Set(kept.map(({ id }) => id));
+  if (wanted.what !== "these") return rotate("overdue", ids);
+  return rotate(wanted.reason === "scheduled" ? "all" : "leaked", ids);
 }
 
 async function rotate(
   invocation: Invocation,
-  { secrets, keys }: { secrets: Secret[]; keys: EncryptionKey[] },
+  { secrets, keys, kept: inStore }: Named,
   wanted: Wanted,
   { wait, impactsTold }: { wait: boolean; impactsTold: boolean },
 ): Promise<Result> {
@@ -181,12 +203,16 @@ async function rotate(
     const asked = wanted.what === "these";
     const [rows, kept] = await Promise.all([
       rotateMany(runner, here, wanted, { wait, keys: keysHere }),
-      keptOf(invocation, wanted, (asked) => rotateKept(invocation, runner, asked)),
+      keptOf(inStore, wanted, (...asked) => rotateKept(invocation, runner, ...asked)),
     ]);
     const isUrgent = wanted.what === "these" && wanted.reason !== "scheduled";
     const results = [
       ...rows.map((row) => shown(row, asked, isUrgent)),
-      ...retiredRows(invocation.arguments.length > 0 ? [...secrets, ...keys] : [], rows, exit.finding),
+      ...retiredRows(
+        invocation.arguments.length > 0 ? [...secrets, ...keys, ...inStore] : [],
+        rows,
+        exit.finding,
+      ),
       ...kept,
     ];
     const told = results.filter(({ result }) => asked || result !== "unchanged");
@@ -201,7 +227,7 @@ async function rotate(
 
 async function plan(
   invocation: Invocation,
-  { secrets, keys }: { secrets: Secret[]; keys: EncryptionKey[] },
+  { secrets, keys, kept: inStore }: Named,
   wanted: Wanted,
 ): Promise<Result> {
   const [{ planMany }, { planKeys }, { keyPlanText, planText }, { withRunner }, kept] = await Promise.all([
@@ -217,12 +243,12 @@ async function plan(
     const here = runner.model.secrets.filter(({ id }) => ids.has(id));
     const plans = await planMany(runner, here, wanted);
     const keyPlans = await planKeys(runner, keys, wanted);
-    const inSecretsManager = await keptOf(invocation, wanted, (asked) =>
-      kept.rotateKept(invocation, runner, asked),
+    const inSecretsManager = await keptOf(inStore, wanted, (...asked) =>
+      kept.rotateKept(invocation, runner, ...asked),
     );
     const isNamed = invocation.arguments.length > 0;
     const told = [...plans, ...keyPlans];
-    const retired = retiredRows(isNamed ? [...secrets, ...keys] : [], told, exit.finding);
+    const retired = retiredRows(isNamed ? [...secrets, ...keys, ...inStore] : [], told, exit.finding);
     const text = [
       ...plans.flatMap(planText),
       ...keyPlans.flatMap(keyPlanText),

@@ -1,3 +1,4 @@
+import type { AwsSecret } from "../model/aws.ts";
 import type { Secret } from "../model/model.ts";
 import { inWords } from "../operations/errors.ts";
 import type { Row } from "../operations/rotation/fleet-runner.ts";
@@ -150,6 +151,20 @@ export function retiredRows(
     const text = `retired since ${retired.since} (${retired.reason}), and nothing of it is under way`;
     return [{ secret, result: "retired", text, code }];
   });
+}
+
+/** What Secrets Manager keeps, for who asks for it by name: when it was rotated stands there. */
+export function keptRows(kept: readonly AwsSecret[]): Shown[] {
+  return kept
+    .filter(({ retired }) => retired === undefined)
+    .map(({ id, name, every, function: rotator }) => ({
+      secret: id,
+      result: "kept",
+      text:
+        `Secrets Manager keeps it as ${name} and rotates it every ${every} d (log /aws/lambda/${rotator}); ` +
+        `\`keyplane rotate ${id}\` has it rotated now`,
+      code: exit.clean,
+    }));
 }
 
 /** The worst of them. */

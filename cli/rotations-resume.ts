@@ -3,7 +3,7 @@ import type { Model } from "../model/model.ts";
 import type { Runner } from "../operations/rotation/runner.ts";
 import { define, type Invocation } from "./command.ts";
 import { exit, UsageError } from "./exit.ts";
-import { named } from "./rotate.ts";
+import { named, refuseKept } from "./rotate.ts";
 import { retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
 
 export function resume(): Command {
@@ -49,7 +49,8 @@ export function resume(): Command {
         import("./rotation-session.ts"),
       ]);
       return withRunner(invocation, { wait }, async (runner) => {
-        const { secrets, keys } = named(runner.model, invocation.arguments);
+        const { secrets, keys, kept } = named(runner.model, invocation.arguments);
+        refuseKept(isNamed ? kept : []);
         const confirmedBy = confirmer(invocation, runner);
         if (confirmedBy !== undefined)
           refuseWordOf([...secrets.filter(({ rotate }) => rotate.by !== "hand"), ...keys]);

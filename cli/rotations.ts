@@ -8,9 +8,9 @@ import type { Status } from "../operations/rotation/status.ts";
 import { define, type Invocation, type Result } from "./command.ts";
 import { type ExitCode, exit, UsageError } from "./exit.ts";
 import { askYes } from "./input.ts";
-import { named } from "./rotate.ts";
+import { named, refuseKept } from "./rotate.ts";
 import { censusCode, censusJson, censusText } from "./rotation-census.ts";
-import { minutes, pastText, retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
+import { keptRows, minutes, pastText, retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
 import { resume } from "./rotations-resume.ts";
 
 export function command(): Command {
@@ -50,7 +50,7 @@ async function status(invocation: Invocation): Promise<Result> {
     import("./session.ts"),
   ]);
   return withSession(invocation, "rotate", async ({ vault }, model, ca) => {
-    const { secrets, keys } = named(model, names);
+    const { secrets, keys, kept } = named(model, names);
     // Vault's: this machine's may be minutes off.
     const now = (await clockOf({ vault })).now();
     const [ofSecrets, ofKeys] = await Promise.all([
@@ -71,7 +71,8 @@ async function status(invocation: Invocation): Promise<Result> {
       ...(details ? [...notesOf(row.journal), ...historyOf(row.journal).map(pastText)] : []),
     ]);
     const told = rows.map(({ standing: { secret } }) => ({ secret }));
-    const retired = details ? retiredRows([...secrets, ...keys], told, exit.clean) : [];
+    const retired = details ? retiredRows([...secrets, ...keys, ...kept], told, exit.clean) : [];
+    const inSecretsManager = details ? keptRows(kept) : [];
     const asJson = ({ standing, journal, version, more, census }: Row) => ({
       ...standing,
       version,
@@ -86,8 +87,9 @@ async function status(invocation: Invocation): Promise<Result> {
         secrets: secretRows.map(asJson),
         encryptionKeys: keyRows.map(asJson),
         ...(retired.length > 0 && { retired }),
+        ...(inSecretsManager.length > 0 && { inSecretsManager }),
       },
-      text: [...lines, ...retired.flatMap(rowText)].join("\n"),
+      text: [...lines, ...[...retired, ...inSecretsManager].flatMap(rowText)].join("\n"),
       code: worst(rows.map((row) => ({ code: codeOfRow(row) }))),
     };
   });
@@ -151,8 +153,9 @@ function notesOf(journal: Journal | undefined): string[] {
 
 /** One secret of this name, among those that a command takes. */
 function chosen(model: Model, names: string[]): Secret[] {
-  const { secrets, keys } = named(model, names);
+  const { secrets, keys, kept } = named(model, names);
   const [key] = names.length > 0 ? keys : [];
+  refuseKept(names.length > 0 ? kept : []);
   if (key === undefined) return secrets;
   throw new UsageError(
     `${key.id} is an encryption key: its versions only go forward, and the ones before decrypt until nothing needs them`,

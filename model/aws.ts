@@ -133,6 +133,9 @@ export interface AwsSchedule {
 
 /** A database user's credentials, kept where an AWS service reads them. */
 export interface AwsSecret {
+  /** As any database user's: system/<database>-<user>. */
+  id: string;
+  /** In Secrets Manager. */
   name: string;
   /** system/database */
   database: string;

@@ -35,8 +35,14 @@ export interface SetResult extends SetPlan {
  * The secret of a name, as "system/secret".
  * @throws UnknownNameError
  */
-export function secretNamed(model: Pick<Model, "secrets" | "environment">, name: string): Secret {
+export function secretNamed(model: Pick<Model, "secrets" | "environment" | "aws">, name: string): Secret {
   const secret = model.secrets.find(({ id }) => id === name);
+  const kept = model.aws?.secrets.find(({ id }) => id === name);
+  if (kept !== undefined) {
+    throw new UnknownNameError(
+      `${name} is a database user that Secrets Manager keeps (${kept.name}): nobody sets its password, \`keyplane rotate ${name}\` has it replaced`,
+    );
+  }
   if (secret === undefined) {
     const same = model.secrets
       .filter((one) => one.name === name || one.id.endsWith(name))

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, suite, test } from "node:test";
 import { rotateKept } from "../../cli/kept-rotations.ts";
+import { named, refuseKept } from "../../cli/rotate.ts";
+import { keptRows } from "../../cli/rotation-rows.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
+import { secretNamed } from "../../operations/values/set.ts";
+import { keyplane } from "./command.ts";
 
 const model = derive(await loadCatalogue("catalogue"), "production");
 const invocation = { signal: new AbortController().signal, dryRun: false, report: () => {} };
@@ -36,4 +40,45 @@ test("what is due there is left to the workflow that has the role: 0", async () 
     rows.map(({ secret: name, code }) => [name, code]),
     [["1 in Secrets Manager", 0]],
   );
+});
+
+suite("a database user that Secrets Manager keeps is named like any other", () => {
+  const id = "titan/ledger-titan-proxy";
+  for (const name of [id, secret]) {
+    test(`and rotated by that name (${name})`, async () => {
+      const { secrets, keys, kept } = named(model, [name]);
+      assert.deepEqual([secrets, keys, kept.map((one) => one.name)], [[], [], [secret]]);
+      const ids = new Set(kept.map((one) => one.id));
+      const rows = await rotateKept(invocation, { model }, "all", ids);
+      assert.deepEqual(
+        rows.map((row) => [row.secret, row.result, row.code]),
+        [[secret, "by hand", 1]],
+      );
+      assert.deepEqual(await rotateKept(invocation, { model }, "all", new Set()), []);
+    });
+  }
+  test("in what its status says: who keeps it, under which name, and what rotates it", () => {
+    const [row] = keptRows(named(model, [id]).kept);
+    assert.deepEqual([row?.secret, row?.code], [id, 0]);
+    assert.equal(
+      row?.text,
+      `Secrets Manager keeps it as ${secret} and rotates it every 30 d (log /aws/lambda/keyplane-production-rotate-postgres-titan-ledger); ` +
+        `\`keyplane rotate ${id}\` has it rotated now`,
+    );
+  });
+  test("and what Secrets Manager ends by itself is not resumed or aborted here", () => {
+    assert.throws(() => refuseKept(named(model, [id]).kept), {
+      name: "UsageError",
+      message: /^Secrets Manager keeps titan\/ledger-titan-proxy .* and ends by itself what it has begun/,
+    });
+  });
+  test("and `set` says that nobody sets it", async () => {
+    const message = new RegExp(
+      `^${id} is a database user that Secrets Manager keeps \\(${secret}\\): nobody sets its password, \`keyplane rotate ${id}\` has it replaced$`,
+    );
+    assert.throws(() => secretNamed(model, id), { name: "UnknownNameError", message });
+    const { code, stderr } = await keyplane(["set", id, "--dry-run", "--environment", "production"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /is a database user that Secrets Manager keeps/);
+  });
 });

@@ -2,7 +2,7 @@ import type { AwsSecret, PolicyStatement } from "../../aws.ts";
 import { seconds } from "../../duration.ts";
 import type { Context } from "../context.ts";
 import { compare, day, ordered, physical, retiredOf } from "../context.ts";
-import { loginsOf } from "../secrets.ts";
+import { databaseSecretName, loginsOf } from "../secrets.ts";
 import { allow, arn, document, type Place } from "./document.ts";
 import { named } from "./names.ts";
 
@@ -26,6 +26,7 @@ export function deriveAwsSecrets({ systems, environment }: Context, place: Place
             : kept["read-by"].map((reader) => (reader.startsWith("arn:") ? reader : arn.role(place, reader)));
           return [
             {
+              id: `${system.system}/${databaseSecretName(database, user)}`,
               name: ["keyplane", environment, ...stored, login].join("/"),
               database: `${system.system}/${database}`,
               user: login,
