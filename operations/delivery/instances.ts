@@ -21,6 +21,8 @@ export interface Instance {
   versions: Record<string, number>;
   /** Secret id → its files, of a service that reads them again while it runs; it has a version once it has read them. */
   files?: Record<string, string[]> | undefined;
+  /** The one among them that holds variables: what runs cannot be given others. */
+  envFile?: string | undefined;
   /** Secret id → how far its log was before it got that version, where the catalogue names a log. */
   logs?: Record<string, LogMark> | undefined;
   /** Folder of its files, removed at its end. */
@@ -35,6 +37,7 @@ const Instance = z.extend(Process, {
   child: z.optional(Process),
   versions: z.record(z.string(), z.number()),
   files: z.optional(z.record(z.string(), z.array(z.string()))),
+  envFile: z.optional(z.string()),
   logs: z.optional(z.record(z.string(), LogMark)),
   folder: z.optional(z.string()),
   problem: z.optional(z.string()),
@@ -105,6 +108,10 @@ function underKept<T>(bySecret: Record<string, T>, known: KnownAs): Record<strin
   return Object.fromEntries(Object.entries(bySecret).map(([secret, one]) => [known.secret(secret), one]));
 }
 
+const unlessRead =
+  "and the variables that it started with hold the value before: let it read the file that KEYPLANE_ENV_FILE names, " +
+  "or give it `reload: restart`";
+
 /** Whether every one of a service's instances runs so new a version; names the one that does not. */
 export async function runningInstances(
   instances: Instance[],
@@ -112,7 +119,7 @@ export async function runningInstances(
   version: number,
 ): Promise<Running> {
   let least = Number.POSITIVE_INFINITY;
-  for (const { pid, child, versions, files, problem } of instances) {
+  for (const { pid, child, versions, files, envFile, problem } of instances) {
     const has = versions[secret];
     const who = `keyplane run, process ${pid}`;
     if (has === undefined || has < version) {
@@ -128,8 +135,12 @@ export async function runningInstances(
         return { state: "unobservable", why: `the file system of ${path} keeps no access times (noatime)` };
       }
       if (!read) {
-        const why = `the service of ${who} has not read ${path} since it was written`;
-        return { state: "behind", version: undefined, why };
+        const unread = `the service of ${who} has not read ${path} since it was written`;
+        return {
+          state: "behind",
+          version: undefined,
+          why: path === envFile ? `${unread}, ${unlessRead}` : unread,
+        };
       }
     }
     least = Math.min(least, has);

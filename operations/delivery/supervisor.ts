@@ -85,6 +85,8 @@ class Supervisor {
   #bundle: Bundle | undefined;
   /** Secret id → how far the service's log was before it got its version. */
   readonly #logs: Record<string, LogMark> = {};
+  /** Secrets that had other plain variables at some time since the process started: it has them from its env-file or not at all. */
+  readonly #changed = new Set<string>();
   #ending: NodeJS.Signals | undefined;
   #problem: string | undefined;
   #wake: () => void = () => {};
@@ -190,6 +192,7 @@ class Supervisor {
 
   async #start(bundle: Bundle, changed: string[]): Promise<ExitStatus | undefined> {
     await this.#markLog(changed);
+    this.#changed.clear();
     const child = await Child.start(this.#options.command, this.#environment(bundle));
     if (typeof child === "number") {
       this.#say("failed", child === 127 ? "there is no such command" : "the command cannot be run");
@@ -205,11 +208,11 @@ class Supervisor {
   #environment(bundle: Bundle): NodeJS.ProcessEnv {
     const own: NodeJS.ProcessEnv = { ...this.#options.env };
     for (const name of credentials) delete own[name];
-    const file = this.#envFile(bundle);
+    const file = this.#pathOfEnvFile(bundle);
     return {
       ...own,
       ...variablesSeen(bundle, this.#folder.path),
-      ...(file !== undefined && { KEYPLANE_ENV_FILE: join(this.#folder.path, file.name) }),
+      ...(file !== undefined && { KEYPLANE_ENV_FILE: file }),
     };
   }
 
@@ -237,6 +240,7 @@ class Supervisor {
     const file = this.#envFile(bundle);
     // First: who sees one of the others change finds the variables changed.
     await placeFiles(this.#folder.path, file === undefined ? files : [{ ...file, owner }, ...files]);
+    for (const secret of otherVariables(bundle, this.#bundle)) this.#changed.add(secret);
     this.#bundle = bundle;
   }
 
@@ -247,12 +251,18 @@ class Supervisor {
     return { name: `${service.name}.env`, content: envText(variablesSeen(bundle, this.#folder.path)) };
   }
 
+  #pathOfEnvFile(bundle: Bundle | undefined): string | undefined {
+    const file = bundle && this.#envFile(bundle);
+    return file && join(this.#folder.path, file.name);
+  }
+
   async #describe(): Promise<void> {
     const { service, runs } = this.#options;
     const started = await startOf(process.pid);
     const child = this.#child;
     const childStarted = child?.running === true ? await startOf(child.pid) : undefined;
     const bundle = this.#bundle;
+    const envFile = this.#pathOfEnvFile(bundle);
     const instance: Instance = {
       service: keptServiceId(service),
       pid: process.pid,
@@ -261,6 +271,7 @@ class Supervisor {
         childStarted !== undefined && { child: { pid: child.pid, started: childStarted } }),
       versions: bundle?.versions ?? {},
       files: service.reload === "restart" || bundle === undefined ? {} : this.#filesOf(bundle),
+      ...(envFile !== undefined && { envFile }),
       logs: this.#logs,
       folder: this.#folder.path,
       ...(this.#problem !== undefined && { problem: this.#problem }),
@@ -268,11 +279,15 @@ class Supervisor {
     await this.#note(() => describeInstance(runs, instance));
   }
 
-  #filesOf({ origins }: Bundle): Record<string, string[]> {
+  /** What it has to have read: of a secret that has files those, of another one its variables, once they have changed. */
+  #filesOf(bundle: Bundle): Record<string, string[]> {
     const files: Record<string, string[]> = {};
-    for (const [name, secret] of Object.entries(origins.files)) {
+    for (const [name, secret] of Object.entries(bundle.origins.files)) {
       files[secret] = [...(files[secret] ?? []), join(this.#folder.path, name)];
     }
+    const envFile = this.#pathOfEnvFile(bundle);
+    if (envFile === undefined) return files;
+    for (const secret of this.#changed) files[secret] ??= [envFile];
     return files;
   }
 
@@ -336,4 +351,12 @@ function sameRecord(a: Record<string, string>, b: Record<string, string>): boole
 
 function changedSecrets(now: Bundle, before: Bundle | undefined): string[] {
   return Object.keys(now.versions).filter((id) => now.versions[id] !== before?.versions[id]);
+}
+
+/** Secrets whose plain variables are not what they were. */
+function otherVariables(now: Bundle, before: Bundle | undefined): string[] {
+  if (before === undefined) return [];
+  const [variables, were] = [plainVariables(now), plainVariables(before)];
+  const names = Object.keys({ ...variables, ...were }).filter((name) => variables[name] !== were[name]);
+  return names.flatMap((name) => now.origins.variables[name] ?? before.origins.variables[name] ?? []);
 }
