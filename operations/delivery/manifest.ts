@@ -32,6 +32,9 @@ export interface Held {
   log?: LogMark | undefined;
 }
 
+/** Of a file or a variable: whoever owns the folder may write the manifest too, and what it names is removed by root. */
+const Entry = z.string().check(z.regex(/^(?!\.{1,2}$)[^/\\\0]+$/));
+
 const Manifest = z.object({
   services: z.record(
     z.string(),
@@ -45,7 +48,7 @@ const Manifest = z.object({
           log: z.optional(LogMark),
         }),
       ),
-      entries: z.record(z.string(), z.array(z.string())),
+      entries: z.record(Entry, z.array(z.string())),
       uid: z.number(),
     }),
   ),
