@@ -12,8 +12,8 @@ import { assertKept, type Change, changePlace, ifGone, logMarkIn, manifestOf, ty
 import { runningOf } from "./running.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
-/** Who goes through a folder: the service's user (mode 700), several services' users (711), or whoever runs this (700). */
-export type Entered = "by its user" | "by several users" | "by us";
+/** Who goes through a folder: the service's user, whose it is (mode 700), or several services' users, none of whom may change it (711). */
+export type Entered = "by its user" | "by several users";
 
 export interface FilesOptions {
   /** As the catalogue names it, for messages. */

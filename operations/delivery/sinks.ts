@@ -3,7 +3,7 @@ import { keptServiceId, knownAs } from "../../model/kept-names.ts";
 import type { CiJob, Delivery, Model, Service } from "../../model/model.ts";
 import { claimsOf } from "./claims.ts";
 import { EnvFileSink } from "./env-file.ts";
-import { type Entered, FilesSink } from "./files.ts";
+import { FilesSink } from "./files.ts";
 import { Host, type HostOptions } from "./host.ts";
 import { instancesOf, logMarkAmong, runningInstances } from "./instances.ts";
 import type { LogMark } from "./log-mark.ts";
@@ -62,13 +62,13 @@ function sinkOf(
     case "vault-agent": {
       if (root === undefined) return new Unreached(name, elsewhere, delivery.to === "vault-agent");
       const { isOwn, path, seenAs } = folderOf(model, service, delivery);
-      const entered = enteredBy(model, service, delivery);
+      const entered = isOneUsers(model, service, delivery) ? "by its user" : "by several users";
       return new FilesSink(service, host, {
         name,
         folder: host.path(path),
         ...(isOwn && { within: { folder: host.path(delivery.folder), entered } }),
         seenAs,
-        entered: isOwn && entered === "by several users" ? "by its user" : entered,
+        entered: isOwn ? "by its user" : entered,
         withVariables: !service.deliver.some(({ to }) => to === "env-file"),
         claims: claimsOf(
           model,
@@ -120,11 +120,6 @@ const severalUsers =
 /** Whether all services of a place have one user. */
 function isOneUsers(model: Pick<Model, "services">, service: Service, delivery: Delivery): boolean {
   return neighbours(model, service, delivery).every(({ user }) => user === service.user);
-}
-
-function enteredBy(model: Pick<Model, "services">, service: Service, delivery: Folder): Entered {
-  if (delivery.to === "compose-secrets") return "by us";
-  return isOneUsers(model, service, delivery) ? "by its user" : "by several users";
 }
 
 /**
