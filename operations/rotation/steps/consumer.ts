@@ -93,6 +93,18 @@ async function isThere(run: Run, consumer: Consumer, wanted: Wanted): Promise<bo
   return true;
 }
 
+/**
+ * Paths of whoever was a consumer when the rotation began and is none by this run's catalogue; noted is what became of them.
+ */
+export function noteGone(
+  { journal: { paths = [] }, secret: { consumers }, note }: Run,
+  what: string,
+): string[] {
+  const gone = paths.filter((path) => !consumers.some((consumer) => consumer.path === path));
+  for (const path of gone) note(`${path} is no consumer's path any more: whoever read it ${what}`);
+  return gone;
+}
+
 /** When to look again at something that was not so. */
 export function again({ clock, patience }: Run): Date {
   return new Date(clock.now().getTime() + patience.again);

@@ -4,7 +4,7 @@ import { drainOf, jobsOf } from "../overlap.ts";
 import type { Idleness } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
-import { again, passes } from "./consumer.ts";
+import { again, noteGone, passes } from "./consumer.ts";
 import { confirmSwitched } from "./deliver.ts";
 import { sinksIdle } from "./sinks-idle.ts";
 import { isWatched, raisedErrors, raisedSoFar, untilWindow } from "./watch.ts";
@@ -43,7 +43,7 @@ export async function drain(run: Run): Promise<Turn> {
     const lags = await confirmSwitched(run);
     if (lags !== undefined) return lags;
     run.skip("the old value was not waited for to be unused: whoever still uses it is refused now");
-    noteGone(run);
+    noteGone(run, "was not waited for to run the new value");
     return { to: "revoke", text: "the short path does not wait until the old value is unused" };
   }
   const raised = await raisedSoFar(run);
@@ -70,17 +70,9 @@ export async function drain(run: Run): Promise<Turn> {
   return (await raisedErrors(run)) ?? turn;
 }
 
-/** Whoever was a consumer when the rotation began and is none by this run's catalogue. */
-function noteGone({ journal: { paths = [] }, secret: { consumers }, note }: Run): void {
-  for (const gone of paths) {
-    if (consumers.some(({ path }) => path === gone)) continue;
-    note(`${gone} is no consumer's path any more: whoever read it was not waited for to run the new value`);
-  }
-}
-
 function judged(run: Run, idleness: Idleness): Turn {
   const { secret } = run;
-  noteGone(run);
+  noteGone(run, "was not waited for to run the new value");
   switch (idleness.state) {
     case "idle":
       return { to: "revoke", text: `the old value is unused: ${idleness.evidence}` };

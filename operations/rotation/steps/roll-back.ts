@@ -4,7 +4,7 @@ import { type Fields, fieldsLackedBy, pairNames } from "../../values/shape.ts";
 import { migrateAll } from "../migration.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
-import { again, bringAll, reachedAt, settled } from "./consumer.ts";
+import { again, bringAll, noteGone, reachedAt, settled } from "./consumer.ts";
 import { destroyOld } from "./destroy.ts";
 import { finalVersion, versionOfOurs } from "./generate.ts";
 import { leftInUse } from "./left-in-use.ts";
@@ -81,7 +81,8 @@ async function giveBack(run: Run, current: Fields, next: Fields): Promise<Turn |
     (await settled(run)) ??
     (await migrateBack(run, current, next));
   if (waits !== undefined) return waits;
-  const unused = () => (touched.length === 0 ? undefined : leftInUse(run, next, current));
+  const gone = noteGone(run, "was not given the old value back");
+  const unused = () => (touched.length + gone.length === 0 ? undefined : leftInUse(run, next, current));
   // Our own services refuse a value by dropping it, others' targets when they are told to.
   // Whoever got nothing new keeps what it runs: only the record of its path follows.
   const all = async () => (await bringAll(run, reachedAt(run, "all-back", source))) ?? settled(run);

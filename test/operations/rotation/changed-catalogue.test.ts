@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Consumer, Secret } from "../../../model/model.ts";
-import { type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
+import { abortRotation, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
 import { statusOf } from "../../../operations/rotation/status.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { day } from "./quick.ts";
@@ -128,6 +128,25 @@ test("a consumer that is taken out under way is not waited for, and that is note
   assert.match(
     outcome.notes.join(),
     /services\/hmac-\d+\/reader-3\/key is no consumer's path any more: whoever read it was not waited for/,
+  );
+});
+
+test("who was given the new value and is no consumer any more is waited for on the way back, where it is seen to use it", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"], overlap);
+  await drained(demo);
+  demo.world.users = ["a session of demo/reader-1"];
+  const secret: Secret = { ...demo.secret, consumers: [] };
+  const options = demo.options({ wait: false, secret, model: modelWith(demo.model, secret) });
+  const outcome = await abortRotation({ ...options, why: "asked" });
+  assert.equal(outcome.state, "rolling-back");
+  assert.match(outcome.waiting ?? "", /^a session of demo\/reader-1 still use\(s\) the new value/);
+  assert.equal(demo.world.accepted.size, 2);
+  demo.world.users = [];
+  const end = await rotate(options);
+  assert.equal(end.state, "rolled-back");
+  assert.match(
+    end.notes.join(),
+    /no consumer's path any more: whoever read it was not given the old value back/,
   );
 });
 
