@@ -19,9 +19,10 @@ export function command(): Command {
       "one once the overlap has passed and it is seen to be unused. Where only the overlap has to pass, the command ends; " +
       "the next `keyplane rotate --due` goes on. May be stopped anywhere and run again anywhere. --reason compromise " +
       "takes the shortest safe path and says what it left out. --due also has Secrets Manager rotate what it is late with, " +
-      "--all everything that it keeps, and a name the database user of that name (with a compromise or a leaver twice, since the login of before works until its next " +
-      "turn), as the role AWS_ROLE_ARN or by the credentials of the environment. Exit codes: 0 done, or waiting for its overlap as " +
-      "planned; 1 rolled back, stuck or refused; 3 unreachable; 4 stopped half-way.",
+      "--all everything that it keeps, and a name the database user of that name (with a compromise or a leaver twice, since " +
+      "the login of before works until its next turn), as the role AWS_ROLE_ARN or by the credentials of the environment. " +
+      "--due and --all destroy what lies at paths in Vault whose consumer the catalogue has not had for a day. Exit codes: 0 done, " +
+      "or waiting for its overlap as planned; 1 rolled back, stuck or refused; 3 unreachable; 4 stopped half-way.",
     examples: [
       [
         "keyplane rotate titan/hmac --dry-run",
@@ -188,10 +189,11 @@ async function rotate(
   wanted: Wanted,
   { wait, impactsTold }: { wait: boolean; impactsTold: boolean },
 ): Promise<Result> {
-  const [{ rotateMany }, { withRunner }, { rotateKept }] = await Promise.all([
+  const [{ rotateMany }, { withRunner }, { rotateKept }, { leftRows }] = await Promise.all([
     import("../operations/rotation/fleet-runner.ts"),
     import("./rotation-session.ts"),
     import("./kept-rotations.ts"),
+    import("./left-paths.ts"),
   ]);
   return withRunner(invocation, { wait }, async (opened) => {
     const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true, impactsTold };
@@ -201,6 +203,9 @@ async function rotate(
     const keyIds = new Set(keys.map(({ id }) => id));
     const keysHere = runner.model.encryptionKeys.filter(({ id }) => keyIds.has(id));
     const asked = wanted.what === "these";
+    const isNamed = invocation.arguments.length > 0;
+    // First: the catalogue that was read is young now.
+    const left = isNamed ? [] : await leftRows(runner, { dryRun: false });
     const [rows, kept] = await Promise.all([
       rotateMany(runner, here, wanted, { wait, keys: keysHere }),
       keptOf(inStore, wanted, (...asked) => rotateKept(invocation, runner, ...asked)),
@@ -208,12 +213,9 @@ async function rotate(
     const isUrgent = wanted.what === "these" && wanted.reason !== "scheduled";
     const results = [
       ...rows.map((row) => shown(row, asked, isUrgent)),
-      ...retiredRows(
-        invocation.arguments.length > 0 ? [...secrets, ...keys, ...inStore] : [],
-        rows,
-        exit.finding,
-      ),
+      ...retiredRows(isNamed ? [...secrets, ...keys, ...inStore] : [], rows, exit.finding),
       ...kept,
+      ...left,
     ];
     const told = results.filter(({ result }) => asked || result !== "unchanged");
     const text = told.flatMap(rowText);
@@ -230,13 +232,15 @@ async function plan(
   { secrets, keys, kept: inStore }: Named,
   wanted: Wanted,
 ): Promise<Result> {
-  const [{ planMany }, { planKeys }, { keyPlanText, planText }, { withRunner }, kept] = await Promise.all([
-    import("../operations/rotation/fleet-plan.ts"),
-    import("../operations/rotation/key-runner.ts"),
-    import("./rotation-plan.ts"),
-    import("./rotation-session.ts"),
-    import("./kept-rotations.ts"),
-  ]);
+  const [{ planMany }, { planKeys }, { keyPlanText, planText }, { withRunner }, kept, { leftRows }] =
+    await Promise.all([
+      import("../operations/rotation/fleet-plan.ts"),
+      import("../operations/rotation/key-runner.ts"),
+      import("./rotation-plan.ts"),
+      import("./rotation-session.ts"),
+      import("./kept-rotations.ts"),
+      import("./left-paths.ts"),
+    ]);
   return withRunner(invocation, { wait: false }, async (opened) => {
     const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true };
     const ids = new Set(secrets.map(({ id }) => id));
@@ -247,6 +251,7 @@ async function plan(
       kept.rotateKept(invocation, runner, ...asked),
     );
     const isNamed = invocation.arguments.length > 0;
+    const left = isNamed ? [] : await leftRows(runner, { dryRun: true });
     const told = [...plans, ...keyPlans];
     const retired = retiredRows(isNamed ? [...secrets, ...keys, ...inStore] : [], told, exit.finding);
     const text = [
@@ -254,6 +259,7 @@ async function plan(
       ...keyPlans.flatMap(keyPlanText),
       ...retired.flatMap(rowText),
       ...inSecretsManager.filter(({ result }) => result !== "unchanged").flatMap(rowText),
+      ...left.flatMap(rowText),
     ];
     return {
       json: {
@@ -261,9 +267,10 @@ async function plan(
         dryRun: true,
         plans: told,
         inSecretsManager,
+        ...(left.length > 0 && { left }),
       },
       text: text.length > 0 ? text.join("\n") : "Nothing is due.",
-      code: worst([...inSecretsManager, ...retired]),
+      code: worst([...inSecretsManager, ...retired, ...left]),
     };
   });
 }

@@ -43,13 +43,15 @@ export function command(): Command {
 
 async function status(invocation: Invocation): Promise<Result> {
   const names = invocation.arguments;
-  const [{ clockOf }, { historyOf, statusOf }, { keyStatusOf }, { withSession }] = await Promise.all([
-    import("../operations/rotation/runner.ts"),
-    import("../operations/rotation/status.ts"),
-    import("../operations/rotation/key-status.ts"),
-    import("./session.ts"),
-  ]);
-  return withSession(invocation, "rotate", async ({ vault }, model, ca) => {
+  const [{ clockOf }, { historyOf, statusOf }, { keyStatusOf }, { withSession }, { leftRows }] =
+    await Promise.all([
+      import("../operations/rotation/runner.ts"),
+      import("../operations/rotation/status.ts"),
+      import("../operations/rotation/key-status.ts"),
+      import("./session.ts"),
+      import("./left-paths.ts"),
+    ]);
+  return withSession(invocation, "rotate", async ({ vault, who }, model, ca) => {
     const { secrets, keys, kept } = named(model, names);
     // Vault's: this machine's may be minutes off.
     const now = (await clockOf({ vault })).now();
@@ -72,6 +74,7 @@ async function status(invocation: Invocation): Promise<Result> {
     ]);
     const told = rows.map(({ standing: { secret } }) => ({ secret }));
     const retired = details ? retiredRows([...secrets, ...keys, ...kept], told, exit.clean) : [];
+    const left = details ? [] : await leftRows({ vault, model, by: who }, { dryRun: true });
     const inSecretsManager = details ? keptRows(kept) : [];
     const asJson = ({ standing, journal, version, more, census }: Row) => ({
       ...standing,
@@ -88,8 +91,9 @@ async function status(invocation: Invocation): Promise<Result> {
         encryptionKeys: keyRows.map(asJson),
         ...(retired.length > 0 && { retired }),
         ...(inSecretsManager.length > 0 && { inSecretsManager }),
+        ...(left.length > 0 && { left }),
       },
-      text: [...lines, ...[...retired, ...inSecretsManager].flatMap(rowText)].join("\n"),
+      text: [...lines, ...[...retired, ...inSecretsManager, ...left].flatMap(rowText)].join("\n"),
       code: worst(rows.map((row) => ({ code: codeOfRow(row) }))),
     };
   });
