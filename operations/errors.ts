@@ -21,6 +21,7 @@ export const meanings: Record<string, Meaning> = {
   ProblemsError: "input",
   RuleError: "input",
   UnknownNameError: "input",
+  UnreachedError: "input",
   UsageError: "input",
   NoWayBackError: "input",
   RotationError: "input",

@@ -7,7 +7,7 @@ import { variablesSeen } from "./files.ts";
 import type { Host } from "./host.ts";
 import type { LogMark } from "./log-mark.ts";
 import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
-import { checkSharedFolder, lookAt } from "./owned-file.ts";
+import { checkSharedFolder, lookAt, prepareSharedFolder } from "./owned-file.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import {
   assertKept,
@@ -18,6 +18,7 @@ import {
   manifestOf,
   type Place,
   split,
+  tryPlace,
 } from "./place.ts";
 import { runningOf } from "./running.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
@@ -52,13 +53,18 @@ export class EnvFileSink implements Sink {
     this.#place = { folder, manifest: `${name}.keyplane.json` };
   }
 
+  async check(bundle: Bundle): Promise<void> {
+    const owner = await ownerOf(this.#service.user);
+    if (!(await checkSharedFolder(this.#place.folder, owner))) return;
+    await tryPlace(this.#host, this.#place, (manifest) => this.#change(bundle, manifest, owner));
+  }
+
   async write(bundle: Bundle): Promise<boolean> {
     const owner = await ownerOf(this.#service.user);
-    await checkSharedFolder(this.#place.folder, owner);
-    return changePlace(this.#host, this.#place, this.#service, async (manifest) => {
-      const { content, section } = await this.#change(bundle, manifest, owner);
-      return { files: [{ name: this.#file, content, owner }], section, obsolete: [] };
-    });
+    await prepareSharedFolder(this.#place.folder, owner);
+    return changePlace(this.#host, this.#place, this.#service, (manifest) =>
+      this.#change(bundle, manifest, owner),
+    );
   }
 
   async reload(signal?: AbortSignal): Promise<void> {
@@ -77,11 +83,7 @@ export class EnvFileSink implements Sink {
     return logMarkIn(this.#host, this.#place, this.#service, secret);
   }
 
-  async #change(
-    bundle: Bundle,
-    manifest: Manifest,
-    owner: Owner,
-  ): Promise<Pick<Change, "section"> & { content: string }> {
+  async #change(bundle: Bundle, manifest: Manifest, owner: Owner): Promise<Change> {
     const id = keptServiceId(this.#service);
     const before = manifest.services[id];
     assertKept(bundle, before);
@@ -114,8 +116,9 @@ export class EnvFileSink implements Sink {
       variables[name] = isLater ? (there[name] ?? value) : value;
     }
     return {
-      content: envText(variables),
+      files: [{ name: this.#file, content: envText(variables), owner }],
       section: sectionOf(bundle, before, { entries, uid: owner.uid }, new Date()),
+      obsolete: [],
     };
   }
 

@@ -6,9 +6,18 @@ import { envText } from "./env-text.ts";
 import type { Host } from "./host.ts";
 import type { LogMark } from "./log-mark.ts";
 import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
-import { lookAt, type OwnedFile, prepareFolder } from "./owned-file.ts";
+import { checkFolder, lookAt, type OwnedFile, prepareFolder } from "./owned-file.ts";
 import { type Owner, ownerOf, ownUid } from "./owner.ts";
-import { assertKept, type Change, changePlace, ifGone, logMarkIn, manifestOf, type Place } from "./place.ts";
+import {
+  assertKept,
+  type Change,
+  changePlace,
+  ifGone,
+  logMarkIn,
+  manifestOf,
+  type Place,
+  tryPlace,
+} from "./place.ts";
 import { runningOf } from "./running.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
@@ -49,13 +58,17 @@ export class FilesSink implements Sink {
     this.#envFile = `${service.name}.env`;
   }
 
+  async check(bundle: Bundle): Promise<void> {
+    const owner = await ownerOf(this.#service.user);
+    for (const { folder, whose } of this.#folders(owner)) {
+      if (!(await checkFolder(folder, whose))) return;
+    }
+    await tryPlace(this.#host, this.#place, (manifest) => this.#change(bundle, manifest, owner));
+  }
+
   async write(bundle: Bundle): Promise<boolean> {
     const owner = await ownerOf(this.#service.user);
-    const { folder, entered, within } = this.#options;
-    for (const one of [...(within === undefined ? [] : [within]), { folder, entered }]) {
-      const whose = one.entered === "by its user" ? owner : { uid: ownUid() };
-      await prepareFolder(one.folder, whose, one.entered === "by several users" ? 0o711 : 0o700);
-    }
+    for (const { folder, whose, mode } of this.#folders(owner)) await prepareFolder(folder, whose, mode);
     return changePlace(this.#host, this.#place, this.#service, (manifest) =>
       this.#change(bundle, manifest, owner),
     );
@@ -85,6 +98,16 @@ export class FilesSink implements Sink {
 
   logMark(secret: string): Promise<LogMark | undefined> {
     return logMarkIn(this.#host, this.#place, this.#service, secret);
+  }
+
+  /** The folder that each service's lies in, where there is one, and that with the files. */
+  #folders(owner: Owner) {
+    const { folder, entered, within } = this.#options;
+    return [...(within === undefined ? [] : [within]), { folder, entered }].map((one) => ({
+      folder: one.folder,
+      whose: one.entered === "by its user" ? owner : { uid: ownUid() },
+      mode: one.entered === "by several users" ? (0o711 as const) : (0o700 as const),
+    }));
   }
 
   async #change(bundle: Bundle, manifest: Manifest, owner: Owner): Promise<Change> {

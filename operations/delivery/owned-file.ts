@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { access, type FileHandle, lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { type Owner, ownUid } from "./owner.ts";
 import { DeliveryError } from "./sink.ts";
 
@@ -45,6 +45,29 @@ export async function placeFiles(folder: string, files: OwnedFile[]): Promise<st
   return staged.map(({ file }) => file.name);
 }
 
+/**
+ * Whether `placeFiles` could bring them to a folder: there is room and a right to it. Stages so much of nothing, and takes it
+ * away again.
+ * @throws DeliveryError; an error of the file system
+ */
+export async function tryFiles(folder: string, files: OwnedFile[]): Promise<void> {
+  for (const { owner, name } of files) {
+    assertMayOwn(join(folder, name), owner);
+    await lookAt(join(folder, name));
+  }
+  const owners = new Map(files.map(({ owner }) => [owner.uid, owner]));
+  for (const owner of owners.values()) {
+    const theirs = files.filter((file) => file.owner.uid === owner.uid);
+    const content = " ".repeat(theirs.reduce((sum, file) => sum + Buffer.byteLength(file.content), 0));
+    const path = join(folder, temporaryName());
+    try {
+      await stage(path, { content, owner });
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+}
+
 /** Removes files of ours; one that is a link is removed itself, not what it points to. */
 export async function removeFiles(folder: string, names: string[]): Promise<void> {
   for (const name of names) await rm(join(folder, name), { force: true });
@@ -85,13 +108,50 @@ export async function prepareFolder(path: string, owner: Owner, mode: 0o700 | 0o
 }
 
 /**
+ * Whether a folder is there already, and otherwise could be made.
+ * @throws DeliveryError where `prepareFolder` would; an error of the file system where nothing can be made there
+ */
+export async function checkFolder(path: string, owner: Owner): Promise<boolean> {
+  assertMayOwn(path, owner);
+  const found = await lstat(path).catch(absent);
+  if (found === undefined) {
+    await assertRoomFor(path);
+    return false;
+  }
+  if (!found.isDirectory()) throw linked(path, "folder");
+  if (owner.uid !== -1 && found.uid !== owner.uid && ownUid() !== 0) {
+    throw new DeliveryError(
+      `${path} belongs to uid ${found.uid} and must belong to uid ${owner.uid}, which only root can change: run as root, or ` +
+        `chown ${owner.uid} ${path}`,
+    );
+  }
+  return true;
+}
+
+/** Whether something can be made at a path, in the nearest folder above it that there is. */
+async function assertRoomFor(path: string): Promise<void> {
+  const above = dirname(path);
+  try {
+    await access(above, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT" || above === path) throw error;
+    await assertRoomFor(above);
+  }
+}
+
+/**
  * A folder that others use as well (a project's, with its env-file) keeps its mode; it is made, mode 700, where there is
  * none.
  * @throws DeliveryError where others may replace files in it
  */
-export async function checkSharedFolder(path: string, owner: Owner): Promise<void> {
+export async function prepareSharedFolder(path: string, owner: Owner): Promise<void> {
+  if (!(await checkSharedFolder(path, owner))) await prepareFolder(path, owner);
+}
+
+/** Whether it is there already. @throws as `prepareSharedFolder` */
+export async function checkSharedFolder(path: string, owner: Owner): Promise<boolean> {
   const found = await lstat(path).catch(absent);
-  if (found === undefined) return prepareFolder(path, owner);
+  if (found === undefined) return checkFolder(path, owner);
   if (!found.isDirectory()) throw linked(path, "folder");
   const sticky = (found.mode & 0o1000) !== 0;
   if ((found.mode & 0o022) !== 0 && !sticky) {
@@ -99,6 +159,7 @@ export async function checkSharedFolder(path: string, owner: Owner): Promise<voi
       `others may write to ${path}, so they could replace the file: chmod go-w ${path}`,
     );
   }
+  return true;
 }
 
 /** Whether this process may make files that belong to `owner`. */
@@ -122,7 +183,7 @@ export function isPrivate(stats: Stats, { uid }: Owner): boolean {
 /** Unread since it was written; a reader moves it (`relatime` too), see `wasRead`. */
 const neverRead = new Date(0);
 
-async function stage(path: string, { content, owner }: OwnedFile): Promise<void> {
+async function stage(path: string, { content, owner }: Omit<OwnedFile, "name">): Promise<void> {
   const file = await open(path, "wx", 0o600);
   try {
     const { uid, gid } = await file.stat();

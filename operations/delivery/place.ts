@@ -5,7 +5,7 @@ import type { Claims } from "./claims.ts";
 import type { Host } from "./host.ts";
 import type { LogMark } from "./log-mark.ts";
 import { type Manifest, manifestText, markedSection, parseManifest, type Section } from "./manifest.ts";
-import { lookAt, type OwnedFile, placeFiles, removeFiles } from "./owned-file.ts";
+import { lookAt, type OwnedFile, placeFiles, removeFiles, tryFiles } from "./owned-file.ts";
 import { ownUid } from "./owner.ts";
 import { type Bundle, DeliveryError, StaleBundleError } from "./sink.ts";
 
@@ -53,6 +53,19 @@ export async function changePlace(
   const content = manifestText({ services: { ...manifest.services, [id]: marked } });
   await placeFiles(folder, [{ name, content, owner: { uid: ownUid() } }]);
   return changed.length > 0 || obsolete.length > 0;
+}
+
+/** Refuses what `changePlace` would in a folder that is there, and changes nothing. */
+export async function tryPlace(
+  host: Host,
+  place: Place,
+  change: (manifest: Manifest) => Promise<Change>,
+): Promise<void> {
+  const { folder, manifest: name } = place;
+  using _held = await host.hold(join(folder, name));
+  const manifest = await manifestOf(place, host);
+  const { files } = await change(manifest);
+  await tryFiles(folder, [...files, { name, content: manifestText(manifest), owner: { uid: ownUid() } }]);
 }
 
 export async function manifestOf(

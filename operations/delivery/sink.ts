@@ -54,6 +54,8 @@ export interface Sink {
    * says what that person has to put there.
    */
   readonly byHand?: string;
+  /** Brings nothing there, and refuses what `write` would: asked before anything depends on it. @throws DeliveryError */
+  check?(bundle: Bundle): Promise<void>;
   /** Brings the bundle there, whole or not at all. Returns whether anything changed. */
   write(bundle: Bundle): Promise<boolean>;
   /**
@@ -70,6 +72,11 @@ export interface Sink {
 /** A target cannot take what it is to be given, or not safely. Says what stands in the way and what to do. */
 export class DeliveryError extends Error {
   override name = "DeliveryError";
+}
+
+/** Nothing can be brought from here: another machine, or somebody else, has to do it. */
+export class UnreachedError extends DeliveryError {
+  override name = "UnreachedError";
 }
 
 /** What is to be brought was read before somebody brought something newer. Reading it again helps. */

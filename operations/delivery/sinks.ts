@@ -8,7 +8,7 @@ import { Host, type HostOptions } from "./host.ts";
 import { instancesOf, logMarkAmong, runningInstances } from "./instances.ts";
 import type { LogMark } from "./log-mark.ts";
 import { filesOf, nameOf, neighbours, rivalNames, variablesOf } from "./neighbours.ts";
-import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
+import { type Bundle, DeliveryError, type Running, type Sink, UnreachedError } from "./sink.ts";
 
 export interface SinkOptions extends Omit<HostOptions, "root" | "knownAs"> {
   /**
@@ -155,9 +155,14 @@ class Supervised implements Sink {
     return instances.length > 0 ? undefined : this.#otherwise.unreached?.();
   }
 
+  async check(bundle: Bundle): Promise<void> {
+    const instances = await this.#host.instances(this.#service);
+    if (instances.length === 0) await this.#named(async () => this.#otherwise.check?.(bundle));
+  }
+
   async write(bundle: Bundle): Promise<boolean> {
     const instances = await this.#host.instances(this.#service);
-    return instances.length > 0 ? false : this.#otherwise.write(bundle);
+    return instances.length > 0 ? false : this.#named(() => this.#otherwise.write(bundle));
   }
 
   async reload(signal?: AbortSignal): Promise<void> {
@@ -175,6 +180,18 @@ class Supervised implements Sink {
   async logMark(secret: string): Promise<LogMark | undefined> {
     const instances = await this.#host.instances(this.#service);
     return instances.length > 0 ? logMarkAmong(instances, secret) : this.#otherwise.logMark?.(secret);
+  }
+
+  /** Says of an error of the file system (a full disk, a missing right) where it was. */
+  async #named<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      const { code, syscall, path } = error as NodeJS.ErrnoException;
+      if (code === undefined || syscall === undefined) throw error;
+      const where = path === undefined ? this.name : `${this.name} (${path})`;
+      throw new DeliveryError(`${where} cannot be written: ${syscall} failed (${code})`, { cause: error });
+    }
   }
 }
 
@@ -213,7 +230,7 @@ class Unreached implements Sink {
 
   async write(): Promise<boolean> {
     if (this.#fetches) return false;
-    throw new DeliveryError(`${this.name}: ${this.#why}`);
+    throw new UnreachedError(`${this.name}: ${this.#why}`);
   }
 
   async reload(): Promise<void> {}

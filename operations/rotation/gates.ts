@@ -1,4 +1,5 @@
 import type { Secret } from "../../model/model.ts";
+import { checkSinks } from "../delivery/check-sinks.ts";
 import { DeliveryError } from "../delivery/sink.ts";
 import { vaultClock } from "./clock.ts";
 import { asksForEvidence, evidenceOf, type RefusalCase } from "./evidence.ts";
@@ -70,11 +71,19 @@ export async function refuseUnreached(
   const unreached: string[] = [];
   const byHand: string[] = [];
   for (const consumer of secret.consumers) {
+    const before = unreached.length;
     for (const sink of sinks(consumer)) {
       const place = `${consumer.id}, ${sink.name}`;
       const why = await sink.unreached?.();
       if (why !== undefined) unreached.push(`${place}: ${why}`);
       else if (begins === "scheduled" && sink.byHand !== undefined) byHand.push(`${place}: ${sink.byHand}`);
+    }
+    if (begins === undefined || begins === "first" || unreached.length > before) continue;
+    try {
+      await checkSinks(runner, secret, consumer, sinks(consumer));
+    } catch (error) {
+      if (!(error instanceof DeliveryError)) throw error;
+      unreached.push(`${consumer.id}: ${error.message}`);
     }
   }
   const text = `${secret.id} is left as it is. ${[...unreached, ...byHand].join("; ")}`;

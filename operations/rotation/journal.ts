@@ -127,6 +127,11 @@ export function isPastReturn({ state }: Pick<Journal, "state">): boolean {
   return state === "revoke" || state === "verify" || state === "done";
 }
 
+/** Whether consumers are being brought the new value: one of them that does not work with it lets the rotation go back. */
+export function isSwitching({ state }: Pick<Journal, "state">): boolean {
+  return state.startsWith("deliver-") || state.startsWith("observe-");
+}
+
 /** Whether a journal's rotation is under way. */
 export function isUnderWay(journal: Pick<Journal, "state"> | undefined): boolean {
   return journal !== undefined && journal.state !== "done" && journal.state !== "rolled-back";

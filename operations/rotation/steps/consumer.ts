@@ -1,12 +1,19 @@
 import { keptId } from "../../../model/kept-names.ts";
 import type { Consumer } from "../../../model/model.ts";
 import { bundleOf } from "../../delivery/bundle.ts";
-import { DeliveryError, type Running, type Sink, StaleBundleError } from "../../delivery/sink.ts";
+import { refuseUnreached } from "../../delivery/check-sinks.ts";
+import {
+  DeliveryError,
+  type Running,
+  type Sink,
+  StaleBundleError,
+  UnreachedError,
+} from "../../delivery/sink.ts";
 import { deliverTo, hasArrived } from "../../values/deliver.ts";
 import { ConflictError } from "../../values/kv.ts";
 import { fieldsAt, type Moment, orderAt, type Phase, phaseAt } from "../../values/phases.ts";
 import { byPerson } from "../by-person.ts";
-import type { Journal } from "../journal.ts";
+import { isSwitching, type Journal } from "../journal.ts";
 import type { Unprobed } from "../observer.ts";
 import { holdsOneBefore } from "../overlap.ts";
 import { ProbeError } from "../rotator.ts";
@@ -57,7 +64,7 @@ async function bringTogether(
 ): Promise<Turn | undefined> {
   // All come to an end before a failure is told, so that nothing is done behind it.
   const ends = await Promise.allSettled(reached.map(({ consumer, wanted }) => bring(run, consumer, wanted)));
-  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  for (const end of ends) if (end.status === "rejected") throw lockedOut(run, end.reason);
   for (const [index, { consumer, wanted }] of reached.entries()) {
     const end = ends[index];
     if (end?.status === "fulfilled" && end.value !== undefined) {
@@ -65,6 +72,17 @@ async function bringTogether(
     }
   }
   return undefined;
+}
+
+/**
+ * The target accepts the new value alone: who cannot be brought that is locked out until it accepts the old one again. Where
+ * another machine has to bring it, nobody here knows how far that one is.
+ */
+function lockedOut({ journal }: Run, error: unknown): unknown {
+  if (!(error instanceof DeliveryError) || error instanceof UnreachedError) return error;
+  if (!isSwitching(journal)) return error;
+  const why = `the new value cannot be brought to everybody, and it alone is accepted: ${error.message}`;
+  return new ProbeError(why, { cause: error });
 }
 
 function lagging(run: Run, { id }: Consumer, { phase }: Wanted, lags: string): Turn {
@@ -203,14 +221,6 @@ async function settle(
     if (clock.now().getTime() >= end) return seen.why;
     await clock.sleep(pause, signal);
     pause = Math.min(pause * 2, patience.poll.longest);
-  }
-}
-
-/** Says so before anything is read or written. @throws DeliveryError */
-async function refuseUnreached(sinks: Sink[]): Promise<void> {
-  for (const sink of sinks) {
-    const why = await sink.unreached?.();
-    if (why !== undefined) throw new DeliveryError(`${sink.name}: ${why}`);
   }
 }
 

@@ -1,3 +1,5 @@
+import { checkSinks } from "../../delivery/check-sinks.ts";
+import { DeliveryError } from "../../delivery/sink.ts";
 import { hasArrived } from "../../values/deliver.ts";
 import { pairNames } from "../../values/shape.ts";
 import type { Watch } from "../observer.ts";
@@ -7,7 +9,7 @@ import { bringAll, confirmAll, probeAll, reachedAt, settled } from "./consumer.t
 import { destroyOld } from "./destroy.ts";
 import { raisedErrors } from "./watch.ts";
 
-/** The target accepts the new value, and it works there, before any consumer sees it. */
+/** The target accepts the new value, and it works there, before any consumer sees it; everybody could be brought it. */
 export async function stage(run: Run): Promise<Turn> {
   const { rotator, watch } = run;
   if (run.journal.to === undefined) throw new Error("nothing was generated to be staged");
@@ -15,10 +17,23 @@ export async function stage(run: Run): Promise<Turn> {
     run.change({ baseline: await baselineOf(run, watch) });
   }
   const { current, next } = await run.versions();
+  if (!run.isFirst) await checkAll(run);
   await run.act(() => rotator.stage(run.context, next, current));
   await run.act(() => rotator.probe(run.context, next, current));
   const to = isReached(run, "listeners") ? "deliver-listeners" : "deliver-signers";
   return { to, text: "the target accepts the new value, and it works" };
+}
+
+/** @throws DeliveryError, which names the consumer */
+async function checkAll(run: Run): Promise<void> {
+  for (const consumer of run.secret.consumers) {
+    try {
+      await run.act(() => checkSinks(run, run.secret, consumer, run.sinks(consumer)));
+    } catch (error) {
+      if (!(error instanceof DeliveryError)) throw error;
+      throw new DeliveryError(`nothing is changed: ${consumer.id}: ${error.message}`, { cause: error });
+    }
+  }
 }
 
 /**
