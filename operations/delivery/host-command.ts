@@ -10,6 +10,8 @@ export interface CommandLimits {
   signal?: AbortSignal;
   /** Milliseconds that it may take. */
   limit: number;
+  /** Exit statuses with which its output is an answer; 0 alone where absent. */
+  answers?: readonly number[];
 }
 
 /**
@@ -41,7 +43,7 @@ export class CommandError extends Error {
  */
 export async function runCommand(
   [program = "", ...rest]: string[],
-  { signal, limit, cwd }: CommandLimits & { cwd?: string },
+  { signal, limit, cwd, answers = [0] }: CommandLimits & { cwd?: string },
 ): Promise<string> {
   signal?.throwIfAborted();
   const late = AbortSignal.timeout(limit);
@@ -59,7 +61,7 @@ export async function runCommand(
     life.on("error", () => {});
     child.once("exit", () => life.end("ended\n"));
   }
-  const closed = endOf(child);
+  const closed = endOf(child, answers);
   underWay.add(child);
   try {
     const end = await Promise.race([closed, aborted(ends)]);
@@ -87,14 +89,14 @@ function killGroup({ pid }: ChildProcess, name: NodeJS.Signals | 0): boolean {
   }
 }
 
-/** Resolves where it ended with 0 and its output is whole. @throws CommandError */
-async function endOf(child: ChildProcess): Promise<void> {
+/** Resolves where it ended with an answer and its output is whole. @throws CommandError */
+async function endOf(child: ChildProcess, answers: readonly number[]): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once("error", ({ code }: NodeJS.ErrnoException) => {
       reject(new CommandError(`could not be started (${code})`));
     });
     child.once("close", (code, signal) => {
-      if (code === 0) resolve();
+      if (code !== null && answers.includes(code)) resolve();
       else if (code === 127 || code === 126) {
         reject(new CommandError(`could not be started (${code === 127 ? "ENOENT" : "EACCES"})`));
       } else

@@ -30,6 +30,12 @@ const asking = 15_000;
 /** Milliseconds for a restart: a container may take minutes to end. The lease is renewed meanwhile. */
 const reloading = 600_000;
 
+/** Milliseconds after which Docker itself believes in a container that it has started again. */
+const stable = 10_000;
+
+/** Since when a service runs, or what is the matter with it. */
+export type Process = { started: Date } | { down: string };
+
 /** Restarts, signals and looks at the processes of one machine. */
 export class Host {
   readonly #options: HostOptions;
@@ -85,20 +91,29 @@ export class Host {
   }
 
   /**
-   * When a service's process started, by what supervises it; of several containers the first. Undefined where it does
-   * not run.
+   * When a service's process started, by what supervises it; of several containers the first. One that ends again and again
+   * does not run.
    * @throws DeliveryError when that cannot be asked
    */
-  async startedAt(service: Service): Promise<Date | undefined> {
-    const why = `it cannot be seen when ${service.id} started`;
+  async processOf(service: Service): Promise<Process> {
+    const why = `it cannot be seen whether ${service.id} runs`;
     if (service.runsOn === "supervisor") {
-      const pid = Number.parseInt(await this.#command(["supervisorctl", "pid", service.name], why), 10);
-      return pid > 0 ? startTimeOf(pid) : undefined;
+      // 3: it does not run.
+      const argv = ["supervisorctl", "status", service.name];
+      const found = await supervised(await this.#command(argv, why, { limit: asking, answers: [0, 3] }));
+      if (found === undefined) throw new DeliveryError(`${why}: \`${argv.join(" ")}\` names no state`);
+      return found;
     }
+    if (service.runsOn !== "compose") throw new DeliveryError(`${why}: nothing here asks ${service.runsOn}`);
     const ids = wordsOf(await this.#command(["docker", "compose", "ps", "-q", service.name], why));
-    if (ids.length === 0) return undefined;
-    const started = await this.#command(["docker", "inspect", "-f", "{{.State.StartedAt}}", ...ids], why);
-    return new Date(Math.min(...wordsOf(started).map((time) => Date.parse(time))));
+    if (ids.length === 0) return { down: "it does not run" };
+    const said = await this.#command(["docker", "inspect", "-f", containerState, ...ids], why);
+    return contained(
+      said
+        .split("\n")
+        .map(wordsOf)
+        .filter(({ length }) => length > 0),
+    );
   }
 
   async #command(argv: string[], why: string, limits: CommandLimits = { limit: asking }): Promise<string> {
@@ -128,6 +143,30 @@ export function reloadCommand({ runsOn, name, reload }: Service): string[] | und
   return reload === "restart"
     ? ["docker", "compose", "up", "--detach", "--force-recreate", "--no-deps", name]
     : ["docker", "compose", "kill", "--signal", reload.signal, name];
+}
+
+/** Of `supervisorctl status`: the program's name, its state and, where it runs, "pid 4711, uptime 0:00:05". */
+async function supervised(said: string): Promise<Process | undefined> {
+  const [, state, pid = ""] = /^\S+\s+([A-Z]+)\b(?:\s+pid (\d+))?/.exec(said.trim()) ?? [];
+  if (state === undefined) return undefined;
+  const started = state === "RUNNING" && pid !== "" ? await startTimeOf(Number(pid)) : undefined;
+  return started === undefined ? { down: `it does not run (${state})` } : { started };
+}
+
+/** What is asked of a container, a line of words for each. */
+export const containerState =
+  "{{.State.StartedAt}} {{.State.Running}} {{.State.Restarting}} {{.RestartCount}}";
+
+function contained(containers: string[][]): Process {
+  const starts: number[] = [];
+  for (const [startedAt = "", isRunning, isRestarting, restarts] of containers) {
+    const started = Date.parse(startedAt);
+    if (isRunning !== "true") return { down: "it does not run" };
+    const isNew = Number(restarts) > 0 && Date.now() - started < stable;
+    if (isRestarting === "true" || isNew) return { down: "it has ended by itself, and is started again" };
+    starts.push(started);
+  }
+  return { started: new Date(Math.min(...starts)) };
 }
 
 function wordsOf(text: string): string[] {

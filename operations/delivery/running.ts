@@ -1,5 +1,5 @@
 import type { Service } from "../../model/model.ts";
-import type { Host } from "./host.ts";
+import type { Host, Process } from "./host.ts";
 import type { Section } from "./manifest.ts";
 import { wasRead } from "./owned-file.ts";
 import { DeliveryError, type Running } from "./sink.ts";
@@ -18,7 +18,7 @@ const tolerance = 40;
 
 /**
  * Whether a service runs so new a version of a secret, by what its host shows: a process that restarts must have
- * started after the file was there; one that watches or is signalled must have read it.
+ * started after the file was there; one that watches or is signalled must have read it, and run still.
  */
 export async function runningOf(observed: Observed, secret: string, version: number): Promise<Running> {
   const { service, section } = observed;
@@ -26,19 +26,30 @@ export async function runningOf(observed: Observed, secret: string, version: num
   if (held === undefined || held.version < version) {
     return { state: "behind", version: held?.version, why: "its files do not hold it yet" };
   }
-  if (service.reload === "restart") return restarted(observed, held.since, held.version);
+  const process = await processOf(observed);
+  if ("down" in process) return { state: "behind", version: undefined, why: process.down, isDown: true };
+  if (service.reload === "restart") return restarted(process, held.since, held.version);
   return readAgain(observed, secret, held.version);
 }
 
-async function restarted({ service, host }: Observed, since: string, version: number): Promise<Running> {
-  let started: Date | undefined;
+type Unknown = { unknown: string };
+
+async function processOf({ host, service }: Observed): Promise<Process | Unknown> {
   try {
-    started = await host.startedAt(service);
+    return await host.processOf(service);
   } catch (error) {
-    if (error instanceof DeliveryError) return { state: "unobservable", why: error.message };
+    if (error instanceof DeliveryError) return { unknown: error.message };
     throw error;
   }
-  if (started === undefined) return { state: "behind", version: undefined, why: "it does not run" };
+}
+
+function restarted(
+  process: Exclude<Process, { down: string }> | Unknown,
+  since: string,
+  version: number,
+): Running {
+  if ("unknown" in process) return { state: "unobservable", why: process.unknown };
+  const { started } = process;
   if (started.getTime() + tolerance >= Date.parse(since)) {
     return {
       state: "runs",

@@ -37,10 +37,10 @@ export interface Missing {
   renamed?: string;
 }
 
-/** Which version of its own path of a secret a consumer runs. */
+/** Which version of its own path of a secret a consumer runs; `isDown` where it does not run at all. */
 export type Running =
   | { state: "runs"; version: number; how: string }
-  | { state: "behind"; version: number | undefined; why: string }
+  | { state: "behind"; version: number | undefined; why: string; isDown?: boolean }
   | { state: "unobservable"; why: string };
 
 /** A place where a service reads its values (R39–R45). */

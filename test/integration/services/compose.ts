@@ -4,6 +4,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { parseEnv } from "node:util";
+import { containerState } from "../../../operations/delivery/host.ts";
+import type { CommandLimits } from "../../../operations/delivery/host-command.ts";
 import { whileAway } from "./away.ts";
 
 /** A program that stands for a service's container. */
@@ -57,7 +59,10 @@ export class Compose {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  readonly command = async (argv: string[]): Promise<string> => {
+  readonly command = async (
+    argv: string[],
+    { answers = [0] }: Partial<CommandLimits> = {},
+  ): Promise<string> => {
     const name = argv.at(-1) ?? "";
     const said = argv.slice(0, -1).join(" ");
     switch (said) {
@@ -66,13 +71,18 @@ export class Compose {
         return "";
       case "docker compose ps -q":
         return this.#containers.has(name) ? `${name}\n` : "";
-      case "docker inspect -f {{.State.StartedAt}}":
-        return `${this.#containers.get(name)?.started.toISOString()}\n`;
+      case `docker inspect -f ${containerState}`:
+        return `${this.#containers.get(name)?.started.toISOString()} true false 0\n`;
       case "supervisorctl restart":
         await this.restart(name);
         return "";
-      case "supervisorctl pid":
-        return `${this.#containers.get(name)?.child.pid ?? 0}\n`;
+      case "supervisorctl status": {
+        const pid = this.#containers.get(name)?.child.pid;
+        if (pid !== undefined) return `${name.padEnd(33)}RUNNING   pid ${pid}, uptime 0:00:05\n`;
+        // It exits with 3 then, which its caller has to know.
+        if (answers.includes(3)) return `${name.padEnd(33)}STOPPED   Not started\n`;
+        throw new Error("failed with exit status 3");
+      }
       case "docker compose kill --signal HUP":
         this.#containers.get(name)?.child.kill("SIGHUP");
         return "";

@@ -7,7 +7,8 @@ import { describe, type TestContext, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { inspect } from "node:util";
 import type { Delivery, Service } from "../../../model/model.ts";
-import { runCommand } from "../../../operations/delivery/host-command.ts";
+import { containerState } from "../../../operations/delivery/host.ts";
+import { CommandError, type CommandLimits, runCommand } from "../../../operations/delivery/host-command.ts";
 import { describeInstance, type Instance } from "../../../operations/delivery/instances.ts";
 import { DeliveryError, type Running, type Sink } from "../../../operations/delivery/sink.ts";
 import { type SinkOptions, sinksOf } from "../../../operations/delivery/sinks.ts";
@@ -19,7 +20,10 @@ import { bundleFor, serviceOf, type TestHost, testHost } from "./services.ts";
  * that read a file at their start, and again at SIGHUP.
  */
 class Platform {
+  /** What it was told to do. */
   readonly commands: string[] = [];
+  /** A service that runs and reads nothing. */
+  idle = "";
   readonly #running = new Map<string, { process: ChildProcess; startedAt: Date; said: string[] }>();
   readonly #file: string;
 
@@ -62,8 +66,8 @@ class Platform {
     }
   }
 
-  run = async (argv: string[]): Promise<string> => {
-    this.commands.push(argv.join(" "));
+  run = async (argv: string[], { answers = [0] }: CommandLimits): Promise<string> => {
+    if (!/ (?:status|ps|inspect) /.test(argv.join(" "))) this.commands.push(argv.join(" "));
     const name = argv.at(-1) ?? "";
     const found = this.#running.get(name.replace(/^id-/, ""));
     switch (argv.slice(0, -1).join(" ")) {
@@ -76,12 +80,17 @@ class Platform {
       case "docker compose kill --signal SIGHUP":
         found?.process.kill("SIGHUP");
         return "";
-      case "supervisorctl pid":
-        return `${found?.process.pid ?? 0}\n`;
+      case "supervisorctl status":
+        // What Supervisor 4 says, and its exit status.
+        if (name === this.idle) return `${name.padEnd(33)}RUNNING   pid ${process.pid}, uptime 0:00:05\n`;
+        if (found !== undefined)
+          return `${name.padEnd(33)}RUNNING   pid ${found.process.pid}, uptime 0:00:05\n`;
+        if (answers.includes(3)) return `${name.padEnd(33)}EXITED    Jan 01 12:00 AM\n`;
+        throw new CommandError("failed with exit status 3");
       case "docker compose ps -q":
         return found === undefined ? "" : `id-${name}\n`;
-      case "docker inspect -f {{.State.StartedAt}}":
-        return `${found?.startedAt.toISOString()}\n`;
+      case `docker inspect -f ${containerState}`:
+        return `${found?.startedAt.toISOString()} true false 0\n`;
       default:
         throw Object.assign(new Error("failed"), { stderr: `no such command: ${argv[0]}\nmore` });
     }
@@ -153,7 +162,7 @@ for (const [runsOn, restart, signal] of [
       const platform = new Platform(t, join(host.root, folder, "key"));
       const sink = sinkOf(host, service, platform);
       await sink.write(bundle(service, 1));
-      assertState(await sink.running("shop/x", 1), "behind", /has not read .*key since/);
+      assertState(await sink.running("shop/x", 1), "behind", /it does not run/);
       await platform.start("api");
       assertState(await sink.running("shop/x", 1), "runs", /has read/);
       await sink.write(bundle(service, 2));
@@ -172,7 +181,9 @@ for (const [runsOn, restart, signal] of [
       const sink = sinksOf({ services: [service], secrets: [] }, service, {
         ...host,
         command: async (argv) =>
-          argv[1] === "inspect" ? starts.map((start) => `${start.toISOString()}\n`).join("") : "one\ntwo\n",
+          argv[1] === "inspect"
+            ? starts.map((start) => `${start.toISOString()} true false 0\n`).join("")
+            : "one\ntwo\n",
       })[0];
       await sink?.write(bundle(service, 1));
       assert.equal((await sink?.running("shop/x", 1))?.state, "runs");
@@ -237,6 +248,7 @@ describe("a service that watches", () => {
   test("is left alone, and runs a version once it has read its files; looking does not count as reading", async (t) => {
     await using host = await testHost();
     const platform = new Platform(t, join(host.root, folder, "key"));
+    platform.idle = "api";
     const sink = sinkOf(host, service, platform);
     await sink.write(bundle(service, 1));
     await sink.reload();
@@ -250,6 +262,7 @@ describe("a service that watches", () => {
   test("is not expected to read again the variables that it got at its start", async (t) => {
     await using host = await testHost();
     const platform = new Platform(t, "");
+    platform.idle = "api";
     const sink = sinkOf(host, service, platform);
     await sink.write(bundleFor(service, { "shop/x": { files: { key: "v1" }, variables: { KEY_ID: "1" } } }));
     await readFile(join(host.root, folder, "key"));
@@ -260,6 +273,7 @@ describe("a service that watches", () => {
     await using host = await testHost();
     const other = serviceOf("other", files, { reload: "watch" });
     const platform = new Platform(t, join(host.root, folder, "key"));
+    platform.idle = "api";
     await sinkOf(host, service, platform, [other]).write(bundle(service, 1));
     await sinkOf(host, other, platform, [service]).write(bundle(other, 1));
     const sink = sinkOf(host, service, platform, [other]);

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { containerState } from "../../../operations/delivery/host.ts";
 
 /** What a service has read. */
 interface Keys {
@@ -98,8 +99,8 @@ export class SigningHost {
       }
       case "docker compose ps -q":
         return this.#running.has(name) ? `${name}\n` : "";
-      case "docker inspect -f {{.State.StartedAt}}":
-        return `${this.#running.get(name)?.started.toISOString()}\n`;
+      case `docker inspect -f ${containerState}`:
+        return `${this.#running.get(name)?.started.toISOString()} true false 0\n`;
       default:
         return undefined;
     }
