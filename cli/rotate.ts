@@ -22,7 +22,8 @@ export function command(): Command {
       "--all everything that it keeps, and a name the database user of that name (with a compromise or a leaver twice, since " +
       "the login of before works until its next turn), as the role AWS_ROLE_ARN or by the credentials of the environment. " +
       "--due and --all destroy what lies at paths in Vault whose consumer the catalogue has not had for a day. Exit codes: 0 done, " +
-      "or waiting for its overlap as planned; 1 rolled back, stuck or refused; 3 unreachable; 4 stopped half-way.",
+      "or waiting for its overlap as planned; 1 rolled back or on its way back, stuck or refused; 3 unreachable; 4 stopped " +
+      "half-way.",
     examples: [
       [
         "keyplane rotate titan/hmac --dry-run",

@@ -9,7 +9,7 @@ import { lasting } from "./rotation-progress.ts";
 /** What became of one secret or key, for people and programs. */
 export interface Shown {
   secret: string;
-  /** done, unchanged, drains, waits, busy, stuck, unreachable, rolled-back, refused, held, by hand, failed. */
+  /** done, unchanged, drains, waits, busy, stuck, unreachable, rolling-back, rolled-back, refused, held, by hand, failed. */
   result: string;
   text: string;
   code: ExitCode;
@@ -77,22 +77,18 @@ function ofOutcome(
   if (state === "rolled-back") {
     return common("rolled-back", `rolled back: ${failure ?? "as was asked"}${refused}`, exit.finding);
   }
-  const why = waiting ?? "it goes on with the next run";
-  if (waitsFor === "target") {
-    const revoked = isUrgent ? "not revoked yet, " : "";
-    const next = isUrgent ? "run the same command again" : "a later `keyplane rotate --due` goes on";
-    return common("unreachable", `${revoked}at ${state}: ${why}; ${next}`, exit.unreachable);
-  }
+  const isBack = state === "rolling-back";
+  const why = `${isBack ? `${state} (${failure ?? "as was asked"})` : state}: ${waiting ?? "it goes on with the next run"}`;
+  const next = isUrgent ? "run the same command again" : "a later `keyplane rotate --due` goes on";
+  const unrevoked = isUrgent ? "not revoked yet, " : "";
+  if (waitsFor === "target") return common("unreachable", `${unrevoked}at ${why}; ${next}`, exit.unreachable);
   if (isUrgent && !isStuck && isBefore(state, "drain")) {
-    return common(
-      "waits",
-      `not revoked yet, at ${state}: ${why}; run the same command again`,
-      exit.resumable,
-    );
+    return common("waits", `${unrevoked}at ${why}; ${next}`, exit.resumable);
   }
   // What nobody can say the end of waits for somebody; the overlap waits for its time.
-  if (isStuck || waitsFor !== "time") return common("stuck", `stuck at ${state}: ${why}`, exit.finding);
-  return common("drains", `${state}: ${why}; a later \`keyplane rotate --due\` goes on`, exit.clean);
+  if (isStuck || waitsFor !== "time") return common("stuck", `stuck at ${why}`, exit.finding);
+  if (isBack) return common(state, `${isUrgent ? `${unrevoked}at ` : ""}${why}; ${next}`, exit.finding);
+  return common("drains", `${why}; a later \`keyplane rotate --due\` goes on`, exit.clean);
 }
 
 function isBefore(state: State, step: Step): boolean {

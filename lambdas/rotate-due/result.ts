@@ -31,7 +31,7 @@ interface Stands {
 
 /**
  * Sorts what became of everything. What only another runner can do is left to it, until it is overdue; what was rolled
- * back, is stuck or met an error fails the run, each time, until it is mended.
+ * back or is on its way back, is stuck or met an error fails the run, each time, until it is mended.
  * @param unreached secrets that cannot be delivered from here
  * @param stopped whether the function's time was over before everything was done
  */
@@ -56,9 +56,9 @@ export function resultOf(
     }
   }
   for (const { secret, standing } of states) {
-    const { state, lateness, why } = standing;
+    const { state, lateness, why, step } = standing;
     if (result.failed.some((one) => one.secret === secret.id)) continue;
-    if (state === "stuck" || state === "held back")
+    if (state === "stuck" || state === "held back" || step === "rolling-back")
       result.failed.push({ secret: secret.id, why: `${state}: ${why}` });
     else if (lateness === "overdue" && state !== "under way") {
       result.failed.push({

@@ -148,9 +148,10 @@ export function standingOf(
       since: new Date(journal.since),
       ...(journal.notBefore !== undefined && { until: new Date(journal.notBefore) }),
     };
-    return reason === undefined
-      ? standing("under way", journal.waiting ?? "", more)
-      : standing("stuck", reason, more);
+    const back = journal.state === "rolling-back" && journal.failure !== undefined;
+    const why = [back ? `rolls back: ${journal.failure}` : "", reason ?? journal.waiting ?? ""];
+    const told = why.filter((text) => text !== "").join("; ");
+    return standing(reason === undefined ? "under way" : "stuck", told, more);
   }
   const follows = owed(journal);
   if (follows !== undefined) {

@@ -110,6 +110,40 @@ suite("what a rotation waits for decides, not this machine's clock, nor when the
   }
 });
 
+suite("a rotation on its way back is a finding that says what failed, whatever it waits for (R48)", () => {
+  const failure = "titan/titan-sentinel refuses it";
+  const waiting = "nobody sees what titan/brain runs";
+  const of = (change: Partial<Outcome>, isUrgent = false) => {
+    const back = { ...outcome, state: "rolling-back", failure, waiting, ...change } as const;
+    const { result, code, text } = shown({ secret: "titan/hmac", outcome: back }, true, isUrgent);
+    return [code, result, text];
+  };
+  const at = `rolling-back (${failure}): ${waiting}`;
+  for (const [what, change, isUrgent, seen] of [
+    [
+      "for time alone",
+      { waitsFor: "time" },
+      false,
+      [1, "rolling-back", `${at}; a later \`keyplane rotate --due\` goes on`],
+    ],
+    [
+      "for time alone, after a compromise",
+      { waitsFor: "time" },
+      true,
+      [1, "rolling-back", `not revoked yet, at ${at}; run the same command again`],
+    ],
+    ["for somebody", {}, false, [1, "stuck", `stuck at ${at}`]],
+    [
+      "for its target",
+      { waitsFor: "target" },
+      false,
+      [3, "unreachable", `at ${at}; a later \`keyplane rotate --due\` goes on`],
+    ],
+  ] as const) {
+    test(what, () => assert.deepEqual(of(change, isUrgent), seen));
+  }
+});
+
 test("no error of a driver is printed, which may quote a statement with a value; our own are (R54)", () => {
   const value = randomBytes(16).toString("hex");
   class DatabaseError extends Error {

@@ -76,14 +76,20 @@ test("what is left to another runner fails the run once it is overdue, and says 
   assert.deepEqual(resultOf("local", [], { unreached, states: due, stopped: false }).failed, []);
 });
 
-test("what is stuck or was rolled back fails each run, also one that does not touch it", () => {
+test("what is stuck, was rolled back or is on its way back fails each run, also one that does not touch it", () => {
   const states = [
     status("titan/hmac", { state: "stuck", why: "titan-brain does not run the new value" }),
     status("soma/redis", { state: "held back", why: "rolled back: it was refused" }),
+    status("solo/db", {
+      state: "under way",
+      step: "rolling-back",
+      why: "rolls back: it was refused; its overlap",
+    }),
   ];
   assert.deepEqual(resultOf("local", [], { ...quiet, states }).failed, [
     { secret: "titan/hmac", why: "stuck: titan-brain does not run the new value" },
     { secret: "soma/redis", why: "held back: rolled back: it was refused" },
+    { secret: "solo/db", why: "under way: rolls back: it was refused; its overlap" },
   ]);
 });
 

@@ -256,6 +256,19 @@ suite("where a secret stands", () => {
     assert.equal(standingOf(hmac, without, settings, at(25 * hour)).state, "under way");
     assert.equal(standingOf(hmac, without, settings, at(25 * hour + 1)).state, "stuck");
   });
+  test("on its way back it says what failed, under way and stuck (R48)", () => {
+    const back = {
+      state: "rolling-back",
+      failure: "titan-brain refuses it",
+      waiting: "its overlap",
+    } as const;
+    const facts = { ...written, version: 2, journal: journal(back) };
+    const seen = [0, hour].map((later) => standingOf(hmac, facts, settings, at(later)));
+    assert.deepEqual(
+      seen.map(({ state, why }) => [state, why]),
+      ["under way", "stuck"].map((state) => [state, "rolls back: titan-brain refuses it; its overlap"]),
+    );
+  });
   test("stuck says what it waits for, or that nobody works at it", () => {
     const observing = journal({ state: "observe-listeners", waiting: "titan-sentinel runs version 1" });
     const waits = standingOf(hmac, { ...written, journal: observing }, settings, at(hour + 1));
