@@ -80,7 +80,7 @@ test("what is stuck, was rolled back or is on its way back fails each run, also 
   const states = [
     status("titan/hmac", { state: "stuck", why: "titan-brain does not run the new value" }),
     status("soma/redis", { state: "held back", why: "rolled back: it was refused" }),
-    status("solo/db", {
+    status("solo/minio", {
       state: "under way",
       step: "rolling-back",
       why: "rolls back: it was refused; its overlap",
@@ -89,7 +89,7 @@ test("what is stuck, was rolled back or is on its way back fails each run, also 
   assert.deepEqual(resultOf("local", [], { ...quiet, states }).failed, [
     { secret: "titan/hmac", why: "stuck: titan-brain does not run the new value" },
     { secret: "soma/redis", why: "held back: rolled back: it was refused" },
-    { secret: "solo/db", why: "under way: rolls back: it was refused; its overlap" },
+    { secret: "solo/minio", why: "under way: rolls back: it was refused; its overlap" },
   ]);
 });
 
