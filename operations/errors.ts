@@ -16,6 +16,7 @@ export const meanings: Record<string, Meaning> = {
   FernetKeyError: "input",
   GitError: "input",
   HomeError: "input",
+  LackingFieldError: "input",
   MissingValuesError: "input",
   PathError: "input",
   ProblemsError: "input",

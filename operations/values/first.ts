@@ -13,14 +13,14 @@ import {
   writeSource,
 } from "./deliver.ts";
 import { ConflictError } from "./kv.ts";
-import { firstFields, isMachineMade } from "./shape.ts";
+import { firstFields, isMachineMade, LackingFieldError } from "./shape.ts";
 
 export interface FirstValues {
   /** Ids of secrets that got their first value. */
   made: string[];
   /** Ids of secrets of which a consumer got what it lacked. */
   delivered: string[];
-  /** Ids of secrets that someone must set by hand. */
+  /** Ids of secrets that someone must set by hand, or of which a field was never given. */
   unset: string[];
   /** Ids of database passwords that are not there yet: made together with their user by the rotation engine. */
   withUser: string[];
@@ -78,7 +78,15 @@ async function ensure(writer: Writer, secret: Secret, result: FirstValues, repor
   }
   const written = await deliver(writer, secret, version, async (arrival) =>
     completes(writer, secret, arrival),
-  );
+  ).catch((error: unknown) => {
+    if (error instanceof LackingFieldError) return error;
+    throw error;
+  });
+  if (written instanceof LackingFieldError) {
+    result.unset.push(secret.id);
+    report({ subject: secret.id, state: "failed", text: written.message });
+    return;
+  }
   if (written.length === 0) return;
   result.delivered.push(secret.id);
   report({

@@ -120,11 +120,23 @@ export function sameFields(a: Fields, b: Fields): boolean {
   );
 }
 
+/** A version has no field that a consumer reads: the catalogue has it only since. Names the field and what to do. */
+export class LackingFieldError extends Error {
+  override name = "LackingFieldError";
+}
+
 /**
  * What lies at a consumer's own path: the fields that its variables name and no others, assembled ones included;
  * all of them for a CI job that names none.
+ * @throws LackingFieldError
  */
 export function consumerFields(secret: Secret, consumer: Consumer, source: Fields): Fields {
+  const lacked = fieldsLackedBy(secret, consumer, source);
+  if (lacked.length > 0) {
+    throw new LackingFieldError(
+      `${secret.id} has no field ${lacked.join(", ")}: give it with \`keyplane set ${secret.id}\``,
+    );
+  }
   const read = fieldsReadBy(secret, consumer);
   return Object.fromEntries(read.toSorted().map((field) => [field, fieldValue(secret, field, source)]));
 }
@@ -151,9 +163,7 @@ function held({ kind }: Pick<Secret, "kind">, field: string, source: Fields): st
 
 function fieldValue(secret: Secret, field: string, source: Fields): string {
   const template = secret.templates[field];
-  const value = template === undefined ? held(secret, field, source) : assemble(template, source);
-  if (value !== undefined) return value;
-  throw new Error(`${secret.id} has no field ${field}: set it again with \`keyplane set ${secret.id}\``);
+  return template === undefined ? (held(secret, field, source) ?? "") : assemble(template, source);
 }
 
 /** A field's name in a template. */
