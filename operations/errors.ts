@@ -50,6 +50,7 @@ export const meanings: Record<string, Meaning> = {
   GitHubError: "unreachable",
   KubernetesUnreachableError: "unreachable",
   LoginError: "unreachable",
+  PortTakenError: "unreachable",
   ServiceError: "unreachable",
   ServicesDownError: "unreachable",
   ToolchainError: "unreachable",
