@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import type { Vault } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
+import { LogMark } from "../delivery/log-mark.ts";
 import { stateOf, writeVersion } from "../values/kv.ts";
 import { type Journal, steps } from "./journal.ts";
 import type { Standing } from "./schedule.ts";
@@ -73,6 +74,7 @@ const shape = z.looseObject({
   skipped: z.array(z.string()),
   notes: z.optional(z.array(z.string())),
   unseen: z.optional(z.record(z.string(), z.iso.datetime())),
+  logMarks: z.optional(z.record(z.string(), z.extend(LogMark, { host: z.string() }))),
   abort: z.optional(z.string()),
   followedBy: z.optional(z.enum(["compromise", "leaver"])),
   confirmedBy: z.optional(z.string()),

@@ -1,4 +1,5 @@
 import type { Secret } from "../../model/model.ts";
+import type { LogMark } from "../delivery/log-mark.ts";
 import type { Reason } from "./rotator.ts";
 
 /** The steps of a rotation in their order, and how it can end (R26). */
@@ -66,6 +67,11 @@ export interface Journal {
    * A later run does not reload it again.
    */
   unseen?: Record<string, string>;
+  /**
+   * Consumer that reads Vault itself → how far its log was, on which host, before its path was written: what it says from
+   * there on, it says with what lies there. Others have that beside their files.
+   */
+  logMarks?: Record<string, HostLogMark>;
   /** Someone wants it rolled back: why. Whoever holds the lease does it. */
   abort?: string;
   /**
@@ -98,6 +104,9 @@ export interface Journal {
   /** The last rotations before this one, newest first, at most 20. */
   history: Past[];
 }
+
+/** A place in a log of one host. */
+export type HostLogMark = LogMark & { host: string };
 
 /** What a rotation began with: the kind of its values, and where they are made. A later run may find the catalogue changed. */
 export interface MadeAt {

@@ -34,8 +34,19 @@ export function probesOf(
     return endpointsOf(probe.http, service).map((url) => new HttpProbe(url, options.fetch, timeout));
   }
   if ("command" in probe) return [new CommandProbe(probe.command, service.id, timeout)];
-  const log = service.observe?.log ?? "";
-  return [new LogProbe(probe.log, onHost(log, options), { ...options, service: service.id })];
+  const log = onHost(service.observe?.log ?? "", options);
+  return [new LogProbe(probe.log, log, { ...options, service: service.id })];
+}
+
+/** The log on this machine that a service's probe looks into; undefined where it looks into none here. */
+export function logOf(
+  { probe }: Pick<Secret, "probe">,
+  service: Service,
+  options: Pick<ProbeOptions, "root" | "project">,
+): string | undefined {
+  const log = service.observe?.log;
+  if (probe === undefined || !("log" in probe) || log === undefined) return undefined;
+  return unprobed({ probe }, service, options) === undefined ? onHost(log, options) : undefined;
 }
 
 /**
@@ -66,7 +77,7 @@ function endpointsOf(http: string, { observe }: Service): string[] {
   return (observe?.instances ?? []).map((base) => `${base.replace(/\/+$/, "")}/${http.replace(/^\/+/, "")}`);
 }
 
-function onHost(path: string, { root = "/", project }: ProbeOptions): string {
+function onHost(path: string, { root = "/", project }: Pick<ProbeOptions, "root" | "project">): string {
   if (isAbsolute(path)) return join(root, path);
   return project === undefined ? join(root, path) : resolve(project, path);
 }

@@ -8,7 +8,7 @@ import type { Versions } from "../values/phases.ts";
 import type { Fields } from "../values/shape.ts";
 import type { Clock } from "./clock.ts";
 import { fencedReach, fencedVault } from "./fence.ts";
-import type { Journal, State } from "./journal.ts";
+import type { HostLogMark, Journal, State } from "./journal.ts";
 import type { Changes, Lease } from "./lease.ts";
 import type { ConsumerProbe, Unprobed, Watch } from "./observer.ts";
 import type { Backoff } from "./retry.ts";
@@ -43,7 +43,10 @@ export interface Subject {
   reach: Reach;
   /** Where a consumer reads its values; empty where it reads Vault itself. */
   sinks(consumer: Consumer): Sink[];
-  probes(consumer: Consumer): ConsumerProbe[];
+  /** @param mark how far its log was when its path was written, where the journal says so */
+  probes(consumer: Consumer, mark?: HostLogMark): ConsumerProbe[];
+  /** Where the log ends now that a probe looks into, of whoever reads Vault itself; undefined where there is none here. */
+  logEnd?(consumer: Consumer): Promise<HostLogMark> | undefined;
   /** Why the probe that the catalogue declares is not asked of a consumer. */
   unprobed?(consumer: Consumer): Unprobed | undefined;
   /** None: nothing is watched, and the journal says so. */

@@ -1,12 +1,15 @@
+import { hostname } from "node:os";
 import type { Vault } from "../../clients/vault.ts";
 import { keptId } from "../../model/kept-names.ts";
 import type { Consumer, RotationModel, Secret } from "../../model/model.ts";
+import { endOf } from "../delivery/log-mark.ts";
 import { jobSinksOf, logMarkOf, type SinkOptions, sinksOf } from "../delivery/sinks.ts";
 import type { Report } from "../progress.ts";
 import { type Clock, vaultClock } from "./clock.ts";
 import { databaseReach } from "./connect.ts";
 import { errorSourcesOf } from "./error-sources.ts";
-import { probesOf, unprobed as unprobedOf } from "./probes.ts";
+import type { HostLogMark } from "./journal.ts";
+import { logOf, probesOf, unprobed as unprobedOf } from "./probes.ts";
 import type { Reach } from "./rotator.ts";
 import { rotatorOf } from "./rotators/index.ts";
 import type { Subject } from "./run.ts";
@@ -65,11 +68,19 @@ export async function subjectOf(runner: Runner, secret: Secret): Promise<Subject
     return service === undefined ? [] : sinksOf(model, service, host);
   };
   const options = { fetch: reach.fetch, ...host };
-  const probes = (consumer: Consumer) => {
+  const probes = (consumer: Consumer, noted?: HostLogMark) => {
     const service = services.get(consumer.id);
     if (service === undefined) return [];
-    const logMark = () => logMarkOf(service, sinks(consumer), keptId(secret), host);
+    const isHere = noted?.host === hostname();
+    const logMark = async () =>
+      (await logMarkOf(service, sinks(consumer), keptId(secret), host)) ?? (isHere ? noted : undefined);
     return probesOf(secret, service, { ...options, logMark });
+  };
+  const logEnd = (consumer: Consumer) => {
+    const service = services.get(consumer.id);
+    if (service === undefined || sinks(consumer).length > 0) return undefined;
+    const path = logOf(secret, service, options);
+    return path === undefined ? undefined : endOf(path).then((end) => ({ ...end, host: hostname() }));
   };
   const unprobed = (consumer: Consumer) => {
     const service = services.get(consumer.id);
@@ -78,7 +89,7 @@ export async function subjectOf(runner: Runner, secret: Secret): Promise<Subject
   const watch = watchOf(model, secret, options);
   const rotator = await rotatorOf(secret);
   const own = { vault, model, secret, rotator, reach };
-  return { ...own, sinks, probes, unprobed, ...(watch !== undefined && { watch }) };
+  return { ...own, sinks, probes, logEnd, unprobed, ...(watch !== undefined && { watch }) };
 }
 
 /** Counters of errors of a secret's consumers, where the catalogue names any (R48). */

@@ -52,6 +52,7 @@ export async function bringAll(
   const { current, next } = await run.versions();
   if (run.rotator.replaces?.(next, current)) return bringTogether(run, reached);
   for (const { consumer, wanted } of reached) {
+    await markLogs(run, [{ consumer, wanted }]);
     const lags = await bring(run, consumer, wanted);
     if (lags !== undefined) return lagging(run, consumer, wanted, lags);
   }
@@ -62,6 +63,7 @@ async function bringTogether(
   run: Run,
   reached: { consumer: Consumer; wanted: Wanted }[],
 ): Promise<Turn | undefined> {
+  await markLogs(run, reached);
   // All come to an end before a failure is told, so that nothing is done behind it.
   const ends = await Promise.allSettled(reached.map(({ consumer, wanted }) => bring(run, consumer, wanted)));
   for (const end of ends) if (end.status === "rejected") throw lockedOut(run, end.reason);
@@ -83,6 +85,32 @@ function lockedOut({ journal }: Run, error: unknown): unknown {
   if (!isSwitching(journal)) return error;
   const why = `the new value cannot be brought to everybody, and it alone is accepted: ${error.message}`;
   return new ProbeError(why, { cause: error });
+}
+
+/**
+ * Notes how far the logs of those who read Vault themselves are, before their paths are written: no file on their host could
+ * say it. Where this machine does not see the log, an earlier mark is not of what they now get.
+ */
+async function markLogs(run: Run, reached: { consumer: Consumer; wanted: Wanted }[]): Promise<void> {
+  const before = run.journal.logMarks ?? {};
+  const marks = { ...before };
+  for (const { consumer, wanted } of reached) {
+    const { id } = consumer;
+    const end = run.logEnd?.(consumer);
+    if (end === undefined && before[id] === undefined) continue;
+    if ((await hasArrived(run.writer, run.secret, consumer, wanted)).arrived) continue;
+    delete marks[id];
+    if (end !== undefined) marks[id] = await end;
+  }
+  const isSame = Object.keys({ ...before, ...marks }).every((id) => before[id] === marks[id]);
+  if (isSame) return;
+  await run.lease.save({ logMarks: Object.keys(marks).length > 0 ? marks : undefined });
+}
+
+/** Its path holds the same as before: nothing new is said of it. */
+function unmarkLog(run: Run, { id }: Consumer): void {
+  const { [id]: mark, ...others } = run.journal.logMarks ?? {};
+  if (mark !== undefined) run.change({ logMarks: others });
 }
 
 function lagging(run: Run, { id }: Consumer, { phase }: Wanted, lags: string): Turn {
@@ -144,6 +172,7 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
     }
   }
   const isNew = version !== before.version;
+  if (!before.arrived && !isNew) unmarkLog(run, consumer);
   const places = run.sinks(consumer);
   for (const { name } of places.filter(isByHand)) leaveToPerson(run, consumer, name, wanted.phase);
   const sinks = places.filter((sink) => !isByHand(sink));
@@ -284,7 +313,7 @@ export async function probeAll(run: Run, consumers: Consumer[]): Promise<void> {
   for (const consumer of consumers) {
     const left = run.unprobed?.(consumer);
     if (left !== undefined) leaveUnprobed(run, consumer, left);
-    for (const probe of run.probes(consumer)) {
+    for (const probe of run.probes(consumer, run.journal.logMarks?.[consumer.id])) {
       const end = clock.now().getTime() + patience.probe;
       for (let pause = patience.poll.first; ; pause = Math.min(pause * 2, patience.poll.longest)) {
         try {
