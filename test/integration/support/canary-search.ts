@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -153,10 +154,21 @@ export async function* file(path: string, name: string): AsyncGenerator<Place> {
   }
 }
 
-/** What processes show to others while they run, and files that are there for a moment only. */
+/** How long a process is looked at every time: what starts it, and what it puts on itself, comes at once. */
+const youth = 2_000;
+
+/**
+ * What processes show to others while they run, and files that are there for a moment only. Looks every 20 ms, without
+ * waiting for each file: what takes long to look misses more, and keeps those busy that are looked at. A process that
+ * has been there for two seconds is looked at five times a second, and its environment where its arguments have changed.
+ */
 export class Sampler {
   readonly #seen = new Map<string, Place>();
   readonly #folders: { folder: string; label: string }[];
+  /** By pid. */
+  readonly #processes = new Map<string, { since: number; line: Buffer | undefined }>();
+  /** How a file was when it was read, by path. */
+  readonly #files = new Map<string, string>();
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
@@ -166,8 +178,9 @@ export class Sampler {
 
   start(): void {
     this.#running = (async () => {
-      while (!this.#stopped) {
-        await this.#sample();
+      for (let turn = 0; !this.#stopped; turn++) {
+        for (const { folder, label } of this.#folders) this.#sampleFolder(folder, label);
+        this.#sampleProcesses(turn % 10 === 0);
         await sleep(20);
       }
     })();
@@ -180,32 +193,62 @@ export class Sampler {
     return [...this.#seen.values()];
   }
 
-  async #sample(): Promise<void> {
-    for (const { folder, label } of this.#folders) {
-      for await (const { name, content } of filesBelow(folder, label)) this.#keep(name, content);
-    }
-    for (const pid of await readdir("/proc")) {
-      if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
-      for (const [what, label] of [
-        ["cmdline", "process arguments"],
-        ["environ", "process environment"],
-      ]) {
-        for await (const { content } of file(`/proc/${pid}/${what}`, "")) {
-          this.#keep(`${label} of ${commandOf(content)}`, content);
-        }
+  #sampleFolder(folder: string, label: string): void {
+    for (const entry of ifThere(() => readdirSync(folder, { withFileTypes: true })) ?? []) {
+      const path = join(folder, entry.name);
+      const name = `${label}/${entry.name}`;
+      if (entry.isDirectory()) this.#sampleFolder(path, name);
+      else if (entry.isSymbolicLink()) this.#keep(name, Buffer.from(ifThere(() => readlinkSync(path)) ?? ""));
+      else if (entry.isFile()) {
+        const stats = ifThere(() => statSync(path, { bigint: true }));
+        const state = stats && `${stats.ino} ${stats.size} ${stats.ctimeNs}`;
+        if (state === undefined || this.#files.get(path) === state) continue;
+        const content = ifThere(() => readFileSync(path));
+        // What is written to while it is read is read again.
+        if (content !== undefined && BigInt(content.length) === stats?.size) this.#files.set(path, state);
+        this.#keep(name, content);
       }
     }
   }
 
-  #keep(name: string, content: Buffer): void {
-    if (content.length === 0) return;
+  #sampleProcesses(all: boolean): void {
+    const now = performance.now();
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
+    for (const pid of pids) {
+      const before = this.#processes.get(pid);
+      const { since } = before ?? { since: now };
+      if (!all && now - since > youth) continue;
+      const line = ifThere(() => readFileSync(`/proc/${pid}/cmdline`));
+      const isSame = line === undefined ? before?.line === undefined : before?.line?.equals(line) === true;
+      if (before === undefined || !isSame) this.#processes.set(pid, { since, line });
+      if (isSame && now - since > youth) continue;
+      if (!isSame) this.#keep(`process arguments of ${commandOf(line)}`, line);
+      const environment = ifThere(() => readFileSync(`/proc/${pid}/environ`));
+      this.#keep(`process environment of ${commandOf(environment)}`, environment);
+    }
+    // A pid is given out again.
+    const there = new Set(pids);
+    for (const pid of this.#processes.keys()) if (!there.has(pid)) this.#processes.delete(pid);
+  }
+
+  #keep(name: string, content: Buffer | undefined): void {
+    if (content === undefined || content.length === 0) return;
     const key = `${name}\0${content.toString("latin1")}`;
     if (!this.#seen.has(key)) this.#seen.set(key, { name, content });
   }
 }
 
+/** Undefined where it is gone, or not ours to read. */
+function ifThere<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
 /** The first word of a command line; an environment has none. */
-function commandOf(content: Buffer): string {
-  const [first = ""] = content.toString("latin1").split("\0");
+function commandOf(content: Buffer | undefined): string {
+  const [first = ""] = (content?.toString("latin1") ?? "").split("\0");
   return first.includes("=") ? "a process" : (first.split("/").at(-1) ?? "");
 }
