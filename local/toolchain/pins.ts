@@ -227,3 +227,10 @@ export const pins: ToolPackage<ToolName>[] = [
     },
   },
 ];
+
+/** The version in which a tool is had. */
+export function versionOf(tool: ToolName): string {
+  const pin = pins.find(({ name }) => name === tool);
+  if (pin === undefined) throw new Error(`no tool ${tool} is pinned`);
+  return pin.version;
+}
