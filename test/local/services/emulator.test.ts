@@ -53,3 +53,22 @@ def status(uid):
 print(json.dumps([status(os.getuid()), status(os.getuid() + 1)]))`;
   assert.deepEqual(await python(code), [200, existsSync("/proc/net/tcp") ? 403 : 200]);
 });
+
+test("the kernel, asked for one connection, says whose it is, also of an IPv4-mapped one, and nothing of one that is closed or not there", async (t) => {
+  if (!existsSync("/proc/net/tcp")) return t.skip("this system has no such table");
+  const code = `listener = socket.create_server(("127.0.0.1", 0))
+port = listener.getsockname()[1]
+plain = socket.create_connection(("127.0.0.1", port))
+mapped = socket.socket(socket.AF_INET6)
+mapped.connect(("::ffff:127.0.0.1", port))
+accepted = [listener.accept()[0] for _ in range(2)]
+ports = [each.getsockname()[1] for each in (plain, mapped)]
+asked = lambda: [asked_owner(each, port) for each in ports + [port]]
+told = [asked()]
+plain.close()
+told += [asked(), os.getuid()]
+print(json.dumps(told))`;
+  const [open, closed, self] = (await python(code)) as [unknown[], unknown[], number];
+  assert.deepEqual(open, [self, self, null]);
+  assert.deepEqual(closed, [null, self, null]);
+});
