@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -166,9 +166,10 @@ export class Sampler {
   readonly #seen = new Map<string, Place>();
   readonly #folders: { folder: string; label: string }[];
   /** By pid. */
-  readonly #processes = new Map<string, { since: number; line: Buffer | undefined }>();
+  readonly #processes = new Map<string, { since: number; line?: Buffer; environment?: Buffer }>();
   /** How a file was when it was read, by path. */
   readonly #files = new Map<string, string>();
+  #scratch = Buffer.alloc(64 * 1024);
   #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
@@ -215,20 +216,42 @@ export class Sampler {
     const now = performance.now();
     const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
     for (const pid of pids) {
-      const before = this.#processes.get(pid);
-      const { since } = before ?? { since: now };
-      if (!all && now - since > youth) continue;
-      const line = ifThere(() => readFileSync(`/proc/${pid}/cmdline`));
-      const isSame = line === undefined ? before?.line === undefined : before?.line?.equals(line) === true;
-      if (before === undefined || !isSame) this.#processes.set(pid, { since, line });
-      if (isSame && now - since > youth) continue;
-      if (!isSame) this.#keep(`process arguments of ${commandOf(line)}`, line);
-      const environment = ifThere(() => readFileSync(`/proc/${pid}/environ`));
-      this.#keep(`process environment of ${commandOf(environment)}`, environment);
+      const seen = this.#processes.get(pid) ?? { since: now };
+      this.#processes.set(pid, seen);
+      const isYoung = now - seen.since <= youth;
+      if (!all && !isYoung) continue;
+      const line = this.#read(`/proc/${pid}/cmdline`);
+      const isSame = line !== undefined && seen.line?.equals(line) === true;
+      if (!isSame && line !== undefined) {
+        seen.line = Buffer.from(line);
+        this.#keep(`process arguments of ${commandOf(line)}`, seen.line);
+      }
+      if (isSame && !isYoung) continue;
+      const environment = this.#read(`/proc/${pid}/environ`);
+      if (environment === undefined || seen.environment?.equals(environment) === true) continue;
+      seen.environment = Buffer.from(environment);
+      this.#keep(`process environment of ${commandOf(environment)}`, seen.environment);
     }
     // A pid is given out again.
     const there = new Set(pids);
     for (const pid of this.#processes.keys()) if (!there.has(pid)) this.#processes.delete(pid);
+  }
+
+  /** What the kernel says of a process, until the next is read: thousands of buffers a second would have to be collected. */
+  #read(path: string): Buffer | undefined {
+    return ifThere(() => {
+      const file = openSync(path, "r");
+      try {
+        let length = 0;
+        for (let more = 1; more > 0; length += more) {
+          if (length === this.#scratch.length) this.#scratch = Buffer.concat([this.#scratch], 2 * length);
+          more = readSync(file, this.#scratch, length, this.#scratch.length - length, null);
+        }
+        return this.#scratch.subarray(0, length);
+      } finally {
+        closeSync(file);
+      }
+    });
   }
 
   #keep(name: string, content: Buffer | undefined): void {
@@ -248,7 +271,7 @@ function ifThere<T>(read: () => T): T | undefined {
 }
 
 /** The first word of a command line; an environment has none. */
-function commandOf(content: Buffer | undefined): string {
-  const [first = ""] = (content?.toString("latin1") ?? "").split("\0");
+function commandOf(content: Buffer): string {
+  const [first = ""] = content.toString("latin1").split("\0");
   return first.includes("=") ? "a process" : (first.split("/").at(-1) ?? "");
 }
