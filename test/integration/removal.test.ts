@@ -6,12 +6,19 @@ import { after, before, beforeEach, test } from "node:test";
 import { DescribeLogGroupsCommand } from "@aws-sdk/client-cloudwatch-logs";
 import { DescribeSecretCommand, GetResourcePolicyCommand } from "@aws-sdk/client-secrets-manager";
 import { type Document, parseDocument } from "yaml";
-import { clientsOf } from "../../local/providers/aws/clients.ts";
+import { platform } from "../../infra/index.ts";
+import { lambdaCode } from "../../infra/lambda-code.ts";
+import { record } from "../../infra/record.ts";
+import { type Aws, clientsOf } from "../../local/providers/aws/clients.ts";
+import { environmentOf } from "../../local/services/index.ts";
+import { loadCatalogue } from "../../model/catalogue.ts";
+import { derive } from "../../model/derive.ts";
 import { startStack, type TestStack } from "./stack.ts";
 import { asRoot, query, type Running } from "./support/credentials.ts";
 
 let stack: TestStack;
 let running: Running;
+let aws: Aws;
 let folder: string;
 let catalogue: string;
 
@@ -20,8 +27,10 @@ before(async () => {
   catalogue = join(folder, "catalogue");
   stack = await startStack();
   ({ running } = stack);
+  aws = clientsOf(stack.first.services.aws);
 });
 after(async () => {
+  aws?.close();
   await stack?.[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
@@ -71,12 +80,16 @@ const removals: { entry: string; file: string; paths: string[][]; deletes: strin
 ];
 
 for (const { entry, file, paths, deletes } of removals) {
-  test(`${entry} that is taken out: the update would delete ${deletes.length === 0 ? "nothing" : "its access and no data"}`, async () => {
+  test(`${entry} that is taken out: what is declared no more is ${deletes.length === 0 ? "nothing" : "its access and no data"}`, async () => {
+    const before = await declared();
     await edit(file, (document) => {
       for (const path of paths) assert.ok(document.deleteIn(path), path.join("."));
     });
-    const { touched } = await stack.up({ catalogue, dryRun: true });
-    assert.deepEqual(deletionsOf(touched), deletes);
+    const after = await declared();
+    assert.deepEqual(
+      [...before].flatMap((resource) => (after.has(resource) ? [] : [`delete ${resource}`])).sort(),
+      deletes,
+    );
   });
 }
 
@@ -137,10 +150,9 @@ test("a renamed entry changes nothing in Vault: no resource, no value, no versio
     rename(system, ["encryption-keys"], "documents", "papers");
     rename(system, ["databases"], "ledger", "books");
   });
-  const preview = await stack.up({ catalogue, dryRun: true });
-  assert.equal(preview.changed, 1);
   const inputs = await inputsOfState();
   const renamed = await stack.up({ catalogue });
+  assert.equal(renamed.changed, 1);
   assert.deepEqual(
     [...(await inputsOfState())].filter(([urn, text]) => inputs.get(urn) !== text).map(([urn]) => urn),
     [
@@ -153,97 +165,83 @@ test("a renamed entry changes nothing in Vault: no resource, no value, no versio
   assert.deepEqual(await versionsAt(secret.source), before);
 });
 
-test("a retired encryption key stays; only `delete: true` and a later removal delete it", async () => {
-  const key = async () => {
-    const { root, end } = await asRoot(running);
-    const found = await root.read<{ deletion_allowed: boolean }>("transit/keys/titan.documents");
-    await end();
-    return found;
-  };
-  const retired = { since: "2026-11-01", reason: "nothing is encrypted with it any more" };
+const documents = ["encryption-keys", "documents"];
+const ledger = ["databases", "ledger"];
+const proxy = [...ledger, "users", "titan-proxy"];
+const retired = { since: "2026-11-01", reason: "nobody uses it any more" };
 
-  await edit("systems/titan.yaml", (system) =>
-    system.setIn(["encryption-keys", "documents", "retired"], retired),
-  );
+// The same entries on their way out, a change after the other: each test begins where the one before it ended.
+
+test("a retired encryption key stays, and nothing may delete it; a retired database user stays in Secrets Manager, and nobody reads or rotates it", async () => {
+  assert.deepEqual(await secretOfProxy(), { rotates: true, isRead: true, goes: undefined });
+  await editTitan({ retire: [documents, proxy], as: retired });
   await stack.up({ catalogue });
   assert.equal((await key())?.deletion_allowed, false);
-
-  await edit("systems/titan.yaml", (system) =>
-    system.setIn(["encryption-keys", "documents", "retired"], { ...retired, delete: true }),
-  );
-  await stack.up({ catalogue });
-  assert.equal((await key())?.deletion_allowed, true);
-
-  await edit("systems/titan.yaml", (system) => system.deleteIn(["encryption-keys", "documents"]));
-  const removed = await stack.up({ catalogue });
-  assert.equal(removed.changes.delete, 1);
-  assert.equal(await key(), undefined);
+  assert.deepEqual(await secretOfProxy(), { rotates: false, isRead: false, goes: undefined });
 });
 
-test("a retired database user stays in Secrets Manager, which nobody reads or rotates; only `delete: true` and a later removal delete it, for 30 days", async () => {
-  const aws = clientsOf(stack.first.services.aws);
-  const SecretId = "keyplane/local/titan/ledger/titan-proxy";
-  const secret = async () => {
-    const { RotationEnabled, DeletedDate } = await aws.secrets.send(new DescribeSecretCommand({ SecretId }));
-    const { ResourcePolicy } = await aws.secrets.send(new GetResourcePolicyCommand({ SecretId }));
-    return { rotates: RotationEnabled, isRead: ResourcePolicy !== undefined, goes: DeletedDate };
-  };
-  const proxy = ["databases", "ledger", "users", "titan-proxy"];
-  const retired = { since: "2026-11-01", reason: "the proxy is gone" };
+test("a retired database user that is taken out without `delete: true` is refused with what to do, and stays", async () => {
+  await editTitan({ retire: [documents], as: retired, takeOut: [proxy] });
+  await assert.rejects(stack.up({ catalogue }), refusedWithAdvice(`${idOfProxy}-secret`));
+  assert.equal((await secretOfProxy()).goes, undefined);
+});
+
+test("`delete: true` deletes neither key nor user, and lets both go", async () => {
+  await editTitan({ retire: [documents, proxy], as: { ...retired, delete: true } });
+  await stack.up({ catalogue });
+  assert.equal((await key())?.deletion_allowed, true);
+  assert.equal((await secretOfProxy()).goes, undefined);
+});
+
+test("what is taken out after that is deleted: the key at once, the user's secret in 30 days; its log stays", async () => {
+  await editTitan({ takeOut: [documents, proxy] });
+  const { touched } = await stack.up({ catalogue });
+  assert.deepEqual(
+    deletionsOf(touched).filter((line) => /^delete vault:|secret:Secret /.test(line)),
+    [
+      `delete keyplane:aws:DatabaseUserSecret$aws:secretsmanager/secret:Secret ${idOfProxy}-secret`,
+      "delete vault:transit/secretBackendKey:SecretBackendKey titan.documents",
+    ],
+  );
+  assert.equal(await key(), undefined);
+  const { goes } = await secretOfProxy();
+  const days = ((goes?.getTime() ?? 0) - Date.now()) / 86_400_000;
+  assert.ok(days > 29 && days < 31, String(days));
   const log = "/aws/lambda/keyplane-local-rotate-postgres-titan-ledger";
-  try {
-    assert.deepEqual(await secret(), { rotates: true, isRead: true, goes: undefined });
-
-    await edit("systems/titan.yaml", (system) => system.setIn([...proxy, "retired"], retired));
-    await stack.up({ catalogue });
-    assert.deepEqual(await secret(), { rotates: false, isRead: false, goes: undefined });
-
-    await edit("systems/titan.yaml", (system) => system.deleteIn(proxy));
-    await assert.rejects(stack.up({ catalogue }), refusedWithAdvice(`${SecretId}-secret`));
-    assert.equal((await secret()).goes, undefined);
-
-    await cp("catalogue", catalogue, { recursive: true });
-    await edit("systems/titan.yaml", (system) =>
-      system.setIn([...proxy, "retired"], { ...retired, delete: true }),
-    );
-    await stack.up({ catalogue });
-    assert.equal((await secret()).goes, undefined);
-
-    await edit("systems/titan.yaml", (system) => system.deleteIn(proxy));
-    const removed = await stack.up({ catalogue });
-    assert.deepEqual(
-      deletionsOf(removed.touched).filter((line) => line.includes("secret:Secret ")),
-      [`delete keyplane:aws:DatabaseUserSecret$aws:secretsmanager/secret:Secret ${SecretId}-secret`],
-    );
-    const { goes } = await secret();
-    const days = ((goes?.getTime() ?? 0) - Date.now()) / 86_400_000;
-    assert.ok(days > 29 && days < 31, String(days));
-    const { logGroups = [] } = await aws.logs.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: log }));
-    assert.deepEqual(
-      logGroups.map(({ logGroupName }) => logGroupName),
-      [log],
-    );
-  } finally {
-    aws.close();
-  }
+  const { logGroups = [] } = await aws.logs.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: log }));
+  assert.deepEqual(
+    logGroups.map(({ logGroupName }) => logGroupName),
+    [log],
+  );
 });
 
 test("a retired database goes after `delete: true` as well: no rule keeps what three changes gave up", async () => {
-  const ledger = ["databases", "ledger"];
-  const retired = { since: "2026-11-01", reason: "moved", delete: true };
-  await edit("systems/titan.yaml", (system) => {
-    // Its name is Secrets Manager's for 30 days.
-    system.deleteIn([...ledger, "users", "titan-proxy"]);
-    system.setIn([...ledger, "retired"], retired);
-  });
+  // Without the user, whose name is Secrets Manager's for 30 days.
+  await editTitan({ takeOut: [documents, proxy], retire: [ledger], as: { ...retired, delete: true } });
   await stack.up({ catalogue });
   await databaseOf("titan/ledger");
-  await edit("systems/titan.yaml", (system) => system.deleteIn(ledger));
+  await editTitan({ takeOut: [ledger] });
   await stack.up({ catalogue });
-  const { root, end } = await asRoot(running);
-  assert.equal(await root.read("database/config/titan.ledger"), undefined);
-  await end();
+  assert.equal(await read("database/config/titan.ledger"), undefined);
 });
+
+/** Takes entries out of titan, and marks others as retired. */
+function editTitan(change: { takeOut?: string[][]; retire?: string[][]; as?: object }): Promise<void> {
+  return edit("systems/titan.yaml", (system) => {
+    for (const path of change.takeOut ?? []) assert.ok(system.deleteIn(path), path.join("."));
+    for (const path of change.retire ?? []) system.setIn([...path, "retired"], change.as);
+  });
+}
+
+const key = () => read<{ deletion_allowed: boolean }>("transit/keys/titan.documents");
+const idOfProxy = "keyplane/local/titan/ledger/titan-proxy";
+
+async function secretOfProxy() {
+  const of = { SecretId: idOfProxy };
+  const { RotationEnabled, DeletedDate } = await aws.secrets.send(new DescribeSecretCommand(of));
+  const { ResourcePolicy } = await aws.secrets.send(new GetResourcePolicyCommand(of));
+  return { rotates: RotationEnabled, isRead: ResourcePolicy !== undefined, goes: DeletedDate };
+}
 
 function deletionsOf(touched: string[]): string[] {
   return touched.filter((line) => line.startsWith("delete"));
@@ -263,6 +261,21 @@ async function everyValue(): Promise<Map<string, number>> {
   }
   await end();
   return versions;
+}
+
+/** What the catalogue's program declares, as an update names it. */
+async function declared(): Promise<Set<string>> {
+  const model = derive(await loadCatalogue(catalogue), "local", environmentOf(stack.first.services));
+  const program = () =>
+    platform(model, { part: "all", bootstrapPasswords: {}, lambdaCode: lambdaCode("lambdas") });
+  return new Set((await record("local", program)).map(({ urn }) => urn.split("::").slice(2).join(" ")));
+}
+
+async function read<T>(path: string): Promise<T | undefined> {
+  const { root, end } = await asRoot(running);
+  const found = await root.read<T>(path);
+  await end();
+  return found;
 }
 
 function refusedWithAdvice(name: string): (error: unknown) => boolean {
