@@ -7,7 +7,7 @@ import { madeElsewhere } from "./made-at.ts";
 import { movedTarget } from "./moved-target.ts";
 import { CiphertextRemainsError } from "./re-encryption/census.ts";
 import { isPassing, retryAfter, withBackoff } from "./retry.ts";
-import { KeptRefusedError, PersonNeededError, ProbeError } from "./rotator.ts";
+import { PersonNeededError, ProbeError } from "./rotator.ts";
 import type { Run, Turn, WaitsFor } from "./run.ts";
 import { again } from "./steps/consumer.ts";
 import {
@@ -115,9 +115,8 @@ async function turnOf(run: Run, turn: (run: Run) => Promise<Turn>): Promise<Turn
   } catch (error) {
     signal.throwIfAborted();
     const { state } = run.journal;
-    // Nobody loses a value that works: the old one is accepted still, and what everybody has is not.
-    const mayReturn = !isPastReturn(run.journal) || error instanceof KeptRefusedError;
-    if (error instanceof ProbeError && state !== "rolling-back" && mayReturn) return backwards(error.message);
+    const mayReturn = state !== "rolling-back" && !isPastReturn(run.journal);
+    if (error instanceof ProbeError && mayReturn) return backwards(error.message);
     if (error instanceof ConflictError) {
       if (state === "generate") return backwards(error.message);
       return { wait: error.message, until: later(patience.again / 1000), isStuck: true };

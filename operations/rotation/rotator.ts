@@ -54,32 +54,12 @@ export type Idleness =
   | { state: "in use"; by: string[]; evidence: string }
   | { state: "unknown"; why: string };
 
+/** Which of two versions a target lets in: the one that everybody has, else the one that is to be revoked. */
+export type LetIn = "kept" | "old" | "neither";
+
 /** The new credential does not work, or may not do what the old one may. Rolls the rotation back. */
 export class ProbeError extends Error {
   override name = "ProbeError";
-}
-
-/**
- * The credential that everybody has by now is refused while the old one, which was to be revoked, is seen to be accepted:
- * wherever the rotation is, it goes back to that one. Should a request that was given up revoke that later, the way back ends
- * with neither, as going forward would have. Not for kinds whose consumers drop the one before.
- */
-export class KeptRefusedError extends ProbeError {
-  override name = "KeptRefusedError";
-}
-
-/**
- * The credential that everybody has is refused, and so is the old one: what could be revoked is, and nobody has one that works.
- * Its message goes into the journal, says what heals it, and never holds a value.
- */
-export class BothRefusedError extends Error {
-  override name = "BothRefusedError";
-  /** Ids at the target of what may live on there all the same. */
-  readonly keys: string[];
-  constructor(message: string, { keys = [] }: { keys?: string[] } = {}) {
-    super(message);
-    this.keys = keys;
-  }
 }
 
 /** The old credential still works after it was revoked. */
@@ -121,14 +101,22 @@ export interface Rotator {
   stage(context: RotatorContext, next: Fields, current: Fields | undefined): Promise<void>;
   /** `next` works at the target and may do what `current` may. @throws ProbeError */
   probe(context: RotatorContext, next: Fields, current: Fields | undefined): Promise<void>;
+  /**
+   * Whether the target lets a version in: asked before another one is revoked (`steps/let-in.ts`). Only where something outside
+   * checks it.
+   */
+  accepts?(context: RotatorContext, version: Fields): Promise<boolean>;
   /** Whether `old` is still used, by the source that the catalogue names. */
   idle(context: RotatorContext, old: Fields, kept: Fields): Promise<Idleness>;
   /**
    * The target refuses `old` from now on and ends its sessions; `kept` goes on working (it is empty where nothing is kept). Also
    * undoes `stage`.
-   * @throws KeptRefusedError, BothRefusedError
+   * @param letIn which of the two the target was seen to let in
+   * @returns where that is not `kept`: ids at the target of what may live on there all the same
    */
-  revoke(context: RotatorContext, old: Fields, kept: Fields): Promise<void>;
+  revoke(context: RotatorContext, old: Fields, kept: Fields, letIn?: LetIn): Promise<string[] | undefined>;
+  /** What gives a value that works where the target accepts neither; `keyplane rotate` where this says nothing. */
+  heals?(secret: Secret): string;
   /**
    * Revokes what earlier rotations could not (`unrevoked`), but never `kept`.
    * @returns the ids of what still may live

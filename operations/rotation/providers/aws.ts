@@ -2,7 +2,14 @@ import { parseXml, XmlElement } from "@rgrove/parse-xml";
 import { AwsV4Signer } from "aws4fetch";
 import type { Fields } from "../../values/shape.ts";
 import { isObject, objectsIn, textIn } from "./http.ts";
-import { type Adapter, type KeyApi, type ListedKey, ProviderError, QuotaError } from "./provider.ts";
+import {
+  type Adapter,
+  type KeyApi,
+  type ListedKey,
+  type Owned,
+  ProviderError,
+  QuotaError,
+} from "./provider.ts";
 
 /**
  * Access keys of one IAM user, by AWS' query APIs
@@ -62,8 +69,9 @@ export const aws: Adapter = {
         used: isObject(result.AccessKeyLastUsed) ? result.AccessKeyLastUsed : {},
       };
     };
-    const userBeside = async (key: Fields) => {
-      const user = (await userOf(Object.values(key)[0] ?? ""))?.user ?? "";
+    const accountOf = async (key: Fields) => (await userOf(idOf(key)))?.user;
+    const userBeside = async ({ key, account }: Owned) => {
+      const user = account ?? (await accountOf(key)) ?? "";
       if (user === "")
         throw new ProviderError("IAM does not know the access key: set one of a user that lives");
       return user;
@@ -84,9 +92,9 @@ export const aws: Adapter = {
     };
     return {
       async idOf(key) {
-        const id = Object.values(key)[0] ?? "";
-        return (await userOf(id)) === undefined ? undefined : id;
+        return (await userOf(idOf(key))) === undefined ? undefined : idOf(key);
       },
+      accountOf,
       async rights(key) {
         const what = "say whose a key is";
         const host = new URL(address).hostname;
@@ -117,8 +125,8 @@ export const aws: Adapter = {
         }
         return { keys, at };
       },
-      async create(label, { id }) {
-        const user = (await userOf(id))?.user ?? "";
+      async create(label, like) {
+        const user = await userBeside(like);
         const { ids } = await idsOf(user);
         const tag = "note the keys that there are";
         const tagged = await ask(tag, {
@@ -174,6 +182,10 @@ const refusals = new Set([
   "SignatureDoesNotMatch",
   "UnrecognizedClientException",
 ]);
+
+function idOf(key: Fields): string {
+  return Object.values(key)[0] ?? "";
+}
 
 function read(text: string): Record<string, unknown> {
   try {

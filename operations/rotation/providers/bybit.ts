@@ -50,10 +50,11 @@ export const bybit: Adapter = {
         const found = await about(key);
         return found === undefined ? undefined : rightsOf(found);
       },
+      accountOf: async (key) => textIn((await about(key))?.userID) || undefined,
       async list(beside) {
         const what = "list the keys";
+        const account = beside.account ?? (await api.accountOf?.(beside.key)) ?? "";
         const keys: ListedKey[] = [];
-        const account = textIn((await about(beside))?.userID);
         if (account === "") throw http.refused(what, 401);
         for (let cursor = ""; ; ) {
           const query = `subMemberId=${account}&limit=20${cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`}`;

@@ -18,6 +18,18 @@ export interface ListedKey {
   rights?: string[];
 }
 
+/** One key, and the account that it belongs to where that is known: a dead key cannot be asked for it any more. */
+export interface Owned {
+  key: Fields;
+  account?: string;
+}
+
+/** What a new key is to be like. */
+export interface Like extends Owned {
+  id: string;
+  rights: string[];
+}
+
 export interface KeyList {
   keys: ListedKey[];
   /** The provider's own time of the answer; the times of last use are told by that clock. */
@@ -32,14 +44,16 @@ export interface KeyList {
 export interface KeyApi {
   /** The id of a key; undefined where the provider does not know it (any more). */
   idOf(key: Fields): Promise<string | undefined>;
+  /** The account whose keys `list` lists, where that is not the credential's own; undefined where the provider does not know the key. */
+  accountOf?(key: Fields): Promise<string | undefined>;
   /** What a key may do, asked with the key itself; undefined where it is refused. Such a call may count as a use. */
   rights(key: Fields): Promise<string[] | undefined>;
   /** The keys beside which `beside` lives, itself included. */
-  list(beside: Fields): Promise<KeyList>;
+  list(beside: Owned): Promise<KeyList>;
   /** A new key that may do what `like` may. @throws QuotaError */
-  create(label: string, like: { key: Fields; id: string; rights: string[] }): Promise<IssuedKey>;
+  create(label: string, like: Like): Promise<IssuedKey>;
   /** Does nothing where there is no such key. */
-  revoke(id: string, beside: Fields): Promise<void>;
+  revoke(id: string, beside: Owned): Promise<void>;
 }
 
 export interface IssuedKey {

@@ -49,6 +49,10 @@ export function byHand({ given }: Hand = {}): Rotator {
       if (lacks.length > 0) throw new ProbeError(`${secret.id}: the new value may not: ${lacks.join(", ")}`);
     },
 
+    accepts: async (context, version) => (await rightsOf(context, version)) !== undefined,
+
+    heals: ({ id }) => `give one with \`keyplane set ${id}\``,
+
     async idle(context, old, kept) {
       const { confirmedBy } = context;
       if (confirmedBy !== undefined) {
@@ -64,7 +68,7 @@ export function byHand({ given }: Hand = {}): Rotator {
     },
 
     async revoke(context, old, kept) {
-      if (context.confirmedBy !== undefined || (await rightsOf(context, old)) === undefined) return;
+      if (context.confirmedBy !== undefined || (await rightsOf(context, old)) === undefined) return undefined;
       throw new PersonNeededError(request(context, old, kept));
     },
 

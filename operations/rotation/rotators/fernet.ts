@@ -49,7 +49,7 @@ export const fernet: Rotator = {
       await reencrypt(context, kept, old);
       found = await underOld(context, old, kept);
     }
-    if (found.using.length === 0) return;
+    if (found.using.length === 0) return undefined;
     throw new CiphertextRemainsError(
       `${context.secret.id}: the old key stays, because stored ciphertext needs it (${found.using.map(told).join("; ")}): ` +
         "a process still writes with it, or its re-encryption has not ended",

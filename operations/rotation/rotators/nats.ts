@@ -64,6 +64,8 @@ export const nats: Rotator = {
     }
   },
 
+  accepts: async (context, version) => everyServer(open(context).target, version),
+
   async idle(context, old) {
     const { server, target } = open(context);
     const found = await server.connections(login(old).user);
@@ -84,22 +86,22 @@ export const nats: Rotator = {
       : { state: "idle", evidence: `nats-server at ${target.monitor} shows no connection of the old user` };
   },
 
-  async revoke(context, old, kept) {
+  async revoke(context, old) {
     const { server, target } = open(context);
     const { user } = login(old);
     const there = usersIn(await server.users()).some(({ name }) => name === user);
     // Killed while the file with it was staged, and taken back: nobody would write there again.
-    if (!there && !(await anyServer(target, old))) return server.tidy();
-    if (user === login(kept).user || !(await everyServer(target, kept))) {
-      throw new UsersFileError(
-        `${context.secret.id}: the user that would be kept is refused by nats-server, so the other one is not removed: look at ${target.usersFile}`,
+    if (!there && !(await anyServer(target, old))) await server.tidy();
+    else
+      await server.change(
+        (text) => withoutUser(text, user),
+        async () => !(await anyServer(target, old)),
       );
-    }
-    await server.change(
-      (text) => withoutUser(text, user),
-      async () => !(await anyServer(target, old)),
-    );
+    return undefined;
   },
+
+  heals: ({ id, nats: target }) =>
+    `add a user to ${target?.usersFile} and give it with \`keyplane set ${id}\`, or \`keyplane rotate ${id}\` where its user stands there`,
 
   async verify(context, old) {
     const { target } = open(context);

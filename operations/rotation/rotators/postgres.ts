@@ -125,6 +125,8 @@ export const postgres = {
     }
   },
 
+  accepts,
+
   replaces: (next: Fields, current: Fields | undefined) => next.user === current?.user,
 
   /** Looks for as long as error rates are watched: some clients connect now and then, for a moment. */
@@ -144,8 +146,8 @@ export const postgres = {
 
   async revoke(context: UserContext, old: Fields, kept: Fields) {
     const { user = "" } = old;
-    if (user === "") return;
-    await (user === kept.user ? keepPassword(context, kept) : shut(context, user, kept));
+    if (user !== "") await (user === kept.user ? keepPassword(context, kept) : shut(context, user, kept));
+    return undefined;
   },
 
   async verify(context: UserContext, old: Fields, kept: Fields) {

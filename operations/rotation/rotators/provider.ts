@@ -9,18 +9,13 @@ import {
   type Adapter,
   type KeyApi,
   type KeyList,
+  type Like,
   type ListedKey,
+  type Owned,
   ProviderError,
   QuotaError,
 } from "../providers/provider.ts";
-import {
-  BothRefusedError,
-  KeptRefusedError,
-  ProbeError,
-  type Rotator,
-  type RotatorContext,
-  StillAcceptedError,
-} from "../rotator.ts";
+import { ProbeError, type Rotator, type RotatorContext, StillAcceptedError } from "../rotator.ts";
 
 /**
  * Beside the fields that the secret declares, a version holds which key of the provider it is and which one it took the
@@ -28,6 +23,8 @@ import {
  */
 const idField = "issued-id";
 const replacedField = "replaces-id";
+/** Whose key it is, where the provider tells keys by that: once it is dead, nobody can ask with it. */
+const accountField = "issued-to";
 
 /** Keys that a provider makes: API keys (R15, R16, R19, R20) and access keys of S3. */
 export const provider: Rotator = {
@@ -38,7 +35,9 @@ export const provider: Rotator = {
     }
     const { api, own, labels } = await open(context, current);
     const id = current[idField] ?? (await api.idOf(own(current)));
-    const listed = id === undefined ? undefined : await listedBy(api, own(current));
+    const account = current[accountField] ?? (await api.accountOf?.(own(current)));
+    const beside = { key: own(current), ...(account !== undefined && { account }) };
+    const listed = id === undefined ? undefined : await listedBy(api, beside);
     const rights = listed && (await rightsFor(api, own(current), listed.keys, id));
     if (id === undefined || rights === undefined) {
       throw new ProviderError(
@@ -47,28 +46,29 @@ export const provider: Rotator = {
     }
     const except = [id, ...idsIn(current)];
     const others = (listed?.keys ?? []).filter((key) => !except.includes(key.id));
-    await revokeEach(context, api, own(current), others.filter(isMade(labels)), notKept);
-    await revokeEach(context, api, own(current), others.filter(isLeft(labels)), leftUnused);
-    const like = { key: own(current), id, rights };
-    const made = await createBeside(context, api, like, labels);
-    return { ...made.fields, [idField]: made.id, [replacedField]: id };
+    await revokeEach(context, api, beside, others.filter(isMade(labels)), notKept);
+    await revokeEach(context, api, beside, others.filter(isLeft(labels)), leftUnused);
+    const made = await createBeside(context, api, { ...beside, id, rights }, labels);
+    const whose = account === undefined ? {} : { [accountField]: account };
+    return { ...made.fields, [idField]: made.id, [replacedField]: id, ...whose };
   },
 
   async stage(context, next, current) {
-    const { api, own, labels } = await open(context, next, current);
+    const { api, owned, labels } = await open(context, next, current);
     // A request to make one that was given up may have been served later.
-    await removeOthers(context, api, own(current ?? next), { labels, except: idsIn(next, current) });
+    const { keys } = await api.list(owned(current, next));
+    await removeOthers(context, api, owned(current, next), { keys, labels, except: idsIn(next, current) });
   },
 
   async probe(context, next, current) {
-    const { adapter, api, own } = await open(context, next, current);
+    const { adapter, api, own, owned } = await open(context, next, current);
     const what = `${context.secret.id}: the new key`;
     const now = await accepted(context, adapter, () => api.rights(own(next)));
     if (now === undefined) throw new ProbeError(`${what} is refused by ${context.secret.provider?.name}`);
     if (current === undefined) return;
     const id = current[idField] ?? (current === next ? undefined : next[replacedField]);
-    const { keys } = await api.list(own(current));
-    const before = await rightsFor(api, own(current), keys, id);
+    const listed = await listedBy(api, owned(current, next));
+    const before = listed && (await rightsFor(api, own(current), listed.keys, id));
     if (before === undefined) return;
     const lacks = before.filter((right) => !now.includes(right));
     const exceeds = now.filter((right) => !before.includes(right));
@@ -76,10 +76,17 @@ export const provider: Rotator = {
     if (exceeds.length > 0) throw new ProbeError(`${what} may do more than the one before: ${few(exceeds)}`);
   },
 
+  async accepts(context, version) {
+    const { api, own } = await open(context, version);
+    return (await api.rights(own(version))) !== undefined;
+  },
+
+  heals: ({ id }) => `give one with \`keyplane set ${id}\``,
+
   async idle(context, old, kept) {
-    const { adapter, api, own } = await open(context, kept, old);
+    const { adapter, api, owned } = await open(context, kept, old);
     const id = replaced(old, kept);
-    const { keys, at } = await api.list(own(kept));
+    const { keys, at } = await api.list(owned(kept, old));
     const key = keys.find((one) => one.id === id);
     if (id === undefined || key === undefined) {
       return { state: "idle", evidence: "the provider does not know the old key any more" };
@@ -101,45 +108,33 @@ export const provider: Rotator = {
       : { state: "in use", by: [key.usedBy ?? `a user of the key ${key.id}`], evidence };
   },
 
-  async revoke(context, old, kept) {
-    const opened = await open(context, kept, old);
-    const { own, labels } = opened;
-    const ofKept = () => opened.api.rights(own(kept));
-    let [caller, api] = [kept, opened.api];
-    let isNoneAccepted = false;
-    if ((await ofKept()) === undefined) {
-      const other = await open(context, old);
-      isNoneAccepted = (await other.api.rights(own(old))) === undefined;
-      // Another credential revokes it all the same.
-      if (isNoneAccepted && context.secret.provider?.credential === undefined) {
-        throw bothRefused(context, [replaced(old, kept), kept[idField]]);
-      }
-      // On the way back nobody uses the new key; where the old one has died, the new one revokes itself.
-      if (!tookPlaceOf(kept, old)) [caller, api] = [old, other.api];
-      else if (!isNoneAccepted && (await accepted(context, opened.adapter, ofKept)) === undefined) {
-        throw new KeptRefusedError(
-          `${context.secret.id}: the new key is refused by ${opened.name} and the old one accepted`,
-        );
-      }
-    }
-    const except = idsIn(kept, old);
-    await removeOthers(context, api, own(caller), { labels, except });
-    const id = replaced(old, kept) ?? (await api.idOf(own(old)));
-    if (id !== undefined && id !== kept[idField]) await api.revoke(id, own(caller));
-    if (isNoneAccepted) throw bothRefused(context, [kept[idField]]);
+  async revoke(context, old, kept, letIn = "kept") {
+    const { provider: target } = context.secret;
+    const ids = { old: replaced(old, kept), kept: replaced(kept, old) };
+    // Whoever is let in asks; where nobody is, another credential can.
+    if (letIn === "neither" && target?.credential === undefined) return known(ids.old, ids.kept);
+    const [caller, other] = letIn === "kept" ? [kept, old] : [old, kept];
+    const { api, own, owned, labels } = await open(context, caller);
+    const beside = owned(caller, other);
+    const listed = letIn === "neither" ? await listedBy(api, beside) : await api.list(beside);
+    if (listed === undefined) return known(ids.old, ids.kept);
+    await removeOthers(context, api, beside, { ...listed, labels, except: idsIn(kept, old) });
+    const id = ids.old ?? (await api.idOf(own(old)));
+    if (id !== undefined && id !== kept[idField]) await api.revoke(id, beside);
+    return letIn === "kept" ? undefined : known(ids.kept);
   },
 
   async revokeLeft(context, kept) {
     const { unrevoked = [], secret, report } = context;
-    const { api, own, name } = await open(context, kept);
-    const listed = await listedBy(api, own(kept));
+    const { api, own, owned, name } = await open(context, kept);
+    const listed = await listedBy(api, owned(kept));
     if (listed === undefined) return unrevoked;
     const inForce = kept[idField] ?? (await api.idOf(own(kept)));
     const left: string[] = [];
     for (const { id } of listed.keys) {
       if (id === inForce || !unrevoked.includes(id)) continue;
       try {
-        await revokeEach(context, api, own(kept), [{ id }], "which an earlier rotation could not revoke");
+        await revokeEach(context, api, owned(kept), [{ id }], "which an earlier rotation could not revoke");
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error;
         left.push(id);
@@ -170,13 +165,14 @@ export const provider: Rotator = {
     const current = await readSource({ vault, model, by: "" }, secret);
     if (current === undefined) return;
     if (secret.provider?.address === undefined) return;
-    const { api, own, labels } = await open(context, current);
-    if (secret.provider.credential === undefined && (await api.rights(own(current))) === undefined) {
+    const { api, owned, labels } = await open(context, current);
+    const listed = await listedBy(api, owned(current));
+    if (listed === undefined) {
       const text = `${secret.provider.name} refuses the key in force: look there yourself for a key with the label ${labels.own}`;
       context.report({ subject: secret.id, state: "progress", text });
       return;
     }
-    await removeOthers(context, api, own(current), { labels, except: idsIn(current) });
+    await removeOthers(context, api, owned(current), { ...listed, labels, except: idsIn(current) });
   },
 };
 
@@ -186,19 +182,8 @@ function anew({ id, retired }: RotatorContext["secret"]): string {
   return `run \`keyplane rotations abort ${id}\`, then give one with \`keyplane set ${id}\``;
 }
 
-function bothRefused(
-  { secret: { id, provider: target } }: RotatorContext,
-  ids: (string | undefined)[],
-): BothRefusedError {
-  const keys = ids.filter((each) => each !== undefined);
-  const left =
-    keys.length === 0
-      ? ""
-      : `; ${keys.join(" and ")} may still live there: the next rotation revokes what does`;
-  return new BothRefusedError(
-    `${target?.name} refuses the new key and the old one, and nobody has one that works: give one with \`keyplane set ${id}\`${left}`,
-    { keys },
-  );
+function known(...ids: (string | undefined)[]): string[] {
+  return ids.filter((id) => id !== undefined);
 }
 
 interface Opened {
@@ -208,6 +193,8 @@ interface Opened {
   api: KeyApi;
   /** The fields of a version that the provider knows. */
   own(fields: Fields): Fields;
+  /** The key of the first version there is, and whose it is, as far as one of them says. */
+  owned(...versions: (Fields | undefined)[]): Owned;
   labels: Labels;
 }
 
@@ -239,6 +226,11 @@ async function open(context: RotatorContext, ...self: (Fields | undefined)[]): P
   });
   const fields = secret.fields.filter((field) => !(field in secret.templates));
   const own = (version: Fields) => pick(version, fields);
+  const owned = (...versions: (Fields | undefined)[]) => {
+    const known = versions.filter((version) => version !== undefined);
+    const account = known.find((version) => version[accountField] !== undefined)?.[accountField];
+    return { key: own(known[0] ?? {}), ...(account !== undefined && { account }) };
+  };
   const credential =
     target.credential === undefined
       ? own(self.find((version) => version !== undefined) ?? {})
@@ -251,7 +243,7 @@ async function open(context: RotatorContext, ...self: (Fields | undefined)[]): P
   });
   const made = prefixes.map((prefix) => `${prefix}${context.rotation}`);
   const labels = { own: made[0] ?? "", made, prefixes };
-  return { name: target.name, adapter, api, own, labels };
+  return { name: target.name, adapter, api, own, owned, labels };
 }
 
 function nameOf({ kind, provider: target }: RotatorContext["secret"]): keyof typeof adapters {
@@ -281,11 +273,11 @@ function pick(fields: Fields, names: string[]): Fields {
 }
 
 /** The keys that a provider lists; undefined where it does not because it refuses this very key. */
-async function listedBy(api: KeyApi, key: Fields): Promise<KeyList | undefined> {
+async function listedBy(api: KeyApi, beside: Owned): Promise<KeyList | undefined> {
   try {
-    return await api.list(key);
+    return await api.list(beside);
   } catch (error) {
-    if (error instanceof ProviderError && (await api.rights(key)) === undefined) return undefined;
+    if (error instanceof ProviderError && (await api.rights(beside.key)) === undefined) return undefined;
     throw error;
   }
 }
@@ -302,30 +294,21 @@ async function rightsFor(
 
 /** Ids of keys that versions are, and that they took the place of. */
 function idsIn(...versions: (Fields | undefined)[]): string[] {
-  return versions
-    .flatMap((version) => [version?.[idField], version?.[replacedField]])
-    .filter((id) => id !== undefined);
+  return known(...versions.flatMap((version) => [version?.[idField], version?.[replacedField]]));
 }
 
-/** Whether a key was made to take the place of another one, rather than the other way round. */
-function tookPlaceOf(next: Fields, old: Fields): boolean {
-  const id = next[replacedField];
-  return id !== undefined && (old[idField] ?? id) === id;
-}
-
-/** The id of the old key: its own note, or that of the key which took its place. */
-function replaced(old: Fields, kept: Fields): string | undefined {
-  return old[idField] ?? kept[replacedField];
+/** The id of a key: its own note, or that of the key which took its place. */
+function replaced(version: Fields, other: Fields): string | undefined {
+  return version[idField] ?? other[replacedField];
 }
 
 /** Revokes what this rotation made and nobody keeps. */
 async function removeOthers(
   context: RotatorContext,
   api: KeyApi,
-  beside: Fields,
-  { labels, except }: { labels: Labels; except: string[] },
+  beside: Owned,
+  { keys, labels, except }: Pick<KeyList, "keys"> & { labels: Labels; except: string[] },
 ): Promise<void> {
-  const { keys } = await api.list(beside);
   const others = keys.filter((key) => !except.includes(key.id));
   await revokeEach(context, api, beside, others.filter(isMade(labels)), notKept);
 }
@@ -347,7 +330,7 @@ const leftUnused = "which an earlier rotation had left behind and nobody used";
 async function revokeEach(
   { secret, report }: RotatorContext,
   api: KeyApi,
-  beside: Fields,
+  beside: Owned,
   keys: readonly Pick<ListedKey, "id">[],
   why: string,
 ): Promise<void> {
@@ -364,14 +347,14 @@ async function revokeEach(
 async function createBeside(
   context: RotatorContext,
   api: KeyApi,
-  like: { key: Fields; id: string; rights: string[] },
+  like: Like,
   { own: label, prefixes }: Labels,
 ) {
   try {
     return await api.create(label, like);
   } catch (error) {
     if (!(error instanceof QuotaError)) throw error;
-    const listed = await api.list(like.key);
+    const listed = await api.list(like);
     const { unrevoked = [] } = context;
     const unused = context.model.rotation.watch;
     const left = leftBehind(listed, { prefixes, unrevoked, except: like.id, unused });
@@ -382,7 +365,7 @@ async function createBeside(
         { cause: error },
       );
     }
-    await api.revoke(left.id, like.key);
+    await api.revoke(left.id, like);
     return api.create(label, like);
   }
 }

@@ -15,8 +15,6 @@ import {
   SpentTokenError,
 } from "../providers/slack.ts";
 import {
-  BothRefusedError,
-  KeptRefusedError,
   ProbeError,
   type Rotator,
   type RotatorContext,
@@ -86,6 +84,8 @@ export const slack: Rotator = {
       );
   },
 
+  accepts: isAccepted,
+
   async idle(context, old) {
     if (!(await isAccepted(context, old)))
       return { state: "idle", evidence: "Slack refuses the old token already" };
@@ -93,22 +93,10 @@ export const slack: Rotator = {
   },
 
   async revoke(context, old, kept) {
-    const { secret } = context;
-    // On the way back the new token goes, whatever has become of the one before.
-    const isWayBack = (await Chain.read(context)).isMade(context.rotation, old);
-    if (!isWayBack && !(await isAccepted(context, kept))) {
-      if (!(await isAccepted(context, old))) {
-        throw new BothRefusedError(
-          `Slack refuses the new token and the old one, and nobody has one that works: \`keyplane rotate ${secret.id}\` exchanges anew`,
-        );
-      }
-      if ((await settled(context, kept)) === undefined) {
-        throw new KeptRefusedError(`${secret.id}: Slack refuses the new token and accepts the old one`);
-      }
-    }
-    if (old[tokenField] === kept[tokenField]) return;
+    if (old[tokenField] === kept[tokenField]) return undefined;
     const { http, address } = reachOf(context);
     await revokeToken(http, old[tokenField] ?? "", address);
+    return undefined;
   },
 
   async verify(context, old) {
@@ -173,11 +161,6 @@ class Chain {
   madeIn(rotation: string, current: Fields): SlackPair | undefined {
     const { spent, pair, rotation: made } = this.#kept;
     return made === rotation && spent.includes(hashOf(current[refreshField] ?? "")) ? pair : undefined;
-  }
-
-  /** Whether a version is what a rotation made. */
-  isMade(rotation: string, version: Fields): boolean {
-    return this.#kept.rotation === rotation && this.#kept.pair?.token === version[tokenField];
   }
 
   /**

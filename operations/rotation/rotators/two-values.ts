@@ -74,7 +74,7 @@ export async function idle(context: RotatorContext): Promise<Idleness> {
 }
 
 /** Nothing is at a target: the final version, which the engine delivers, is the revocation. */
-export async function nothing(): Promise<void> {}
+export async function nothing(): Promise<undefined> {}
 
 /**
  * No consumer holds the old value any more.

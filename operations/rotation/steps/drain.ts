@@ -6,6 +6,7 @@ import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
 import { again, noteGone, passes } from "./consumer.ts";
 import { confirmSwitched } from "./deliver.ts";
+import { backToOld, letIn } from "./let-in.ts";
 import { sinksIdle } from "./sinks-idle.ts";
 import { isWatched, raisedErrors, raisedSoFar, untilWindow } from "./watch.ts";
 
@@ -40,8 +41,8 @@ export async function drain(run: Run): Promise<Turn> {
     if (jobs !== "" && clock.now() < end) {
       run.skip(`${jobs} was not waited for: a job that began before the switch is refused now`);
     }
-    const lags = await confirmSwitched(run);
-    if (lags !== undefined) return lags;
+    const turn = await letInAndSwitched(run);
+    if (turn !== undefined) return turn;
     run.skip("the old value was not waited for to be unused: whoever still uses it is refused now");
     noteGone(run, "was not waited for to run the new value");
     return { to: "revoke", text: "the short path does not wait until the old value is unused" };
@@ -54,7 +55,7 @@ export async function drain(run: Run): Promise<Turn> {
     const look = after(clock.now(), looks);
     return { wait, until: isWatched(run) && look < end ? look : end, waitsFor: "time" };
   }
-  const lags = await confirmSwitched(run);
+  const lags = await letInAndSwitched(run);
   if (lags !== undefined) return lags;
   const { current, next } = await run.versions();
   if (current === undefined) return { to: "done", text: "there is no old value" };
@@ -68,6 +69,15 @@ export async function drain(run: Run): Promise<Turn> {
   if (await untilWindow(run, from))
     return { wait: "somebody has asked for something else", until: clock.now() };
   return (await raisedErrors(run)) ?? turn;
+}
+
+/** Everybody runs the new value and its target lets it in; asked first, since what is refused may let nobody start. */
+async function letInAndSwitched(run: Run): Promise<Turn | undefined> {
+  const { current, next } = await run.versions();
+  const found = current === undefined ? "kept" : await letIn(run, current, next);
+  if (found === "kept") return confirmSwitched(run);
+  noteGone(run, "was not waited for to run the new value");
+  return found === "old" ? backToOld(run) : { to: "revoke", text: "its target refuses both values" };
 }
 
 function judged(run: Run, idleness: Idleness): Turn {

@@ -1,55 +1,66 @@
 import { fieldsAt, orderAt } from "../../values/phases.ts";
 import { type Fields, withoutBefore } from "../../values/shape.ts";
-import { BothRefusedError, StillAcceptedError } from "../rotator.ts";
+import { type LetIn, StillAcceptedError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
 import { again, bringAll } from "./consumer.ts";
 import { confirmSwitched } from "./deliver.ts";
 import { destroyOld } from "./destroy.ts";
 import { finalVersion } from "./generate.ts";
+import { backToOld, keptRefusal, letIn, letInNow } from "./let-in.ts";
 
 /** How often what was revoked and is still accepted is revoked again, before a person has to look. */
 const revocations = 3;
 
 /**
  * The target refuses the old value, and the consumers drop it. From here a rotation goes back only where the target is seen to
- * refuse the new value and to accept the old one (KeptRefusedError).
+ * refuse the new value and to accept the old one.
  */
 export async function revoke(run: Run): Promise<Turn> {
-  // Time has passed where another run goes on here; draining has just seen it otherwise.
-  const { attempt, final } = run.journal;
-  const lags = attempt > 1 && final === undefined ? await confirmSwitched(run) : undefined;
-  if (lags !== undefined) return lags;
   const { current, next } = await run.versions();
   if (current === undefined) return { to: "done", text: "there is no old value" };
-  await revokeAtTarget(run, current, next);
+  const found = await letIn(run, current, next);
+  if (found === "old") return backToOld(run);
+  // Time has passed where another run goes on here; draining has just seen it otherwise. What is refused may let nobody start.
+  const { attempt, final } = run.journal;
+  const looksAgain = attempt > 1 && final === undefined && found === "kept";
+  const lags = looksAgain ? await confirmSwitched(run) : undefined;
+  if (lags !== undefined) return lags;
+  const back = await revokeAtTarget(run, current, next, found);
+  if (back !== undefined) return back;
   const waits = await drop(run);
   return waits ?? { to: "verify", text: "the old value is revoked" };
 }
 
 /**
- * Makes the target refuse one value. Where it refuses the other one as well, that may pass in a moment (a gateway that starts):
- * it is believed when it lasts for as long as a consumer's start. Then there is nothing to wait for, since a new value can
- * be set only once the rotation has ended; what it ended with is kept, as it is no success.
+ * Makes the target refuse one value, unless that is the only one that it lets in: then everybody gets it back. Where it refuses
+ * what everybody has, and there is no going back, there is nothing to wait for, since a new value can be set only once the
+ * rotation has ended; what it ended with is kept, as it is no success.
+ * @param seen which of them the target lets in, where that was asked just now
+ * @returns the way back
  */
-export async function revokeAtTarget(run: Run, old: Fields, kept: Fields): Promise<void> {
-  const { rotator, clock, signal, patience, lease } = run;
-  const end = clock.now().getTime() + patience.pickUp;
-  for (let pause = patience.poll.first; ; pause = Math.min(pause * 2, patience.poll.longest)) {
-    try {
-      await run.act(() => rotator.revoke(run.context, old, kept));
-      if (run.journal.keptRefused !== undefined) await lease.save({ keptRefused: undefined });
-      return await revokeLeft(run, kept);
-    } catch (error) {
-      if (!(error instanceof BothRefusedError)) throw error;
-      if (clock.now().getTime() >= end) {
-        const unrevoked = [...new Set([...(run.journal.unrevoked ?? []), ...error.keys])];
-        return run.change({ keptRefused: error.message, ...(unrevoked.length > 0 && { unrevoked }) });
-      }
-      if (pause === patience.poll.first) run.say(error.message);
-      await clock.sleep(pause, signal);
-    }
+export async function revokeAtTarget(
+  run: Run,
+  old: Fields,
+  kept: Fields,
+  seen?: LetIn,
+): Promise<Turn | undefined> {
+  const { rotator, lease } = run;
+  const mayReturn = run.journal.state !== "rolling-back";
+  const before = seen ?? (await letIn(run, old, kept));
+  if (before === "old" && mayReturn) return backToOld(run);
+  const keys = (await run.act(() => rotator.revoke(run.context, old, kept, before))) ?? [];
+  const found = before === "kept" && rotator.replaces?.(kept, old) ? await letInNow(run, old, kept) : before;
+  if (found === "old" && mayReturn) return backToOld(run);
+  if (found !== "kept") {
+    const unrevoked = [...new Set([...(run.journal.unrevoked ?? []), ...keys])];
+    const keptRefused = keptRefusal(run, found, keys);
+    run.change({ keptRefused, ...(unrevoked.length > 0 && { unrevoked }) });
+    return undefined;
   }
+  if (run.journal.keptRefused !== undefined) await lease.save({ keptRefused: undefined });
+  await revokeLeft(run, kept);
+  return undefined;
 }
 
 /** What earlier rotations could not revoke: what still cannot be is owed on, and holds up nothing. */
@@ -134,7 +145,8 @@ export async function stillAccepted(run: Run, old: Fields, kept: Fields): Promis
       if (tried >= revocations) return { wait: error.message, until: again(run), isStuck: true };
       run.say(`revoked again: ${error.message}`);
       await clock.sleep(patience.poll.first * 2 ** tried, signal);
-      await revokeAtTarget(run, old, kept);
+      const back = await revokeAtTarget(run, old, kept);
+      if (back !== undefined) return back;
     }
   }
 }

@@ -31,7 +31,7 @@ export async function rollBack(run: Run): Promise<Turn> {
     await revokeAtTarget(run, next, kept);
     const accepted = await stillAccepted(run, next, kept);
     if (accepted !== undefined) return accepted;
-    if (current !== undefined) await probeOld(run, current);
+    if (current !== undefined && run.journal.keptRefused === undefined) await probeOld(run, current);
     await run.lease.save({ verifiedAt: run.clock.now().toISOString() });
   }
   const { final, to = 0 } = run.journal;

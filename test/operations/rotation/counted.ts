@@ -90,7 +90,7 @@ async function die(): Promise<never> {
 
 /** The functions themselves count as well: not every target is reached by what is counted. */
 function rotator(inner: Rotator, count: Count): Rotator {
-  const { migrate, discard, replaces } = inner;
+  const { accepts, migrate, discard, replaces, revokeLeft, heals } = inner;
   return {
     create: (...given) => count("create", () => inner.create(...given)),
     stage: (...given) => count("stage", () => inner.stage(...given)),
@@ -98,6 +98,13 @@ function rotator(inner: Rotator, count: Count): Rotator {
     idle: (...given) => count("idle", () => inner.idle(...given)),
     revoke: (...given) => count("revoke", () => inner.revoke(...given)),
     verify: (...given) => count("verify", () => inner.verify(...given)),
+    ...(accepts !== undefined && {
+      accepts: (...given) => count("accepts", () => accepts.apply(inner, given)),
+    }),
+    ...(revokeLeft !== undefined && {
+      revokeLeft: (...given) => count("revoke left", () => revokeLeft.apply(inner, given)),
+    }),
+    ...(heals !== undefined && { heals: (...given) => heals.apply(inner, given) }),
     ...(replaces !== undefined && { replaces: (...given) => replaces.apply(inner, given) }),
     ...(migrate !== undefined && {
       migrate: (...given) => count("migrate", () => migrate.apply(inner, given)),

@@ -59,6 +59,7 @@ export function fakeRotator(address: string): Rotator {
     },
     async revoke({ reach }, old) {
       await asking(reach, address)({ do: "refuse", value: usedOf(old) });
+      return undefined;
     },
     async verify({ reach }, old) {
       const { accepted } = await asking(reach, address)({ do: "accepts", value: usedOf(old) });
@@ -91,6 +92,12 @@ export function fakeSink(reach: Pick<Reach, "fetch">, address: string, consumer:
       return (await ask({ do: "running", consumer: consumer.id, version })) as unknown as Running;
     },
   };
+}
+
+/** Only of what a target outside checks. */
+function fakeAccepts(address: string): NonNullable<Rotator["accepts"]> {
+  return async ({ reach }, version) =>
+    (await asking(reach, address)({ do: "accepts", value: usedOf(version) })).accepted === true;
 }
 
 function fakeProbe(reach: Pick<Reach, "fetch">, address: string, consumer: Consumer): ConsumerProbe {
@@ -129,7 +136,10 @@ export function fakeSubject(
     model,
     secret,
     reach,
-    rotator: fakeRotator(address),
+    rotator: {
+      ...fakeRotator(address),
+      ...(secret.kind === "password" && { accepts: fakeAccepts(address) }),
+    },
     sinks: (consumer) => [fakeSink(reach, address, consumer)],
     probes: (consumer) => [fakeProbe(reach, address, consumer)],
     watch: fakeWatch(reach, address),

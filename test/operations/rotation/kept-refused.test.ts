@@ -42,7 +42,7 @@ for (const reason of ["scheduled", "compromise"] as const)
     at.next.isLive = false;
     const back = await rotate({ ...at.options, reason: "scheduled" });
     assert.equal(back.state, "rolled-back", back.waiting);
-    assert.match(back.failure ?? "", /the new key is refused by exchange and the old one accepted/);
+    assert.match(back.failure ?? "", /exchange refuses the new value and accepts the old one/);
     assert.equal(await at.held(), at.first.values.key);
     assert.equal(at.first.isLive, true);
     const again = await rotate(at.options);
@@ -63,7 +63,7 @@ test("both keys are refused: the rotation ends with a finding that says how it h
   assert.deepEqual([end.state, end.waiting], ["done", undefined]);
   assert.match(
     end.keptRefused ?? "",
-    /^exchange refuses the new key and the old one.*`keyplane set trading-bot\/exchange`/,
+    /^exchange refuses the new value and the old one.*`keyplane set trading-bot\/exchange`/,
   );
   const { journal } = await readJournal({ vault, model }, at.secret);
   assert.ok(journal);

@@ -236,7 +236,7 @@ test("R16: where both tokens have ended while nobody ran, the rotation ends, and
   w.server.tokens.clear();
   const end = await w.rotate({ secret });
   assert.deepEqual([end.state, end.waiting], ["done", undefined]);
-  assert.match(end.keptRefused ?? "", /^Slack refuses the new token and the old one.*`keyplane rotate /);
+  assert.match(end.keptRefused ?? "", /^slack refuses the new value and the old one.*`keyplane rotate /);
   const healed = await w.rotate();
   assert.deepEqual([healed.state, healed.keptRefused], ["done", undefined]);
   assert.deepEqual(live(w), [(await w.source()).token]);
@@ -250,7 +250,7 @@ test("R16: the new token has ended and the old one lives: everybody gets the old
   w.server.tokens.delete((await w.source()).token ?? "");
   const back = await w.rotate({ secret });
   assert.equal(back.state, "rolled-back", back.waiting);
-  assert.match(back.failure ?? "", /Slack refuses the new token and accepts the old one/);
+  assert.match(back.failure ?? "", /slack refuses the new value and accepts the old one/);
   assert.deepEqual(await w.held(), { token: old.token });
   assert.deepEqual(live(w), [old.token]);
   assert.equal((await w.rotate()).state, "done");
