@@ -17,8 +17,9 @@ import {
  * UpdateAccessKey, DeleteAccessKey, ListUserTags, TagUser; and GetCallerIdentity of STS), signed with version 4. Also
  * what speaks the same: the address is IAM's endpoint, and that of STS where it is not AWS' own.
  *
- * Access keys have no labels, and may do what their user may. So before a key is made, the user's tags say for
- * which rotation and which keys there were: another one that is there afterwards is that rotation's.
+ * Access keys have no labels, and may do what their user may. So before a key is made, the user's tags say for which rotation
+ * and which keys there were, and afterwards which one was made: that one is the rotation's. Killed in between, it is the one
+ * that was not there before.
  */
 export const aws: Adapter = {
   // No bound is published; IAM answers Throttling to fast clients.
@@ -90,6 +91,15 @@ export const aws: Adapter = {
       const tags = membersOf(result.Tags).map(({ Key, Value }) => [textIn(Key), textIn(Value)]);
       return new Map(tags as [string, string][]);
     };
+    const note = async (what: string, user: string, tags: Record<string, string>) => {
+      const members = Object.entries(tags).flatMap(([name, value], index) => [
+        [`Tags.member.${index + 1}.Key`, name],
+        [`Tags.member.${index + 1}.Value`, value],
+      ]);
+      const parameters = { Action: "TagUser", UserName: user, ...Object.fromEntries(members) };
+      const { code, answer } = await ask(what, parameters);
+      if (code !== undefined) throw http.refused(what, answer.status, code);
+    };
     return {
       async idOf(key) {
         return (await userOf(idOf(key))) === undefined ? undefined : idOf(key);
@@ -109,14 +119,15 @@ export const aws: Adapter = {
         const user = await userBeside(beside);
         const { ids, at } = await idsOf(user);
         const tags = await tagsOf(user);
-        const before = tags.get(beforeTag)?.split(" ");
+        const [made, before] = [tags.get(madeTag), tags.get(beforeTag)?.split(" ") ?? []];
+        // An older version noted no key: which ones are its own is not known.
+        const isMade = (id: string) => (made === "" ? !before.includes(id) : id === made);
         const keys: ListedKey[] = [];
         for (const id of ids) {
           const used = (await userOf(id))?.used;
-          const mine = before !== undefined && !before.includes(id);
           keys.push({
             id,
-            label: mine ? (tags.get(rotationTag) ?? "") : "",
+            label: isMade(id) ? (tags.get(rotationTag) ?? "") : "",
             rights: [`user ${user}`],
             ...(used !== undefined && { lastUsed: lastUse(textIn(used.LastUsedDate)) }),
             ...(textIn(used?.ServiceName) !== "" &&
@@ -128,18 +139,14 @@ export const aws: Adapter = {
       async create(label, like) {
         const user = await userBeside(like);
         const { ids } = await idsOf(user);
-        const tag = "note the keys that there are";
-        const tagged = await ask(tag, {
-          Action: "TagUser",
-          UserName: user,
-          "Tags.member.1.Key": rotationTag,
-          "Tags.member.1.Value": label,
-          "Tags.member.2.Key": beforeTag,
-          "Tags.member.2.Value": ids.join(" "),
+        await note("note the keys that there are", user, {
+          [rotationTag]: label,
+          [beforeTag]: ids.join(" "),
+          [madeTag]: "",
         });
-        if (tagged.code !== undefined) throw http.refused(tag, tagged.answer.status, tagged.code);
         const what = "make a key";
         const { code, result, answer } = await ask(what, { Action: "CreateAccessKey", UserName: user });
+        if (code !== undefined) await note("note that no key was made", user, { [madeTag]: "none" });
         if (code === "LimitExceeded") throw new QuotaError(http.refused(what, answer.status, code).message);
         if (code !== undefined) throw http.refused(what, answer.status, code);
         const made = isObject(result.AccessKey) ? result.AccessKey : {};
@@ -147,6 +154,7 @@ export const aws: Adapter = {
         if (key === "" || secret === "") {
           throw new ProviderError("IAM made a key without an id or secret: nothing can be kept of it");
         }
+        await note("note the key that was made", user, { [madeTag]: key });
         return { id: key, fields: { [idField]: key, [secretField]: secret } };
       },
       async revoke(id, beside) {
@@ -174,6 +182,7 @@ interface Endpoint {
 
 const rotationTag = "keyplane-rotation";
 const beforeTag = "keyplane-keys-before";
+const madeTag = "keyplane-key-made";
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html */
 const refusals = new Set([

@@ -101,11 +101,11 @@ export class IamServer extends StandIn {
       }
       case "TagUser": {
         const tags = this.tags.get(user) ?? new Map<string, string>();
-        for (const index of [1, 2]) {
-          tags.set(
-            parameters.get(`Tags.member.${index}.Key`) ?? "",
-            parameters.get(`Tags.member.${index}.Value`) ?? "",
+        for (let index = 1; parameters.has(`Tags.member.${index}.Key`); index++) {
+          const [name, value] = ["Key", "Value"].map((part) =>
+            parameters.get(`Tags.member.${index}.${part}`),
           );
+          tags.set(name ?? "", value ?? "");
         }
         this.tags.set(user, tags);
         return { xml: "" };

@@ -93,6 +93,52 @@ test("a second key that somebody made by hand is never deleted: the error names 
   assert.equal(solo(w).length, 2);
 });
 
+/** The rotation that follows one that has ended: what it makes, or why it does not. */
+async function following(w: World, current: Fields): Promise<Fields | Error> {
+  const later = { ...w.context, rotation: "9d8c7b6a-0000-4000-8000-000000000002" };
+  return s3.create(later, current).catch((error: Error) => error);
+}
+
+for (const [what, lastUsed] of [
+  ["has not used yet", undefined],
+  ["that a nightly job uses", new Date(Date.now() - 8 * 3_600_000)],
+] as const)
+  test(`a second key that somebody made by hand after a rotation, and ${what}, is never deleted: the error names it (R15)`, async () => {
+    await using w = await world();
+    const next = await s3.create(w.context, w.current);
+    await s3.revoke(w.context, w.current, next);
+    const foreign = w.server.issue("solo");
+    foreign.lastUsed = lastUsed;
+    const refused = await following(w, next);
+    assert.ok(refused instanceof Error && refused.name === "QuotaError");
+    assert.match(refused.message, new RegExp(`${foreign.id}: revoke the one that nobody uses, by hand$`));
+    assert.deepEqual(
+      solo(w).map(({ id }) => id),
+      [next.user, foreign.id],
+    );
+  });
+
+test("a key that somebody made by hand after IAM had refused to make one is never deleted (R15)", async () => {
+  await using w = await world();
+  const foreign = w.server.issue("solo");
+  await assert.rejects(s3.create(w.context, w.current), { name: "QuotaError" });
+  w.server.keys.splice(w.server.keys.indexOf(foreign), 1);
+  const another = w.server.issue("solo");
+  await assert.rejects(s3.create(w.context, w.current), { name: "QuotaError" });
+  assert.ok(w.server.keys.includes(another));
+});
+
+test("a key that an earlier rotation left behind unused goes before another one is made (R15)", async () => {
+  await using w = await world();
+  const left = await s3.create(w.context, w.current);
+  const next = await following(w, w.current);
+  assert.ok(!(next instanceof Error) && next.user !== left.user);
+  assert.deepEqual(
+    solo(w).map(({ id }) => id),
+    [w.current.user, next.user],
+  );
+});
+
 test("the old key is in use until IAM's last use of it is older than IAM may take to tell", async () => {
   await using w = await world();
   const next = await s3.create(w.context, w.current);
@@ -115,6 +161,20 @@ test("rolled back, the new key is deleted and the old one goes on", async () => 
   assert.deepEqual(
     solo(w).map(({ id }) => id),
     [w.current.user],
+  );
+});
+
+test("a key whose note was lost is this rotation's as well, and deleted before another one is made", async () => {
+  await using w = await world();
+  let notes = 0;
+  const code = { code: "ServiceFailure", status: 500 };
+  w.server.fault = (action) => (action === "TagUser" && ++notes === 2 ? code : undefined);
+  await assert.rejects(s3.create(w.context, w.current), TargetUnavailableError);
+  assert.equal(solo(w).length, 2);
+  const next = await s3.create(w.context, w.current);
+  assert.deepEqual(
+    solo(w).map(({ id }) => id),
+    [w.current.user, next.user],
   );
 });
 
