@@ -32,7 +32,8 @@ export async function movedTarget(run: Run): Promise<Turn | undefined> {
       isStuck: true,
     };
   }
-  if (stays.length > 0) {
+  // What a person rotates is revoked where that person knows, and mostly cannot be asked.
+  if (stays.length > 0 && secret.rotate.by === "machine") {
     run.note(
       `its target was ${before.address} when it began and is ${now.address} now, which accepts its value: nothing is revoked at the one before, should it still run`,
     );

@@ -116,6 +116,16 @@ for (const [what, old, now, names] of targets) {
   });
 }
 
+test("what a person revokes is revoked where that person knows: nothing is said to have been accepted (R26)", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const byHand = { by: "hand", overlap: 0, onCompromise: true } as const;
+  const [old, now] = [exchangeAt("https://old.example"), exchangeAt("https://new.example")];
+  await drained(demo, old);
+  const outcome = await rotate(options(demo, { secret: { ...now.secret, rotate: byHand } }));
+  assert.equal(outcome.state, "done");
+  assert.doesNotMatch(outcome.notes.join(), /its target was/);
+});
+
 suite("a target that was put back to a time before the rotation, elsewhere (R26)", () => {
   const [old, now] = [natsAt("nats://old:4222"), natsAt("nats://new:4222")];
 
