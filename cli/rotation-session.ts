@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Vault } from "../clients/vault.ts";
 import type { Model } from "../model/model.ts";
 import type { Session } from "../operations/login.ts";
@@ -6,6 +5,7 @@ import type { Runner } from "../operations/rotation/runner.ts";
 import type { Invocation } from "./command.ts";
 import { commitOf } from "./commit.ts";
 import { rotationProgress } from "./rotation-progress.ts";
+import { runsOf } from "./runs.ts";
 import { type Reached, withVault } from "./session.ts";
 
 /** Milliseconds after which a run logs in again: its token lives for an hour, and rotations may take days. */
@@ -38,7 +38,7 @@ export async function withRunner<T>(
         report: progress.report,
         signal: invocation.signal,
         ...(commit !== undefined && { commit }),
-        host: hostOf(invocation),
+        host: await hostOf(invocation),
         ...(databaseCa !== undefined && { ca: databaseCa }),
         ...(model.promotion !== undefined && { previous: previousVault(model) }),
       });
@@ -55,10 +55,10 @@ export async function databasesCa(): Promise<string | undefined> {
   return file ? (await import("node:fs/promises")).readFile(file, "utf8") : undefined;
 }
 
-function hostOf({ home, options }: Invocation): Runner["host"] {
-  const { root, project } = options;
+async function hostOf(invocation: Invocation): Promise<Runner["host"]> {
+  const { root, project } = invocation.options;
   return {
-    runs: join(home, "run"),
+    ...(await runsOf(invocation)),
     ...(typeof root === "string" && { root }),
     ...(typeof project === "string" && { project }),
   };

@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import type { Command } from "commander";
 import { define, type Invocation, type Result } from "./command.ts";
 import { UsageError } from "./exit.ts";
+import { runsOf } from "./runs.ts";
 
 export function command(): Command {
   return define({
@@ -71,6 +71,7 @@ async function start(
   return withVault(invocation, async (vault, { model, sign }) => {
     const known = serviceNamed(model, service);
     const { env } = process;
+    const { runs } = await runsOf(invocation);
     const session = new ServiceSession(() => loginAsService({ model, vault, service, env, sign }));
     try {
       const code = await supervise({
@@ -78,7 +79,7 @@ async function start(
         command: words,
         env,
         read: () => session.use((reader) => bundleOf(reader, model, service)),
-        runs: join(invocation.home, "run"),
+        runs,
         report: invocation.report,
         ...times,
       });

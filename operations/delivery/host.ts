@@ -1,19 +1,15 @@
-import { createHash } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
 import { isAbsolute, join, resolve } from "node:path";
 import { type KnownAs, keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
 import { startTimeOf } from "../process-identity.ts";
-import { holdPlace } from "./hold.ts";
 import { CommandError, type CommandLimits, runCommand } from "./host-command.ts";
-import { type Instance, instancesOf, pokeFile } from "./instances.ts";
+import { instancesOf, pokeInstance, type SeenInstance } from "./instances.ts";
 import { endOf, type LogMark } from "./log-mark.ts";
+import { foldersFor, type Runs } from "./runs.ts";
 import { DeliveryError } from "./sink.ts";
 
 /** The machine that a service runs on, as its sinks use it. */
-export interface HostOptions {
-  /** Folder with the descriptions that `keyplane run` keeps of its services; holds locks as well. */
-  runs: string;
+export interface HostOptions extends Runs {
   /** Runs a command of this machine and returns its output; ours where absent. */
   command?: (argv: string[], limits: CommandLimits) => Promise<string>;
   /** What stands for the root of the service's host: "/" on the host itself. */
@@ -48,13 +44,6 @@ export class Host {
     return this.#options.knownAs;
   }
 
-  /** Holds a path while it is read and written; see `holdPlace`. */
-  async hold(path: string): Promise<Disposable> {
-    const { runs } = this.#options;
-    await mkdir(runs, { recursive: true, mode: 0o700 });
-    return holdPlace(join(runs, `${createHash("sha256").update(path).digest("hex").slice(0, 16)}.lock`));
-  }
-
   /** How far a service's log is; undefined where the catalogue names none. */
   async endOfLog({ observe }: Service): Promise<LogMark | undefined> {
     return observe?.log === undefined ? undefined : endOf(this.path(observe.log));
@@ -67,15 +56,13 @@ export class Host {
     return project === undefined ? join(root, path) : resolve(project, path);
   }
 
-  instances(service: Service): Promise<Instance[]> {
-    return instancesOf(this.#options.runs, keptServiceId(service), this.knownAs);
+  async instances(service: Service): Promise<SeenInstance[]> {
+    return instancesOf(await foldersFor(this.#options, service), keptServiceId(service), this.knownAs);
   }
 
   /** Makes what `keyplane run` supervises look for new values at once. */
-  async poke(instances: Instance[]): Promise<void> {
-    for (const instance of instances) {
-      await writeFile(join(this.#options.runs, pokeFile(instance)), "", { mode: 0o600 });
-    }
+  async poke(instances: SeenInstance[]): Promise<void> {
+    for (const instance of instances) await pokeInstance(instance);
   }
 
   /**

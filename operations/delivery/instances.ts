@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import { asWritten, type KnownAs } from "../../model/kept-names.ts";
@@ -31,6 +32,11 @@ export interface Instance {
   problem?: string | undefined;
 }
 
+/** One that was found, with the folder of its description. */
+export interface SeenInstance extends Instance {
+  runs: string;
+}
+
 const Process = z.object({ pid: z.number(), started: z.string() });
 const Instance = z.extend(Process, {
   service: z.string(),
@@ -51,6 +57,22 @@ function fileOf({ service, pid }: Pick<Instance, "service" | "pid">): string {
 /** Touched to make an instance look for new values now rather than at its next turn. */
 export function pokeFile(instance: Pick<Instance, "service" | "pid">): string {
   return `${fileOf(instance)}.poke`;
+}
+
+/** Makes an instance look now. Its folder may be another user's: no link there is followed. */
+export async function pokeInstance(instance: SeenInstance): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  try {
+    const file = await open(join(instance.runs, pokeFile(instance)), flags, 0o600);
+    try {
+      const now = new Date();
+      await file.utimes(now, now);
+    } finally {
+      await file.close();
+    }
+  } catch {
+    // It looks when its turn comes.
+  }
 }
 
 /** Writes what an instance runs, readable by its owner alone. */
@@ -89,9 +111,16 @@ export async function describedInstances(runs: string): Promise<Instance[]> {
  * The instances of a service whose supervisor is alive, with their secrets by the ids that a rename keeps. One of an older version
  * goes on under the name of its service that it began with.
  */
-export async function instancesOf(runs: string, service: string, known = asWritten): Promise<Instance[]> {
-  const alive: Instance[] = [];
-  for (const instance of await describedInstances(runs)) {
+export async function instancesOf(
+  folders: string | readonly string[],
+  service: string,
+  known = asWritten,
+): Promise<SeenInstance[]> {
+  const alive: SeenInstance[] = [];
+  const described = [folders].flat().map(async (runs) => {
+    return (await describedInstances(runs)).map((instance) => ({ ...instance, runs }));
+  });
+  for (const instance of (await Promise.all(described)).flat()) {
     if (known.service(instance.service) !== service) continue;
     if ((await startOf(instance.pid)) !== instance.started) continue;
     const { versions, files } = instance;

@@ -1,7 +1,9 @@
+import { lstatSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
 import type { Claims } from "./claims.ts";
+import { holdPlace } from "./hold.ts";
 import type { Host } from "./host.ts";
 import type { LogMark } from "./log-mark.ts";
 import { type Manifest, manifestText, markedSection, parseManifest, type Section } from "./manifest.ts";
@@ -37,7 +39,7 @@ export async function changePlace(
   change: (manifest: Manifest) => Promise<Change>,
 ): Promise<boolean> {
   const { folder, manifest: name } = place;
-  using _held = await host.hold(join(folder, name));
+  using _held = await holdPlace(lockOf(place));
   const manifest = await manifestOf(place, host);
   const { files, section, obsolete } = await change(manifest);
   const id = keptServiceId(service);
@@ -62,10 +64,17 @@ export async function tryPlace(
   change: (manifest: Manifest) => Promise<Change>,
 ): Promise<void> {
   const { folder, manifest: name } = place;
-  using _held = await host.hold(join(folder, name));
+  const lock = lockOf(place);
+  // Where none is nobody has written yet: to look makes nothing.
+  using _held = lstatSync(lock, { throwIfNoEntry: false }) ? await holdPlace(lock) : undefined;
   const manifest = await manifestOf(place, host);
   const { files } = await change(manifest);
   await tryFiles(folder, [...files, { name, content: manifestText(manifest), owner: { uid: ownUid() } }]);
+}
+
+/** Beside the place: whoever may write there may hold it. */
+function lockOf({ folder, manifest }: Place): string {
+  return join(folder, manifest.replace(/\.json$/, ".lock"));
 }
 
 export async function manifestOf(

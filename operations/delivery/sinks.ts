@@ -8,6 +8,7 @@ import { Host, type HostOptions } from "./host.ts";
 import { instancesOf, logMarkAmong, runningInstances } from "./instances.ts";
 import type { LogMark } from "./log-mark.ts";
 import { filesOf, nameOf, neighbours, rivalNames, variablesOf } from "./neighbours.ts";
+import { foldersFor, type Runs } from "./runs.ts";
 import { type Bundle, DeliveryError, type Running, type Sink, UnreachedError } from "./sink.ts";
 
 export interface SinkOptions extends Omit<HostOptions, "root" | "knownAs"> {
@@ -108,7 +109,7 @@ function sinkOf(
 const later = ({ to }: Delivery) => `delivery to ${to} comes with a later version of keyplane`;
 
 const elsewhere =
-  "this machine is not the service's host: run the same command there (with --root /), or start the service with `keyplane run`";
+  "this machine is not the service's host: run the same command there (with --root /), or start the service with `keyplane run` here, as yourself or as its user";
 
 const severalRoles = (names: string[]) =>
   `services that sign and services that accept read ${names.join(", ")} from it, and those that accept get a new value ` +
@@ -203,13 +204,13 @@ export async function logMarkOf(
   service: Service,
   sinks: Sink[],
   secret: string,
-  { runs }: Pick<SinkOptions, "runs">,
+  runs: Runs,
 ): Promise<LogMark | undefined> {
   for (const sink of sinks) {
     const mark = await sink.logMark?.(secret);
     if (mark !== undefined) return mark;
   }
-  return logMarkAmong(await instancesOf(runs, keptServiceId(service)), secret);
+  return logMarkAmong(await instancesOf(await foldersFor(runs, service), keptServiceId(service)), secret);
 }
 
 /** A target that cannot be reached from here. One that fetches for itself is only not seen; others block. */

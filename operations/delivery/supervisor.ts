@@ -308,14 +308,14 @@ class Supervisor {
   }
 
   async #watchPokes(runs: string): Promise<FSWatcher | undefined> {
-    await mkdir(runs, { recursive: true, mode: 0o700 });
     const wanted = pokeFile({ service: keptServiceId(this.#options.service), pid: process.pid });
     try {
+      await mkdir(runs, { recursive: true, mode: 0o700 });
       return watch(runs, { persistent: false }, (_, name) => {
         if (name === wanted) this.#wake();
       });
     } catch {
-      // Without inotify it looks when its time comes.
+      // Without inotify, or a folder that it may make, it looks when its time comes.
       return undefined;
     }
   }

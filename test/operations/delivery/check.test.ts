@@ -139,6 +139,8 @@ async function makeReadable({ root }: TestHost): Promise<void> {
   for (const one of ["..", ".", "app"]) await chmod(join(root, one), 0o755);
 }
 
+/** What lies there, but for what runners meet at. */
 async function tree({ root }: TestHost): Promise<string[]> {
-  return (await readdir(root, { recursive: true }).catch(() => [])).sort();
+  const names = await readdir(root, { recursive: true }).catch(() => []);
+  return names.filter((name) => !name.endsWith(".keyplane.lock")).sort();
 }

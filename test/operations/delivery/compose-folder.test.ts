@@ -132,5 +132,9 @@ test("what a service writes into the manifest of its folder removes nothing outs
   await writeFile(manifest, JSON.stringify({ services }));
   await deliver(host, api, [api]);
   assert.equal(await readFile(victim, "utf8"), "untouched");
-  assert.deepEqual((await readdir(dirname(manifest))).sort(), [".keyplane.json", "key-api"]);
+  assert.deepEqual((await readdir(dirname(manifest))).sort(), [
+    ".keyplane.json",
+    ".keyplane.lock",
+    "key-api",
+  ]);
 });

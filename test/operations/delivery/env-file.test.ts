@@ -33,7 +33,11 @@ describe("an env-file", () => {
     assert.equal(await sinkOf(host, service).write(bundle), true);
     assert.equal(await read(host), "KEY='canary-1'\nLAB='x'\nOTHER='b'\n");
     const folder = join(host.root, "opt/shop/env_files");
-    assert.deepEqual((await readdir(folder)).sort(), ["local.env", "local.env.keyplane.json"]);
+    assert.deepEqual((await readdir(folder)).sort(), [
+      "local.env",
+      "local.env.keyplane.json",
+      "local.env.keyplane.lock",
+    ]);
     for (const name of await readdir(folder)) {
       assert.equal((await stat(join(folder, name))).mode & 0o7777, 0o600);
     }
@@ -51,6 +55,7 @@ describe("an env-file", () => {
     assert.equal(await read(host), "PEM_FILE='/opt/shop/credentials/pem'\n");
     assert.deepEqual((await readdir(join(host.root, "opt/shop/credentials"))).sort(), [
       ".keyplane.json",
+      ".keyplane.lock",
       "pem",
     ]);
   });

@@ -26,7 +26,7 @@ describe("the files of a service", () => {
     const bundle = bundleFor(service, { "shop/a": { files: { key: "two\nlines\n", cert: "é" } } });
     assert.equal(await sinkOf(host, service).write(bundle), true);
     const folder = join(host.root, "run/secrets");
-    assert.deepEqual((await readdir(folder)).sort(), [".keyplane.json", "cert", "key"]);
+    assert.deepEqual((await readdir(folder)).sort(), [".keyplane.json", ".keyplane.lock", "cert", "key"]);
     assert.equal(await readFile(join(folder, "key"), "utf8"), "two\nlines\n");
     assert.equal(await readFile(join(folder, "cert"), "utf8"), "é");
     for (const name of await readdir(folder))
@@ -126,7 +126,7 @@ describe("the files of a service", () => {
     await assert.rejects(sinkOf(host, service).write(bundle), /symbolic link/);
     assert.equal(await readFile(target, "utf8"), "untouched");
     // Whole or not at all: the other file is not there either, nor what was staged for it.
-    assert.deepEqual((await readdir(folder)).sort(), ["b"]);
+    assert.deepEqual((await readdir(folder)).sort(), [".keyplane.lock", "b"]);
 
     const elsewhere = serviceOf("elsewhere", [{ to: "files", folder: "/linked" }]);
     const real = join(host.root, "real");
@@ -183,7 +183,7 @@ describe("the files of a service", () => {
       await sink.write(bundleFor(service, { "shop/x": { version: 2, files: { a: "2", b: "2" } } })),
       true,
     );
-    assert.deepEqual((await readdir(folder)).sort(), [".keyplane.json", "a", "b"]);
+    assert.deepEqual((await readdir(folder)).sort(), [".keyplane.json", ".keyplane.lock", "a", "b"]);
     assert.equal(await readFile(join(folder, "b"), "utf8"), "2");
   });
 
@@ -198,7 +198,7 @@ describe("the files of a service", () => {
     const dead = ".keyplane-4194305-0123456789ab.tmp";
     for (const name of [alive, dead]) await writeFile(join(folder, name), "2");
     await sink.write(bundleFor(service, { "shop/x": { version: 2, files: { a: "2" } } }));
-    assert.deepEqual((await readdir(folder)).sort(), [alive, ".keyplane.json", "a"].sort());
+    assert.deepEqual((await readdir(folder)).sort(), [alive, ".keyplane.json", ".keyplane.lock", "a"].sort());
   });
 
   test("a secret that a service no longer reads goes, and what it never had is left alone", async () => {
@@ -211,7 +211,7 @@ describe("the files of a service", () => {
     const folder = join(host.root, "run/secrets");
     await writeFile(join(folder, "foreign"), "someone's");
     assert.equal(await sink.write(bundleFor(service, { "shop/x": { files: { a: "1" } } })), true);
-    assert.deepEqual((await readdir(folder)).sort(), [".keyplane.json", "a", "foreign"]);
+    assert.deepEqual((await readdir(folder)).sort(), [".keyplane.json", ".keyplane.lock", "a", "foreign"]);
   });
 
   test("a value that vanished from Vault stays with the service that runs with it", async () => {
@@ -282,6 +282,7 @@ describe("a folder that services share", () => {
     await sinks[1]?.write(bundleFor(two, shared(1, "2026-01-01T00:00:01Z")));
     assert.deepEqual((await readdir(join(host.root, "run/secrets"))).sort(), [
       ".keyplane.json",
+      ".keyplane.lock",
       "key",
       "own",
     ]);
@@ -303,9 +304,13 @@ describe("a folder that services share", () => {
     await sinks[0]?.write(bundleFor(one, shared(1, "2026-01-01T00:00:00Z")));
     await sinks[1]?.write(bundleFor(two, shared(1, "2026-01-01T00:00:01Z")));
     await sinks[0]?.write(bundleFor(one, {}));
-    assert.deepEqual((await readdir(join(host.root, "run/secrets"))).sort(), [".keyplane.json", "key"]);
+    assert.deepEqual((await readdir(join(host.root, "run/secrets"))).sort(), [
+      ".keyplane.json",
+      ".keyplane.lock",
+      "key",
+    ]);
     await sinks[1]?.write(bundleFor(two, {}));
-    assert.deepEqual(await readdir(join(host.root, "run/secrets")), [".keyplane.json"]);
+    assert.deepEqual(await readdir(join(host.root, "run/secrets")), [".keyplane.json", ".keyplane.lock"]);
   });
 
   test("holds one secret under one name: another is refused", async () => {

@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { chmod, chown, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
+import { runsOf } from "../../../cli/runs.ts";
+import type { Delivery, Service } from "../../../model/model.ts";
+import { holdPlace } from "../../../operations/delivery/hold.ts";
+import { describeInstance, type Instance } from "../../../operations/delivery/instances.ts";
+import { machineRuns, type Runs } from "../../../operations/delivery/runs.ts";
+import { DeliveryError, type Sink } from "../../../operations/delivery/sink.ts";
+import { sinksOf } from "../../../operations/delivery/sinks.ts";
+import { startOf } from "../../../operations/process-identity.ts";
+import { bundleFor, serviceOf, type TestHost, testHost } from "./services.ts";
+
+function sinkOf(host: TestHost, service: Service, services: Service[], runs: Runs): Sink {
+  const [sink] = sinksOf({ services, secrets: [] }, service, { root: host.root, ...runs });
+  assert.ok(sink !== undefined);
+  return sink;
+}
+
+describe("two runners that were started in different folders", () => {
+  for (const [deliver, path] of [
+    [{ to: "env-file", path: "/app/.env" }, "app/.env"],
+    [{ to: "files", folder: "/app" }, "app/.keyplane.json"],
+  ] as [Delivery, string][]) {
+    test(`lose nothing of what they bring to one ${deliver.to} at once (R42)`, async () => {
+      await using host = await testHost();
+      const services = ["a", "b"].map((name) => serviceOf(name, [deliver], { reload: "restart" }));
+      const bring = (service: Service, version: number) =>
+        sinkOf(host, service, services, { runs: `${host.runs}-${service.name}` }).write(
+          bundleFor(service, {
+            [`shop/${service.name}`]: {
+              version,
+              variables: { [service.name.toUpperCase()]: `v${version}` },
+              files: { [service.name]: `v${version}` },
+            },
+          }),
+        );
+      // An env-file carries no files.
+      if (deliver.to === "env-file")
+        for (const service of services) service.deliver.push({ to: "files", folder: `/${service.name}` });
+      for (const service of services) await bring(service, 1);
+      for (let version = 2; version < 22; version++) {
+        await Promise.all(services.map((service) => bring(service, version)));
+        const text = await readFile(join(host.root, path), "utf8");
+        const found =
+          deliver.to === "env-file"
+            ? /A='(v\d+)'[\s\S]*B='(v\d+)'/
+            : /"version": (\d+)[\s\S]*"version": (\d+)/;
+        assert.deepEqual(
+          found
+            .exec(text)
+            ?.slice(1)
+            .map((one) => one.replace("v", "")),
+          [String(version), String(version)],
+          text,
+        );
+      }
+    });
+  }
+
+  test("what holds a place is no link that leads elsewhere, and nothing is made there", async () => {
+    await using host = await testHost();
+    await mkdir(host.root, { recursive: true });
+    const [lock, elsewhere] = [join(host.root, ".keyplane.lock"), join(host.root, "elsewhere")];
+    await symlink(elsewhere, lock);
+    await assert.rejects(
+      holdPlace(lock),
+      (error) => error instanceof DeliveryError && /symbolic link/.test(error.message),
+    );
+    assert.deepEqual(await readdir(host.root), [".keyplane.lock"]);
+  });
+
+  test("a place that cannot be held says why: nobody else has to end", async () => {
+    await using host = await testHost();
+    await assert.rejects(holdPlace(join(host.root, "nowhere/.keyplane.lock")), (error: Error) => {
+      assert.ok(error instanceof DeliveryError);
+      assert.match(error.message, /nowhere\/\.keyplane\.lock cannot be made \(ENOENT\)/);
+      return true;
+    });
+  });
+});
+
+describe("what `keyplane run` says of a service on this machine", () => {
+  const own = process.geteuid?.() ?? 0;
+
+  async function instance(service: Service): Promise<Instance> {
+    const started = (await startOf(process.pid)) ?? "";
+    return {
+      ...{ service: service.id, pid: process.pid, started, child: { pid: process.pid, started } },
+      versions: { "shop/x": 3 },
+    };
+  }
+
+  const places = (host: TestHost) => (uid: number, environment: string) => [
+    join(host.root, `closed-${uid}/keyplane`),
+    join(host.root, `${uid}-${environment}`),
+  ];
+  const state = async (host: TestHost, service: Service, home: string, environment = "staging") => {
+    const sink = sinkOf(host, service, [service], await machineRuns(home, environment, places(host)));
+    return (await sink.running("shop/x", 3)).state;
+  };
+
+  async function machine(t: TestContext): Promise<TestHost> {
+    const host = await testHost();
+    t.after(() => host[Symbol.asyncDispose]());
+    await mkdir(host.root, { recursive: true });
+    return host;
+  }
+
+  test("is seen by a rotation that was started in another folder", async (t) => {
+    const host = await machine(t);
+    const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: own });
+    const { runs } = await machineRuns(join(host.root, "one/.keyplane"), "staging", places(host));
+    assert.equal(runs, join(host.root, `${own}-staging`));
+    assert.equal((await lstat(runs)).mode & 0o7777, 0o700);
+    assert.equal(await state(host, service, join(host.root, "two/.keyplane")), "behind");
+    await describeInstance(runs, await instance(service));
+    assert.equal(await state(host, service, join(host.root, "two/.keyplane")), "runs");
+    assert.equal(await state(host, service, join(host.root, "two/.keyplane"), "production"), "behind");
+  });
+
+  test("by an older version, in the state folder, is still seen from there", async (t) => {
+    const host = await machine(t);
+    const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: own });
+    await describeInstance(join(host.root, "one/.keyplane/run"), await instance(service));
+    assert.equal(await state(host, service, join(host.root, "one/.keyplane")), "runs");
+    assert.equal(await state(host, service, join(host.root, "two/.keyplane")), "behind");
+  });
+
+  test("is taken from its own user or from whoever rotates, and from nobody else", async (t) => {
+    if (own !== 0) return t.skip("takes root, who sees what another user runs");
+    const host = await machine(t);
+    const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: 12_001 });
+    const folder = join(host.root, "12001-staging");
+    await describeInstance(folder, await instance(service));
+    assert.equal(await state(host, service, host.root), "behind", "the folder is not the user's");
+    await chown(folder, 12_001, 12_001);
+    assert.equal(await state(host, service, host.root), "runs");
+    assert.equal(await state(host, { ...service, user: 12_002 }, host.root), "behind", "another's service");
+    await chmod(folder, 0o777);
+    assert.equal(await state(host, service, host.root), "behind", "others may write there");
+  });
+
+  test("a poke reaches it there, again and again, and follows no link that its user has put there", async (t) => {
+    const host = await machine(t);
+    const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: own });
+    const runs = await machineRuns(join(host.root, "one"), "staging", places(host));
+    await describeInstance(runs.runs, await instance(service));
+    const sink = sinkOf(host, service, [service], runs);
+    const poke = join(runs.runs, `shop.api.${process.pid}.json.poke`);
+    await sink.reload();
+    const first = (await lstat(poke)).mtimeMs;
+    await wait(20);
+    await sink.reload();
+    assert.ok((await lstat(poke)).mtimeMs > first);
+    const victim = join(host.root, "victim");
+    await writeFile(victim, "untouched");
+    await rm(poke);
+    await symlink(victim, poke);
+    await sink.reload();
+    assert.equal(await readFile(victim, "utf8"), "untouched");
+  });
+
+  test("lies where KEYPLANE_HOME says, where it says something, and nowhere below the folder that a command is started in", async (t) => {
+    const before = process.env.KEYPLANE_HOME;
+    t.after(() => {
+      if (before === undefined) delete process.env.KEYPLANE_HOME;
+      else process.env.KEYPLANE_HOME = before;
+    });
+    const from = (folder: string, environment: string) =>
+      runsOf({ home: join(folder, ".keyplane"), environment });
+    delete process.env.KEYPLANE_HOME;
+    const [one, two] = [await from("/one", "staging"), await from("/two", "staging")];
+    assert.equal(one.runs, two.runs);
+    // Two local stacks on one machine are two platforms.
+    assert.deepEqual(await from("/one", "local"), { runs: "/one/.keyplane/run" });
+    process.env.KEYPLANE_HOME = "/one/.keyplane";
+    assert.deepEqual(await from("/one", "staging"), { runs: "/one/.keyplane/run" });
+    assert.doesNotMatch(one.runs, /\.keyplane/);
+  });
+});
