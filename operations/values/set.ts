@@ -1,10 +1,20 @@
 import { VaultError } from "../../clients/vault.ts";
 import type { Model, Secret } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
+import { isUnderWay } from "../rotation/journal.ts";
+import { JournalError, readJournal, writeJournal } from "../rotation/journal-store.ts";
 import { checkPresentLogin, checkValues, ValueError } from "./check.ts";
 import { deliver, isRotating, readSource, sourceState, type Writer, writeSource } from "./deliver.ts";
 import { ConflictError, stateOf, writeFields } from "./kv.ts";
-import { type Fields, givenFields, inOrder, keepsOneBefore, nextFields, sameFields } from "./shape.ts";
+import {
+  type Fields,
+  givenFields,
+  inOrder,
+  issuedIdField,
+  keepsOneBefore,
+  nextFields,
+  sameFields,
+} from "./shape.ts";
 
 /** A name that the catalogue does not have. */
 export class UnknownNameError extends Error {
@@ -29,6 +39,8 @@ export interface SetResult extends SetPlan {
   delivered: string[];
   /** Consumers that the rotation role delivers to, because whoever set it may not. */
   pending: string[];
+  /** What became of the value before, where somebody beside the consumers may still accept it. */
+  left?: string;
 }
 
 /**
@@ -67,7 +79,8 @@ export function planSet(secret: Secret): SetPlan {
 /**
  * Writes given values as a new version of the source, with check-and-set, then to each consumer's own path.
  * Giving the same values again completes what an earlier run left, and makes no new version. Whoever may write
- * the source but not see it (a system's operators) writes that alone; the rotation role's next run delivers it.
+ * the source but not see it (a system's operators) writes that alone; the rotation role's next run delivers it. Nobody
+ * revokes the value before: a provider's key is noted for the next rotation, and of others it is said.
  * @param given some or all of the plan's fields; missing ones keep their current value
  * @throws ValueError, ConflictError, VaultError; the signal's reason, between two consumers
  */
@@ -87,9 +100,7 @@ export async function setValue(
   if (databaseUser === undefined) checkValues(secret, given);
   else checkPresentLogin({ id, databaseUser }, given);
   if (await isRotating(writer, secret)) {
-    throw new ConflictError(
-      `a rotation of ${secret.id} is under way: run the same command when it has ended`,
-    );
+    throw underWay(secret);
   }
   const current = await readIfAllowed(writer, secret);
   if (current === "not allowed") return setUnseen(writer, plan, secret, given, report);
@@ -104,6 +115,9 @@ export async function setValue(
   const fields = nextFields(secret, Object.fromEntries(kept), current, new Date());
   const unchanged = current !== undefined && sameFields(current, fields);
   if (current !== undefined && !unchanged) refuseNextLogin(secret);
+  const isReplaced = current !== undefined && plan.fields.some((field) => current[field] !== fields[field]);
+  // First: what is written and not noted, nobody would revoke.
+  const left = isReplaced ? await leaves(writer, secret, current[issuedIdField]) : undefined;
   const version = unchanged
     ? state.version
     : await writeSource(writer, secret, { fields, after: state.version });
@@ -115,7 +129,7 @@ export async function setValue(
   const delivered = await deliver(writer, secret, version, async () => true, signal);
   for (const id of delivered)
     report({ subject: id, state: "done", text: `has version ${version} of ${secret.id}` });
-  return { ...plan, version, unchanged, delivered, pending: [] };
+  return { ...plan, version, unchanged, delivered, pending: [], ...(left !== undefined && { left }) };
 }
 
 /** The password of a database user is given once, where the user was there before; every other one is made with a rotation. */
@@ -147,6 +161,7 @@ async function setUnseen(
   const { kv } = model.vault.mounts;
   const { version: after, gone } = await stateOf(vault, kv, secret.source);
   if (after > 0 && !gone) refuseNextLogin(secret);
+  const left = after > 0 && !gone ? saidOf(secret) : undefined;
   const version = await writeFields(vault, kv, secret.source, { fields: given, after });
   report({
     subject: secret.id,
@@ -154,7 +169,48 @@ async function setUnseen(
     text: `source is version ${version}; the rotation role delivers it`,
   });
   const pending = inOrder(secret.consumers).map(({ id }) => id);
-  return { ...plan, version, unchanged: false, delivered: [], pending };
+  return { ...plan, version, unchanged: false, delivered: [], pending, ...(left !== undefined && { left }) };
+}
+
+/**
+ * Notes a provider's key that is about to be replaced, so that the next rotation revokes it and `keyplane rotations` names it.
+ * @returns what to say of the value before
+ * @throws ConflictError where a rotation has begun meanwhile
+ */
+async function leaves(writer: Writer, secret: Secret, key: string | undefined): Promise<string | undefined> {
+  if (key === undefined) return saidOf(secret);
+  const what = `${secret.provider?.name}'s key ${key}, which was in force, may still live`;
+  return (await note(writer, secret, key))
+    ? `${what}: the next rotation revokes it, \`keyplane rotate ${secret.id}\` at once`
+    : `${what}: revoke it there`;
+}
+
+/** @returns whether the journal has it; whoever sets a value may not be one who writes there */
+async function note(writer: Writer, secret: Secret, key: string): Promise<boolean> {
+  try {
+    const { journal, version } = await readJournal(writer, secret);
+    if (journal === undefined) return false;
+    if (isUnderWay(journal)) throw underWay(secret);
+    const unrevoked = [...new Set([...(journal.unrevoked ?? []), key])];
+    await writeJournal(writer, secret, { ...journal, unrevoked }, version);
+    return true;
+  } catch (error) {
+    if (error instanceof JournalError || (error instanceof VaultError && error.status === 403)) return false;
+    throw error;
+  }
+}
+
+/** Nothing is left of what its consumers alone know. */
+function saidOf({ id, rotate, provider, nats }: Secret): string | undefined {
+  if (provider === undefined && nats === undefined && rotate.by !== "hand") return undefined;
+  const where = provider === undefined ? "where it is accepted" : `at ${provider.name}`;
+  const instead =
+    rotate.by === "hand" ? `\`keyplane set ${id} --rotate\` asks` : `\`keyplane rotate ${id}\` does`;
+  return `nobody is asked to revoke the value before: unless it is refused already, revoke it ${where}; another time ${instead}`;
+}
+
+function underWay({ id }: Secret): ConflictError {
+  return new ConflictError(`a rotation of ${id} is under way: run the same command when it has ended`);
 }
 
 async function readIfAllowed(writer: Writer, secret: Secret): Promise<Fields | undefined | "not allowed"> {

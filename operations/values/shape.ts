@@ -107,6 +107,9 @@ export function pairOf(
   return pair && { now: fields[pair.now], before: fields[pair.before] };
 }
 
+/** Beside its fields a version that a provider made holds which of the provider's keys it is. */
+export const issuedIdField = "issued-id";
+
 /** Whether two versions would be the same to whoever reads them. */
 export function sameFields(a: Fields, b: Fields): boolean {
   const keys = Object.keys(a).sort();

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { keptId } from "../../../model/kept-names.ts";
 import { fit } from "../../../model/names.ts";
 import { readSource } from "../../values/deliver.ts";
-import { type Fields, pairNames } from "../../values/shape.ts";
+import { type Fields, issuedIdField, pairNames } from "../../values/shape.ts";
 import { ProviderHttp } from "../providers/http.ts";
 import { adapters, spokenTo } from "../providers/index.ts";
 import {
@@ -21,7 +21,7 @@ import { ProbeError, type Rotator, type RotatorContext, StillAcceptedError } fro
  * Beside the fields that the secret declares, a version holds which key of the provider it is and which one it took the
  * place of: what a key's id is can otherwise only be asked with the key itself, which counts as a use.
  */
-const idField = "issued-id";
+const idField = issuedIdField;
 const replacedField = "replaces-id";
 /** Whose key it is, where the provider tells keys by that: once it is dead, nobody can ask with it. */
 const accountField = "issued-to";
