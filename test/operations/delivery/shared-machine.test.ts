@@ -172,7 +172,9 @@ describe("what `keyplane run` says of a service on this machine", () => {
     const from = (folder: string, environment: string) =>
       runsOf({ home: join(folder, ".keyplane"), environment });
     delete process.env.KEYPLANE_HOME;
-    const [one, two] = [await from("/one", "staging"), await from("/two", "staging")];
+    const environment = `test-${process.pid}`;
+    const [one, two] = [await from("/one", environment), await from("/two", environment)];
+    t.after(() => rm(one.runs, { recursive: true, force: true }));
     assert.equal(one.runs, two.runs);
     // Two local stacks on one machine are two platforms.
     assert.deepEqual(await from("/one", "local"), { runs: "/one/.keyplane/run" });
