@@ -9,7 +9,7 @@ import { lasting } from "./rotation-progress.ts";
 /** What became of one secret or key, for people and programs. */
 export interface Shown {
   secret: string;
-  /** done, unchanged, drains, waits, busy, stuck, unreachable, rolling-back, rolled-back, refused, held, by hand, failed. */
+  /** done, unchanged, drains, waits, busy, stuck, unreachable, rolling-back, rolled-back, refused, held, by hand, left, failed. */
   result: string;
   text: string;
   code: ExitCode;
@@ -42,6 +42,10 @@ export function shown(row: Row, asked: boolean, isUrgent = false): Shown {
     if (name === "PersonNeededError") {
       const code = asked ? exit.finding : exit.clean;
       return { secret: row.secret, result: "by hand", text, code, error: name };
+    }
+    // A schedule runs on several machines: `keyplane rotations` tells what none of them rotates in time.
+    if (name === "UnreachedError" && !asked) {
+      return { secret: row.secret, result: "left", text, code: exit.clean, error: name };
     }
     return { secret: row.secret, result: "failed", text, code: exitCode(error), error: name };
   }

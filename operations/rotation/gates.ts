@@ -1,6 +1,6 @@
 import type { Secret } from "../../model/model.ts";
 import { checkSinks } from "../delivery/check-sinks.ts";
-import { DeliveryError } from "../delivery/sink.ts";
+import { DeliveryError, UnreachedError } from "../delivery/sink.ts";
 import { vaultClock } from "./clock.ts";
 import { asksForEvidence, evidenceOf, type RefusalCase } from "./evidence.ts";
 import { isUnderWay, type Journal } from "./journal.ts";
@@ -60,7 +60,8 @@ export async function evidenceFor(
 /**
  * A rotation that could not deliver would stop half-way. What a person has to bring is a reason as well where nothing hurries.
  * @param begins why it is about to begin; undefined where it is under way
- * @throws DeliveryError, PersonNeededError where only a person stands in the way; before anything is made
+ * @throws UnreachedError where another machine has to do it, DeliveryError for what is wrong here, PersonNeededError where only
+ * a person stands in the way; before anything is made
  */
 export async function refuseUnreached(
   runner: Runner,
@@ -69,6 +70,7 @@ export async function refuseUnreached(
 ): Promise<void> {
   const { sinks } = await subjectOf(runner, secret);
   const unreached: string[] = [];
+  const wrong: string[] = [];
   const byHand: string[] = [];
   for (const consumer of secret.consumers) {
     const before = unreached.length;
@@ -83,11 +85,12 @@ export async function refuseUnreached(
       await checkSinks(runner, secret, consumer, sinks(consumer));
     } catch (error) {
       if (!(error instanceof DeliveryError)) throw error;
-      unreached.push(`${consumer.id}: ${error.message}`);
+      wrong.push(`${consumer.id}: ${error.message}`);
     }
   }
-  const text = `${secret.id} is left as it is. ${[...unreached, ...byHand].join("; ")}`;
-  if (unreached.length > 0) throw new DeliveryError(text);
+  const text = `${secret.id} is left as it is. ${[...unreached, ...wrong, ...byHand].join("; ")}`;
+  if (wrong.length > 0) throw new DeliveryError(text);
+  if (unreached.length > 0) throw new UnreachedError(text);
   if (byHand.length > 0) throw new PersonNeededError(text);
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { suite, test } from "node:test";
 import { pastText, rowText, shown } from "../../cli/rotation-rows.ts";
+import { DeliveryError, UnreachedError } from "../../operations/delivery/sink.ts";
 import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { PersonNeededError, TargetUnavailableError } from "../../operations/rotation/rotator.ts";
 
@@ -40,6 +41,16 @@ test("what a person has to do first is told at every scheduled run and fails non
   const row = (asked: boolean) => shown({ secret: "shop/openai", error }, asked);
   assert.deepEqual([row(false).result, row(false).code, row(true).code], ["by hand", 0, 1]);
   assert.equal(row(false).text, error.message);
+});
+
+test("what another machine has to rotate fails no scheduled run, and one that is asked for it by name", () => {
+  const error = new UnreachedError(
+    "shop/token is left as it is. shop/api, files: its host is another machine",
+  );
+  const row = (asked: boolean) => shown({ secret: "shop/token", error }, asked);
+  assert.deepEqual([row(false).result, row(false).code, row(true).code], ["left", 0, 2]);
+  const wrong = new DeliveryError("shop/token is left as it is. shop/api: others may write to /srv/shop");
+  assert.deepEqual([shown({ secret: "shop/token", error: wrong }, false).code], [2]);
 });
 
 test("a rotation that ended with a value that its target refuses is a finding, with what heals it (R15)", () => {

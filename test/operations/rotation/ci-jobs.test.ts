@@ -41,7 +41,7 @@ suite("a CI job whose values GitHub keeps (R44)", () => {
         "with a later version of keyplane: leave out the job's deliver, so that it reads Vault itself",
     });
     const elsewhere = { ...runner, host: { runs: "/nonexistent" } };
-    await assert.rejects(refuseUnreached(elsewhere, secret, "scheduled"), { name: "DeliveryError" });
+    await assert.rejects(refuseUnreached(elsewhere, secret, "scheduled"), { name: "UnreachedError" });
   });
   test("leaves no leaked value alive for a place that a person has to write, and the plan names it (R21)", async () => {
     const { runner, secret } = secretOf("staging", "solo/openai");
