@@ -1,6 +1,6 @@
 /**
  * Runs every test with Node's own runner and ends with the plain line that `.ci/run` promises.
- * Arguments narrow it down: `node test/run.ts model integration/oidc`.
+ * Arguments narrow it down: `node test/run.ts model integration/mfa`.
  */
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { type Grant, parseGrant } from "../../local/services/grants.ts";
-import { sampleTable } from "../../local/services/index.ts";
-import { databaseCredentials, userWithAppRole } from "../../local/tour/database.ts";
-import type { Database } from "../../model/model.ts";
-import { startStack, type TestStack } from "./stack.ts";
+import { type Grant, parseGrant } from "../../../local/services/grants.ts";
+import { sampleTable } from "../../../local/services/index.ts";
+import { databaseCredentials, userWithAppRole } from "../../../local/tour/database.ts";
+import type { Database } from "../../../model/model.ts";
+import type { TestStack } from "../stack.ts";
 import {
   asRoot,
   asService,
@@ -19,17 +19,17 @@ import {
   query,
   type Running,
   refusal,
-} from "./support/credentials.ts";
-import { toured } from "./support/toured.ts";
+} from "../support/credentials.ts";
+import { toured } from "../support/toured.ts";
+import { oneStack } from "./stack.ts";
 
 let stack: TestStack;
 let running: Running;
 
 before(async () => {
-  stack = await startStack();
+  stack = await oneStack();
   ({ running } = stack);
 });
-after(() => stack?.[Symbol.asyncDispose]());
 
 test("every dynamic database user logs in and holds exactly its group's rights, as Postgres' catalog sees them (R8, R12)", async () => {
   const { root, end } = await asRoot(running);

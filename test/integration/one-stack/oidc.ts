@@ -1,24 +1,21 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import type { Vault } from "../../clients/vault.ts";
-import { ciJob } from "../../local/tour/ci.ts";
-import type { Model } from "../../model/model.ts";
-import { startStack, type TestStack } from "./stack.ts";
-import { clientFrom } from "./support/address.ts";
-import { copyCatalogue } from "./support/catalogue-copy.ts";
-import { valuePaths } from "./support/consumer-path.ts";
-import { type GitHubJob, gitHubJobs, rightClaims } from "./support/github-job.ts";
-import { type Login, login, statusOf } from "./support/login.ts";
-import { refusedOrigins } from "./support/refused-origins.ts";
-import { refusedTokens } from "./support/refused-tokens.ts";
-import { refusedValues } from "./support/refused-values.ts";
-import { rightTokens } from "./support/right-tokens.ts";
-import { TokenForge } from "./support/token-forge.ts";
-import { toured } from "./support/toured.ts";
-
-/** Two, so that one of them is not the whole rule. */
-const branches = ["main", "release/1.x"];
+import type { Vault } from "../../../clients/vault.ts";
+import { ciJob } from "../../../local/tour/ci.ts";
+import type { Model } from "../../../model/model.ts";
+import type { TestStack } from "../stack.ts";
+import { clientFrom } from "../support/address.ts";
+import { valuePaths } from "../support/consumer-path.ts";
+import { type GitHubJob, gitHubJobs, rightClaims } from "../support/github-job.ts";
+import { type Login, login, statusOf } from "../support/login.ts";
+import { refusedOrigins } from "../support/refused-origins.ts";
+import { refusedTokens } from "../support/refused-tokens.ts";
+import { refusedValues } from "../support/refused-values.ts";
+import { rightTokens } from "../support/right-tokens.ts";
+import { TokenForge } from "../support/token-forge.ts";
+import { toured } from "../support/toured.ts";
+import { branches, oneStack } from "./stack.ts";
 
 let stack: TestStack;
 let model: Model;
@@ -26,18 +23,13 @@ let vault: Vault;
 let forge: TokenForge;
 
 before(async () => {
-  await using catalogue = await copyCatalogue(
-    /^ {2}local: \{\}/m,
-    `  local: { github: { branches: [${branches}] } }`,
-  );
-  stack = await startStack({ catalogue: catalogue.folder });
+  stack = await oneStack();
   ({ model } = stack.first);
   ({ vault } = stack);
   forge = await TokenForge.ofStack(stack.home);
 });
 after(async () => {
   for (const client of clients.values()) await client.close();
-  await stack?.[Symbol.asyncDispose]();
 });
 
 /** Each job asks from an address of its own, because logins are limited per address. */

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import type { Vault, VaultResponse } from "../../clients/vault.ts";
-import type { Model } from "../../model/model.ts";
-import type { AppRole } from "../../model/vault.ts";
-import { startStack, type TestStack } from "./stack.ts";
-import { clientFrom } from "./support/address.ts";
-import { valuePaths } from "./support/consumer-path.ts";
-import { asRoot } from "./support/credentials.ts";
-import { type Login, login, statusOf, tokenOf } from "./support/login.ts";
-import { EnrolledPerson } from "./support/person.ts";
+import type { Vault, VaultResponse } from "../../../clients/vault.ts";
+import type { Model } from "../../../model/model.ts";
+import type { AppRole } from "../../../model/vault.ts";
+import type { TestStack } from "../stack.ts";
+import { clientFrom } from "../support/address.ts";
+import { valuePaths } from "../support/consumer-path.ts";
+import { asRoot } from "../support/credentials.ts";
+import { type Login, login, statusOf, tokenOf } from "../support/login.ts";
+import { EnrolledPerson } from "../support/person.ts";
+import { oneStack } from "./stack.ts";
 
 interface SecretId {
   secret_id: string;
@@ -26,13 +27,12 @@ let enroller: Vault;
 let short: Promise<SecretId>;
 
 before(async () => {
-  stack = await startStack();
+  stack = await oneStack();
   ({ model } = stack.first);
   ({ vault } = stack);
   ({ vault: enroller } = await stack.as("enrol"));
   short = secretId(roleAt(), { ttl: "1s" });
 });
-after(() => stack?.[Symbol.asyncDispose]());
 
 function roleAt(index = 0): AppRole {
   const role = model.appRoles[index];

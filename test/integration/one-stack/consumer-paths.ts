@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { after, before, test } from "node:test";
-import type { Vault } from "../../clients/vault.ts";
-import type { Consumer, Secret } from "../../model/model.ts";
-import { startStack, type TestStack } from "./stack.ts";
-import { asService, type Running } from "./support/credentials.ts";
+import { before, test } from "node:test";
+import type { Vault } from "../../../clients/vault.ts";
+import type { Consumer, Secret } from "../../../model/model.ts";
+import type { TestStack } from "../stack.ts";
+import { asService, type Running } from "../support/credentials.ts";
+import { oneStack } from "./stack.ts";
 
 type Fields = Record<string, string>;
 
@@ -16,7 +17,7 @@ let rotator: Vault;
 const consumers: { consumer: Consumer; vault: Vault }[] = [];
 
 before(async () => {
-  stack = await startStack();
+  stack = await oneStack();
   ({ running } = stack);
   const found = running.model.secrets.find(({ id }) => id === "titan/hmac");
   assert.ok(found);
@@ -26,7 +27,6 @@ before(async () => {
     consumers.push({ consumer, vault: await asService(running, consumer.id) });
   }
 });
-after(() => stack?.[Symbol.asyncDispose]());
 
 test("each consumer reads its own path and neither the source, the journal nor another consumer's path (R7)", async () => {
   for (const { consumer, vault } of consumers) {
