@@ -6,7 +6,7 @@ import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
 import { Vault } from "../../clients/vault.ts";
 import { platform } from "../../infra/index.ts";
 import { Engine } from "../../local/engine.ts";
-import { bundles } from "../../local/lambdas.ts";
+import { freshBundles } from "../../local/lambdas.ts";
 import { startAwsProvider, startVaultProvider } from "../../local/providers/index.ts";
 import {
   type LocalServices,
@@ -105,7 +105,7 @@ export class ProgramStack implements AsyncDisposable {
     part: Part = { stack: "local", part: "all" },
   ): Promise<Run> {
     const { model, bootstrapPasswords } = this;
-    const lambdaCode = await bundles(join(this.home, "lambdas"), model);
+    const lambdaCode = await freshBundles(join(this.home, "lambdas"), model);
     const { stack } = await this.#engine.stack(part.stack, async () =>
       platform(model, { part: part.part, bootstrapPasswords, lambdaCode }),
     );
