@@ -23,13 +23,15 @@ const tolerance = 40;
 export async function runningOf(observed: Observed, secret: string, version: number): Promise<Running> {
   const { service, section } = observed;
   const held = section?.secrets[secret];
-  if (held === undefined || held.version < version) {
-    return { state: "behind", version: held?.version, why: "its files do not hold it yet" };
-  }
   const process = await processOf(observed);
+  if (held === undefined || held.version < version) {
+    const known = "unknown" in process ? {} : { isDown: "down" in process };
+    return { state: "behind", version: held?.version, why: "its files do not hold it yet", ...known };
+  }
   if ("down" in process) return { state: "behind", version: undefined, why: process.down, isDown: true };
   if (service.reload === "restart") return restarted(process, held.since, held.version);
-  return readAgain(observed, secret, held.version);
+  const seen = await readAgain(observed, secret, held.version);
+  return seen.state === "behind" && "started" in process ? { ...seen, isDown: false } : seen;
 }
 
 type Unknown = { unknown: string };
@@ -48,7 +50,7 @@ function restarted(
   since: string,
   version: number,
 ): Running {
-  if ("unknown" in process) return { state: "unobservable", why: process.unknown };
+  if ("unknown" in process) return { state: "unobservable", why: process.unknown, mayBeSeen: true };
   const { started } = process;
   if (started.getTime() + tolerance >= Date.parse(since)) {
     return {
@@ -58,7 +60,7 @@ function restarted(
     };
   }
   const why = `it has run since ${started.toISOString()}; its files were written at ${since}`;
-  return { state: "behind", version: undefined, why };
+  return { state: "behind", version: undefined, why, isDown: false };
 }
 
 async function readAgain(observed: Observed, secret: string, version: number): Promise<Running> {

@@ -37,11 +37,15 @@ export interface Missing {
   renamed?: string;
 }
 
-/** Which version of its own path of a secret a consumer runs; `isDown` where it does not run at all. */
+/**
+ * Which version of its own path of a secret a consumer runs; `isDown` says of one that is behind whether it
+ * runs at all, where that is known; `mayBeSeen` where it can be
+ * seen from another machine, or once its platform answers.
+ */
 export type Running =
   | { state: "runs"; version: number; how: string }
   | { state: "behind"; version: number | undefined; why: string; isDown?: boolean }
-  | { state: "unobservable"; why: string };
+  | { state: "unobservable"; why: string; mayBeSeen?: boolean };
 
 /** A place where a service reads its values (R39–R45). */
 export interface Sink {

@@ -173,9 +173,11 @@ class Supervised implements Sink {
 
   async running(secret: string, version: number): Promise<Running> {
     const instances = await this.#host.instances(this.#service);
-    return instances.length > 0
-      ? runningInstances(instances, secret, version)
-      : this.#otherwise.running(secret, version);
+    if (instances.length === 0) return this.#otherwise.running(secret, version);
+    const seen = await runningInstances(instances, secret, version);
+    // While it is started again it may be ending.
+    const runs = instances.every(({ child }) => child !== undefined);
+    return seen.state === "behind" && runs ? { ...seen, isDown: false } : seen;
   }
 
   async logMark(secret: string): Promise<LogMark | undefined> {
@@ -237,7 +239,7 @@ class Unreached implements Sink {
   async reload(): Promise<void> {}
 
   async running(): Promise<Running> {
-    return { state: "unobservable", why: this.#why };
+    return { state: "unobservable", why: this.#why, mayBeSeen: true };
   }
 }
 

@@ -134,9 +134,41 @@ async function isThere(run: Run, consumer: Consumer, wanted: Wanted): Promise<bo
   const { arrived, version } = await hasArrived(run.writer, run.secret, consumer, wanted);
   if (!arrived) return false;
   for (const sink of run.sinks(consumer)) {
-    if ((await run.act(() => sink.running(keptId(run.secret), version))).state === "behind") return false;
+    const seen = await run.act(() => sink.running(keptId(run.secret), version));
+    if (seen.state === "behind" || isLost(run, consumer, sink, seen)) return false;
   }
   return true;
+}
+
+/** Notes who runs before anything is changed: whoever does not run any more with the new value is not merely late. */
+export async function noteRunning(run: Run, consumer: Consumer): Promise<void> {
+  for (const sink of run.sinks(consumer)) {
+    // Any version at all.
+    const seen = await run.act(() => sink.running(keptId(run.secret), 1));
+    if (isUp(seen)) noteSeen(run, consumer, sink);
+  }
+}
+
+function isUp(seen: Running): boolean {
+  return seen.state === "runs" || (seen.state === "behind" && seen.isDown === false);
+}
+
+function isDown(seen: Running): boolean {
+  return seen.state === "behind" && seen.isDown === true;
+}
+
+/** Whether it could be seen before and cannot now: its supervisor has ended, its platform does not answer, or it is elsewhere. */
+function isLost(run: Run, consumer: Consumer, sink: Sink, seen: Running): boolean {
+  return seen.state === "unobservable" && seen.mayBeSeen === true && wasSeen(run, consumer, sink);
+}
+
+function wasSeen({ journal }: Run, { id }: Consumer, { name }: Sink): boolean {
+  return journal.seen?.includes(`${id} ${name}`) === true;
+}
+
+function noteSeen(run: Run, consumer: Consumer, sink: Sink): void {
+  if (wasSeen(run, consumer, sink)) return;
+  run.change({ seen: [...(run.journal.seen ?? []), `${consumer.id} ${sink.name}`] });
 }
 
 /**
@@ -217,7 +249,10 @@ const words: Record<Phase, string> = {
   back: "the old value",
 };
 
-/** Writes a sink and reloads until the consumer runs the version, for so long as the run is patient. */
+/**
+ * Writes a sink and reloads until the consumer runs the version, for so long as the run is patient.
+ * @throws ProbeError where it ran before, and does not run with the new value
+ */
 async function settle(
   run: Run,
   consumer: Consumer,
@@ -229,27 +264,70 @@ async function settle(
   const look = (): Promise<Running> => run.act(() => sink.running(keptId(secret), version));
   let end = Number.POSITIVE_INFINITY;
   let pause = patience.poll.first;
+  let sawHere = false;
+  let failed: DeliveryError | undefined;
   for (let looks = 1; ; looks++) {
     const seen = await look();
+    if (isUp(seen)) {
+      noteSeen(run, consumer, sink);
+      sawHere = true;
+    }
     if (seen.state === "runs") return undefined;
+    // What still runs as it was is told at once; what does not may come up yet.
+    if (failed !== undefined && !isDown(seen)) throw failed;
+    const lost = isLost(run, consumer, sink, seen);
+    const isGone = lost && (await sink.unreached?.()) !== undefined;
+    const why = lost ? `it could be seen before, and cannot now: ${seen.why}` : seen.why;
+    if (isGone && !sawHere) return why;
     // Written again now and then: another secret's rotation may have written an older bundle of the same service.
-    if (looks === 1 || looks % 8 === 0) {
+    if (!isGone && (looks === 1 || looks % 8 === 0)) {
       const changed = await write(run, consumer, sink);
       if (changed || mayHaveMissed(run, seen, once, unsure)) {
-        // A person's stop lets a restart end, which half done leaves the service down; a lost lease does not.
-        await run.act(() => sink.reload(run.lease.signal));
-        reloaded.add(once);
+        failed = await reload(run, consumer, sink);
+        if (failed === undefined) reloaded.add(once);
         if (seen.state === "unobservable") takeUnseen(run, consumer, once);
       }
     }
     end = Math.min(end, clock.now().getTime() + patience.pickUp);
-    if (seen.state === "unobservable") {
+    if (seen.state === "unobservable" && !lost) {
+      if (failed !== undefined) throw failed;
+      // What it was brought it was seen not to have a moment ago.
+      if (looks > 1 && !isBrought(run, once)) takeUnseen(run, consumer, once);
       run.note(`${consumer.id}, ${sink.name}: which version it runs cannot be seen (${seen.why})`);
       return undefined;
     }
-    if (clock.now().getTime() >= end) return seen.why;
+    if (clock.now().getTime() >= end) {
+      if ((isDown(seen) || isGone) && endedWithIt(run, consumer, sink)) {
+        const said = failed?.message ?? why;
+        throw new ProbeError(
+          `${consumer.id}, ${sink.name}: it ran before, and does not with the new value: ${said}`,
+        );
+      }
+      if (failed !== undefined) throw failed;
+      return why;
+    }
     await clock.sleep(pause, signal);
     pause = Math.min(pause * 2, patience.poll.longest);
+  }
+}
+
+/** Whether what does not run any more did until it was brought the new value. A first value takes nothing from anybody. */
+function endedWithIt(run: Run, consumer: Consumer, sink: Sink): boolean {
+  return wasSeen(run, consumer, sink) && isSwitching(run.journal) && !run.isFirst;
+}
+
+/**
+ * A person's stop lets a restart end, which half done leaves the service down; a lost lease does not.
+ * @returns why it failed, where the service ran before: its new value may be why
+ * @throws DeliveryError; the signal's reason
+ */
+async function reload(run: Run, consumer: Consumer, sink: Sink): Promise<DeliveryError | undefined> {
+  try {
+    await run.act(() => sink.reload(run.lease.signal));
+    return undefined;
+  } catch (error) {
+    if (error instanceof DeliveryError && wasSeen(run, consumer, sink)) return error;
+    throw error;
   }
 }
 

@@ -5,7 +5,7 @@ import { pairNames } from "../../values/shape.ts";
 import type { Watch } from "../observer.ts";
 import { TargetUnavailableError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
-import { bringAll, confirmAll, probeAll, reachedAt, settled } from "./consumer.ts";
+import { bringAll, confirmAll, noteRunning, probeAll, reachedAt, settled } from "./consumer.ts";
 import { destroyOld } from "./destroy.ts";
 import { raisedErrors } from "./watch.ts";
 
@@ -29,6 +29,7 @@ async function checkAll(run: Run): Promise<void> {
   for (const consumer of run.secret.consumers) {
     try {
       await run.act(() => checkSinks(run, run.secret, consumer, run.sinks(consumer)));
+      await noteRunning(run, consumer);
     } catch (error) {
       if (!(error instanceof DeliveryError)) throw error;
       throw new DeliveryError(`nothing is changed: ${consumer.id}: ${error.message}`, { cause: error });

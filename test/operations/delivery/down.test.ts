@@ -52,7 +52,7 @@ describe("a service of Supervisor", () => {
     const pid = process.pid;
     const out = inSupervisor(`RUNNING   pid ${pid}, uptime 1 day, 0:00:05`);
     const { running: seen } = await running(host, {}, () => ({ out }));
-    assert.ok(seen.state === "behind" && seen.isDown === undefined, JSON.stringify(seen));
+    assert.ok(seen.state === "behind" && seen.isDown === false, JSON.stringify(seen));
     assert.match(seen.why, /it has run since .+; its files were written at/);
   });
 
@@ -90,7 +90,7 @@ describe("a container of Compose", () => {
   test("that once ended by itself and has run for a while is one that runs", async () => {
     await using host = await testHost();
     const { running: seen } = await running(host, { runsOn: "compose" }, inDocker(`${ago(60)} true false 1`));
-    assert.ok(seen.state === "behind" && seen.isDown === undefined, JSON.stringify(seen));
+    assert.ok(seen.state === "behind" && seen.isDown === false, JSON.stringify(seen));
     const { running: later } = await running(host, { runsOn: "compose" }, inDocker(`${soon} true false 0`));
     assert.equal(later.state, "runs");
   });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DeliveryError, type Sink } from "../../../operations/delivery/sink.ts";
-import type { RotateOptions } from "../../../operations/rotation/engine.ts";
+import { DeliveryError } from "../../../operations/delivery/sink.ts";
 import type { Rotator } from "../../../operations/rotation/rotator.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
+import { sinksWith } from "./sinks-with.ts";
 
 let bench: RotationBench;
 before(async () => {
@@ -24,18 +24,6 @@ function replacing({ subject: { rotator } }: Demo): Rotator {
       await rotator.stage(context, kept, old);
       await rotator.revoke(context, old, kept);
     },
-  };
-}
-
-/** The world's sinks, changed for one consumer. */
-function sinksWith(
-  { subject }: Demo,
-  id: string,
-  change: (sink: Sink) => Partial<Sink>,
-): RotateOptions["sinks"] {
-  return (consumer) => {
-    const sinks = subject.sinks(consumer);
-    return consumer.id === id ? sinks.map((sink) => ({ ...sink, ...change(sink) })) : sinks;
   };
 }
 

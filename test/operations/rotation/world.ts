@@ -15,6 +15,9 @@ export interface Actor {
   isDeaf?: boolean;
   /** Nobody can see what it runs. */
   isHidden?: boolean;
+  /** It ends where it starts with this value. */
+  ends?: (copy: Copy) => boolean;
+  isDown?: boolean;
   /** Its own probe fails while it runs this value. */
   rejects?: (copy: Copy) => boolean;
   reloads: number;
@@ -159,17 +162,20 @@ export class World {
         if (actor.isDeaf) return {};
         actor.reloads++;
         if (actor.held !== undefined) actor.runs = actor.held;
+        actor.isDown = actor.runs !== undefined && actor.ends?.(actor.runs) === true;
+        if (actor.isDown) actor.runs = undefined;
         if (this.errorsRise && actor.role === "signer") this.errors++;
         return {};
       }
       case "running": {
         const actor = this.#actor(consumer);
         if (actor.isHidden) return { state: "unobservable", why: "it shows nothing" };
+        if (actor.isDown) return { state: "behind", why: "it does not run", isDown: true };
         const runs = actor.runs?.version;
         if (runs !== undefined && runs >= version) return { state: "runs", version: runs, how: "it says so" };
         return {
           state: "behind",
-          ...(runs !== undefined && { version: runs }),
+          ...(runs !== undefined && { version: runs, isDown: false }),
           why: "it has not read its files",
         };
       }
