@@ -1,6 +1,6 @@
 import type { Seconds } from "../../model/duration.ts";
 import { ConflictError } from "../values/kv.ts";
-import { isPastReturn, isUnderWay, type State, wasAsked } from "./journal.ts";
+import { isPastReturn, isSwitching, isUnderWay, type State, wasAsked } from "./journal.ts";
 import { lackingFields } from "./lacking-fields.ts";
 import type { Changes } from "./lease.ts";
 import { madeElsewhere } from "./made-at.ts";
@@ -70,6 +70,7 @@ export async function drive(run: Run): Promise<Waits | undefined> {
           : await turnOf(run, async () => (await unfollowed(run)) ?? turns[state](run));
     if ("to" in turn) {
       await kept(run, () => enter(run, turn));
+      if (!locksOut(turn.to)) run.stop.letGo();
       const said = turn.to === "done" ? "done" : turn.to === "rolled-back" ? "failed" : "progress";
       report({ subject: secret.id, state: said, text: turn.text, step: turn.to });
       continue;
@@ -82,6 +83,8 @@ export async function drive(run: Run): Promise<Waits | undefined> {
       run.say(waits.wait);
       await kept(run, () => lease.save({ waiting: waits.wait, notBefore: waits.until.toISOString() }));
     }
+    // Whoever stops it here finds in the journal whom it waits for.
+    run.stop.letGo();
     await clock.sleep(pause, signal);
   }
 }
@@ -89,6 +92,11 @@ export async function drive(run: Run): Promise<Waits | undefined> {
 /** What the catalogue has changed so that a rotation under way cannot follow it. */
 async function unfollowed(run: Run): Promise<Turn | undefined> {
   return (await movedTarget(run)) ?? lackingFields(run);
+}
+
+/** Whether a state follows in which consumers may be refused, where the target accepts one value at a time. */
+function locksOut(state: State): boolean {
+  return state === "rolling-back" || (isSwitching({ state }) && state !== "observe-signers");
 }
 
 /** Writes the next state; the last one gives the lease back. */

@@ -188,6 +188,8 @@ async function hold(following: Following): Promise<Outcome | "again"> {
     const waiting = manner.signal.aborted ? run.journal.waiting : inWords(error);
     await lease.release({ waiting }).catch(() => {});
     throw error;
+  } finally {
+    run.stop.end();
   }
   const said = waits && { waiting: waits.wait, notBefore: waits.until.toISOString() };
   const before = run.journal;

@@ -8,6 +8,7 @@ import type { Versions } from "../values/phases.ts";
 import type { Fields } from "../values/shape.ts";
 import type { Clock } from "./clock.ts";
 import { fencedReach, fencedVault } from "./fence.ts";
+import { HeldStop } from "./held-stop.ts";
 import type { HostLogMark, Journal, State } from "./journal.ts";
 import type { Changes, Lease } from "./lease.ts";
 import type { ConsumerProbe, Unprobed, Watch } from "./observer.ts";
@@ -75,6 +76,8 @@ export interface Run extends Subject, Manner {
   readonly writer: Writer;
   readonly context: RotatorContext;
   readonly lease: Lease;
+  /** A person's stop, as `signal` has it. */
+  readonly stop: HeldStop;
   /** The shortest safe path: after a compromise or a leaver. */
   readonly isShort: boolean;
   readonly isFirst: boolean;
@@ -106,7 +109,11 @@ export type WaitsFor = "time" | "target";
 
 export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
   const { secret, model, by, report, clock } = { ...subject, ...manner };
-  const signal = AbortSignal.any([manner.signal, lease.signal]);
+  const say = (text: string) => report({ subject: secret.id, state: "progress", text });
+  const stop = new HeldStop(manner.signal, () =>
+    say("stops once every consumer has the value that is accepted: before that they are locked out"),
+  );
+  const signal = AbortSignal.any([stop.signal, lease.signal]);
   const ready = async () => {
     signal.throwIfAborted();
     await lease.ready();
@@ -136,6 +143,7 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
     vault,
     reach,
     signal,
+    stop,
     lease,
     writer: { vault, model, by },
     get journal() {
@@ -179,7 +187,7 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
       await ready();
       return does();
     },
-    say: (text) => report({ subject: secret.id, state: "progress", text }),
+    say,
     skip: (text) => change({ skipped: add(lease.journal.skipped, text) }),
     note: (text) => change({ notes: add(lease.journal.notes ?? [], text) }),
   };

@@ -63,6 +63,7 @@ async function bringTogether(
   run: Run,
   reached: { consumer: Consumer; wanted: Wanted }[],
 ): Promise<Turn | undefined> {
+  run.stop.hold();
   await markLogs(run, reached);
   // All come to an end before a failure is told, so that nothing is done behind it.
   const ends = await Promise.allSettled(reached.map(({ consumer, wanted }) => bring(run, consumer, wanted)));

@@ -18,6 +18,7 @@ export async function stage(run: Run): Promise<Turn> {
   }
   const { current, next } = await run.versions();
   if (!run.isFirst) await checkAll(run);
+  if (rotator.replaces?.(next, current)) run.stop.hold();
   await run.act(() => rotator.stage(run.context, next, current));
   await run.act(() => rotator.probe(run.context, next, current));
   const to = isReached(run, "listeners") ? "deliver-listeners" : "deliver-signers";

@@ -24,9 +24,13 @@ export async function rollBack(run: Run): Promise<Turn> {
     const kept = current ?? {};
     const { rotator } = run;
     // A consumer that got the old value before the target accepts it again would not come up.
-    if (rotator.replaces?.(next, current)) await run.act(() => rotator.revoke(run.context, next, kept));
+    if (rotator.replaces?.(next, current)) {
+      run.stop.hold();
+      await run.act(() => rotator.revoke(run.context, next, kept));
+    }
     const waits = current === undefined ? undefined : await giveBack(run, current, next);
     if (waits !== undefined) return waits;
+    run.stop.letGo();
     run.change({ backAt: run.journal.backAt ?? run.clock.now().toISOString() });
     await revokeAtTarget(run, next, kept);
     const accepted = await stillAccepted(run, next, kept);

@@ -98,3 +98,72 @@ test("where both values are accepted, a delivery that fails takes nothing back: 
   assert.equal((await demo.journal()).state, "deliver-signers");
   assert.equal((await demo.rotate({ sinks, wait: false })).state, "done");
 });
+
+/** Stops a run, as Ctrl-C does, while one consumer restarts. */
+function stopsDuring(demo: Demo, id: string) {
+  const stop = new AbortController();
+  const sinks = sinksWith(demo, id, (sink) => ({
+    async reload(signal) {
+      await sink.reload(signal);
+      stop.abort(new Error("Ctrl-C"));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    },
+  }));
+  return { sinks, signal: stop.signal };
+}
+
+test("a stop while a server restarts with its only value waits until its clients have it: nobody is left locked out (R32)", async (t) => {
+  const demo = await bench.demo(t, "password", ["listener", "reader"]);
+  const old = (await demo.fields()).password;
+  const stopped = stopsDuring(demo, "demo/listener-1");
+  const rotator = replacing(demo);
+  await assert.rejects(demo.rotate({ rotator, ...stopped, wait: false }), { message: "Ctrl-C" });
+  const journal = await demo.journal();
+  assert.equal(journal.state, "observe-signers");
+  assert.ok(Date.parse(journal.leaseUntil) <= Date.now() + 2000, "the lease is given back");
+  const now = demo.world.usedBy("demo/reader-2");
+  assert.ok(now !== old && now === demo.world.usedBy("demo/listener-1"));
+  assert.deepEqual(accepted(demo), [now]);
+  const told = demo.steps.filter(({ text }) => /stops once every consumer has the value/.test(text));
+  assert.equal(told.length, 1);
+  assert.equal((await demo.rotate({ rotator, wait: false })).state, "done");
+});
+
+test("a stop on the way back waits until everybody has the old value again", async (t) => {
+  const demo = await bench.demo(t, "password", ["listener", "reader"]);
+  const old = (await demo.fields()).password;
+  const reader = demo.world.actors.get("demo/reader-2") ?? assert.fail();
+  reader.rejects = ({ fields }) => fields.password !== old;
+  let restarts = 0;
+  const stop = new AbortController();
+  const sinks = sinksWith(demo, "demo/listener-1", (sink) => ({
+    async reload() {
+      await sink.reload();
+      if (++restarts === 2) stop.abort(new Error("Ctrl-C"));
+    },
+  }));
+  const rotator = replacing(demo);
+  await assert.rejects(demo.rotate({ rotator, sinks, signal: stop.signal, wait: false }), {
+    message: "Ctrl-C",
+  });
+  for (const id of demo.world.actors.keys()) assert.equal(demo.world.usedBy(id), old, id);
+  assert.equal((await demo.rotate({ rotator, wait: false })).state, "rolled-back");
+});
+
+test("a stop waits for nobody who does not take up the value, and for nothing where both are accepted", async (t) => {
+  const demo = await bench.demo(t, "password", ["listener", "reader"]);
+  const reader = demo.world.actors.get("demo/reader-2") ?? assert.fail();
+  reader.isDeaf = true;
+  const rotator = replacing(demo);
+  const stopped = stopsDuring(demo, "demo/listener-1");
+  await assert.rejects(demo.rotate({ rotator, ...stopped, wait: true }), { message: "Ctrl-C" });
+  const journal = await demo.journal();
+  assert.equal(journal.state, "deliver-signers");
+  assert.match(journal.waiting ?? "", /demo\/reader-2 does not run the new value/);
+  reader.isDeaf = false;
+  assert.equal((await demo.rotate({ rotator, wait: false })).state, "done");
+  const both = await bench.demo(t, "password", ["listener", "reader"]);
+  const early = stopsDuring(both, "demo/listener-1");
+  await assert.rejects(both.rotate({ ...early, wait: false }), { message: "Ctrl-C" });
+  assert.equal((await both.journal()).state, "deliver-listeners");
+});
