@@ -1,34 +1,24 @@
 import { inWords } from "../operations/errors.ts";
-import { clockOf, type Runner } from "../operations/rotation/runner.ts";
-import { destroyLeft, type LeftPath, leftPaths } from "../operations/values/left-paths.ts";
-import { exit, exitCode } from "./exit.ts";
+import type { Runner } from "../operations/rotation/runner.ts";
+import { leftPaths } from "../operations/values/left-paths.ts";
+import { exit } from "./exit.ts";
 import type { Shown } from "./rotation-rows.ts";
 
-/** What becomes of paths whose consumers the catalogue has no more; a dry run only says it. */
-export async function leftRows(
-  runner: Pick<Runner, "vault" | "model" | "by" | "clock">,
-  { dryRun }: { dryRun: boolean },
-): Promise<Shown[]> {
+/** Paths whose consumers the catalogue has no more, and what removes them: a finding for people, of which no exit code tells. */
+export async function leftRows(runner: Pick<Runner, "vault" | "model">): Promise<Shown[]> {
+  const { kv } = runner.model.vault.mounts;
+  const row = (secret: string, result: string, text: string) => ({ secret, result, text, code: exit.clean });
   try {
-    const now = (await clockOf(runner)).now();
-    const left = await (dryRun ? leftPaths(runner, now) : destroyLeft(runner, now));
-    return left.map((one) => row(one, now));
+    return (await leftPaths(runner)).map((path) =>
+      row(
+        path,
+        "left",
+        "the catalogue of this run has no consumer of this path; once the deployed one has none either, remove it: " +
+          `\`vault kv metadata delete -mount=${kv} ${path}\``,
+      ),
+    );
   } catch (error) {
-    // What is due rotates all the same.
-    const secret = "paths without a consumer";
-    return [{ secret, result: "failed", text: inWords(error), code: exitCode(error) }];
+    // Everything else is told all the same.
+    return [row("paths without a consumer", "failed", inWords(error))];
   }
-}
-
-function row({ path, until, isDestroyed }: LeftPath, now: Date): Shown {
-  const what = isDestroyed
-    ? "its value is destroyed"
-    : `its value would be destroyed ${until <= now ? "now" : `after ${until.toISOString()}`}`;
-  return {
-    secret: path,
-    result: isDestroyed ? "destroyed" : "left",
-    text: `the catalogue has no consumer of this path any more: ${what}`,
-    code: exit.clean,
-    until: until.toISOString(),
-  };
 }

@@ -21,9 +21,8 @@ export function command(): Command {
       "takes the shortest safe path and says what it left out. --due also has Secrets Manager rotate what it is late with, " +
       "--all everything that it keeps, and a name the database user of that name (with a compromise or a leaver twice, since " +
       "the login of before works until its next turn), as the role AWS_ROLE_ARN or by the credentials of the environment. " +
-      "--due and --all destroy what lies at paths in Vault whose consumer the catalogue has not had for a day. Exit codes: 0 done, " +
-      "or waiting for its overlap as planned; 1 rolled back or on its way back, stuck or refused; 3 unreachable; 4 stopped " +
-      "half-way.",
+      "Exit codes: 0 done, or waiting for its overlap as planned; 1 rolled back or on its way back, stuck or refused; " +
+      "3 unreachable; 4 stopped half-way.",
     examples: [
       [
         "keyplane rotate titan/hmac --dry-run",
@@ -190,11 +189,10 @@ async function rotate(
   wanted: Wanted,
   { wait, impactsTold }: { wait: boolean; impactsTold: boolean },
 ): Promise<Result> {
-  const [{ rotateMany }, { withRunner }, { rotateKept }, { leftRows }] = await Promise.all([
+  const [{ rotateMany }, { withRunner }, { rotateKept }] = await Promise.all([
     import("../operations/rotation/fleet-runner.ts"),
     import("./rotation-session.ts"),
     import("./kept-rotations.ts"),
-    import("./left-paths.ts"),
   ]);
   return withRunner(invocation, { wait }, async (opened) => {
     const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true, impactsTold };
@@ -205,8 +203,6 @@ async function rotate(
     const keysHere = runner.model.encryptionKeys.filter(({ id }) => keyIds.has(id));
     const asked = wanted.what === "these";
     const isNamed = invocation.arguments.length > 0;
-    // First: the catalogue that was read is young now.
-    const left = isNamed ? [] : await leftRows(runner, { dryRun: false });
     const [rows, kept] = await Promise.all([
       rotateMany(runner, here, wanted, { wait, keys: keysHere }),
       keptOf(inStore, wanted, (...asked) => rotateKept(invocation, runner, ...asked)),
@@ -216,7 +212,6 @@ async function rotate(
       ...rows.map((row) => shown(row, asked, isUrgent)),
       ...retiredRows(isNamed ? [...secrets, ...keys, ...inStore] : [], rows, exit.finding),
       ...kept,
-      ...left,
     ];
     const told = results.filter(({ result }) => asked || result !== "unchanged");
     const text = told.flatMap(rowText);
@@ -252,7 +247,7 @@ async function plan(
       kept.rotateKept(invocation, runner, ...asked),
     );
     const isNamed = invocation.arguments.length > 0;
-    const left = isNamed ? [] : await leftRows(runner, { dryRun: true });
+    const left = isNamed ? [] : await leftRows(runner);
     const told = [...plans, ...keyPlans];
     const retired = retiredRows(isNamed ? [...secrets, ...keys, ...inStore] : [], told, exit.finding);
     const text = [
@@ -271,7 +266,7 @@ async function plan(
         ...(left.length > 0 && { left }),
       },
       text: text.length > 0 ? text.join("\n") : "Nothing is due.",
-      code: worst([...inSecretsManager, ...retired, ...left]),
+      code: worst([...inSecretsManager, ...retired]),
     };
   });
 }

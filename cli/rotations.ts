@@ -51,7 +51,7 @@ async function status(invocation: Invocation): Promise<Result> {
       import("./session.ts"),
       import("./left-paths.ts"),
     ]);
-  return withSession(invocation, "rotate", async ({ vault, who }, model, ca) => {
+  return withSession(invocation, "rotate", async ({ vault }, model, ca) => {
     const { secrets, keys, kept } = named(model, names);
     // Vault's: this machine's may be minutes off.
     const now = (await clockOf({ vault })).now();
@@ -74,7 +74,7 @@ async function status(invocation: Invocation): Promise<Result> {
     ]);
     const told = rows.map(({ standing: { secret } }) => ({ secret }));
     const retired = details ? retiredRows([...secrets, ...keys, ...kept], told, exit.clean) : [];
-    const left = details ? [] : await leftRows({ vault, model, by: who }, { dryRun: true });
+    const left = details ? [] : await leftRows({ vault, model });
     const inSecretsManager = details ? keptRows(kept) : [];
     const asJson = ({ standing, journal, version, more, census }: Row) => ({
       ...standing,

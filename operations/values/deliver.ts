@@ -100,9 +100,6 @@ async function journalOf({ vault, model }: Writer, secret: Secret) {
   return entry?.data ?? undefined;
 }
 
-/** In a path's custom metadata: when its versions were destroyed, as nobody was its consumer any more. */
-export const leftAt = "left-at";
-
 /** How a consumer's path stands against the source's version. */
 export type Arrival = "arrived" | "absent" | "behind" | "other-shape" | "gone";
 
@@ -118,7 +115,7 @@ export async function arrival(
 ): Promise<Arrival> {
   const state = await stateOf(vault, model.vault.mounts.kv, consumer.path);
   if (state.version === 0) return "absent";
-  if (state.gone) return state.custom[leftAt] === undefined ? "gone" : "absent";
+  if (state.gone) return "gone";
   if (!described(state) || state.custom["source-version"] !== String(source)) return "behind";
   const shape = shapeOf(secret, consumer);
   return state.custom.shape === shape ? "arrived" : "other-shape";
