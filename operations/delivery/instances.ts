@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import { asWritten, type KnownAs } from "../../model/kept-names.ts";
@@ -91,20 +91,35 @@ export async function forgetInstance(
 
 /** Every instance that was ever described here and not forgotten, dead ones included. */
 export async function describedInstances(runs: string): Promise<Instance[]> {
+  const owners = [(await lstat(runs).catch(() => undefined))?.uid, ownUid()];
   const names = await readdir(runs).catch(() => []);
-  const found = await Promise.all(
-    names
-      .filter((name) => name.endsWith(".json"))
-      .map(async (name) => {
-        try {
-          return Instance.parse(JSON.parse(await readFile(join(runs, name), "utf8")));
-        } catch {
-          // It ended while we looked, or is no description.
-          return undefined;
-        }
-      }),
-  );
-  return found.filter((instance) => instance !== undefined);
+  const found: Instance[] = [];
+  for (const name of names.filter((each) => each.endsWith(".json"))) {
+    try {
+      const text = await readDescription(join(runs, name), owners);
+      if (text !== undefined) found.push(Instance.parse(JSON.parse(text)));
+    } catch {
+      // It ended while we looked, or is no description.
+    }
+  }
+  return found;
+}
+
+/** Bytes of a description, at most: a service has tens of secrets. */
+const largest = 2 ** 20;
+
+/** Its folder may be another user's, who holds up nobody: no link is followed, no pipe waited for, and no more read than one is long. */
+async function readDescription(path: string, owners: (number | undefined)[]): Promise<string | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stats = await file.stat();
+    const { uid, size } = stats;
+    if (!stats.isFile() || !owners.includes(uid) || size > largest) return undefined;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size), 0, size, 0);
+    return buffer.toString("utf8", 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmod, chown, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -141,6 +142,32 @@ describe("what `keyplane run` says of a service on this machine", () => {
     assert.equal(await state(host, { ...service, user: 12_002 }, host.root), "behind", "another's service");
     await chmod(folder, 0o777);
     assert.equal(await state(host, service, host.root), "behind", "others may write there");
+  });
+
+  test("is a file of its user and no larger than one is: a pipe, a link or a flood holds up no rotation", async (t) => {
+    const host = await machine(t);
+    const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: own });
+    const runs = join(host.root, `${own}-staging`);
+    const described = await instance(service);
+    const elsewhere = join(host.root, "elsewhere");
+    await describeInstance(elsewhere, described);
+    await mkdir(runs, { mode: 0o700 });
+    await symlink(join(elsewhere, `shop.api.${process.pid}.json`), join(runs, "link.json"));
+    await writeFile(join(runs, "flood.json"), JSON.stringify({ ...described, problem: "x".repeat(2 ** 20) }));
+    assert.equal(await state(host, service, host.root), "behind");
+    if (own === 0) {
+      await writeFile(join(runs, "given.json"), JSON.stringify(described));
+      await chown(join(runs, "given.json"), 12_001, 12_001);
+      assert.equal(await state(host, service, host.root), "behind", "the file is another user's");
+    }
+    const pipe = join(runs, "pipe.json");
+    execFileSync("mkfifo", [pipe]);
+    const seen = await Promise.race([state(host, service, host.root), wait(5000, "hangs")]);
+    // What waits for a writer ends with one.
+    if (seen === "hangs") await writeFile(pipe, "");
+    assert.equal(seen, "behind");
+    await describeInstance(runs, described);
+    assert.equal(await state(host, service, host.root), "runs");
   });
 
   test("a poke reaches it there, again and again, and follows no link that its user has put there", async (t) => {
