@@ -38,7 +38,7 @@ export async function withRunner<T>(
         report: progress.report,
         signal: invocation.signal,
         ...(commit !== undefined && { commit }),
-        host: await hostOf(invocation),
+        host: await hostOf(invocation, model),
         ...(databaseCa !== undefined && { ca: databaseCa }),
         ...(model.promotion !== undefined && { previous: previousVault(model) }),
       });
@@ -55,10 +55,10 @@ export async function databasesCa(): Promise<string | undefined> {
   return file ? (await import("node:fs/promises")).readFile(file, "utf8") : undefined;
 }
 
-async function hostOf(invocation: Invocation): Promise<Runner["host"]> {
+async function hostOf(invocation: Invocation, model: Model): Promise<Runner["host"]> {
   const { root, project } = invocation.options;
   return {
-    ...(await runsOf(invocation)),
+    ...(await runsOf(invocation, model)),
     ...(typeof root === "string" && { root }),
     ...(typeof project === "string" && { project }),
   };

@@ -71,7 +71,7 @@ async function start(
   return withVault(invocation, async (vault, { model, sign }) => {
     const known = serviceNamed(model, service);
     const { env } = process;
-    const { runs } = await runsOf(invocation);
+    const { runs } = await runsOf(invocation, model);
     const session = new ServiceSession(() => loginAsService({ model, vault, service, env, sign }));
     try {
       const code = await supervise({

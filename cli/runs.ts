@@ -1,13 +1,14 @@
 import { join } from "node:path";
-import type { Runs } from "../operations/delivery/runs.ts";
+import type { Platform, Runs } from "../operations/delivery/runs.ts";
 import type { Invocation } from "./command.ts";
 
 /**
- * Where `keyplane run` says what it runs: in this machine's folders for the environment; of the local stack, and where somebody
+ * Where `keyplane run` says what it runs: in this machine's folders for the environment of its Vault; of the local stack, and where somebody
  * says where our state lies, in that.
  */
-export async function runsOf({ home, environment }: Pick<Invocation, "home" | "environment">): Promise<Runs> {
-  if (environment === "local" || process.env.KEYPLANE_HOME !== undefined) return { runs: join(home, "run") };
+export async function runsOf({ home }: Pick<Invocation, "home">, model: Platform): Promise<Runs> {
+  if (model.environment === "local" || process.env.KEYPLANE_HOME !== undefined)
+    return { runs: join(home, "run") };
   const { machineRuns } = await import("../operations/delivery/runs.ts");
-  return machineRuns(home, environment);
+  return machineRuns(home, model);
 }

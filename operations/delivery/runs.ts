@@ -1,7 +1,8 @@
+import { createHash } from "node:crypto";
 import { lstat, mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Service } from "../../model/model.ts";
+import type { Model, Service } from "../../model/model.ts";
 import { ownerOf, ownUid } from "./owner.ts";
 import { DeliveryError } from "./sink.ts";
 
@@ -13,21 +14,30 @@ export interface Runs {
   runsOf?: (uid: number) => string[];
 }
 
+/** Whose services they are. */
+export type Platform = Pick<Model, "environment"> & { vault: Pick<Model["vault"], "address"> };
+
 /** A user's folders on this machine, the best one first: in memory, and the same wherever a command is started. */
-function placesOf(uid: number, environment: string): string[] {
-  const shared = ["/dev/shm", tmpdir()].map((folder) => join(folder, `keyplane-${uid}-${environment}`));
-  return uid === 0 ? [`/run/keyplane-${environment}`, ...shared] : shared;
+function placesOf(uid: number, platform: string): string[] {
+  const shared = ["/dev/shm", tmpdir()].map((folder) => join(folder, `keyplane-${uid}-${platform}`));
+  return uid === 0 ? [`/run/keyplane-${platform}`, ...shared] : shared;
+}
+
+/** Two platforms may name environments and services alike: their Vaults tell them apart. */
+function platformOf({ environment, vault }: Platform): string {
+  return `${environment}-${createHash("sha256").update(vault.address).digest("hex").slice(0, 12)}`;
 }
 
 /**
- * The folders of this machine for an environment, whose services another one may have as well. A rotation sees there what
+ * The folders of this machine for an environment of one Vault: others may have its services' names as well. A rotation sees there what
  * `keyplane run` was started with in any other folder, by the same user or by the service's own.
  * @param home the state folder, where versions before 2026-11-29 kept their descriptions
  */
-export async function machineRuns(home: string, environment: string, places = placesOf): Promise<Runs> {
+export async function machineRuns(home: string, of: Platform, places = placesOf): Promise<Runs> {
+  const platform = platformOf(of);
   const before = join(home, "run");
-  const runsOf = (uid: number) => [...places(uid, environment), before];
-  for (const runs of places(ownUid(), environment)) {
+  const runsOf = (uid: number) => [...places(uid, platform), before];
+  for (const runs of places(ownUid(), platform)) {
     // There is no such place here, or it is not ours to write.
     await mkdir(runs, { mode: 0o700 }).catch(() => {});
     if (await isOf(runs, ownUid())) return { runs, runsOf };

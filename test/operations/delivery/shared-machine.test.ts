@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { chmod, chown, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -94,12 +95,17 @@ describe("what `keyplane run` says of a service on this machine", () => {
     };
   }
 
-  const places = (host: TestHost) => (uid: number, environment: string) => [
+  const platform = (environment: string, address = "https://vault.acme.example") => {
+    const hash = createHash("sha256").update(address).digest("hex").slice(0, 12);
+    return { environment, vault: { address }, name: `${environment}-${hash}` };
+  };
+  const staging = platform("staging");
+  const places = (host: TestHost) => (uid: number, name: string) => [
     join(host.root, `closed-${uid}/keyplane`),
-    join(host.root, `${uid}-${environment}`),
+    join(host.root, `${uid}-${name}`),
   ];
-  const state = async (host: TestHost, service: Service, home: string, environment = "staging") => {
-    const sink = sinkOf(host, service, [service], await machineRuns(home, environment, places(host)));
+  const state = async (host: TestHost, service: Service, home: string, of = staging) => {
+    const sink = sinkOf(host, service, [service], await machineRuns(home, of, places(host)));
     return (await sink.running("shop/x", 3)).state;
   };
 
@@ -113,13 +119,26 @@ describe("what `keyplane run` says of a service on this machine", () => {
   test("is seen by a rotation that was started in another folder", async (t) => {
     const host = await machine(t);
     const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: own });
-    const { runs } = await machineRuns(join(host.root, "one/.keyplane"), "staging", places(host));
-    assert.equal(runs, join(host.root, `${own}-staging`));
+    const { runs } = await machineRuns(join(host.root, "one/.keyplane"), staging, places(host));
+    assert.equal(runs, join(host.root, `${own}-${staging.name}`));
     assert.equal((await lstat(runs)).mode & 0o7777, 0o700);
     assert.equal(await state(host, service, join(host.root, "two/.keyplane")), "behind");
     await describeInstance(runs, await instance(service));
     assert.equal(await state(host, service, join(host.root, "two/.keyplane")), "runs");
-    assert.equal(await state(host, service, join(host.root, "two/.keyplane"), "production"), "behind");
+    assert.equal(
+      await state(host, service, join(host.root, "two/.keyplane"), platform("production")),
+      "behind",
+    );
+  });
+
+  test("is of the platform whose Vault it reads: another one may name an environment and a service alike", async (t) => {
+    const host = await machine(t);
+    const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: own });
+    const { runs } = await machineRuns(join(host.root, "one"), staging, places(host));
+    await describeInstance(runs, await instance(service));
+    const fork = platform("staging", "https://vault.fork.example");
+    assert.equal(await state(host, service, join(host.root, "two"), fork), "behind");
+    assert.equal(await state(host, service, join(host.root, "two")), "runs");
   });
 
   test("by an older version, in the state folder, is still seen from there", async (t) => {
@@ -134,7 +153,7 @@ describe("what `keyplane run` says of a service on this machine", () => {
     if (own !== 0) return t.skip("takes root, who sees what another user runs");
     const host = await machine(t);
     const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: 12_001 });
-    const folder = join(host.root, "12001-staging");
+    const folder = join(host.root, `12001-${staging.name}`);
     await describeInstance(folder, await instance(service));
     assert.equal(await state(host, service, host.root), "behind", "the folder is not the user's");
     await chown(folder, 12_001, 12_001);
@@ -147,7 +166,7 @@ describe("what `keyplane run` says of a service on this machine", () => {
   test("is a file of its user and no larger than one is: a pipe, a link or a flood holds up no rotation", async (t) => {
     const host = await machine(t);
     const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: own });
-    const runs = join(host.root, `${own}-staging`);
+    const runs = join(host.root, `${own}-${staging.name}`);
     const described = await instance(service);
     const elsewhere = join(host.root, "elsewhere");
     await describeInstance(elsewhere, described);
@@ -173,7 +192,7 @@ describe("what `keyplane run` says of a service on this machine", () => {
   test("a poke reaches it there, again and again, and follows no link that its user has put there", async (t) => {
     const host = await machine(t);
     const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: own });
-    const runs = await machineRuns(join(host.root, "one"), "staging", places(host));
+    const runs = await machineRuns(join(host.root, "one"), staging, places(host));
     await describeInstance(runs.runs, await instance(service));
     const sink = sinkOf(host, service, [service], runs);
     const poke = join(runs.runs, `shop.api.${process.pid}.json.poke`);
@@ -197,7 +216,7 @@ describe("what `keyplane run` says of a service on this machine", () => {
       else process.env.KEYPLANE_HOME = before;
     });
     const from = (folder: string, environment: string) =>
-      runsOf({ home: join(folder, ".keyplane"), environment });
+      runsOf({ home: join(folder, ".keyplane") }, platform(environment));
     delete process.env.KEYPLANE_HOME;
     const environment = `test-${process.pid}`;
     const [one, two] = [await from("/one", environment), await from("/two", environment)];
