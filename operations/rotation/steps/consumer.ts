@@ -67,7 +67,9 @@ async function bringTogether(
   await markLogs(run, reached);
   // All come to an end before a failure is told, so that nothing is done behind it.
   const ends = await Promise.allSettled(reached.map(({ consumer, wanted }) => bring(run, consumer, wanted)));
-  for (const end of ends) if (end.status === "rejected") throw lockedOut(run, end.reason);
+  const failures = ends.flatMap((end) => (end.status === "rejected" ? [lockedOut(run, end.reason)] : []));
+  // What makes it go back is told before what another machine can bring: meanwhile somebody is locked out.
+  if (failures.length > 0) throw failures.find((failure) => failure instanceof ProbeError) ?? failures[0];
   for (const [index, { consumer, wanted }] of reached.entries()) {
     const end = ends[index];
     if (end?.status === "fulfilled" && end.value !== undefined) {

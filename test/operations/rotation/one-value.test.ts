@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DeliveryError } from "../../../operations/delivery/sink.ts";
+import { DeliveryError, UnreachedError } from "../../../operations/delivery/sink.ts";
 import type { Rotator } from "../../../operations/rotation/rotator.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { sinksWith } from "./sinks-with.ts";
@@ -70,6 +70,28 @@ for (const fails of ["write", "reload"] as const) {
     assert.deepEqual([demo.world.usedBy("demo/reader-1"), demo.world.usedBy("demo/reader-2")], [old, old]);
   });
 }
+
+test("where one value is accepted at a time, whom another machine has to bring it hides nobody who is locked out (R32)", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader", "reader"]);
+  const old = (await demo.fields()).password ?? "";
+  const failures = new Map<string, () => Promise<never>>([
+    ["demo/reader-1", () => Promise.reject(new UnreachedError("this machine is not the service's host"))],
+    ["demo/reader-2", refuses],
+  ]);
+  const sinks: typeof demo.subject.sinks = (consumer) =>
+    demo.subject.sinks(consumer).map((sink) => ({
+      ...sink,
+      write(bundle) {
+        const fails = failures.get(consumer.id);
+        failures.delete(consumer.id);
+        return fails?.() ?? sink.write(bundle);
+      },
+    }));
+  const outcome = await demo.rotate({ rotator: replacing(demo), sinks, wait: false });
+  assert.equal(outcome.state, "rolled-back");
+  assert.match(outcome.failure ?? "", /cannot be brought to everybody, and it alone is accepted: .*DEBUG/);
+  assert.deepEqual(accepted(demo), [old]);
+});
 
 test("what cannot be delivered on the way back either keeps nobody out: the target accepts the old value already (R32)", async (t) => {
   const demo = await bench.demo(t, "password", ["reader", "reader"]);
