@@ -8,7 +8,7 @@ import test from "node:test";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
 import { Vault } from "../../clients/vault.ts";
-import { emulatorProblem, startEmulator } from "../../local/services/emulator/index.ts";
+import { emulatorProblem, emulatorSettings, startEmulator } from "../../local/services/emulator/index.ts";
 import { layout } from "../../local/services/home.ts";
 import {
   connectServices,
@@ -19,7 +19,7 @@ import {
   stopServices,
 } from "../../local/services/index.ts";
 import { choosePostgresUser } from "../../local/services/postgres-user.ts";
-import { ProcessTable } from "../../local/services/process-table.ts";
+import { isAlive, lastArguments, ProcessTable } from "../../local/services/process-table.ts";
 import { findEmulator } from "../../local/toolchain/emulator.ts";
 import { findTool } from "../../local/toolchain/index.ts";
 import { processesIn, superuser, testServices } from "./running-services.ts";
@@ -163,6 +163,25 @@ test("an emulator of another state folder, which was quicker to take the port, i
   await assert.rejects(launch(port), { name: "PortTakenError", message: /it will use another port/ });
   assert.equal(await emulatorProblem(taken.home, aws.endpoint), "another program answers at its port");
   assert.equal(await emulatorProblem(one.home, aws.endpoint), undefined);
+});
+
+test("an emulator that code of before started, which does not say whose it is, is started again", async (t) => {
+  const services = await testServices(t);
+  const { home, aws } = await services.start({ only: ["aws"] });
+  await services.kill("aws");
+  const port = Number(new URL(aws.endpoint).port);
+  const [python, table] = [await findEmulator(quiet), await ProcessTable.read(home)];
+  const server = await readFile("local/services/emulator/server.py", "utf8");
+  const before = join(home, "..", "server.py");
+  await writeFile(before, server.replaceAll('"/_keyplane/settings"', '"/none"'));
+  await writeFile(layout(home).aws.settings, JSON.stringify(emulatorSettings(home, port)));
+  const command = [python, "-I", before, ...lastArguments(home, "aws")];
+  const old = await table.launch({ name: "aws", command, port, log: join(layout(home).logs, "aws.log") });
+  const problem = () => emulatorProblem(home, aws.endpoint);
+  while ((await problem()) !== "another program answers at its port") assert.ok(await isAlive(old));
+  assert.equal((await services.start({ only: ["aws"] })).aws.endpoint, aws.endpoint);
+  assert.equal(await isAlive(old), false);
+  assert.equal(await problem(), undefined);
 });
 
 test("a Vault that ends at once is reported with its last lines and what to do", async (t) => {

@@ -65,7 +65,10 @@ export async function startEmulator(start: {
   const settings = `${JSON.stringify(emulatorSettings(home, port), undefined, 2)}\n`;
   const endpoint = emulatorEndpoint(port);
   let running = await table.find("aws");
-  if (running !== undefined && portOf(await readIfThere(aws.settings)) !== String(port)) {
+  const isMoved = async () => portOf(await readIfThere(aws.settings)) !== String(port);
+  // One that earlier code started does not say whose it is.
+  const isOutdated = async () => (await emulatorProblem(home, endpoint)) === anotherAnswers;
+  if (running !== undefined && ((await isMoved()) || (await isOutdated()))) {
     await stopProcess(running, "SIGTERM");
     running = undefined;
   }
@@ -100,6 +103,8 @@ function portOf(settings: string | undefined): string | undefined {
   }
 }
 
+const anotherAnswers = "another program answers at its port";
+
 /** What keeps the emulator of a state folder from serving; undefined when it serves. */
 export async function emulatorProblem(home: string, endpoint: string): Promise<string | undefined> {
   try {
@@ -109,7 +114,7 @@ export async function emulatorProblem(home: string, endpoint: string): Promise<s
     const answer = await body.text();
     // Whoever was quicker to take the port may be an emulator as well: that of another state folder.
     if (statusCode === 200 && answer === (await realpath(layout(home).aws.settings))) return undefined;
-    return "another program answers at its port";
+    return anotherAnswers;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
