@@ -47,6 +47,8 @@ export interface RotateOptions extends Subject {
   wait: boolean;
   signal?: AbortSignal;
   clock?: Clock;
+  /** The machine's name; by default what it says itself. */
+  host?: string;
   /** Unique to this run; by default the role, the host, the process and something random. */
   owner?: string;
   lease?: LeaseTimes;
@@ -114,14 +116,13 @@ async function follow(options: RotateOptions, intent: Intent, why = ""): Promise
   const patience = options.patience ?? usualPatience;
   const clock = options.clock ?? (await clockOf(options, signal, backoff));
   const reloaded = new Set<string>();
-  const { by, report, wait } = options;
+  const { by, report, wait, host = hostname() } = options;
   const following: Following = {
     options,
     intent,
     why,
-    manner: { by, report, signal, clock, backoff, patience, reloaded, waits: wait },
-    owner:
-      options.owner ?? `${by} on ${hostname()}, process ${process.pid}, ${randomBytes(4).toString("hex")}`,
+    manner: { by, report, signal, clock, backoff, patience, host, reloaded, waits: wait },
+    owner: options.owner ?? `${by} on ${host}, process ${process.pid}, ${randomBytes(4).toString("hex")}`,
     reloaded,
     isTold: false,
   };

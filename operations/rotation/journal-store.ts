@@ -75,7 +75,7 @@ const shape = z.looseObject({
   notes: z.optional(z.array(z.string())),
   unseen: z.optional(z.record(z.string(), z.iso.datetime())),
   logMarks: z.optional(z.record(z.string(), z.extend(LogMark, { host: z.string() }))),
-  seen: z.optional(z.array(z.string())),
+  seenOn: z.optional(z.record(z.string(), z.array(z.string()))),
   abort: z.optional(z.string()),
   followedBy: z.optional(z.enum(["compromise", "leaver"])),
   confirmedBy: z.optional(z.string()),

@@ -72,8 +72,11 @@ export interface Journal {
    * there on, it says with what lies there. Others have that beside their files.
    */
   logMarks?: Record<string, HostLogMark>;
-  /** Consumer and sink, of those that were seen to run since it began: one that is not seen any more does not count as unseen. */
-  seen?: string[];
+  /**
+   * Consumer and sink, of those that were seen to run since it began → on which hosts a runner saw it: one that is not seen
+   * there any more does not count as unseen.
+   */
+  seenOn?: Record<string, string[]>;
   /** Someone wants it rolled back: why. Whoever holds the lease does it. */
   abort?: string;
   /**

@@ -66,6 +66,8 @@ export interface Manner {
   clock: Clock;
   backoff: Backoff;
   patience: Patience;
+  /** The name of the machine that it runs on: from another one something else is seen. */
+  host: string;
   /** Consumer, sink and version that this process has reloaded: a slow start is not disturbed by another one. */
   reloaded: Set<string>;
 }

@@ -160,18 +160,28 @@ function isDown(seen: Running): boolean {
   return seen.state === "behind" && seen.isDown === true;
 }
 
-/** Whether it could be seen before and cannot now: its supervisor has ended, its platform does not answer, or it is elsewhere. */
+/**
+ * Whether it could be seen from this host before and cannot now: its supervisor has ended, or its platform does not answer.
+ * Another host may never have been able to.
+ */
 function isLost(run: Run, consumer: Consumer, sink: Sink, seen: Running): boolean {
-  return seen.state === "unobservable" && seen.mayBeSeen === true && wasSeen(run, consumer, sink);
+  if (seen.state !== "unobservable" || seen.mayBeSeen !== true) return false;
+  return hostsThatSaw(run, consumer, sink).includes(run.host);
 }
 
-function wasSeen({ journal }: Run, { id }: Consumer, { name }: Sink): boolean {
-  return journal.seen?.includes(`${id} ${name}`) === true;
+function wasSeen(run: Run, consumer: Consumer, sink: Sink): boolean {
+  return hostsThatSaw(run, consumer, sink).length > 0;
+}
+
+function hostsThatSaw({ journal }: Run, { id }: Consumer, { name }: Sink): string[] {
+  return journal.seenOn?.[`${id} ${name}`] ?? [];
 }
 
 function noteSeen(run: Run, consumer: Consumer, sink: Sink): void {
-  if (wasSeen(run, consumer, sink)) return;
-  run.change({ seen: [...(run.journal.seen ?? []), `${consumer.id} ${sink.name}`] });
+  const hosts = hostsThatSaw(run, consumer, sink);
+  if (hosts.includes(run.host)) return;
+  const seenOn = { ...run.journal.seenOn, [`${consumer.id} ${sink.name}`]: [...hosts, run.host] };
+  run.change({ seenOn });
 }
 
 /**

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { bundleOf } from "../../../operations/delivery/bundle.ts";
 import { DeliveryError, type Running, type Sink } from "../../../operations/delivery/sink.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { sinksWith } from "./sinks-with.ts";
@@ -131,23 +132,68 @@ test("a platform that does not answer for a moment is asked again, and one that 
   assert.deepEqual(second.notes, []);
 });
 
-test("another machine's run revokes nothing that the services' own host alone can see to be replaced", async (t) => {
-  const more = { rotate: { by: "machine", overlap: 2, onCompromise: true } } as const;
-  const demo = await bench.demo(t, "password", ["reader"], more);
-  const old = await demo.fields();
-  const first = await demo.rotate({ wait: false, patience: { ...patience, pickUp: 100 } });
+const twoSeconds = { rotate: { by: "machine", overlap: 2, onCompromise: true } } as const;
+
+/** Run on a service's host as far as it goes: to where the overlap is waited for. */
+async function drains(demo: Demo): Promise<void> {
+  const first = await demo.rotate({ wait: false, host: "here", patience: { ...patience, pickUp: 100 } });
   assert.equal(first.state, "drain");
+}
+
+test("on the same host, what ran the new value and cannot be seen any more keeps the old one from being revoked", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"], twoSeconds);
+  const old = await demo.fields();
+  await drains(demo);
   const sinks = sinksWith(demo, "demo/reader-1", () => ({
     unreached: async () => elsewhere,
     running: async () => unseen,
   }));
-  const second = await demo.rotate({
-    wait: false,
-    sinks,
-    patience: { ...patience, pickUp: 3000 },
-  });
+  const longer = { ...patience, pickUp: 3000 };
+  const second = await demo.rotate({ wait: false, host: "here", sinks, patience: longer });
   assert.equal(second.state, "drain");
   assert.match(second.waiting ?? "", /demo\/reader-1 does not run the new value: .*not the service's host/);
   assert.ok(demo.world.accepted.has(old.password ?? ""));
-  assert.equal((await demo.rotate({ wait: false })).state, "done");
+  assert.equal((await demo.rotate({ wait: false, host: "here" })).state, "done");
+});
+
+test("another machine goes on with what the services' own host saw to run the new value", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"], twoSeconds);
+  const old = await demo.fields();
+  await drains(demo);
+  const sinks = sinksWith(demo, "demo/reader-1", () => ({
+    unreached: async () => elsewhere,
+    running: async () => unseen,
+  }));
+  const longer = { ...patience, pickUp: 3000 };
+  const second = await demo.rotate({ wait: false, host: "elsewhere", sinks, patience: longer });
+  assert.equal(second.state, "done", second.waiting);
+  assert.ok(!demo.world.accepted.has(old.password ?? ""));
+});
+
+test("another machine that does not see who was seen on its host gives it its time to settle, and notes it as unseen", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const old = await demo.fields();
+  const broken = sinksWith(demo, "demo/reader-1", () => ({
+    write: () => Promise.reject(new DeliveryError("the disk is full")),
+  }));
+  const begins = demo.rotate({ wait: false, host: "here", sinks: broken });
+  await assert.rejects(begins, { name: "DeliveryError" });
+  assert.deepEqual(Object.values((await demo.journal()).seenOn ?? {}), [["here"]]);
+  // It fetches for itself.
+  const sinks = sinksWith(demo, "demo/reader-1", (sink) => ({
+    async reload() {
+      await sink.write(await bundleOf(demo.subject.vault, demo.model, "demo/reader-1"));
+      await sink.reload();
+    },
+    write: async () => false,
+    running: async () => unseen,
+  }));
+  const second = await demo.rotate({ wait: false, host: "elsewhere", sinks, reason: "compromise" });
+  assert.equal(second.state, "done", second.waiting);
+  assert.equal(Object.keys((await demo.journal()).unseen ?? {}).length, 1);
+  assert.match(
+    second.notes.join(),
+    /demo\/reader-1, .*: which version it runs cannot be seen \(this machine is/,
+  );
+  assert.ok(!demo.world.accepted.has(old.password ?? ""));
 });
