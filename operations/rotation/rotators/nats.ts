@@ -6,7 +6,13 @@ import type { Fields } from "../../values/shape.ts";
 import { isLetIn } from "../nats/login.ts";
 import { NatsServer } from "../nats/server.ts";
 import { sameRights, UsersFileError, usersIn, withoutUser, withUser } from "../nats/users-file.ts";
-import { ProbeError, type Rotator, type RotatorContext, StillAcceptedError } from "../rotator.ts";
+import {
+  ProbeError,
+  type Rotator,
+  type RotatorContext,
+  StillAcceptedError,
+  TargetUnavailableError,
+} from "../rotator.ts";
 
 /**
  * bcrypt's lowest cost: its slowness protects passwords that can be guessed, and these are 32 random bytes. Each login
@@ -64,7 +70,16 @@ export const nats: Rotator = {
     }
   },
 
-  accepts: async (context, version) => everyServer(open(context).target, version),
+  async accepts(context, version) {
+    const { target } = open(context);
+    if (await everyServer(target, version)) return true;
+    if (await anyServer(target, version)) {
+      throw new TargetUnavailableError(
+        `${context.secret.id}: one nats-server refuses a user whom another one lets in: have each read its users file again`,
+      );
+    }
+    return false;
+  },
 
   async idle(context, old) {
     const { server, target } = open(context);

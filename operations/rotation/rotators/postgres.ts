@@ -15,6 +15,7 @@ import {
   type RotatorContext,
   StillAcceptedError,
   type Target,
+  TargetUnavailableError,
 } from "../rotator.ts";
 import { rightsDiffer } from "./postgres/rights.ts";
 import { findRole, isOfSame, type Mark, markOf, type Role } from "./postgres/role.ts";
@@ -304,10 +305,18 @@ async function checkRights(
     );
 }
 
-/** Whether a login with its password gets in. What comes after the password was right (no CONNECT, e.g.) counts as in. */
+/**
+ * Whether a login with its password gets in. What comes after the password was right (no CONNECT, e.g.) counts as in.
+ * @throws TargetUnavailableError where the server lets this machine ask about no login
+ */
 export async function accepts(context: UserContext, fields: Fields): Promise<boolean> {
   const session = await loginOrRefusal(context, fields);
-  if (session instanceof pg.DatabaseError) return session.code !== "28P01" && session.code !== "28000";
+  if (session instanceof pg.DatabaseError) {
+    // 28000 is also what a role is told that may not log in. https://www.postgresql.org/docs/current/client-authentication-problems.html
+    if (session.code === "28000" && session.message.includes("pg_hba.conf"))
+      throw new TargetUnavailableError(`${context.secret.id}: ${session.message}`, { cause: session });
+    return session.code !== "28P01" && session.code !== "28000";
+  }
   await session.end();
   return true;
 }

@@ -1,9 +1,9 @@
 import { checkSinks } from "../../delivery/check-sinks.ts";
-import { DeliveryError } from "../../delivery/sink.ts";
+import { DeliveryError, UnreachedError } from "../../delivery/sink.ts";
 import { hasArrived } from "../../values/deliver.ts";
-import { pairNames } from "../../values/shape.ts";
+import { type Fields, pairNames } from "../../values/shape.ts";
 import type { Watch } from "../observer.ts";
-import { TargetUnavailableError } from "../rotator.ts";
+import { ProbeError, TargetUnavailableError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { bringAll, confirmAll, noteRunning, probeAll, reachedAt, settled } from "./consumer.ts";
 import { destroyOld } from "./destroy.ts";
@@ -17,7 +17,7 @@ export async function stage(run: Run): Promise<Turn> {
     run.change({ baseline: await baselineOf(run, watch) });
   }
   const { current, next } = await run.versions();
-  if (!run.isFirst) await checkAll(run);
+  if (!run.isFirst) await checkAll(run, current, next);
   if (rotator.replaces?.(next, current)) run.stop.hold();
   await run.act(() => rotator.stage(run.context, next, current));
   await run.act(() => rotator.probe(run.context, next, current));
@@ -25,17 +25,28 @@ export async function stage(run: Run): Promise<Turn> {
   return { to, text: "the target accepts the new value, and it works" };
 }
 
-/** @throws DeliveryError, which names the consumer */
-async function checkAll(run: Run): Promise<void> {
+/** @throws DeliveryError, which names the consumer; ProbeError where a runner before has told the target already; UnreachedError */
+async function checkAll(run: Run, current: Fields | undefined, next: Fields): Promise<void> {
   for (const consumer of run.secret.consumers) {
     try {
       await run.act(() => checkSinks(run, run.secret, consumer, run.sinks(consumer)));
       await noteRunning(run, consumer);
     } catch (error) {
-      if (!(error instanceof DeliveryError)) throw error;
-      throw new DeliveryError(`nothing is changed: ${consumer.id}: ${error.message}`, { cause: error });
+      if (!(error instanceof DeliveryError) || error instanceof UnreachedError) throw error;
+      const text = `${consumer.id}: ${error.message}`;
+      if (await isReplaced(run, current, next))
+        throw new ProbeError(`the new value alone is accepted, and cannot be brought to everybody: ${text}`);
+      throw new DeliveryError(`nothing is changed: ${text}`, { cause: error });
     }
   }
+}
+
+/** Whether the target was told already, where the new value takes the place of the other one. */
+async function isReplaced(run: Run, current: Fields | undefined, next: Fields): Promise<boolean> {
+  const { accepts, replaces } = run.rotator;
+  if (current === undefined || accepts === undefined || !replaces?.(next, current)) return false;
+  const isAccepted = (version: Fields) => run.act(() => accepts(run.context, version));
+  return !(await isAccepted(current)) && (await isAccepted(next));
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Seconds } from "../../../model/duration.ts";
+import type { Fields } from "../../values/shape.ts";
 import { migrateAll } from "../migration.ts";
 import { drainOf, jobsOf } from "../overlap.ts";
 import type { Idleness } from "../rotator.ts";
@@ -6,6 +7,7 @@ import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
 import { again, noteGone, passes } from "./consumer.ts";
 import { confirmSwitched } from "./deliver.ts";
+import { idlenessOf } from "./left-in-use.ts";
 import { backToOld, letIn } from "./let-in.ts";
 import { sinksIdle } from "./sinks-idle.ts";
 import { isWatched, raisedErrors, raisedSoFar, untilWindow } from "./watch.ts";
@@ -42,6 +44,7 @@ export async function drain(run: Run): Promise<Turn> {
       run.skip(`${jobs} was not waited for: a job that began before the switch is refused now`);
     }
     const turn = await letInAndSwitched(run);
+    if (turn === "neither") return revokesBoth;
     if (turn !== undefined) return turn;
     run.skip("the old value was not waited for to be unused: whoever still uses it is refused now");
     noteGone(run, "was not waited for to run the new value");
@@ -56,8 +59,9 @@ export async function drain(run: Run): Promise<Turn> {
     return { wait, until: isWatched(run) && look < end ? look : end, waitsFor: "time" };
   }
   const lags = await letInAndSwitched(run);
-  if (lags !== undefined) return lags;
   const { current, next } = await run.versions();
+  if (lags === "neither") return (await usedAllTheSame(run, current, next)) ?? revokesBoth;
+  if (lags !== undefined) return lags;
   if (current === undefined) return { to: "done", text: "there is no old value" };
   const from = clock.now();
   const before = await raisedErrors(run);
@@ -71,13 +75,26 @@ export async function drain(run: Run): Promise<Turn> {
   return (await raisedErrors(run)) ?? turn;
 }
 
+const revokesBoth: Turn = { to: "revoke", text: "its target refuses both values" };
+
 /** Everybody runs the new value and its target lets it in; asked first, since what is refused may let nobody start. */
-async function letInAndSwitched(run: Run): Promise<Turn | undefined> {
+async function letInAndSwitched(run: Run): Promise<Turn | "neither" | undefined> {
   const { current, next } = await run.versions();
   const found = current === undefined ? "kept" : await letIn(run, current, next);
   if (found === "kept") return confirmSwitched(run);
   noteGone(run, "was not waited for to run the new value");
-  return found === "old" ? backToOld(run) : { to: "revoke", text: "its target refuses both values" };
+  return found === "old" ? backToOld(run) : "neither";
+}
+
+/** A value that lets nobody in any more may have sessions of before: ending them takes from somebody what works. */
+async function usedAllTheSame(
+  run: Run,
+  current: Fields | undefined,
+  next: Fields,
+): Promise<Turn | undefined> {
+  if (current === undefined) return undefined;
+  const idleness = await idlenessOf(run, current, next);
+  return idleness.state === "in use" ? judged(run, idleness) : undefined;
 }
 
 function judged(run: Run, idleness: Idleness): Turn {

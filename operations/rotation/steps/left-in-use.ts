@@ -23,7 +23,7 @@ export async function leftInUse(run: Run, next: Fields, kept: Fields): Promise<T
   const end = back + Math.max(secret.rotate.overlap * 1000, patience.pickUp);
   const soon = clock.now().getTime() + patience.pickUp;
   for (let pause = patience.poll.first; ; pause = Math.min(pause * 2, patience.poll.longest)) {
-    const found = await idlenessOf(run, next, kept);
+    const found = await idlenessOfNew(run, next, kept);
     if (found.state === "idle") return undefined;
     if (found.state === "unknown") {
       run.note(`whether the new value was still used when it was revoked is not seen: ${found.why}`);
@@ -45,16 +45,19 @@ export async function leftInUse(run: Run, next: Fields, kept: Fields): Promise<T
 }
 
 /** A counter of the old key's use says nothing here: everybody is meant to use that one again. */
-async function idlenessOf(run: Run, next: Fields, kept: Fields): Promise<Idleness> {
-  if (run.secret.idle?.source === "metric") {
-    return { state: "unknown", why: `${run.secret.idle.metric} counts the use of the old one` };
-  }
+async function idlenessOfNew(run: Run, next: Fields, kept: Fields): Promise<Idleness> {
+  return run.secret.idle?.source === "metric"
+    ? { state: "unknown", why: `${run.secret.idle.metric} counts the use of the old one` }
+    : idlenessOf(run, next, kept);
+}
+
+/** Whether a value is used while another one stays; unknown as well where the target does not tell because of a dead value. */
+export async function idlenessOf(run: Run, old: Fields, kept: Fields): Promise<Idleness> {
   try {
-    return await run.act(() => run.rotator.idle(run.context, next, kept));
+    return await run.act(() => run.rotator.idle(run.context, old, kept));
   } catch (error) {
     run.signal.throwIfAborted();
     if (isPassing(error) || !(error instanceof Error)) throw error;
-    // Where the old value is dead the target may not answer: the way back still ends.
     return { state: "unknown", why: error.message };
   }
 }

@@ -52,6 +52,19 @@ test("both are refused, and nobody starts with either: it ends with a finding th
   );
 });
 
+test("both are refused, and somebody still uses the old one (a session of before): it is waited for and named, and nothing is revoked", async (t) => {
+  const { demo, rotate } = await draining(t);
+  demo.world.users = ["a batch job"];
+  demo.world.accepted.clear();
+  const waits = await rotate();
+  assert.equal(waits.state, "drain");
+  assert.match(waits.waiting ?? "", /a batch job still use\(s\) the old value/);
+  demo.world.users = [];
+  const end = await rotate();
+  assert.equal(end.state, "done", end.waiting);
+  assert.match(end.keptRefused ?? "", /refuses the new value and the old one/);
+});
+
 test("a refusal that passes is waited for, and nothing is found", async (t) => {
   const { demo, next, rotate } = await draining(t);
   demo.world.accepted.delete(next);

@@ -239,6 +239,16 @@ test("which of two users nats-server lets in is told before one is removed", asy
   assert.deepEqual(await Promise.all(letIn), [true, false]);
 });
 
+test("a user whom one nats-server lets in and another one refuses is taken for neither: somebody has to have it read its file", async () => {
+  await using w = await world();
+  await using other = await TestNats.start('users = [\n  { user: grafana, password: "a" }\n]\n');
+  const servers = [...w.server.target.servers, ...other.target.servers];
+  const secret = { ...w.context.secret, nats: { ...w.server.target, servers } };
+  await assert.rejects(async () => nats.accepts?.({ ...w.context, secret }, current), {
+    name: "TargetUnavailableError",
+  });
+});
+
 for (const [what, spoil, expected] of [
   ["is refused", (text: string, user: string) => text.replace(user, "somebody"), /the new user is refused/],
   [

@@ -55,6 +55,34 @@ test("where one value is accepted at a time, the target hears of no new one whil
   assert.deepEqual(demo.world.values.has(demo.world.usedBy("demo/reader-2") ?? ""), true);
 });
 
+test("a runner that dies once the target has the new value alone, and a consumer that cannot be brought it then: the old one comes back (R32)", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader", "reader"]);
+  const old = (await demo.fields()).password ?? "";
+  const rotator = replacing(demo);
+  const dying: Rotator = {
+    ...rotator,
+    async stage(...given) {
+      await rotator.stage(...given);
+      throw new Error("killed");
+    },
+  };
+  await assert.rejects(demo.rotate({ rotator: dying, wait: false }), { message: "killed" });
+  assert.ok(!accepted(demo).includes(old));
+  const broken = sinksWith(demo, "demo/reader-2", () => ({ check: refuses }));
+  const outcome = await demo.rotate({ rotator, sinks: broken, wait: false });
+  assert.equal(outcome.state, "rolled-back", outcome.waiting);
+  assert.match(outcome.failure ?? "", /cannot be brought to everybody: demo\/reader-2: .*DEBUG/);
+  assert.deepEqual(accepted(demo), [old]);
+});
+
+test("a rotation at its beginning that another machine goes on with is left to the one that reaches its consumers", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader", "reader"]);
+  const dying = { ...demo.subject.rotator, stage: () => Promise.reject(new Error("killed")) };
+  await assert.rejects(demo.rotate({ rotator: dying, wait: false }), { message: "killed" });
+  const elsewhere = sinksWith(demo, "demo/reader-2", () => ({ unreached: async () => "it is elsewhere" }));
+  await assert.rejects(demo.rotate({ sinks: elsewhere, wait: false }), { name: "UnreachedError" });
+});
+
 for (const fails of ["write", "reload"] as const) {
   test(`where one value is accepted at a time, a ${fails} that fails afterwards brings the old one back (R32)`, async (t) => {
     const demo = await bench.demo(t, "password", ["reader", "reader"]);

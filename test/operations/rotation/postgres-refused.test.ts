@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
+import pg from "pg";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
 import { DatabaseUserCase } from "./postgres-case.ts";
 import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
@@ -47,6 +48,19 @@ for (const [what, sql] of shutting) {
     assert.equal(await server.refusal(user.secret, await user.source()), undefined);
   });
 }
+
+test("a machine that Postgres lets no login in from takes none for shut: it revokes nothing, and a later run goes on (R31)", async () => {
+  const { user, refusals } = await draining("titan/ledger-titan-brain");
+  const refusal = new pg.DatabaseError('no pg_hba.conf entry for host "10.1.2.3"', 0, "error");
+  refusal.code = "28000";
+  const login = () => Promise.reject(refusal);
+  const waits = await user.rotate("scheduled", { wait: false, ...quick, reach: { ...server.reach, login } });
+  assert.equal(waits.state, "drain");
+  assert.match(waits.waiting ?? "", /no pg_hba\.conf entry/);
+  assert.deepEqual(await refusals(), [undefined, undefined]);
+  assert.equal((await user.rotate("scheduled", { wait: false, ...quick })).state, "done");
+  assert.notEqual((await refusals())[0], undefined);
+});
 
 test("both logins are shut: the rotation ends with a finding, and the next one makes a login that works (R31)", async () => {
   const { user, first, next, refusals, rotate } = await draining("titan/ledger-titan-brain");
