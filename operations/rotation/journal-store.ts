@@ -43,6 +43,15 @@ const past = z.looseObject({
   confirmedBy: z.optional(z.string()),
 });
 
+/** Until 2026-11-29 it was the id alone. */
+const owedKey = z.union([
+  z.pipe(
+    z.string(),
+    z.transform((id) => ({ id })),
+  ),
+  z.object({ id: z.string(), provider: z.optional(z.string()), account: z.optional(z.string()) }),
+]);
+
 /** What a journal must have for a runner to go on with it; a newer runner's additions are kept. */
 const shape = z.looseObject({
   state: z.enum([...steps, "rolling-back", "rolled-back"]),
@@ -86,7 +95,7 @@ const shape = z.looseObject({
   notWatched: z.optional(z.boolean()),
   notProbed: z.optional(z.array(z.object({ consumer: z.string(), acknowledged: z.boolean() }))),
   keptRefused: z.optional(z.string()),
-  unrevoked: z.optional(z.array(z.string())),
+  unrevoked: z.optional(z.array(owedKey)),
   failure: z.optional(z.string()),
   fingerprints: z.optional(texts),
   history: z.array(past),

@@ -1,5 +1,6 @@
 import type { Secret } from "../../model/model.ts";
 import type { LogMark } from "../delivery/log-mark.ts";
+import type { OwedKey } from "./owed-keys.ts";
 import type { Reason } from "./rotator.ts";
 
 /** The steps of a rotation in their order, and how it can end (R26). */
@@ -100,8 +101,8 @@ export interface Journal {
   notProbed?: { consumer: string; acknowledged: boolean }[];
   /** The value that everybody has is refused at the target, as the other one is: in words, with what heals it. */
   keptRefused?: string;
-  /** Ids at the target of keys that were refused when they were to be revoked, and may live: owed until they are seen gone. */
-  unrevoked?: string[];
+  /** Keys at the target that were refused when they were to be revoked, and may live: owed until they are seen gone there. */
+  unrevoked?: OwedKey[];
   /** Why it was rolled back. */
   failure?: string;
   /** Keyed hashes of the new version's fields. */

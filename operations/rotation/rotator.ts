@@ -4,6 +4,7 @@ import type { Database, RotationModel, Secret } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import type { Fields } from "../values/shape.ts";
 import type { Migrated } from "./migration.ts";
+import type { OwedKey } from "./owed-keys.ts";
 
 /** Why a secret is rotated (R21). `compromise` and `leaver` take the shortest safe path. */
 export type Reason = "first" | "scheduled" | "compromise" | "leaver";
@@ -40,8 +41,8 @@ export interface RotatorContext {
   /** Who says to have revoked what is to be refused, where a person does that. */
   confirmedBy?: string;
   reach: Reach;
-  /** Ids at the target of keys that earlier rotations could not revoke. */
-  unrevoked?: string[];
+  /** Keys that earlier rotations could not revoke. */
+  unrevoked?: OwedKey[];
   now(): Date;
   report: Report;
   /** Aborted when the runner stops or has lost its lease: nothing may be begun after that. */
@@ -112,16 +113,16 @@ export interface Rotator {
    * The target refuses `old` from now on and ends its sessions; `kept` goes on working (it is empty where nothing is kept). Also
    * undoes `stage`.
    * @param letIn which of the two the target was seen to let in
-   * @returns where that is not `kept`: ids at the target of what may live on there all the same
+   * @returns where that is not `kept`: what may live on there all the same
    */
-  revoke(context: RotatorContext, old: Fields, kept: Fields, letIn?: LetIn): Promise<string[] | undefined>;
+  revoke(context: RotatorContext, old: Fields, kept: Fields, letIn?: LetIn): Promise<OwedKey[] | undefined>;
   /** What gives a value that works where the target accepts neither; `keyplane rotate` where this says nothing. */
   heals?(secret: Secret): string;
   /**
    * Revokes what earlier rotations could not (`unrevoked`), but never `kept`.
-   * @returns the ids of what still may live
+   * @returns what still may live: all that was not asked for where it was made
    */
-  revokeLeft?(context: RotatorContext, kept: Fields): Promise<string[]>;
+  revokeLeft?(context: RotatorContext, kept: Fields): Promise<OwedKey[]>;
   /**
    * Comes after every consumer has dropped the value before (kinds that keep one) and runs that.
    * @throws StillAcceptedError when the target still accepts `old`

@@ -4,6 +4,7 @@ import { kinds } from "../../model/kinds.ts";
 import type { RotationSettings, Secret } from "../../model/model.ts";
 import { isUnderWay, type Journal, owed, type State } from "./journal.ts";
 import { type Accepted, drainOf } from "./overlap.ts";
+import { nameOwed, type OwedKey } from "./owed-keys.ts";
 
 const minute: Seconds = 60;
 const hour: Seconds = 3600;
@@ -48,8 +49,8 @@ export interface Standing {
   bound?: Date;
   /** Its target refuses the value in force, as the last rotation has seen. */
   isRefused?: boolean;
-  /** Ids at its target of keys that rotations could not revoke, and that may live. */
-  unrevoked?: string[];
+  /** Keys that rotations could not revoke, and that may live. */
+  unrevoked?: OwedKey[];
   /** What a person has to know, in words; "" where the state says it all. */
   why: string;
   /** When something can go on: of `held back`, `under way` and `stuck`. */
@@ -103,11 +104,17 @@ function refusedValue(facts: Facts): string | undefined {
   return isUnderWay(journal) || isSetSince(facts) ? undefined : journal?.keptRefused;
 }
 
-/** What may live at the target although it was to be revoked, in words; "" where nothing does. */
-function owedKeys({ id, provider }: Pick<Secret, "id" | "provider">, unrevoked: string[] = []): string {
-  if (unrevoked.length === 0) return "";
-  const keys = `key${unrevoked.length === 1 ? "" : "s"} ${unrevoked.join(" and ")}`;
-  return `${provider?.name}'s ${keys} may still live: \`keyplane rotate ${id}\` revokes what does`;
+/** What may live although it was to be revoked, in words; "" where nothing does. */
+function owedKeys({ id, provider }: Pick<Secret, "id" | "provider">, unrevoked: OwedKey[] = []): string {
+  const { here = [], elsewhere = [] } = Object.groupBy(unrevoked, (key) =>
+    key.provider !== undefined && key.provider === provider?.name ? "here" : "elsewhere",
+  );
+  const told = (keys: OwedKey[], what: string) =>
+    keys.length === 0 ? [] : [`${nameOwed(keys)} may still live: ${what}`];
+  return [
+    ...told(here, `\`keyplane rotate ${id}\` revokes what does`),
+    ...told(elsewhere, "revoke what does there, where no rotation asks"),
+  ].join("; ");
 }
 
 /**

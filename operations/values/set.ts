@@ -3,6 +3,7 @@ import type { Model, Secret } from "../../model/model.ts";
 import type { Report } from "../progress.ts";
 import { isUnderWay } from "../rotation/journal.ts";
 import { JournalError, readJournal, writeJournal } from "../rotation/journal-store.ts";
+import { nameOwed, type OwedKey, withOwed } from "../rotation/owed-keys.ts";
 import { checkPresentLogin, checkValues, ValueError } from "./check.ts";
 import { deliver, isRotating, readSource, sourceState, type Writer, writeSource } from "./deliver.ts";
 import { ConflictError, stateOf, writeFields } from "./kv.ts";
@@ -10,7 +11,9 @@ import {
   type Fields,
   givenFields,
   inOrder,
+  issuedByField,
   issuedIdField,
+  issuedToField,
   keepsOneBefore,
   nextFields,
   sameFields,
@@ -117,7 +120,7 @@ export async function setValue(
   if (current !== undefined && !unchanged) refuseNextLogin(secret);
   const isReplaced = current !== undefined && plan.fields.some((field) => current[field] !== fields[field]);
   // First: what is written and not noted, nobody would revoke.
-  const left = isReplaced ? await leaves(writer, secret, current[issuedIdField]) : undefined;
+  const left = isReplaced ? await leaves(writer, secret, current) : undefined;
   const version = unchanged
     ? state.version
     : await writeSource(writer, secret, { fields, after: state.version });
@@ -177,21 +180,30 @@ async function setUnseen(
  * @returns what to say of the value before
  * @throws ConflictError where a rotation has begun meanwhile
  */
-async function leaves(writer: Writer, secret: Secret, key: string | undefined): Promise<string | undefined> {
-  if (key === undefined) return saidOf(secret);
-  const what = `${secret.provider?.name}'s key ${key}, which was in force, may still live`;
-  return (await note(writer, secret, key))
+async function leaves(writer: Writer, secret: Secret, current: Fields): Promise<string | undefined> {
+  const { [issuedIdField]: id, [issuedByField]: at, [issuedToField]: account } = current;
+  if (id === undefined) return saidOf(secret);
+  const key = {
+    id,
+    ...(at !== undefined && { provider: at }),
+    ...(account !== undefined && { account }),
+  };
+  const isNoted = await note(writer, secret, key);
+  const what = `${nameOwed([key])}, which was in force, may still live`;
+  if (!isNoted || at === undefined || at !== secret.provider?.name) return `${what}: revoke it there`;
+  // The value that is set may be of another account, and ask for the keys of that one alone.
+  return account === undefined || secret.provider.credential !== undefined
     ? `${what}: the next rotation revokes it, \`keyplane rotate ${secret.id}\` at once`
-    : `${what}: revoke it there`;
+    : `${what}: \`keyplane rotate ${secret.id}\` revokes it where the new value may do that; otherwise revoke it there`;
 }
 
 /** @returns whether the journal has it; whoever sets a value may not be one who writes there */
-async function note(writer: Writer, secret: Secret, key: string): Promise<boolean> {
+async function note(writer: Writer, secret: Secret, key: OwedKey): Promise<boolean> {
   try {
     const { journal, version } = await readJournal(writer, secret);
     if (journal === undefined) return false;
     if (isUnderWay(journal)) throw underWay(secret);
-    const unrevoked = [...new Set([...(journal.unrevoked ?? []), key])];
+    const unrevoked = withOwed(journal.unrevoked, [key]);
     await writeJournal(writer, secret, { ...journal, unrevoked }, version);
     return true;
   } catch (error) {

@@ -109,6 +109,10 @@ export function pairOf(
 
 /** Beside its fields a version that a provider made holds which of the provider's keys it is. */
 export const issuedIdField = "issued-id";
+/** And at which provider, by its name in the catalogue: that may be another one when the value is replaced. */
+export const issuedByField = "issued-by";
+/** And whose key, where the provider tells keys by that. */
+export const issuedToField = "issued-to";
 
 /** Whether two versions would be the same to whoever reads them. */
 export function sameFields(a: Fields, b: Fields): boolean {

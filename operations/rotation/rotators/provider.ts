@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { keptId } from "../../../model/kept-names.ts";
 import { fit } from "../../../model/names.ts";
 import { readSource } from "../../values/deliver.ts";
-import { type Fields, issuedIdField, pairNames } from "../../values/shape.ts";
+import { type Fields, issuedByField, issuedIdField, issuedToField, pairNames } from "../../values/shape.ts";
+import { nameOwed, type OwedKey } from "../owed-keys.ts";
 import { ProviderHttp } from "../providers/http.ts";
 import { adapters, spokenTo } from "../providers/index.ts";
 import {
@@ -24,7 +25,7 @@ import { ProbeError, type Rotator, type RotatorContext, StillAcceptedError } fro
 const idField = issuedIdField;
 const replacedField = "replaces-id";
 /** Whose key it is, where the provider tells keys by that: once it is dead, nobody can ask with it. */
-const accountField = "issued-to";
+const accountField = issuedToField;
 
 /** Keys that a provider makes: API keys (R15, R16, R19, R20) and access keys of S3. */
 export const provider: Rotator = {
@@ -33,7 +34,7 @@ export const provider: Rotator = {
     if (current === undefined) {
       throw new ProviderError(`${secret.id} has no value yet: ${anew(secret)}`);
     }
-    const { api, own, labels } = await open(context, current);
+    const { api, own, labels, name } = await open(context, current);
     const id = current[idField] ?? (await api.idOf(own(current)));
     const account = current[accountField] ?? (await api.accountOf?.(own(current)));
     const beside = { key: own(current), ...(account !== undefined && { account }) };
@@ -49,7 +50,7 @@ export const provider: Rotator = {
     await revokeEach(context, api, beside, others.filter(isMade(labels)), notKept);
     await revokeEach(context, api, beside, others.filter(isLeft(labels)), leftUnused);
     const made = await createBeside(context, api, { ...beside, id, rights }, labels);
-    const whose = account === undefined ? {} : { [accountField]: account };
+    const whose = { [issuedByField]: name, ...(account !== undefined && { [accountField]: account }) };
     return { ...made.fields, [idField]: made.id, [replacedField]: id, ...whose };
   },
 
@@ -111,39 +112,36 @@ export const provider: Rotator = {
   async revoke(context, old, kept, letIn = "kept") {
     const { provider: target } = context.secret;
     const ids = { old: replaced(old, kept), kept: replaced(kept, old) };
+    const account = old[accountField] ?? kept[accountField];
+    const owed = (...found: (string | undefined)[]): OwedKey[] =>
+      known(...found).map((key) => ({
+        id: key,
+        ...(target !== undefined && { provider: target.name }),
+        ...(account !== undefined && { account }),
+      }));
     // Whoever is let in asks; where nobody is, another credential can.
-    if (letIn === "neither" && target?.credential === undefined) return known(ids.old, ids.kept);
+    if (letIn === "neither" && target?.credential === undefined) return owed(ids.old, ids.kept);
     const [caller, other] = letIn === "kept" ? [kept, old] : [old, kept];
     const { api, own, owned, labels } = await open(context, caller);
     const beside = owned(caller, other);
     const listed = letIn === "neither" ? await listedBy(api, beside) : await api.list(beside);
-    if (listed === undefined) return known(ids.old, ids.kept);
+    if (listed === undefined) return owed(ids.old, ids.kept);
     await removeOthers(context, api, beside, { ...listed, labels, except: idsIn(kept, old) });
     const id = ids.old ?? (await api.idOf(own(old)));
     if (id !== undefined && id !== kept[idField]) await api.revoke(id, beside);
-    return letIn === "kept" ? undefined : known(ids.kept);
+    return letIn === "kept" ? undefined : owed(ids.kept);
   },
 
   async revokeLeft(context, kept) {
     const { unrevoked = [], secret, report } = context;
-    const { api, own, owned, name } = await open(context, kept);
-    const listed = await listedBy(api, owned(kept));
-    if (listed === undefined) return unrevoked;
-    const inForce = kept[idField] ?? (await api.idOf(own(kept)));
-    const left: string[] = [];
-    for (const { id } of listed.keys) {
-      if (id === inForce || !unrevoked.includes(id)) continue;
-      try {
-        await revokeEach(context, api, owned(kept), [{ id }], "which an earlier rotation could not revoke");
-      } catch (error) {
-        if (!(error instanceof ProviderError)) throw error;
-        left.push(id);
-        report({
-          subject: secret.id,
-          state: "progress",
-          text: `${name}'s key ${id} is left: ${error.message}`,
-        });
-      }
+    const opened = await open(context, kept);
+    const inForce = kept[idField] ?? (await opened.api.idOf(opened.own(kept)));
+    const left: OwedKey[] = [];
+    for (const key of unrevoked) {
+      const why = key.id === inForce ? undefined : await whyOwed(context, opened, opened.owned(kept), key);
+      if (why === undefined) continue;
+      left.push(key);
+      report({ subject: secret.id, state: "progress", text: `${nameOwed([key])} is left: ${why}` });
     }
     return left;
   },
@@ -302,6 +300,31 @@ function replaced(version: Fields, other: Fields): string | undefined {
   return version[idField] ?? other[replacedField];
 }
 
+/** Revokes a key that is owed. @returns why it may live on; undefined once it is revoked, or seen to be gone where it was made */
+async function whyOwed(
+  context: RotatorContext,
+  { api, name }: Opened,
+  inForce: Owned,
+  { id, provider: where, account }: OwedKey,
+): Promise<string | undefined> {
+  if (where !== undefined && where !== name) return `it is not ${name}'s`;
+  const beside = { ...inForce, ...(account !== undefined && { account }) };
+  try {
+    const listed = await listedBy(api, beside);
+    if (listed === undefined) return `${name} refuses the key in force`;
+    if (listed.keys.some((key) => key.id === id)) {
+      await revokeEach(context, api, beside, [{ id }], "which an earlier rotation could not revoke");
+      return undefined;
+    }
+    // Elsewhere it would not be listed either.
+    const isItsPlace = where !== undefined && (account === undefined) === (api.accountOf === undefined);
+    return isItsPlace ? undefined : "it is not known where it was made";
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error;
+    return error.message;
+  }
+}
+
 /** Revokes what this rotation made and nobody keeps. */
 async function removeOthers(
   context: RotatorContext,
@@ -357,7 +380,8 @@ async function createBeside(
     const listed = await api.list(like);
     const { unrevoked = [] } = context;
     const unused = context.model.rotation.watch;
-    const left = leftBehind(listed, { prefixes, unrevoked, except: like.id, unused });
+    const owed = unrevoked.map(({ id }) => id);
+    const left = leftBehind(listed, { prefixes, owed, except: like.id, unused });
     if (left === undefined) {
       const others = listed.keys.filter(({ id }) => id !== like.id).map(({ id }) => id);
       throw new QuotaError(
@@ -372,17 +396,12 @@ async function createBeside(
 
 function leftBehind(
   { keys, at }: KeyList,
-  {
-    prefixes,
-    unrevoked,
-    except,
-    unused,
-  }: { prefixes: string[]; unrevoked: string[]; except: string; unused: number },
+  { prefixes, owed, except, unused }: { prefixes: string[]; owed: string[]; except: string; unused: number },
 ) {
   return keys.find(
     ({ id, label, lastUsed }) =>
       id !== except &&
-      (unrevoked.includes(id) || prefixes.some((prefix) => label.startsWith(prefix))) &&
+      (owed.includes(id) || prefixes.some((prefix) => label.startsWith(prefix))) &&
       lastUsed !== undefined &&
       (lastUsed === "never" || at.getTime() - lastUsed.getTime() >= unused * 1000),
   );

@@ -1,5 +1,6 @@
 import type { Secret } from "../../../model/model.ts";
 import type { Fields } from "../../values/shape.ts";
+import type { OwedKey } from "../owed-keys.ts";
 import type { LetIn, Rotator } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 
@@ -35,9 +36,9 @@ export function backToOld({ secret }: Run): Turn {
 
 /**
  * What the journal says of a rotation that ends with a value that its target refuses, with what heals it.
- * @param keys ids at the target of what may live on there
+ * @param keys what may live on at the target
  */
-export function keptRefusal({ secret, rotator, journal }: Run, found: LetIn, keys: string[]): string {
+export function keptRefusal({ secret, rotator, journal }: Run, found: LetIn, keys: OwedKey[]): string {
   const target = targetOf(secret);
   const [kept, other] = journal.state === "rolling-back" ? ["old", "new"] : ["new", "old"];
   const what =
@@ -47,7 +48,7 @@ export function keptRefusal({ secret, rotator, journal }: Run, found: LetIn, key
   const left =
     keys.length === 0
       ? ""
-      : `; ${keys.join(" and ")} may still live there: the next rotation revokes what does`;
+      : `; ${keys.map(({ id }) => id).join(" and ")} may still live there: the next rotation revokes what does`;
   return `${what}: ${healing(rotator, secret)}${left}`;
 }
 

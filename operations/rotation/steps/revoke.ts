@@ -1,5 +1,6 @@
 import { fieldsAt, orderAt } from "../../values/phases.ts";
 import { type Fields, withoutBefore } from "../../values/shape.ts";
+import { withOwed } from "../owed-keys.ts";
 import { type LetIn, StillAcceptedError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
@@ -53,7 +54,7 @@ export async function revokeAtTarget(
   const found = before === "kept" && rotator.replaces?.(kept, old) ? await letInNow(run, old, kept) : before;
   if (found === "old" && mayReturn) return backToOld(run);
   if (found !== "kept") {
-    const unrevoked = [...new Set([...(run.journal.unrevoked ?? []), ...keys])];
+    const unrevoked = withOwed(run.journal.unrevoked, keys);
     const keptRefused = keptRefusal(run, found, keys);
     run.change({ keptRefused, ...(unrevoked.length > 0 && { unrevoked }) });
     return undefined;

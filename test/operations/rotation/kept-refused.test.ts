@@ -122,13 +122,13 @@ test("keys that nobody could revoke are remembered by their ids and named, and t
   await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 4 });
   const { secret, options, first, next, end, journal, standing } = await afterRefusal(server);
   assert.ok(first.isLive && next.isLive);
-  const ids = [first.id, next.id];
-  assert.deepEqual((await journal())?.unrevoked, ids);
+  const owedKeys = [first, next].map(({ id }) => ({ id, provider: "exchange" }));
+  assert.deepEqual((await journal())?.unrevoked, owedKeys);
   assert.match(end.keptRefused ?? "", new RegExp(`${first.id} and ${next.id} may still live there`));
   const anew = server.issue(["keys", "trade"]);
   await setValue({ ...bench, by: "gus" }, secret, anew.values, () => {});
   const owed = await standing();
-  assert.deepEqual(owed.unrevoked, ids);
+  assert.deepEqual(owed.unrevoked, owedKeys);
   assert.match(owed.why, new RegExp(`exchange's keys ${first.id} and ${next.id} may still live`));
   const healed = await rotate(options);
   assert.equal(healed.state, "done", healed.waiting);
@@ -153,7 +153,7 @@ test("a key that cannot be revoked stays owed, and holds up no rotation (R15)", 
   const { options, first, journal } = await afterRefusal(server);
   server.locked = first.id;
   assert.equal((await rotate(options)).state, "done");
-  assert.deepEqual((await journal())?.unrevoked, [first.id]);
+  assert.deepEqual((await journal())?.unrevoked, [{ id: first.id, provider: "exchange" }]);
   server.locked = undefined;
   assert.equal((await rotate(options)).state, "done");
   assert.deepEqual([(await journal())?.unrevoked, first.isLive], [undefined, false]);

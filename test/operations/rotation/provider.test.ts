@@ -23,7 +23,7 @@ test("trading-bot's exchange key is made anew, tried, and the old one is refused
   await using w = await world(model);
   const { server, context, current } = w;
   const next = await provider.create(context, current);
-  assert.deepEqual(Object.keys(next).toSorted(), ["issued-id", "key", "replaces-id", "secret"]);
+  assert.deepEqual(Object.keys(next).toSorted(), ["issued-by", "issued-id", "key", "replaces-id", "secret"]);
   await provider.stage(context, next, current);
   await provider.probe(context, next, current);
   assert.equal(server.live().length, 2);
@@ -238,11 +238,11 @@ test("rolled back while the old key has died, the new one is revoked all the sam
   await using w = await world(model);
   const next = await provider.create(w.context, w.current);
   Object.assign(w.server.keys[0] ?? {}, { isLive: false });
-  const ids = [w.server.keys[1]?.id, w.server.keys[0]?.id];
-  assert.deepEqual(await provider.revoke(w.context, next, w.current, "old"), [ids[1]]);
+  const owed = [w.server.keys[1], w.server.keys[0]].map((key) => ({ id: key?.id, provider: "exchange" }));
+  assert.deepEqual(await provider.revoke(w.context, next, w.current, "old"), [owed[1]]);
   await provider.verify(w.context, next, w.current);
   assert.deepEqual(w.server.live(), []);
-  assert.deepEqual(await provider.revoke(w.context, next, w.current, "neither"), ids);
+  assert.deepEqual(await provider.revoke(w.context, next, w.current, "neither"), owed);
 });
 
 test("given up where the provider refuses the key in force, it ends, and says what to look for there", async () => {
@@ -310,7 +310,9 @@ test("where both keys are refused, the old one is revoked with the credential al
   });
   const next = await provider.create(context, own.values);
   server.fault = (name) => (name === "GET /v1/keys/self" ? { kind: "status", status: 401 } : undefined);
-  assert.deepEqual(await provider.revoke(context, own.values, next, "neither"), [next["issued-id"]]);
+  assert.deepEqual(await provider.revoke(context, own.values, next, "neither"), [
+    { id: next["issued-id"], provider: "exchange" },
+  ]);
   assert.equal(own.isLive, false);
   assert.equal(admin.isLive, true);
 });

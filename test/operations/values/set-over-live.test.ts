@@ -6,6 +6,7 @@ import type { Secret } from "../../../model/model.ts";
 import { rotate } from "../../../operations/rotation/engine.ts";
 import { readJournal } from "../../../operations/rotation/journal-store.ts";
 import { standingOf } from "../../../operations/rotation/schedule.ts";
+import { readSource, writeSource } from "../../../operations/values/deliver.ts";
 import { ConflictError } from "../../../operations/values/kv.ts";
 import { secretNamed, setValue } from "../../../operations/values/set.ts";
 import type { Fields } from "../../../operations/values/shape.ts";
@@ -40,16 +41,53 @@ describe("set over a key that the provider has made", () => {
     );
     assert.ok(!left.includes(made.values.key ?? ""));
     const { journal } = await readJournal(bench, secret);
-    assert.deepEqual([journal?.state, journal?.unrevoked], ["done", [made.id]]);
+    assert.deepEqual([journal?.state, journal?.unrevoked], ["done", [{ id: made.id, provider: "exchange" }]]);
     const facts = { version: 3, versions: {}, ...(journal && { journal }) };
     const { why, unrevoked } = standingOf(secret, facts, bench.model.rotation, new Date());
-    assert.deepEqual(unrevoked, [made.id]);
+    assert.deepEqual(unrevoked, journal?.unrevoked);
     assert.match(why, new RegExp(`exchange's key ${made.id} may still live`));
 
     assert.equal((await rotate(options)).state, "done");
     assert.equal(made.isLive, false);
     assert.equal((await readJournal(bench, secret)).journal?.unrevoked, undefined);
     assert.equal(server.live().length, 1);
+  });
+
+  test("promises no revocation by a rotation where the catalogue has another provider now: the next one leaves it owed (R15)", async () => {
+    await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
+    const { secret, options } = await exchangeRotation(bench, server);
+    await rotate(options);
+    const [made] = server.live();
+    assert.ok(made !== undefined);
+    made.lastUsed = new Date();
+    await using other = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
+    const provider = { ...secret.provider, name: "other", api: true, address: other.address };
+    const changed = { ...secret, provider };
+    const { left = "" } = await set(changed, other.issue(["keys", "trade"]).values);
+    assert.match(left, new RegExp(`^exchange's key ${made.id}, .* may still live: revoke it there$`));
+
+    assert.equal((await rotate({ ...options, secret: changed })).state, "done");
+    const { journal } = await readJournal(bench, secret);
+    assert.deepEqual(journal?.unrevoked, [{ id: made.id, provider: "exchange" }]);
+    assert.equal(made.isLive, true);
+  });
+
+  test("says with its account what a new value may not be let revoke (R15)", async () => {
+    await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
+    const { secret, options } = await exchangeRotation(bench, server);
+    await rotate(options);
+    const held = (await readSource({ ...bench, by: "gus" }, secret)) ?? assert.fail("it has no value");
+    await writeSource({ ...bench, by: "gus" }, secret, {
+      fields: { ...held, "issued-to": "4711" },
+      after: 2,
+    });
+    const { left = "" } = await set(secret, server.issue(["keys", "trade"]).values);
+    assert.match(
+      left,
+      /^exchange's key \S+ \(of 4711\), .*revokes it where the new value may do that; otherwise/,
+    );
+    const { journal } = await readJournal(bench, secret);
+    assert.deepEqual(journal?.unrevoked, [{ id: held["issued-id"], provider: "exchange", account: "4711" }]);
   });
 
   test("the same value again leaves nothing to be revoked", async () => {
