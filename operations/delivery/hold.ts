@@ -15,11 +15,10 @@ export async function holdPlace(file: string): Promise<Disposable> {
     const held = tryHold(file);
     if ("release" in held) return { [Symbol.dispose]: held.release };
     if (!held.isBusy) {
+      const why = held.cause instanceof Error ? ` (${held.cause.message})` : "";
       throw new DeliveryError(
-        `${file} cannot be held, so that nobody else writes at the same time: remove it`,
-        {
-          cause: held.cause,
-        },
+        `${file} cannot be held${why}, so that nobody else writes at the same time: remove it`,
+        { cause: held.cause },
       );
     }
     if (Date.now() < deadline) continue;
@@ -33,7 +32,8 @@ function tryHold(file: string): { release: () => void } | { isBusy: boolean; cau
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file, { timeout: 0 });
-    database.exec("BEGIN EXCLUSIVE");
+    // A journal beside it would wake who watches the folder, and outlive a killed run.
+    database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     const opened = database;
     return { release: () => opened.close() };
   } catch (cause) {

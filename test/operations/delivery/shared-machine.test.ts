@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { watch } from "node:fs";
 import { chmod, chown, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -72,6 +73,52 @@ describe("two runners that were started in different folders", () => {
       (error) => error instanceof DeliveryError && /symbolic link/.test(error.message),
     );
     assert.deepEqual(await readdir(host.root), [".keyplane.lock"]);
+  });
+
+  test("a hold makes and leaves nothing beside its lock, and wakes nobody who watches the folder", async (t) => {
+    await using host = await testHost();
+    await mkdir(host.root, { recursive: true });
+    const lock = join(host.root, ".keyplane.lock");
+    (await holdPlace(lock))[Symbol.dispose]();
+    const woken: string[] = [];
+    const watcher = watch(host.root, (event, name) => woken.push(`${event} ${name}`));
+    t.after(() => watcher.close());
+    {
+      using _held = await holdPlace(lock);
+      assert.deepEqual(await readdir(host.root), [".keyplane.lock"]);
+    }
+    await wait(50);
+    assert.deepEqual(woken, []);
+    assert.deepEqual(await readdir(host.root), [".keyplane.lock"]);
+  });
+
+  test("a second one at a held place is told that it is held, and waits until it is let go", async () => {
+    await using host = await testHost();
+    await mkdir(host.root, { recursive: true });
+    const lock = join(host.root, ".keyplane.lock");
+    const first = await holdPlace(lock);
+    let isHeld = false;
+    const second = holdPlace(lock).then((held) => {
+      isHeld = true;
+      return held;
+    });
+    await wait(100);
+    assert.equal(isHeld, false);
+    first[Symbol.dispose]();
+    (await second)[Symbol.dispose]();
+  });
+
+  test("what stands where a lock shall be and is none is named, with why it cannot be held", async () => {
+    await using host = await testHost();
+    await mkdir(host.root, { recursive: true });
+    const lock = join(host.root, ".keyplane.lock");
+    await writeFile(lock, "no database ".repeat(100));
+    await assert.rejects(
+      holdPlace(lock),
+      (error) =>
+        error instanceof DeliveryError &&
+        /\.keyplane\.lock cannot be held \(file is not a database\)/.test(error.message),
+    );
   });
 
   test("a place that cannot be held says why: nobody else has to end", async () => {
