@@ -64,7 +64,7 @@ async function whyUnreached(runner: Runner, secret: Secret): Promise<string | un
   for (const consumer of secret.consumers) {
     for (const sink of sinks(consumer)) {
       const why = await sink.unreached?.();
-      if (why !== undefined) return `${consumer.id}, ${sink.name}: ${why}`;
+      if (why !== undefined) return `${consumer.id}, ${why.message}`;
     }
   }
   return undefined;

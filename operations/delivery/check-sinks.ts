@@ -2,13 +2,13 @@ import type { Vault } from "../../clients/vault.ts";
 import { keptId } from "../../model/kept-names.ts";
 import type { Consumer, RotationModel, Secret } from "../../model/model.ts";
 import { bundleOf } from "./bundle.ts";
-import { type Sink, StaleBundleError, UnreachedError } from "./sink.ts";
+import { type Sink, StaleBundleError } from "./sink.ts";
 
-/** Says so before anything is read or written. @throws UnreachedError */
+/** Says so before anything is read or written. @throws DeliveryError, UnreachedError */
 export async function refuseUnreached(sinks: Sink[]): Promise<void> {
   for (const sink of sinks) {
     const why = await sink.unreached?.();
-    if (why !== undefined) throw new UnreachedError(`${sink.name}: ${why}`);
+    if (why !== undefined) throw why;
   }
 }
 

@@ -51,8 +51,11 @@ export type Running =
 export interface Sink {
   /** The target's own name, for messages, e.g. "env-file .env". */
   readonly name: string;
-  /** Why nothing can be brought from here, known before anything is tried; undefined where it can. */
-  unreached?(): Promise<string | undefined>;
+  /**
+   * Why nothing can be brought from here, known before anything is tried; undefined where it can. An UnreachedError where another
+   * machine does it, else what no machine can.
+   */
+  unreached?(): Promise<DeliveryError | undefined>;
   /**
    * Where nothing writes yet and a person can: why. What is scheduled does not begin; what is urgent, or under way, goes on, and
    * says what that person has to put there.

@@ -61,7 +61,8 @@ function sinkOf(
     case "files":
     case "compose-secrets":
     case "vault-agent": {
-      if (root === undefined) return new Unreached(name, elsewhere, delivery.to === "vault-agent");
+      if (root === undefined)
+        return new Unreached(name, elsewhere, delivery.to === "vault-agent", UnreachedError);
       const { isOwn, path, seenAs } = folderOf(model, service, delivery);
       const entered = isOneUsers(model, service, delivery) ? "by its user" : "by several users";
       return new FilesSink(service, host, {
@@ -79,7 +80,7 @@ function sinkOf(
       });
     }
     case "env-file": {
-      if (root === undefined) return new Unreached(name, elsewhere, false);
+      if (root === undefined) return new Unreached(name, elsewhere, false, UnreachedError);
       if (!isOneUsers(model, service, delivery)) return new Unreached(name, severalUsers, false);
       const rivals = rivalNames(model, service, delivery, variablesOf);
       if (rivals.length > 0) return new Unreached(name, severalRoles(rivals), false);
@@ -151,7 +152,7 @@ class Supervised implements Sink {
     this.#otherwise = otherwise;
   }
 
-  async unreached(): Promise<string | undefined> {
+  async unreached(): Promise<DeliveryError | undefined> {
     const instances = await this.#host.instances(this.#service);
     return instances.length > 0 ? undefined : this.#otherwise.unreached?.();
   }
@@ -215,25 +216,28 @@ export async function logMarkOf(
   return logMarkAmong(await instancesOf(await foldersFor(runs, service), keptServiceId(service)), secret);
 }
 
-/** A target that cannot be reached from here. One that fetches for itself is only not seen; others block. */
+/** A target that cannot be reached from here, or from anywhere. One that fetches for itself is only not seen; others block. */
 class Unreached implements Sink {
   readonly name: string;
   readonly #why: string;
   readonly #fetches: boolean;
+  readonly #Refusal: typeof DeliveryError;
 
-  constructor(name: string, why: string, fetches: boolean) {
+  constructor(name: string, why: string, fetches: boolean, Refusal = DeliveryError) {
     this.name = name;
     this.#why = why;
     this.#fetches = fetches;
+    this.#Refusal = Refusal;
   }
 
-  async unreached(): Promise<string | undefined> {
-    return this.#fetches ? undefined : this.#why;
+  async unreached(): Promise<DeliveryError | undefined> {
+    return this.#fetches ? undefined : new this.#Refusal(`${this.name}: ${this.#why}`);
   }
 
   async write(): Promise<boolean> {
-    if (this.#fetches) return false;
-    throw new UnreachedError(`${this.name}: ${this.#why}`);
+    const refusal = await this.unreached();
+    if (refusal !== undefined) throw refusal;
+    return false;
   }
 
   async reload(): Promise<void> {}

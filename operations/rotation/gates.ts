@@ -73,14 +73,15 @@ export async function refuseUnreached(
   const wrong: string[] = [];
   const byHand: string[] = [];
   for (const consumer of secret.consumers) {
-    const before = unreached.length;
+    const before = unreached.length + wrong.length;
     for (const sink of sinks(consumer)) {
       const place = `${consumer.id}, ${sink.name}`;
       const why = await sink.unreached?.();
-      if (why !== undefined) unreached.push(`${place}: ${why}`);
+      if (why !== undefined)
+        (why instanceof UnreachedError ? unreached : wrong).push(`${consumer.id}, ${why.message}`);
       else if (begins === "scheduled" && sink.byHand !== undefined) byHand.push(`${place}: ${sink.byHand}`);
     }
-    if (begins === undefined || begins === "first" || unreached.length > before) continue;
+    if (begins === undefined || begins === "first" || unreached.length + wrong.length > before) continue;
     try {
       await checkSinks(runner, secret, consumer, sinks(consumer));
     } catch (error) {

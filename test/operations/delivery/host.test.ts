@@ -302,7 +302,9 @@ describe("a target that this machine does not reach", () => {
       const { sink, service } = await at(delivery, { root: "/nonexistent" });
       assertState(await sink.running("shop/x", 1), "unobservable", /comes with a later version/);
       await assert.rejects(sink.write(bundle(service, 1)), /comes with a later version/);
-      assert.match((await sink.unreached?.()) ?? "", /comes with a later version/);
+      const refusal = await sink.unreached?.();
+      assert.equal(refusal?.name, "DeliveryError", "no other machine does it");
+      assert.match(refusal.message, /comes with a later version/);
     });
   }
 
@@ -311,7 +313,9 @@ describe("a target that this machine does not reach", () => {
       const { sink, service } = await at(delivery);
       assertState(await sink.running("shop/x", 1), "unobservable", /not the service's host/);
       await assert.rejects(sink.write(bundle(service, 1)), /not the service's host/);
-      assert.match((await sink.unreached?.()) ?? "", /not the service's host/);
+      const refusal = await sink.unreached?.();
+      assert.equal(refusal?.name, "UnreachedError");
+      assert.match(refusal.message, /not the service's host/);
     }
   });
 

@@ -122,8 +122,10 @@ describe("a listener and a signer that name the same file (R29)", () => {
     const [listener] = here;
     assert.ok(listener);
     const sink = sinkOf(host, listener, here, inEnv);
+    const refusal = await sink.unreached?.();
+    assert.equal(refusal?.name, "DeliveryError", "no other machine does it");
     assert.match(
-      (await sink.unreached?.()) ?? "",
+      refusal.message,
       /services that sign and services that accept read KEY from it.*give each a path of its own/,
     );
     const write = sink.write(bundleFor(listener, { "shop/key": { variables: { KEY: "new" } } }));

@@ -64,7 +64,10 @@ suite("a CI job whose values GitHub keeps (R44)", () => {
     }));
     const model = { ...runner.model, services };
     for (const reason of ["scheduled", "compromise", undefined] as const) {
-      await assert.rejects(refuseUnreached({ ...runner, model }, secret, reason), /delivery to fly/);
+      await assert.rejects(refuseUnreached({ ...runner, model }, secret, reason), {
+        name: "DeliveryError",
+        message: /delivery to fly/,
+      });
     }
   });
   test("is named in the plan with its place, and not said to read Vault; a job that does is", async () => {

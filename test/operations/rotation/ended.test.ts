@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { bundleOf } from "../../../operations/delivery/bundle.ts";
-import { DeliveryError, type Running, type Sink } from "../../../operations/delivery/sink.ts";
+import { DeliveryError, type Running, type Sink, UnreachedError } from "../../../operations/delivery/sink.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { sinksWith } from "./sinks-with.ts";
 
@@ -81,13 +81,14 @@ test("a service that did not run before either is waited for: its end says nothi
 
 const patience = { pickUp: 800, probe: 400, poll: { first: 5, longest: 50 }, again: 100 };
 const elsewhere = "this machine is not the service's host";
+const refusal = new UnreachedError(elsewhere);
 const unseen: Running = { state: "unobservable", why: elsewhere, mayBeSeen: true };
 
 /** As a service under `keyplane run`: once it has ended nothing can be brought it, and nobody sees it. */
 function underRun(demo: Demo, id: string): (sink: Sink) => Partial<Sink> {
   const isGone = () => demo.world.actors.get(id)?.isDown === true;
   return (sink) => ({
-    unreached: async () => (isGone() ? elsewhere : undefined),
+    unreached: async () => (isGone() ? refusal : undefined),
     running: async (secret, version) => (isGone() ? unseen : sink.running(secret, version)),
   });
 }
@@ -145,7 +146,7 @@ test("on the same host, what ran the new value and cannot be seen any more keeps
   const old = await demo.fields();
   await drains(demo);
   const sinks = sinksWith(demo, "demo/reader-1", () => ({
-    unreached: async () => elsewhere,
+    unreached: async () => refusal,
     running: async () => unseen,
   }));
   const longer = { ...patience, pickUp: 3000 };
@@ -161,7 +162,7 @@ test("another machine goes on with what the services' own host saw to run the ne
   const old = await demo.fields();
   await drains(demo);
   const sinks = sinksWith(demo, "demo/reader-1", () => ({
-    unreached: async () => elsewhere,
+    unreached: async () => refusal,
     running: async () => unseen,
   }));
   const longer = { ...patience, pickUp: 3000 };

@@ -79,7 +79,9 @@ test("a rotation at its beginning that another machine goes on with is left to t
   const demo = await bench.demo(t, "password", ["reader", "reader"]);
   const dying = { ...demo.subject.rotator, stage: () => Promise.reject(new Error("killed")) };
   await assert.rejects(demo.rotate({ rotator: dying, wait: false }), { message: "killed" });
-  const elsewhere = sinksWith(demo, "demo/reader-2", () => ({ unreached: async () => "it is elsewhere" }));
+  const elsewhere = sinksWith(demo, "demo/reader-2", () => ({
+    unreached: async () => new UnreachedError("it is elsewhere"),
+  }));
   await assert.rejects(demo.rotate({ sinks: elsewhere, wait: false }), { name: "UnreachedError" });
 });
 
