@@ -9,6 +9,7 @@ import {
   TargetUnavailableError,
 } from "../../../operations/rotation/rotator.ts";
 import { provider } from "../../../operations/rotation/rotators/provider.ts";
+import { until } from "../../integration/services/until.ts";
 import { realFiles } from "../../model/real.ts";
 import { ProviderServer } from "./provider-server.ts";
 import { once, rate, refusal, scopes, world } from "./provider-world.ts";
@@ -103,14 +104,14 @@ test("with two live keys, one that somebody made by hand is never revoked", asyn
 
 test("a request to make a key that was served late leaves nothing behind once the next state has begun", async () => {
   await using w = await world(model, { quota: 3 });
-  w.server.fault = once("POST /v1/keys", { kind: "late", milliseconds: 300 });
+  w.server.fault = once("POST /v1/keys", { kind: "late", milliseconds: 2000 });
   const stopped = new AbortController();
   const first = provider.create({ ...w.context, signal: stopped.signal }, w.current);
   setTimeout(() => stopped.abort(), 100);
   await assert.rejects(first, { name: "AbortError" });
   const next = await provider.create(w.context, w.current);
-  await new Promise((resolve) => setTimeout(resolve, 400));
-  assert.equal(w.server.live().length, 3);
+  assert.equal(w.server.live().length, 2);
+  await until(() => w.server.live().length === 3);
   await provider.stage(w.context, next, w.current);
   assert.deepEqual(
     w.server.live().map(({ id }) => id),
