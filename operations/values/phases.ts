@@ -9,6 +9,12 @@ import { type Fields, inOrder, pairNames, withoutBefore } from "./shape.ts";
  */
 export type Phase = "both" | "next" | "dropped" | "back";
 
+/** What a consumer is to hold: a source version in one of its phases. */
+export interface Wanted {
+  source: number;
+  phase: Phase;
+}
+
 /** The two moments of a rotation at which consumers get something, and the two of its way back. */
 export type Moment = "listeners" | "signers" | "signers-back" | "all-back";
 

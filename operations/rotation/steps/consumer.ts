@@ -11,7 +11,7 @@ import {
 } from "../../delivery/sink.ts";
 import { deliverTo, hasArrived } from "../../values/deliver.ts";
 import { ConflictError } from "../../values/kv.ts";
-import { fieldsAt, type Moment, orderAt, type Phase, phaseAt } from "../../values/phases.ts";
+import { fieldsAt, type Moment, orderAt, type Phase, phaseAt, type Wanted } from "../../values/phases.ts";
 import { byPerson } from "../by-person.ts";
 import { isSwitching, type Journal } from "../journal.ts";
 import type { Unprobed } from "../observer.ts";
@@ -20,12 +20,8 @@ import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
 import { settlesOf } from "../settles.ts";
-
-/** What a consumer is to hold: a source version in one of its phases. */
-export interface Wanted {
-  source: number;
-  phase: Phase;
-}
+import { markLogs, unmarkLog } from "./log-marks.ts";
+import { isDown, isLost, isUp, noteSeen, wasSeen } from "./seen.ts";
 
 /** Consumers that a moment reaches, in its order, with what each is to hold. */
 export function reachedAt(
@@ -90,32 +86,6 @@ function lockedOut({ journal }: Run, error: unknown): unknown {
   return new ProbeError(why, { cause: error });
 }
 
-/**
- * Notes how far the logs of those who read Vault themselves are, before their paths are written: no file on their host could
- * say it. Where this machine does not see the log, an earlier mark is not of what they now get.
- */
-async function markLogs(run: Run, reached: { consumer: Consumer; wanted: Wanted }[]): Promise<void> {
-  const before = run.journal.logMarks ?? {};
-  const marks = { ...before };
-  for (const { consumer, wanted } of reached) {
-    const { id } = consumer;
-    const end = run.logEnd?.(consumer);
-    if (end === undefined && before[id] === undefined) continue;
-    if ((await hasArrived(run.writer, run.secret, consumer, wanted)).arrived) continue;
-    delete marks[id];
-    if (end !== undefined) marks[id] = await end;
-  }
-  const isSame = Object.keys({ ...before, ...marks }).every((id) => before[id] === marks[id]);
-  if (isSame) return;
-  await run.lease.save({ logMarks: Object.keys(marks).length > 0 ? marks : undefined });
-}
-
-/** Its path holds the same as before: nothing new is said of it. */
-function unmarkLog(run: Run, { id }: Consumer): void {
-  const { [id]: mark, ...others } = run.journal.logMarks ?? {};
-  if (mark !== undefined) run.change({ logMarks: others });
-}
-
 function lagging(run: Run, { id }: Consumer, { phase }: Wanted, lags: string): Turn {
   return { wait: `${id} does not run ${words[phase]}: ${lags}`, until: again(run) };
 }
@@ -141,47 +111,6 @@ async function isThere(run: Run, consumer: Consumer, wanted: Wanted): Promise<bo
     if (seen.state === "behind" || isLost(run, consumer, sink, seen)) return false;
   }
   return true;
-}
-
-/** Notes who runs before anything is changed: whoever does not run any more with the new value is not merely late. */
-export async function noteRunning(run: Run, consumer: Consumer): Promise<void> {
-  for (const sink of run.sinks(consumer)) {
-    // Any version at all.
-    const seen = await run.act(() => sink.running(keptId(run.secret), 1));
-    if (isUp(seen)) noteSeen(run, consumer, sink);
-  }
-}
-
-function isUp(seen: Running): boolean {
-  return seen.state === "runs" || (seen.state === "behind" && seen.isDown === false);
-}
-
-function isDown(seen: Running): boolean {
-  return seen.state === "behind" && seen.isDown === true;
-}
-
-/**
- * Whether it could be seen from this host before and cannot now: its supervisor has ended, or its platform does not answer.
- * Another host may never have been able to.
- */
-function isLost(run: Run, consumer: Consumer, sink: Sink, seen: Running): boolean {
-  if (seen.state !== "unobservable" || seen.mayBeSeen !== true) return false;
-  return hostsThatSaw(run, consumer, sink).includes(run.host);
-}
-
-function wasSeen(run: Run, consumer: Consumer, sink: Sink): boolean {
-  return hostsThatSaw(run, consumer, sink).length > 0;
-}
-
-function hostsThatSaw({ journal }: Run, { id }: Consumer, { name }: Sink): string[] {
-  return journal.seenOn?.[`${id} ${name}`] ?? [];
-}
-
-function noteSeen(run: Run, consumer: Consumer, sink: Sink): void {
-  const hosts = hostsThatSaw(run, consumer, sink);
-  if (hosts.includes(run.host)) return;
-  const seenOn = { ...run.journal.seenOn, [`${consumer.id} ${sink.name}`]: [...hosts, run.host] };
-  run.change({ seenOn });
 }
 
 /**

@@ -5,8 +5,9 @@ import { type Fields, pairNames } from "../../values/shape.ts";
 import type { Watch } from "../observer.ts";
 import { ProbeError, TargetUnavailableError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
-import { bringAll, confirmAll, noteRunning, probeAll, reachedAt, settled } from "./consumer.ts";
+import { bringAll, confirmAll, probeAll, reachedAt, settled } from "./consumer.ts";
 import { destroyOld } from "./destroy.ts";
+import { noteRunning } from "./seen.ts";
 import { raisedErrors } from "./watch.ts";
 
 /** The target accepts the new value, and it works there, before any consumer sees it; everybody could be brought it. */
