@@ -13,16 +13,15 @@ const patience = 5 * 60_000;
 /**
  * Has Secrets Manager rotate what it keeps: what it is late with, or all; a dry run says what that is. Where nothing gives
  * credentials of AWS, all of it is left to who has some.
- * @param ids of those that it is about; of all where absent
+ * @param named those that it is about
  */
 export async function rotateKept(
   { signal, dryRun, report }: Pick<Invocation, "signal" | "dryRun" | "report">,
   { model: { aws }, signForAws }: Pick<Reached, "model" | "signForAws">,
   asked: Asked,
-  ids?: ReadonlySet<string>,
+  named: readonly AwsSecret[],
 ): Promise<Shown[]> {
-  const isAsked = ({ id, retired }: AwsSecret) => retired === undefined && (ids?.has(id) ?? true);
-  const secrets = aws?.secrets.filter(isAsked) ?? [];
+  const secrets = named.filter(({ retired }) => retired === undefined);
   if (aws === undefined || secrets.length === 0) return [];
   const all = `${secrets.length} in Secrets Manager`;
   const { SecretsManager } = await import("../clients/secrets-manager.ts");

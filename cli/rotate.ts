@@ -6,7 +6,7 @@ import type { Wanted } from "../operations/rotation/status.ts";
 import { define, type Invocation, type Result } from "./command.ts";
 import { exit, UsageError } from "./exit.ts";
 import { askYes } from "./input.ts";
-import { retiredRows, rowText, type Shown, shown, worst } from "./rotation-rows.ts";
+import { retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
 
 type Reason = "scheduled" | "compromise" | "leaver";
 
@@ -71,8 +71,8 @@ export function command(): Command {
           "--destroy-old-keys goes with --reason compromise or leaver: others keep old keys until they may go",
         );
       }
-      const { modelOf } = await import("./session.ts");
-      const model = await modelOf(invocation);
+      const { knownModelOf } = await import("./session.ts");
+      const model = await knownModelOf(invocation);
       const asked = named(model, names);
       const wanted: Wanted = due === true ? { what: "due" } : { what: "these", reason };
       if (invocation.dryRun) return plan(invocation, asked, wanted);
@@ -173,14 +173,9 @@ function counted(
 }
 
 /** What Secrets Manager keeps goes with what is due, with all, and by name. */
-async function keptOf(
-  kept: readonly AwsSecret[],
-  wanted: Wanted,
-  rotate: (asked: Asked, ids: ReadonlySet<string>) => Promise<Shown[]>,
-): Promise<Shown[]> {
-  const ids = new Set(kept.map(({ id }) => id));
-  if (wanted.what !== "these") return rotate("overdue", ids);
-  return rotate(wanted.reason === "scheduled" ? "all" : "leaked", ids);
+function askedOf(wanted: Wanted): Asked {
+  if (wanted.what !== "these") return "overdue";
+  return wanted.reason === "scheduled" ? "all" : "leaked";
 }
 
 async function rotate(
@@ -205,7 +200,7 @@ async function rotate(
     const isNamed = invocation.arguments.length > 0;
     const [rows, kept] = await Promise.all([
       rotateMany(runner, here, wanted, { wait, keys: keysHere }),
-      keptOf(inStore, wanted, (...asked) => rotateKept(invocation, runner, ...asked)),
+      rotateKept(invocation, runner, askedOf(wanted), inStore),
     ]);
     const isUrgent = wanted.what === "these" && wanted.reason !== "scheduled";
     const results = [
@@ -228,24 +223,28 @@ async function plan(
   { secrets, keys, kept: inStore }: Named,
   wanted: Wanted,
 ): Promise<Result> {
-  const [{ planMany }, { planKeys }, { keyPlanText, planText }, { withRunner }, kept, { leftRows }] =
-    await Promise.all([
-      import("../operations/rotation/fleet-plan.ts"),
-      import("../operations/rotation/key-runner.ts"),
-      import("./rotation-plan.ts"),
-      import("./rotation-session.ts"),
-      import("./kept-rotations.ts"),
-      import("./left-paths.ts"),
-    ]);
+  const [
+    { planMany },
+    { planKeys },
+    { keyPlanText, planText },
+    { withRunner },
+    { rotateKept },
+    { leftRows },
+  ] = await Promise.all([
+    import("../operations/rotation/fleet-plan.ts"),
+    import("../operations/rotation/key-runner.ts"),
+    import("./rotation-plan.ts"),
+    import("./rotation-session.ts"),
+    import("./kept-rotations.ts"),
+    import("./left-paths.ts"),
+  ]);
   return withRunner(invocation, { wait: false }, async (opened) => {
     const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true };
     const ids = new Set(secrets.map(({ id }) => id));
     const here = runner.model.secrets.filter(({ id }) => ids.has(id));
     const plans = await planMany(runner, here, wanted);
     const keyPlans = await planKeys(runner, keys, wanted);
-    const inSecretsManager = await keptOf(inStore, wanted, (...asked) =>
-      kept.rotateKept(invocation, runner, ...asked),
-    );
+    const inSecretsManager = await rotateKept(invocation, runner, askedOf(wanted), inStore);
     const isNamed = invocation.arguments.length > 0;
     const left = isNamed ? [] : await leftRows(runner);
     const told = [...plans, ...keyPlans];

@@ -17,6 +17,19 @@ export async function modelOf({ catalogue: folder, environment }: Invocation): P
 }
 
 /**
+ * The same, with what the local stack knows only while it runs: its account of AWS, and so what Secrets Manager keeps there.
+ * @throws LoginError, HomeError
+ */
+export async function knownModelOf(invocation: Invocation): Promise<Model> {
+  try {
+    return (await reach(invocation)).model;
+  } catch (error) {
+    if (error instanceof Error && error.name === "ServicesDownError") return modelOf(invocation);
+    throw error;
+  }
+}
+
+/**
  * Runs work with a Vault of the environment, logged in as one of the platform's roles, and logs out again.
  * @param work gets the PEM of the CA of the environment's servers as well, where they have one of their own
  * @throws LoginError, VaultError, VaultUnreachableError, ServicesDownError

@@ -48,11 +48,11 @@ export function command(): Command {
       const [name = ""] = invocation.arguments;
       const field = typeof invocation.options.field === "string" ? invocation.options.field : undefined;
       refuseValues(name, field);
-      const [{ planSet, secretNamed, setValue }, { modelOf, withSession }] = await Promise.all([
+      const [{ planSet, secretNamed, setValue }, { knownModelOf, withSession }] = await Promise.all([
         import("../operations/values/set.ts"),
         import("./session.ts"),
       ]);
-      const declared = secretNamed(await modelOf(invocation), name);
+      const declared = secretNamed(await knownModelOf(invocation), name);
       const plan = planSet(declared);
       if (invocation.options.rotate === true && declared.rotate.by !== "hand") {
         throw new UsageError(

@@ -112,9 +112,16 @@ test("what is overdue in Secrets Manager is rotated by `rotate --due`, as the ro
   await client.end();
   assert.doesNotMatch(done.stderr, new RegExp(String(password)));
 
+  // By its name it rotates whether it is due or not.
+  const asked = await keyplane(stack.home, [
+    ...["rotate", "titan/ledger-titan-report", "--catalogue", catalogue.folder, "--json"],
+  ]);
+  const [named] = (JSON.parse(asked.stdout) as { rotations: Told[] }).rotations;
+  assert.deepEqual([asked.code, named?.secret, named?.result], [0, report, "done"]);
   const again = await rotateDue();
   assert.deepEqual([again.code, again.results], [0, { [proxy]: "unchanged", [report]: "unchanged" }]);
-  assert.equal(await inForce(report), version);
+  const last = await inForce(report);
+  assert.ok(last !== version && last === named?.to);
 });
 
 test("the workflow's role starts and sees rotations, and reads, writes and labels no value", async () => {
