@@ -1,33 +1,17 @@
 import assert from "node:assert/strict";
-import type { ChildProcess } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
 import pg from "pg";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Fields } from "../../operations/values/shape.ts";
-import { startStack, type TestStack } from "./stack.ts";
-import { type Run, spawnKeyplane } from "./support/keyplane.ts";
+import { ShopStack } from "./services/shop-stack.ts";
 
 // A database is retired while rotations of its static users are under way: the whole local stack, and the real command.
-
-const organization = `organization: acme
-platform: { repository: { name: acme/secrets, id: 1, owner-id: 2 } }
-people:
-  ada: { email: ada@acme.example }
-  ben: { email: ben@acme.example }
-administrators: [ada, ben]
-contacts: { security: security@acme.example, on-call: oncall@acme.example }
-environments: { local: {} }
-`;
 
 /** Users of which each ends its rotation in another way. */
 const users = ["hastened", "resumed", "aborted", "deleted"];
 
-const shop = (retired: string, overlap: string) => `system: shop
+const system = (retired: string, overlap: string) => `system: shop
 owner: ada
 services:
 ${users.map((name) => `  ${name}: { runs-on: compose, user: 1000, reload: watch }`).join("\n")}
@@ -49,58 +33,20 @@ ${users
   .join("\n")}
 `;
 
-let folder: string;
-let catalogue: string;
-let stack: TestStack;
-const services: ChildProcess[] = [];
-
+let shop: ShopStack;
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "keyplane-retired-database-"));
-  catalogue = join(folder, "catalogue");
-  await mkdir(join(catalogue, "systems"), { recursive: true });
-  await writeFile(join(catalogue, "organization.yaml"), organization);
-  await declare("", "1h");
-  stack = await startStack({ catalogue });
-  for (const name of users) {
-    const command = [process.execPath, resolve("test/integration/services/reader.mjs"), join(folder, name)];
-    const { child } = spawnKeyplane(stack.home, [
-      ...["run", `shop/${name}`, "--catalogue", catalogue, "--poll", "200ms", "--", ...command],
-    ]);
-    services.push(child);
-  }
-  for (const name of users) await runs(name);
+  shop = await ShopStack.start(system("", "1h"), users);
 });
-after(async () => {
-  const ends = services.map((child) => new Promise((done) => child.once("exit", done)));
-  for (const child of services) child.kill("SIGTERM");
-  await Promise.all(ends);
-  await stack?.[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
-});
+after(() => shop?.[Symbol.asyncDispose]());
 
-function declare(retired: string, overlap: string): Promise<void> {
-  return writeFile(join(catalogue, "systems/shop.yaml"), shop(retired, overlap));
-}
-
-function keyplane(...args: string[]): Promise<Run> {
-  return spawnKeyplane(stack.home, [...args, "--catalogue", catalogue]).ended;
-}
-
-/** What a service runs, once it runs anything. */
 async function runs(name: string): Promise<Fields> {
-  for (const end = Date.now() + 120_000; Date.now() < end; await wait(100)) {
-    const text = await readFile(join(folder, name), "utf8").catch(() => "");
-    const { SHOP_USER_FILE: user = "", SHOP_PASSWORD_FILE: password = "" } = JSON.parse(
-      text.trim().split("\n").at(-1) || "{}",
-    ) as Fields;
-    if (user !== "") return { user, password };
-  }
-  throw new Error(`${name} runs nothing`);
+  const { SHOP_USER_FILE: user = "", SHOP_PASSWORD_FILE: password = "" } = await shop.runs(name);
+  return { user, password };
 }
 
 /** The SQLSTATE with which the database refuses a login; undefined where it lets it in. */
 async function refusal({ user = "", password = "" }: Fields): Promise<string | undefined> {
-  const { host, port } = stack.first.model.databases[0] ?? assert.fail();
+  const { host, port } = shop.stack.first.model.databases[0] ?? assert.fail();
   const client = new pg.Client({ host, port, database: "shop", user, password });
   try {
     await client.connect();
@@ -118,7 +64,7 @@ function refusals(all: Fields[]): Promise<(string | undefined)[]> {
 
 /** The version of a user's source that is in force. */
 async function source(name: string): Promise<Fields> {
-  const session = await stack.as("rotate");
+  const session = await shop.stack.as("rotate");
   const path = (await model()).secrets.find(({ id }) => id === `shop/main-${name}`)?.source;
   const read = await session.vault.read<{ data: Fields }>(`kv/data/${path}`);
   await session.end();
@@ -126,7 +72,7 @@ async function source(name: string): Promise<Fields> {
 }
 
 async function model() {
-  return derive(await loadCatalogue(catalogue), "local");
+  return derive(await loadCatalogue(shop.catalogue), "local");
 }
 
 const retired = (more = "") => `retired: { since: 2026-11-01, reason: Nobody needs it${more} }`;
@@ -134,26 +80,26 @@ const retired = (more = "") => `retired: { since: 2026-11-01, reason: Nobody nee
 test("rotations of a retired database's users go on to their end or back, and no login of theirs is left (R12, R31)", async () => {
   const ids = users.map((name) => `shop/main-${name}`);
   const olds = await Promise.all(users.map(runs));
-  const begun = await keyplane("rotate", ...ids);
+  const begun = await shop.keyplane("rotate", ...ids);
   assert.equal(begun.code, 0, begun.stdout + begun.stderr);
   for (const id of ids) assert.match(begun.stdout, new RegExp(`^${id}: drain: `, "m"));
   const news = await Promise.all(users.map(source));
   for (const fields of [...olds, ...news]) assert.equal(await refusal(fields), undefined);
 
-  await declare(retired(), "1s");
-  await stack.up();
-  const status = await keyplane("rotations");
+  await shop.declare(system(retired(), "1s"));
+  await shop.stack.up();
+  const status = await shop.keyplane("rotations");
   for (const id of ids) assert.match(status.stdout, new RegExp(`^${id} +under way at drain`, "m"));
 
   const ofServices = users.map((name) => `services/shop/${name}/main-${name}`);
-  const resumed = await keyplane("rotations", "resume", "shop/main-resumed");
+  const resumed = await shop.keyplane("rotations", "resume", "shop/main-resumed");
   assert.equal(resumed.code, 0, resumed.stderr);
   assert.match(resumed.stdout, /^shop\/main-resumed: done, version 2\.\n {2}note: services\/shop\/resumed\//);
   // The new value may be the one that leaked: another rotation follows, with nobody to deliver to.
-  const hastened = await keyplane("rotate", "shop/main-hastened", "--reason", "compromise", "--yes");
+  const hastened = await shop.keyplane("rotate", "shop/main-hastened", "--reason", "compromise", "--yes");
   assert.equal(hastened.code, 0, hastened.stderr);
   assert.match(hastened.stdout, /^shop\/main-hastened: done, version 3\.$/m);
-  const aborted = await keyplane("rotations", "abort", "shop/main-aborted", "--yes");
+  const aborted = await shop.keyplane("rotations", "abort", "shop/main-aborted", "--yes");
   assert.equal(aborted.code, 0, aborted.stderr);
   assert.match(aborted.stdout, /^shop\/main-aborted: rolled back: /);
   assert.match(aborted.stdout, new RegExp(`${ofServices[2]} .*was not given the old value back`));
@@ -165,26 +111,26 @@ test("rotations of a retired database's users go on to their end or back, and no
   assert.equal(await refusal(leaked ?? {}), undefined);
 
   // Where the data may go, the engine has no login: a person is told what to take back, and then the last one ends.
-  await declare(retired(", delete: true"), "1s");
-  await stack.up();
-  const waits = await keyplane("rotations", "resume", "shop/main-deleted");
+  await shop.declare(system(retired(", delete: true"), "1s"));
+  await shop.stack.up();
+  const waits = await shop.keyplane("rotations", "resume", "shop/main-deleted");
   assert.equal(waits.code, 1, waits.stderr);
   assert.match(
     waits.stdout,
     /^shop\/main-deleted: stuck at drain: .*: take `delete: true` back, run keyplane up/,
   );
   assert.deepEqual([await refusal(olds[3] ?? {}), await refusal(news[3] ?? {})], [undefined, undefined]);
-  await declare(retired(), "1s");
-  await stack.up();
-  const last = await keyplane("rotations", "resume", "shop/main-deleted");
+  await shop.declare(system(retired(), "1s"));
+  await shop.stack.up();
+  const last = await shop.keyplane("rotations", "resume", "shop/main-deleted");
   assert.equal(last.code, 0, last.stderr);
   assert.match(last.stdout, /^shop\/main-deleted: done, version 2\./);
   assert.deepEqual([await refusal(olds[3] ?? {}), await refusal(news[3] ?? {})], [refused, undefined]);
 
   // Nothing begins any more, and what was begun is told of by name.
-  const due = await keyplane("rotate", "--due");
+  const due = await shop.keyplane("rotate", "--due");
   assert.deepEqual([due.code, due.stdout], [0, "Nothing is due.\n"]);
-  const told = await keyplane("rotations", ...ids);
+  const told = await shop.keyplane("rotations", ...ids);
   for (const id of ids)
     assert.match(told.stdout, new RegExp(`^${id}: retired .*nothing of it is under way\\.$`, "m"));
 });

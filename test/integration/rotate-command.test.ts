@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
-import type { ChildProcess } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as wait } from "node:timers/promises";
 import { connectAsSuperuser } from "../../local/services/postgres-server.ts";
 import { FernetKey } from "../../operations/rotation/re-encryption/fernet.ts";
-import { startStack, type TestStack } from "./stack.ts";
-import { type Run, spawnKeyplane } from "./support/keyplane.ts";
+import { type Files, ShopStack } from "./services/shop-stack.ts";
+import type { Run } from "./support/keyplane.ts";
 
 // The whole local stack, services that `keyplane run` keeps up to date, and the real command.
 
-const organization = `organization: acme
-platform: { repository: { name: acme/secrets, id: 1, owner-id: 2 } }
-people:
-  ada: { email: ada@acme.example }
-  ben: { email: ben@acme.example }
-administrators: [ada, ben]
-contacts: { security: security@acme.example, on-call: oncall@acme.example }
-environments: { local: {} }
-`;
-const shop = `system: shop
+const system = `system: shop
 owner: ada
 services:
   api: { runs-on: compose, user: 1000, reload: restart }
@@ -72,65 +58,16 @@ encryption-keys:
     consumers: { api: [encrypt, decrypt] }
 `;
 
-let folder: string;
-let catalogue: string;
-let stack: TestStack;
-const services: ChildProcess[] = [];
-
+let shop: ShopStack;
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "keyplane-rotate-command-"));
-  catalogue = join(folder, "catalogue");
-  await mkdir(join(catalogue, "systems"), { recursive: true });
-  await writeFile(join(catalogue, "organization.yaml"), organization);
-  await writeFile(join(catalogue, "systems/shop.yaml"), shop);
-  stack = await startStack({ catalogue });
-  for (const name of ["api", "worker"]) {
-    const command = [process.execPath, resolve("test/integration/services/reader.mjs"), logOf(name)];
-    const { child } = spawnKeyplane(stack.home, [
-      ...["run", `shop/${name}`, "--catalogue", catalogue, "--poll", "200ms", "--", ...command],
-    ]);
-    services.push(child);
-  }
-  await Promise.all(["api", "worker"].map((name) => seen(name, () => true)));
+  shop = await ShopStack.start(system, ["api", "worker"]);
 });
-after(async () => {
-  const ends = services.map((child) => new Promise((done) => child.once("exit", done)));
-  for (const child of services) child.kill("SIGTERM");
-  await Promise.all(ends);
-  await stack?.[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
-});
-
-function logOf(service: string): string {
-  return join(folder, `${service}.log`);
-}
-
-type Files = Record<string, string>;
-
-/** What a service runs now. */
-async function runs(service: string): Promise<Files> {
-  const lines = (await readFile(logOf(service), "utf8")).trim().split("\n");
-  return JSON.parse(lines.at(-1) ?? "{}") as Files;
-}
-
-/** What it runs, once that is so; a service that never does fails the test after two minutes. */
-async function seen(service: string, wanted: (files: Files) => boolean): Promise<Files> {
-  for (const end = Date.now() + 120_000; Date.now() < end; await wait(100)) {
-    const files = await runs(service).catch(() => undefined);
-    if (files !== undefined && wanted(files)) return files;
-  }
-  throw new Error(`${service} does not run it: ${Object.keys(await runs(service).catch(() => ({})))}`);
-}
-
-function keyplane(...args: string[]): Promise<Run> {
-  return spawnKeyplane(stack.home, [...args, "--catalogue", catalogue]).ended;
-}
+after(() => shop?.[Symbol.asyncDispose]());
 
 /** Everything a command said, without any value that a service ran before or runs now. */
 async function assertSilent({ stdout, stderr }: Run): Promise<void> {
   for (const name of ["api", "worker"]) {
-    const lines = (await readFile(logOf(name), "utf8")).trim().split("\n");
-    for (const [variable, value] of lines.flatMap((line) => Object.entries(JSON.parse(line) as Files))) {
+    for (const [variable, value] of (await shop.ran(name)).flatMap((files) => Object.entries(files))) {
       if (variable === "SHOP_KEY_ID_FILE") continue;
       assert.ok(!`${stdout}${stderr}`.includes(value), `${variable} was printed`);
     }
@@ -138,8 +75,8 @@ async function assertSilent({ stdout, stderr }: Run): Promise<void> {
 }
 
 test("the dry run says what would happen, and neither Vault nor a service changes", async () => {
-  const [api, worker] = [await runs("api"), await runs("worker")];
-  const { code, stdout, stderr } = await keyplane("rotate", "shop/signing", "shop/session", "--dry-run");
+  const [api, worker] = [await shop.runs("api"), await shop.runs("worker")];
+  const { code, stdout, stderr } = await shop.keyplane("rotate", "shop/signing", "shop/session", "--dry-run");
   assert.equal(code, 0, stderr);
   for (const name of ["signing", "session"]) {
     const text = stdout.slice(stdout.indexOf(`shop/${name}: would rotate (scheduled).`));
@@ -148,33 +85,33 @@ test("the dry run says what would happen, and neither Vault nor a service change
   }
   assert.match(stdout, /both values are accepted for 1 d\n/);
   assert.doesNotMatch(stdout, /cannot be seen/);
-  assert.deepEqual([await runs("api"), await runs("worker")], [api, worker]);
-  const status = await keyplane("rotations");
+  assert.deepEqual([await shop.runs("api"), await shop.runs("worker")], [api, worker]);
+  const status = await shop.keyplane("rotations");
   assert.match(status.stdout, /^shop\/session +on time +version 1 /m);
   assert.match(status.stdout, /^shop\/signing +on time +version 1 /m);
 });
 
 test("what this machine cannot deliver is refused before anything is made, with where to run it", async () => {
-  const refused = await keyplane("rotate", "shop/relay");
+  const refused = await shop.keyplane("rotate", "shop/relay");
   assert.equal(refused.code, 2, refused.stderr);
   assert.match(
     `${refused.stdout}${refused.stderr}`,
     /shop\/batch, env-file \.env: this machine is not the service's host: run the same command there/,
   );
-  const status = await keyplane("rotations", "shop/relay");
+  const status = await shop.keyplane("rotations", "shop/relay");
   assert.match(status.stdout, /^shop\/relay +on time +version 1 /m);
 });
 
 test("an HMAC key and a token rotate: listeners accept both values, the signer has the new one, both drain", async () => {
-  const [api, worker] = [await runs("api"), await runs("worker")];
-  const rotated = await keyplane("rotate", "shop/signing", "shop/session");
+  const [api, worker] = [await shop.runs("api"), await shop.runs("worker")];
+  const rotated = await shop.keyplane("rotate", "shop/signing", "shop/session");
   assert.equal(rotated.code, 0, rotated.stderr);
   assert.match(rotated.stdout, /^shop\/signing: drain: both values are accepted until /m);
   assert.match(rotated.stdout, /^shop\/session: drain: both values are accepted until /m);
-  const signer = await seen("api", (files) => files.SHOP_PRIMARY_FILE !== api.SHOP_PRIMARY_FILE);
+  const signer = await shop.seen("api", (files) => files.SHOP_PRIMARY_FILE !== api.SHOP_PRIMARY_FILE);
   assert.notEqual(signer.SHOP_SESSION_FILE, api.SHOP_SESSION_FILE);
   assert.notEqual(signer.SHOP_KEY_ID_FILE, api.SHOP_KEY_ID_FILE);
-  const listener = await runs("worker");
+  const listener = await shop.runs("worker");
   assert.equal(listener.SHOP_PRIMARY_FILE, signer.SHOP_PRIMARY_FILE);
   assert.equal(listener.SHOP_SECONDARY_FILE, worker.SHOP_PRIMARY_FILE);
   assert.equal(listener.SHOP_SESSION_FILE, signer.SHOP_SESSION_FILE);
@@ -183,36 +120,43 @@ test("an HMAC key and a token rotate: listeners accept both values, the signer h
 });
 
 test("status names the step and until when it waits, and a scheduled run changes nothing before that", async () => {
-  const status = await keyplane("rotations");
+  const status = await shop.keyplane("rotations");
   assert.equal(status.code, 0);
   assert.match(status.stdout, /^shop\/signing +under way at drain since .* version 2 .* until /m);
-  const { stdout } = await keyplane("rotations", "shop/session", "--json");
+  const { stdout } = await shop.keyplane("rotations", "shop/session", "--json");
   const { secrets } = JSON.parse(stdout) as { secrets: { state: string; step: string; version: number }[] };
   assert.deepEqual(
     secrets.map(({ state, step, version }) => [state, step, version]),
     [["under way", "drain", 2]],
   );
-  const due = await keyplane("rotate", "--due");
+  const due = await shop.keyplane("rotate", "--due");
   assert.deepEqual([due.code, due.stdout], [0, "Nothing is due.\n"]);
 });
 
 test("R21: after a compromise both are replaced at once, what was left out is said, and nobody accepts the old", async (t) => {
-  const api = await runs("api");
-  const worker = await runs("worker");
+  const api = await shop.runs("api");
+  const worker = await shop.runs("worker");
   const began = performance.now();
-  const rotated = await keyplane("rotate", "shop/signing", "shop/session", "--reason", "compromise", "--yes");
+  const rotated = await shop.keyplane(
+    "rotate",
+    "shop/signing",
+    "shop/session",
+    "--reason",
+    "compromise",
+    "--yes",
+  );
   assert.equal(rotated.code, 0, rotated.stderr);
   assert.match(rotated.stdout, /^shop\/signing: done, version \d+\.\n {2}left out: /m);
   assert.match(rotated.stdout, /left out: the overlap of 86400 s was cut short/);
   assert.match(rotated.stdout, /^shop\/session: done, version \d+\./m);
-  const signer = await seen("api", (files) => files.SHOP_PRIMARY_FILE !== api.SHOP_PRIMARY_FILE);
+  const signer = await shop.seen("api", (files) => files.SHOP_PRIMARY_FILE !== api.SHOP_PRIMARY_FILE);
   const gone = [
     api.SHOP_PRIMARY_FILE,
     api.SHOP_SESSION_FILE,
     worker.SHOP_SECONDARY_FILE,
     worker.SHOP_SESSION_BEFORE_FILE,
   ];
-  const listener = await seen("worker", (files) =>
+  const listener = await shop.seen("worker", (files) =>
     Object.values(files).every((value) => !gone.includes(value)),
   );
   const took = (performance.now() - began) / 1000;
@@ -222,23 +166,23 @@ test("R21: after a compromise both are replaced at once, what was left out is sa
   assert.equal(listener.SHOP_PRIMARY_FILE, signer.SHOP_PRIMARY_FILE);
   assert.equal(listener.SHOP_SESSION_FILE, signer.SHOP_SESSION_FILE);
   await assertSilent(rotated);
-  const status = await keyplane("rotations", "shop/signing");
+  const status = await shop.keyplane("rotations", "shop/signing");
   assert.equal(status.code, 0);
   assert.match(status.stdout, /^ {2}\S+ \S+ {2}done \(compromise\)/m);
 });
 
 test("R62: `rotations NAME` counts what the tables hold under each version of a key, and prints no key", async () => {
-  const absent = await keyplane("rotations", "shop/letters");
+  const absent = await shop.keyplane("rotations", "shop/letters");
   assert.equal(absent.code, 2, absent.stdout);
   assert.match(
     absent.stdout,
     /^ {2}rows are not counted: shop\/main public\.letters\.body: the table has no column/m,
   );
-  const session = await stack.as("rotate");
+  const session = await shop.stack.as("rotate");
   const key = (await session.vault.read<{ data: Files }>("kv/data/source/shop/cards"))?.data.key ?? "";
   await session.end();
   const number = new FernetKey(key).seal({ plaintext: Buffer.from("4111"), time: 1n });
-  const { services } = stack.first;
+  const { services } = shop.stack.first;
   const { home, postgres, issuer } = services;
   const client = await connectAsSuperuser({ home, port: postgres.port, ca: issuer.ca, database: "shop" });
   await client.query("CREATE TABLE cards (id int PRIMARY KEY, number text)");
@@ -247,13 +191,13 @@ test("R62: `rotations NAME` counts what the tables hold under each version of a 
   await client.query("INSERT INTO cards VALUES (1, $1), (2, $1)", [number]);
   await client.query("INSERT INTO letters VALUES (1, 'vault:v1:AAAA')");
   await client.end();
-  const counted = await keyplane("rotations", "shop/letters", "shop/cards");
+  const counted = await shop.keyplane("rotations", "shop/letters", "shop/cards");
   assert.equal(counted.code, 0, counted.stderr);
   assert.match(counted.stdout, /^shop\/letters +on time .*\n {2}version 1, of [-0-9]+: encrypts, 1 row\n/m);
   assert.match(counted.stdout, /^ {2}shop\/main public\.letters\.body: 1 v1$/m);
   assert.match(counted.stdout, /^shop\/cards +on time .*\n {2}version 1, of [-0-9]+: encrypts, 2 rows\n/m);
   assert.ok(!`${counted.stdout}${counted.stderr}`.includes(key), "the key was printed");
-  const { stdout } = await keyplane("rotations", "shop/cards", "--json");
+  const { stdout } = await shop.keyplane("rotations", "shop/cards", "--json");
   const { secrets } = JSON.parse(stdout) as { secrets: { census: { columns: unknown } }[] };
   assert.deepEqual(secrets[0]?.census.columns, [
     { column: "shop/main public.cards.number", rows: { v1: 2 } },
@@ -261,7 +205,7 @@ test("R62: `rotations NAME` counts what the tables hold under each version of a 
 });
 
 test("no value that was ever in force stands in the journals", async () => {
-  const session = await stack.as("rotate");
+  const session = await shop.stack.as("rotate");
   const journals = await Promise.all(
     ["signing", "session"].map((name) => session.vault.read(`kv/data/rotation/shop/${name}`)),
   );
