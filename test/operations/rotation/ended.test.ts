@@ -141,16 +141,20 @@ async function drains(demo: Demo): Promise<void> {
   assert.equal(first.state, "drain");
 }
 
-test("on the same host, what ran the new value and cannot be seen any more keeps the old one from being revoked", async (t) => {
-  const demo = await bench.demo(t, "password", ["reader"], twoSeconds);
-  const old = await demo.fields();
-  await drains(demo);
+/** Gone on with on a host that cannot see it. */
+function unseenFrom(demo: Demo, host: string) {
   const sinks = sinksWith(demo, "demo/reader-1", () => ({
     unreached: async () => refusal,
     running: async () => unseen,
   }));
-  const longer = { ...patience, pickUp: 3000 };
-  const second = await demo.rotate({ wait: false, host: "here", sinks, patience: longer });
+  return demo.rotate({ wait: false, host, sinks, patience: { ...patience, pickUp: 3000 } });
+}
+
+test("on the same host, what ran the new value and cannot be seen any more keeps the old one from being revoked", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"], twoSeconds);
+  const old = await demo.fields();
+  await drains(demo);
+  const second = await unseenFrom(demo, "here");
   assert.equal(second.state, "drain");
   assert.match(second.waiting ?? "", /demo\/reader-1 does not run the new value: .*not the service's host/);
   assert.ok(demo.world.accepted.has(old.password ?? ""));
@@ -161,12 +165,7 @@ test("another machine goes on with what the services' own host saw to run the ne
   const demo = await bench.demo(t, "password", ["reader"], twoSeconds);
   const old = await demo.fields();
   await drains(demo);
-  const sinks = sinksWith(demo, "demo/reader-1", () => ({
-    unreached: async () => refusal,
-    running: async () => unseen,
-  }));
-  const longer = { ...patience, pickUp: 3000 };
-  const second = await demo.rotate({ wait: false, host: "elsewhere", sinks, patience: longer });
+  const second = await unseenFrom(demo, "elsewhere");
   assert.equal(second.state, "done", second.waiting);
   assert.ok(!demo.world.accepted.has(old.password ?? ""));
 });

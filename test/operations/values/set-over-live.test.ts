@@ -25,13 +25,21 @@ const set = (secret: Secret, given: Fields, vault: Vault = bench.vault) =>
 
 const value = () => randomBytes(24).toString("base64url");
 
+const exchange = () => ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
+
+/** A provider and the key that a rotation has made there. */
+async function rotatedOnce() {
+  const server = await exchange();
+  const { secret, options } = await exchangeRotation(bench, server);
+  await rotate(options);
+  const [made = assert.fail("nothing was made")] = server.live();
+  return { server, secret, options, made, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+}
+
 describe("set over a key that the provider has made", () => {
   test("notes which key it is: it is named until the next rotation has revoked it (R15)", async () => {
-    await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
-    const { secret, options } = await exchangeRotation(bench, server);
-    await rotate(options);
-    const [made] = server.live();
-    assert.ok(made !== undefined);
+    await using rotated = await rotatedOnce();
+    const { server, secret, options, made } = rotated;
     // It is used, so that nothing takes it for a key that was left behind.
     made.lastUsed = new Date();
     const { left = "" } = await set(secret, server.issue(["keys", "trade"]).values);
@@ -54,13 +62,10 @@ describe("set over a key that the provider has made", () => {
   });
 
   test("promises no revocation by a rotation where the catalogue has another provider now: the next one leaves it owed (R15)", async () => {
-    await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
-    const { secret, options } = await exchangeRotation(bench, server);
-    await rotate(options);
-    const [made] = server.live();
-    assert.ok(made !== undefined);
+    await using rotated = await rotatedOnce();
+    const { secret, options, made } = rotated;
     made.lastUsed = new Date();
-    await using other = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
+    await using other = await exchange();
     const provider = { ...secret.provider, name: "other", api: true, address: other.address };
     const changed = { ...secret, provider };
     const { left = "" } = await set(changed, other.issue(["keys", "trade"]).values);
@@ -73,9 +78,8 @@ describe("set over a key that the provider has made", () => {
   });
 
   test("says with its account what a new value may not be let revoke (R15)", async () => {
-    await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
-    const { secret, options } = await exchangeRotation(bench, server);
-    await rotate(options);
+    await using rotated = await rotatedOnce();
+    const { server, secret } = rotated;
     const held = (await readSource({ ...bench, by: "gus" }, secret)) ?? assert.fail("it has no value");
     await writeSource({ ...bench, by: "gus" }, secret, {
       fields: { ...held, "issued-to": "4711" },
@@ -91,19 +95,15 @@ describe("set over a key that the provider has made", () => {
   });
 
   test("the same value again leaves nothing to be revoked", async () => {
-    await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
-    const { secret, options } = await exchangeRotation(bench, server);
-    await rotate(options);
-    const [made] = server.live();
-    assert.ok(made !== undefined);
+    await using rotated = await rotatedOnce();
+    const { secret, made } = rotated;
     assert.equal((await set(secret, made.values)).left, undefined);
     assert.equal((await readJournal(bench, secret)).journal?.unrevoked, undefined);
   });
 
   test("a rotation that begins at the same moment is not overwritten", async () => {
-    await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
-    const { secret, options } = await exchangeRotation(bench, server);
-    await rotate(options);
+    await using rotated = await rotatedOnce();
+    const { server, secret, options } = rotated;
     const { vault } = bench;
     const slow = vault.with(vault.token);
     slow.request = async (method, path, ...rest) => {
@@ -118,9 +118,8 @@ describe("set over a key that the provider has made", () => {
   });
 
   test("whoever may not write what rotations note is told to revoke it there", async () => {
-    await using server = await ProviderServer.start({ fields: ["key", "secret"], quota: 5 });
-    const { secret, options } = await exchangeRotation(bench, server);
-    await rotate(options);
+    await using rotated = await rotatedOnce();
+    const { server, secret } = rotated;
     const [made] = server.live();
     const bound = bench.vault.with(bench.vault.token);
     bound.request = async (method, path, ...rest) => {
