@@ -144,8 +144,9 @@ export function consumerFields(secret: Secret, consumer: Consumer, source: Field
       `${secret.id} has no field ${lacked.join(", ")}: give it with \`keyplane set ${secret.id}\``,
     );
   }
-  const read = fieldsReadBy(secret, consumer);
-  return Object.fromEntries(read.toSorted().map((field) => [field, fieldValue(secret, field, source)]));
+  const read = fieldsReadBy(secret, consumer).toSorted();
+  const parts = withOneBefore(secret, source);
+  return Object.fromEntries(read.map((field) => [field, fieldValue(secret, field, parts)]));
 }
 
 /** What a consumer reads, by itself or in an assembled field, and a version has not. */
@@ -154,7 +155,8 @@ export function fieldsLackedBy(secret: Secret, consumer: Consumer, source: Field
     const template = secret.templates[field];
     return template === undefined ? [field] : [...template.matchAll(part)].map(([, name = ""]) => name);
   });
-  return [...new Set(parts)].filter((field) => held(secret, field, source) === undefined);
+  const held = withOneBefore(secret, source);
+  return [...new Set(parts)].filter((field) => held[field] === undefined);
 }
 
 function fieldsReadBy(secret: Secret, consumer: Consumer): string[] {
@@ -163,14 +165,16 @@ function fieldsReadBy(secret: Secret, consumer: Consumer): string[] {
 }
 
 /** A version from before its kind kept two holds no field for the one before: it is its own. */
-function held({ kind }: Pick<Secret, "kind">, field: string, source: Fields): string | undefined {
+function withOneBefore({ kind }: Pick<Secret, "kind">, source: Fields): Fields {
   const pair = pairs[kind];
-  return field === pair?.before ? (source[field] ?? source[pair.now]) : source[field];
+  if (pair === undefined) return source;
+  const { [pair.now]: now } = source;
+  return now === undefined ? source : { [pair.before]: now, ...source };
 }
 
-function fieldValue(secret: Secret, field: string, source: Fields): string {
-  const template = secret.templates[field];
-  return template === undefined ? (held(secret, field, source) ?? "") : assemble(template, source);
+function fieldValue({ templates }: Secret, field: string, parts: Fields): string {
+  const template = templates[field];
+  return template === undefined ? (parts[field] ?? "") : assemble(template, parts);
 }
 
 /** A field's name in a template. */

@@ -211,6 +211,12 @@ test("a field that a version has not is named, where a template needs it as well
   assert.deepEqual(fieldsLackedBy(hmac, listener, { primary: "p", "key-id": "k" }), []);
 });
 
+test("a version from before its kind kept two fills a template with its own value as the one before", () => {
+  const secret = { ...hmac, templates: { keys: "{primary},{secondary}" } };
+  const reader = consumer("titan/brain", "listener", { KEYS: "keys" });
+  assert.deepEqual(consumerFields(secret, reader, { primary: "p", "key-id": "k" }), { keys: "p,p" });
+});
+
 test("what is filled into a URL is percent-encoded", () => {
   assert.equal(
     assemble("postgresql://{user}:{password}@db:5432/app", { user: "a b", password: "p@s/s:#?" }),
