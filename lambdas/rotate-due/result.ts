@@ -1,4 +1,4 @@
-import { DeliveryError } from "../../operations/delivery/sink.ts";
+import { UnreachedError } from "../../operations/delivery/sink.ts";
 import { inWords } from "../../operations/errors.ts";
 import type { Row } from "../../operations/rotation/fleet-runner.ts";
 import { isUnderWay } from "../../operations/rotation/journal.ts";
@@ -76,6 +76,6 @@ function whyLeft({ id }: Stands["secret"], { left }: Result): string | undefined
 
 /** Another runner can, on the service's host or with the evidence of the environment before, or only a person. */
 function isLeft(error: unknown): boolean {
-  const kinds = [DeliveryError, EvidenceError, PersonNeededError];
+  const kinds = [UnreachedError, EvidenceError, PersonNeededError];
   return kinds.some((kind) => error instanceof kind);
 }

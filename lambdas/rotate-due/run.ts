@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Vault } from "../../clients/vault.ts";
 import type { RotationModel, Secret } from "../../model/model.ts";
 import type { Shipping } from "../../model/shipping.ts";
+import { UnreachedError } from "../../operations/delivery/sink.ts";
 import { vaultClock } from "../../operations/rotation/clock.ts";
 import { rotateMany } from "../../operations/rotation/fleet-runner.ts";
 import { keyStatusOf } from "../../operations/rotation/key-status.ts";
@@ -57,14 +58,17 @@ export async function run(
   });
 }
 
-/** Why a secret cannot be rotated from here at all, also where its rotation is under way. */
+/**
+ * Why a secret cannot be rotated from here at all, also where its rotation is under way. What no machine can deliver is
+ * no other one's: once it is due it fails.
+ */
 async function whyUnreached(runner: Runner, secret: Secret): Promise<string | undefined> {
   if (secret.kind === "nats") return notHere;
   const { sinks } = await subjectOf(runner, secret);
   for (const consumer of secret.consumers) {
     for (const sink of sinks(consumer)) {
       const why = await sink.unreached?.();
-      if (why !== undefined) return `${consumer.id}, ${why.message}`;
+      if (why instanceof UnreachedError) return `${consumer.id}, ${why.message}`;
     }
   }
   return undefined;

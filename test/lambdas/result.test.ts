@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { resultOf } from "../../lambdas/rotate-due/result.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
-import { DeliveryError } from "../../operations/delivery/sink.ts";
+import { DeliveryError, UnreachedError } from "../../operations/delivery/sink.ts";
 import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
 import { PersonNeededError, TargetUnavailableError } from "../../operations/rotation/rotator.ts";
@@ -53,7 +53,7 @@ test("what ended is rotated, what only time holds is under way, and neither fail
 
 test("what only another runner can do is left to it", () => {
   const errors = [
-    new DeliveryError("not here"),
+    new UnreachedError("not here"),
     new EvidenceError("staging first", "absent"),
     new PersonNeededError("by hand"),
   ];
@@ -64,6 +64,12 @@ test("what only another runner can do is left to it", () => {
     ["not here", "staging first", "by hand"],
   );
   assert.deepEqual(failed, []);
+});
+
+test("what no machine can deliver fails the run: no other one can either", () => {
+  const error = new DeliveryError("delivery to fly comes with a later version");
+  const { left, failed } = resultOf("production", [{ secret: "solo/openai", error }], quiet);
+  assert.deepEqual([left, failed], [[], [{ secret: "solo/openai", why: error.message }]]);
 });
 
 test("what is left to another runner fails the run once it is overdue, and says why it was left", () => {
