@@ -72,7 +72,7 @@ export interface Journal {
    * Consumer that reads Vault itself → how far its log was, on which host, before its path was written: what it says from
    * there on, it says with what lies there. Others have that beside their files.
    */
-  logMarks?: Record<string, HostLogMark>;
+  logMarks?: Record<string, LogMark & { host: string }>;
   /**
    * Consumer and sink, of those that were seen to run since it began → on which hosts a runner saw it: one that is not seen
    * there any more does not count as unseen.
@@ -110,9 +110,6 @@ export interface Journal {
   /** The last rotations before this one, newest first, at most 20. */
   history: Past[];
 }
-
-/** A place in a log of one host. */
-export type HostLogMark = LogMark & { host: string };
 
 /** What a rotation began with: the kind of its values, and where they are made. A later run may find the catalogue changed. */
 export interface MadeAt {

@@ -1,5 +1,6 @@
 import type { Vault } from "../../clients/vault.ts";
 import type { Consumer, RotationModel, Secret } from "../../model/model.ts";
+import type { LogMark } from "../delivery/log-mark.ts";
 import type { Sink } from "../delivery/sink.ts";
 import type { Report } from "../progress.ts";
 import type { Writer } from "../values/deliver.ts";
@@ -9,7 +10,7 @@ import type { Fields } from "../values/shape.ts";
 import type { Clock } from "./clock.ts";
 import { fencedReach, fencedVault } from "./fence.ts";
 import { HeldStop } from "./held-stop.ts";
-import type { HostLogMark, Journal, State } from "./journal.ts";
+import type { Journal, State } from "./journal.ts";
 import type { Changes, Lease } from "./lease.ts";
 import type { ConsumerProbe, Unprobed, Watch } from "./observer.ts";
 import type { Backoff } from "./retry.ts";
@@ -44,10 +45,10 @@ export interface Subject {
   reach: Reach;
   /** Where a consumer reads its values; empty where it reads Vault itself. */
   sinks(consumer: Consumer): Sink[];
-  /** @param mark how far its log was when its path was written, where the journal says so */
-  probes(consumer: Consumer, mark?: HostLogMark): ConsumerProbe[];
+  /** @param mark how far its log on this host was when its path was written, where the journal says so */
+  probes(consumer: Consumer, mark?: LogMark): ConsumerProbe[];
   /** Where the log ends now that a probe looks into, of whoever reads Vault itself; undefined where there is none here. */
-  logEnd?(consumer: Consumer): Promise<HostLogMark> | undefined;
+  logEnd?(consumer: Consumer): Promise<LogMark> | undefined;
   /** Why the probe that the catalogue declares is not asked of a consumer. */
   unprobed?(consumer: Consumer): Unprobed | undefined;
   /** None: nothing is watched, and the journal says so. */

@@ -1,14 +1,12 @@
-import { hostname } from "node:os";
 import type { Vault } from "../../clients/vault.ts";
 import { keptId } from "../../model/kept-names.ts";
 import type { Consumer, RotationModel, Secret } from "../../model/model.ts";
-import { endOf } from "../delivery/log-mark.ts";
+import { endOf, type LogMark } from "../delivery/log-mark.ts";
 import { jobSinksOf, logMarkOf, type SinkOptions, sinksOf } from "../delivery/sinks.ts";
 import type { Report } from "../progress.ts";
 import { type Clock, vaultClock } from "./clock.ts";
 import { databaseReach } from "./connect.ts";
 import { errorSourcesOf } from "./error-sources.ts";
-import type { HostLogMark } from "./journal.ts";
 import { logOf, probesOf, unprobed as unprobedOf } from "./probes.ts";
 import type { Reach } from "./rotator.ts";
 import { rotatorOf } from "./rotators/index.ts";
@@ -68,19 +66,17 @@ export async function subjectOf(runner: Runner, secret: Secret): Promise<Subject
     return service === undefined ? [] : sinksOf(model, service, host);
   };
   const options = { fetch: reach.fetch, ...host };
-  const probes = (consumer: Consumer, noted?: HostLogMark) => {
+  const probes = (consumer: Consumer, noted?: LogMark) => {
     const service = services.get(consumer.id);
     if (service === undefined) return [];
-    const isHere = noted?.host === hostname();
-    const logMark = async () =>
-      (await logMarkOf(service, sinks(consumer), keptId(secret), host)) ?? (isHere ? noted : undefined);
+    const logMark = async () => (await logMarkOf(service, sinks(consumer), keptId(secret), host)) ?? noted;
     return probesOf(secret, service, { ...options, logMark });
   };
   const logEnd = (consumer: Consumer) => {
     const service = services.get(consumer.id);
     if (service === undefined || sinks(consumer).length > 0) return undefined;
     const path = logOf(secret, service, options);
-    return path === undefined ? undefined : endOf(path).then((end) => ({ ...end, host: hostname() }));
+    return path === undefined ? undefined : endOf(path);
   };
   const unprobed = (consumer: Consumer) => {
     const service = services.get(consumer.id);

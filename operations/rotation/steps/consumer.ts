@@ -20,7 +20,7 @@ import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
 import { after } from "../schedule.ts";
 import { settlesOf } from "../settles.ts";
-import { markLogs, unmarkLog } from "./log-marks.ts";
+import { logMark, markLogs, unmarkLog } from "./log-marks.ts";
 import { isDown, isLost, isUp, noteSeen, wasSeen } from "./seen.ts";
 
 /** Consumers that a moment reaches, in its order, with what each is to hold. */
@@ -333,7 +333,7 @@ export async function probeAll(run: Run, consumers: Consumer[]): Promise<void> {
   for (const consumer of consumers) {
     const left = run.unprobed?.(consumer);
     if (left !== undefined) leaveUnprobed(run, consumer, left);
-    for (const probe of run.probes(consumer, run.journal.logMarks?.[consumer.id])) {
+    for (const probe of run.probes(consumer, logMark(run, consumer))) {
       const end = clock.now().getTime() + patience.probe;
       for (let pause = patience.poll.first; ; pause = Math.min(pause * 2, patience.poll.longest)) {
         try {

@@ -1,4 +1,5 @@
 import type { Consumer } from "../../../model/model.ts";
+import type { LogMark } from "../../delivery/log-mark.ts";
 import { hasArrived } from "../../values/deliver.ts";
 import type { Wanted } from "../../values/phases.ts";
 import type { Run } from "../run.ts";
@@ -8,19 +9,25 @@ import type { Run } from "../run.ts";
  * say it. Where this machine does not see the log, an earlier mark is not of what they now get.
  */
 export async function markLogs(run: Run, reached: { consumer: Consumer; wanted: Wanted }[]): Promise<void> {
-  const before = run.journal.logMarks ?? {};
-  const marks = { ...before };
+  const marks = { ...run.journal.logMarks };
+  let isChanged = false;
   for (const { consumer, wanted } of reached) {
     const { id } = consumer;
     const end = run.logEnd?.(consumer);
-    if (end === undefined && before[id] === undefined) continue;
+    if (end === undefined && marks[id] === undefined) continue;
     if ((await hasArrived(run.writer, run.secret, consumer, wanted)).arrived) continue;
     delete marks[id];
-    if (end !== undefined) marks[id] = await end;
+    if (end !== undefined) marks[id] = { ...(await end), host: run.host };
+    isChanged = true;
   }
-  const isSame = Object.keys({ ...before, ...marks }).every((id) => before[id] === marks[id]);
-  if (isSame) return;
+  if (!isChanged) return;
   await run.lease.save({ logMarks: Object.keys(marks).length > 0 ? marks : undefined });
+}
+
+/** How far a consumer's log on this host was before its path was written. */
+export function logMark({ journal, host }: Run, { id }: Consumer): LogMark | undefined {
+  const mark = journal.logMarks?.[id];
+  return mark?.host === host ? mark : undefined;
 }
 
 /** Its path holds the same as before: nothing new is said of it. */
