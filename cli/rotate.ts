@@ -89,7 +89,7 @@ export function command(): Command {
 }
 
 /** What a command is about. */
-export interface Named {
+interface Named {
   secrets: Secret[];
   keys: EncryptionKey[];
   /** Database users that Secrets Manager keeps and rotates. */
@@ -138,20 +138,21 @@ function unknownName(name: string, known: string[], environment: string): UsageE
 /** Before everything is rotated, or an old value is refused without waiting for those who still use it. */
 async function confirm(
   { report }: Invocation,
-  { secrets, keys, kept }: Named,
+  asks: Named,
   reason: Reason,
   { yes, destroys }: { yes: boolean; destroys: boolean },
 ): Promise<void> {
-  const count = counted(secrets, keys, kept);
   const short =
     reason === "scheduled" ? "" : " The old values are refused at once, also to whoever still uses them.";
   const lost = destroys
     ? " Old encryption keys are destroyed at once: what backups hold under them is lost for good."
     : "";
-  const impacts = secrets.flatMap(({ id, impact }) => (impact === undefined ? [] : [`${id}: ${impact}`]));
+  const impacts = asks.secrets.flatMap(({ id, impact }) =>
+    impact === undefined ? [] : [`${id}: ${impact}`],
+  );
   for (const impact of impacts) report({ subject: "impact", state: "unchanged", text: impact });
   if (yes) return;
-  const question = `Rotate ${count} (${reason})?${short}${lost} A revoked value cannot be brought back.`;
+  const question = `Rotate ${counted(asks)} (${reason})?${short}${lost} A revoked value cannot be brought back.`;
   if (!process.stdin.isTTY) throw new UsageError(`${question} Answer with --yes`);
   if (!(await askYes(`${question} [y/N] `, process.stdin, process.stderr))) {
     throw new UsageError("nothing was rotated: the answer was not yes");
@@ -159,17 +160,14 @@ async function confirm(
 }
 
 /** "titan/hmac", or "3 secrets and 1 encryption key, and 1 in Secrets Manager". */
-function counted(
-  secrets: readonly Secret[],
-  keys: readonly EncryptionKey[],
-  kept: readonly AwsSecret[],
-): string {
+export function counted({ secrets, keys, kept }: Named): string {
   const [only, ...more] = [...secrets, ...keys, ...kept];
   if (only !== undefined && more.length === 0) return only.id;
   const some = (count: number, what: string) =>
     count === 0 ? [] : [`${count} ${what}${count === 1 ? "" : "s"}`];
   const ours = [...some(secrets.length, "secret"), ...some(keys.length, "encryption key")].join(" and ");
-  return [ours, ...(kept.length === 0 ? [] : [`and ${kept.length} in Secrets Manager`])].join(", ");
+  if (kept.length === 0) return ours;
+  return `${ours === "" ? "" : `${ours}, and `}${kept.length} in Secrets Manager`;
 }
 
 /** What Secrets Manager keeps goes with what is due, with all, and by name. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { rotateKept } from "../../cli/kept-rotations.ts";
-import { named, refuseKept } from "../../cli/rotate.ts";
+import { counted, named, refuseKept } from "../../cli/rotate.ts";
 import { keptRows } from "../../cli/rotation-rows.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
@@ -57,6 +57,17 @@ suite("a database user that Secrets Manager keeps is named like any other", () =
       assert.deepEqual(await rotateKept(invocation, { model }, "all", []), []);
     });
   }
+  test("and counted beside others, or alone, where a person is asked", () => {
+    const [kept, all] = [named(model, [id]).kept, named(model, [])];
+    const hmac = named(model, ["titan/hmac"]);
+    assert.deepEqual(
+      [{ ...hmac, kept }, { ...named(model, [id]), kept: [...kept, ...kept] }, named(model, [id])].map(
+        counted,
+      ),
+      ["1 secret, and 1 in Secrets Manager", "2 in Secrets Manager", id],
+    );
+    assert.match(counted(all), /^\d+ secrets and \d+ encryption keys?, and 1 in Secrets Manager$/);
+  });
   test("in what its status says: who keeps it, under which name, and what rotates it", () => {
     const [row] = keptRows(named(model, [id]).kept);
     assert.deepEqual([row?.secret, row?.code], [id, 0]);
