@@ -75,7 +75,7 @@ export function command(): Command {
       const model = await knownModelOf(invocation);
       const asked = named(model, names);
       const wanted: Wanted = due === true ? { what: "due" } : { what: "these", reason };
-      if (invocation.dryRun) return plan(invocation, asked, wanted);
+      if (invocation.dryRun) return plan(invocation, wanted);
       const impactsTold = all === true || reason !== "scheduled";
       if (impactsTold) {
         const { secrets, keys, kept } = asked;
@@ -83,7 +83,7 @@ export function command(): Command {
         const asks = all === true ? everything : asked;
         await confirm(invocation, asks, reason, { yes: yes === true, destroys });
       }
-      return rotate(invocation, asked, wanted, { wait: wait === true, impactsTold });
+      return rotate(invocation, wanted, { wait: wait === true, impactsTold });
     },
   });
 }
@@ -106,10 +106,11 @@ export function named(model: Model, names: string[]): Named {
   if (names.length === 0) return { secrets, keys, kept: inStore };
   const kept = inStore.filter(({ id, name }) => names.includes(id) || names.includes(name));
   const all = [...secrets, ...keys, ...inStore];
-  const used = all.filter(({ retired }) => retired === undefined).map(({ id }) => id);
-  for (const name of names) {
-    if (![...all.map(({ id }) => id), ...kept.map((one) => one.name)].includes(name))
-      throw unknownName(name, used, model.environment);
+  const known = new Set([...all.map(({ id }) => id), ...kept.map(({ name }) => name)]);
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown !== undefined) {
+    const used = inUse(all).map(({ id }) => id);
+    throw unknownName(unknown, used, model.environment);
   }
   const isAsked = ({ id }: { id: string }) => names.includes(id);
   return { secrets: secrets.filter(isAsked), keys: keys.filter(isAsked), kept };
@@ -178,7 +179,6 @@ function askedOf(wanted: Wanted): Asked {
 
 async function rotate(
   invocation: Invocation,
-  { secrets, keys, kept: inStore }: Named,
   wanted: Wanted,
   { wait, impactsTold }: { wait: boolean; impactsTold: boolean },
 ): Promise<Result> {
@@ -189,15 +189,11 @@ async function rotate(
   ]);
   return withRunner(invocation, { wait }, async (opened) => {
     const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true, impactsTold };
-    // What was learnt at run time, e.g. where the local stack is, stands in the runner's model alone.
-    const ids = new Set(secrets.map(({ id }) => id));
-    const here = runner.model.secrets.filter(({ id }) => ids.has(id));
-    const keyIds = new Set(keys.map(({ id }) => id));
-    const keysHere = runner.model.encryptionKeys.filter(({ id }) => keyIds.has(id));
+    const { secrets, keys, kept: inStore } = named(runner.model, invocation.arguments);
     const asked = wanted.what === "these";
     const isNamed = invocation.arguments.length > 0;
     const [rows, kept] = await Promise.all([
-      rotateMany(runner, here, wanted, { wait, keys: keysHere }),
+      rotateMany(runner, secrets, wanted, { wait, keys }),
       rotateKept(invocation, runner, askedOf(wanted), inStore),
     ]);
     const isUrgent = wanted.what === "these" && wanted.reason !== "scheduled";
@@ -216,11 +212,7 @@ async function rotate(
   });
 }
 
-async function plan(
-  invocation: Invocation,
-  { secrets, keys, kept: inStore }: Named,
-  wanted: Wanted,
-): Promise<Result> {
+async function plan(invocation: Invocation, wanted: Wanted): Promise<Result> {
   const [
     { planMany },
     { planKeys },
@@ -238,9 +230,8 @@ async function plan(
   ]);
   return withRunner(invocation, { wait: false }, async (opened) => {
     const runner = { ...opened, destroysOld: invocation.options.destroyOldKeys === true };
-    const ids = new Set(secrets.map(({ id }) => id));
-    const here = runner.model.secrets.filter(({ id }) => ids.has(id));
-    const plans = await planMany(runner, here, wanted);
+    const { secrets, keys, kept: inStore } = named(runner.model, invocation.arguments);
+    const plans = await planMany(runner, secrets, wanted);
     const keyPlans = await planKeys(runner, keys, wanted);
     const inSecretsManager = await rotateKept(invocation, runner, askedOf(wanted), inStore);
     const isNamed = invocation.arguments.length > 0;
