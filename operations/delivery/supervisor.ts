@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
 import { startOf } from "../process-identity.ts";
@@ -85,7 +85,7 @@ class Supervisor {
   #bundle: Bundle | undefined;
   /** Secret id → how far the service's log was before it got its version. */
   readonly #logs: Record<string, LogMark> = {};
-  /** Secrets that had other plain variables at some time since the process started: it has them from its env-file or not at all. */
+  /** Secrets whose plain variables have changed since the process started: it has them from its env-file or not at all. */
   readonly #changed = new Set<string>();
   #ending: NodeJS.Signals | undefined;
   #problem: string | undefined;
@@ -208,11 +208,11 @@ class Supervisor {
   #environment(bundle: Bundle): NodeJS.ProcessEnv {
     const own: NodeJS.ProcessEnv = { ...this.#options.env };
     for (const name of credentials) delete own[name];
-    const file = this.#pathOfEnvFile(bundle);
+    const envFile = this.#envFileOf(bundle);
     return {
       ...own,
       ...variablesSeen(bundle, this.#folder.path),
-      ...(file !== undefined && { KEYPLANE_ENV_FILE: file }),
+      ...(envFile !== undefined && { KEYPLANE_ENV_FILE: envFile }),
     };
   }
 
@@ -237,23 +237,22 @@ class Supervisor {
   async #place(bundle: Bundle): Promise<void> {
     const owner = { uid: ownUid() };
     const files = Object.entries(bundle.files).map(([name, content]) => ({ name, content, owner }));
-    const file = this.#envFile(bundle);
-    // First: who sees one of the others change finds the variables changed.
-    await placeFiles(this.#folder.path, file === undefined ? files : [{ ...file, owner }, ...files]);
+    const envFile = this.#envFileOf(bundle);
+    if (envFile !== undefined) {
+      const content = envText(variablesSeen(bundle, this.#folder.path));
+      // First: who sees one of the others change finds the variables changed.
+      files.unshift({ name: basename(envFile), content, owner });
+    }
+    await placeFiles(this.#folder.path, files);
     for (const secret of otherVariables(bundle, this.#bundle)) this.#changed.add(secret);
     this.#bundle = bundle;
   }
 
-  /** What runs cannot be given other variables: a service that reads again finds them in a file. */
-  #envFile(bundle: Bundle): { name: string; content: string } | undefined {
+  /** What runs cannot be given other variables: a service that reads again finds them in this file. */
+  #envFileOf(bundle: Bundle): string | undefined {
     const { service } = this.#options;
     if (service.reload === "restart" || Object.keys(plainVariables(bundle)).length === 0) return undefined;
-    return { name: `${service.name}.env`, content: envText(variablesSeen(bundle, this.#folder.path)) };
-  }
-
-  #pathOfEnvFile(bundle: Bundle | undefined): string | undefined {
-    const file = bundle && this.#envFile(bundle);
-    return file && join(this.#folder.path, file.name);
+    return join(this.#folder.path, `${service.name}.env`);
   }
 
   async #describe(): Promise<void> {
@@ -262,7 +261,7 @@ class Supervisor {
     const child = this.#child;
     const childStarted = child?.running === true ? await startOf(child.pid) : undefined;
     const bundle = this.#bundle;
-    const envFile = this.#pathOfEnvFile(bundle);
+    const envFile = bundle && this.#envFileOf(bundle);
     const instance: Instance = {
       service: keptServiceId(service),
       pid: process.pid,
@@ -270,7 +269,7 @@ class Supervisor {
       ...(child !== undefined &&
         childStarted !== undefined && { child: { pid: child.pid, started: childStarted } }),
       versions: bundle?.versions ?? {},
-      files: service.reload === "restart" || bundle === undefined ? {} : this.#filesOf(bundle),
+      files: service.reload === "restart" || bundle === undefined ? {} : this.#filesOf(bundle, envFile),
       ...(envFile !== undefined && { envFile }),
       logs: this.#logs,
       folder: this.#folder.path,
@@ -280,12 +279,11 @@ class Supervisor {
   }
 
   /** What it has to have read: of a secret that has files those, of another one its variables, once they have changed. */
-  #filesOf(bundle: Bundle): Record<string, string[]> {
+  #filesOf({ origins }: Bundle, envFile: string | undefined): Record<string, string[]> {
     const files: Record<string, string[]> = {};
-    for (const [name, secret] of Object.entries(bundle.origins.files)) {
+    for (const [name, secret] of Object.entries(origins.files)) {
       files[secret] = [...(files[secret] ?? []), join(this.#folder.path, name)];
     }
-    const envFile = this.#pathOfEnvFile(bundle);
     if (envFile === undefined) return files;
     for (const secret of this.#changed) files[secret] ??= [envFile];
     return files;
