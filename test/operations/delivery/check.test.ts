@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, chown, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import type { Delivery, Service } from "../../../model/model.ts";
@@ -62,7 +62,7 @@ const cases: Case[] = [
     what: "a file that leads elsewhere",
     deliver: toFiles,
     spoil: async ({ root }) => {
-      await mkdir(join(root, "app/links"), { recursive: true });
+      await mkdir(join(root, "app/links"), { recursive: true, mode: 0o700 });
       await symlink("/etc/hosts", join(root, "app/links/pem"));
     },
     more: { deliver: [{ to: "files", folder: "/app/links" }] },
@@ -95,21 +95,15 @@ describe("before anything depends on it, a place", () => {
       const bundle = bundleFor(service, { "shop/a": { variables: { KEY: "1" } } });
       const files = bundleFor(service, { "shop/a": { files: { pem: "1" } } });
       const brought = deliver === toEnvFile ? bundle : files;
-      let runs = host.runs;
       const at = (one: Service) => {
-        const [sink] = sinksOf({ services: [one], secrets: [] }, one, { ...host, runs });
+        const [sink] = sinksOf({ services: [one], secrets: [] }, one, host);
         return sink ?? assert.fail();
       };
       await at(service).write(brought);
       await spoil(host);
       const spoilt = { ...service, ...more };
       const before = await tree(host);
-      if (asOther) {
-        runs = join(host.root, "../others-runs");
-        await mkdir(runs);
-        await chown(runs, 65_534, 65_534);
-        process.seteuid?.(65_534);
-      }
+      if (asOther) process.seteuid?.(65_534);
       try {
         const refusal = { name: "DeliveryError", message: why };
         await assert.rejects(async () => at(spoilt).check?.({ ...brought, service: spoilt }), refusal);
@@ -139,8 +133,15 @@ async function makeReadable({ root }: TestHost): Promise<void> {
   for (const one of ["..", ".", "app"]) await chmod(join(root, one), 0o755);
 }
 
-/** What lies there, but for what runners meet at. */
+/** What lies there, each with what it is and, of a file, when it was written; but for what runners meet at. */
 async function tree({ root }: TestHost): Promise<string[]> {
   const names = await readdir(root, { recursive: true }).catch(() => []);
-  return names.filter((name) => !name.endsWith(".keyplane.lock")).sort();
+  const found = names
+    .filter((name) => !name.endsWith(".keyplane.lock"))
+    .map(async (name) => {
+      const stats = await lstat(join(root, name));
+      const { ino, mode, uid, mtimeMs } = stats;
+      return [name, ino, mode.toString(8), uid, ...(stats.isFile() ? [mtimeMs] : [])].join(" ");
+    });
+  return (await Promise.all(found)).sort();
 }
