@@ -17,7 +17,8 @@ export async function holdPlace(file: string): Promise<Disposable> {
     if (!held.isBusy) {
       const why = held.cause instanceof Error ? ` (${held.cause.message})` : "";
       throw new DeliveryError(
-        `${file} cannot be held${why}, so that nobody else writes at the same time: remove it`,
+        `${file} cannot be held${why}, which keeps two runs from writing at once: run as who owns it, or remove it while nothing ` +
+          "writes there",
         { cause: held.cause },
       );
     }
@@ -43,8 +44,8 @@ function tryHold(file: string): { release: () => void } | { isBusy: boolean; cau
 }
 
 /**
- * Makes the file, so that SQLite opens what is there and follows no link. One that is there is not opened: where this process holds
- * it already, to close it again would let go of that.
+ * Makes the file, so that SQLite opens what is there and follows no link. One that is there is not opened: where this process
+ * holds it already, to close it again would let go of that.
  * @throws DeliveryError
  */
 function makeFile(file: string): void {
@@ -60,8 +61,9 @@ function makeFile(file: string): void {
     // Another runner has made it between the two.
     if (code === "EEXIST") return;
     if (code === undefined) throw cause;
-    throw new DeliveryError(`${file} cannot be made (${code}), so that nobody else writes at the same time`, {
-      cause,
-    });
+    throw new DeliveryError(
+      `${file} cannot be made (${code}), which keeps two runs from writing at once: run as somebody who may write to its folder`,
+      { cause },
+    );
   }
 }
