@@ -120,7 +120,8 @@ export function named(model: Model, names: string[]): Named {
 export function refuseKept([kept]: readonly AwsSecret[]): void {
   if (kept === undefined) return;
   throw new UsageError(
-    `Secrets Manager keeps ${kept.id} (${kept.name}) and ends by itself what it has begun: \`keyplane rotate ${kept.id}\` goes on with it`,
+    `Secrets Manager keeps ${kept.id} (${kept.name}) and ends by itself what it has begun: ` +
+      `\`keyplane rotate ${kept.id}\` goes on with it`,
   );
 }
 

@@ -9,7 +9,10 @@ import { lasting } from "./rotation-progress.ts";
 /** What became of one secret or key, for people and programs. */
 export interface Shown {
   secret: string;
-  /** done, unchanged, drains, waits, busy, stuck, unreachable, rolling-back, rolled-back, refused, held, by hand, left, failed. */
+  /**
+   * done, unchanged, drains, waits, busy, stuck, unreachable, rolling-back, rolled-back, refused, held, by hand, left, kept,
+   * retired, failed.
+   */
   result: string;
   text: string;
   code: ExitCode;

@@ -22,8 +22,9 @@ export function command(): Command {
         "A line per secret and encryption key: where it stands, when it was last rotated and when it is due. With names " +
         "also each one's history, and of what encrypts stored data each version, the rows under it, until when it is kept " +
         "and why it may not be retired: the tables are read for that, row by row. Exit code 1 when one is stuck, overdue, " +
-        "refused, was rolled back or is on its way back, a key that was to be revoked may live, or a row is under no version that its services can use; 3 when a table could not be read. Prints " +
-        "no value; without names, and of anything else, it reads journals and metadata alone.",
+        "refused, was rolled back or is on its way back, a key that was to be revoked may live, or a row is under no " +
+        "version that its services can use; 3 when a table could not be read. Prints no value; without names, and of " +
+        "anything else, it reads journals and metadata alone.",
       examples: [
         ["keyplane rotations", "all secrets and encryption keys of the environment"],
         ["keyplane rotations titan/hmac", "one of them, with its history"],

@@ -15,10 +15,11 @@ export function command(): Command {
       "are. A secret of several fields takes one JSON object, or one field with --field. It is written as a new " +
       "version to the source and then to each consumer's own path; run again with the same value, it completes " +
       "what was interrupted. Of a database user that was there before, the present user and password are taken once; the " +
-      "next rotation replaces that password. Nobody is asked to revoke the value before, which it says; a provider's key that a " +
-      "rotation made is noted, and revoked by the next one. With --rotate, the next value of what a person makes (rotate.by: hand) is a rotation: its " +
-      "consumers get it one after the other, it is probed, and its owner is asked to revoke the old one; it begins when " +
-      "a rotation may (blackouts, the environment before), and with --reason compromise or leaver at once.",
+      "next rotation replaces that password. Nobody is asked to revoke the value before, which it says; a provider's key " +
+      "that a rotation made is noted, and revoked by the next one. With --rotate, the next value of what a person makes " +
+      "(rotate.by: hand) is a rotation: its consumers get it one after the other, it is probed, and its owner is asked to " +
+      "revoke the old one; it begins when a rotation may (blackouts, the environment before), and with --reason compromise " +
+      "or leaver at once.",
     examples: [
       ["keyplane set titan/gemini < key.txt", "a secret of one field"],
       ["vault-export | keyplane set titan/binance", 'both fields, from {"key": …, "secret": …}'],

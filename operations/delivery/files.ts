@@ -21,8 +21,8 @@ import {
 import { runningOf } from "./running.ts";
 import { type Bundle, DeliveryError, type Running, type Sink } from "./sink.ts";
 
-/** Who goes through a folder: the service's user, whose it is (mode 700), or several services' users, none of whom may change it (711). */
-export type Entered = "by its user" | "by several users";
+/** Who goes through a folder: the service's user, whose it is (700), or several services' users, who may not change it (711). */
+type Entered = "by its user" | "by several users";
 
 export interface FilesOptions {
   /** As the catalogue names it, for messages. */

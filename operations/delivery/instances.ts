@@ -108,7 +108,7 @@ export async function describedInstances(runs: string): Promise<Instance[]> {
 /** Bytes of a description, at most: a service has tens of secrets. */
 const largest = 2 ** 20;
 
-/** Its folder may be another user's, who holds up nobody: no link is followed, no pipe waited for, and no more read than one is long. */
+/** Its folder may be another user's, who holds up nobody: no link is followed, no pipe waited for, no more read than one has. */
 async function readDescription(path: string, owners: (number | undefined)[]): Promise<string | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {

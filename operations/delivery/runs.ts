@@ -29,8 +29,8 @@ function platformOf({ environment, vault }: Platform): string {
 }
 
 /**
- * The folders of this machine for an environment of one Vault: others may have its services' names as well. A rotation sees there what
- * `keyplane run` was started with in any other folder, by the same user or by the service's own.
+ * The folders of this machine for an environment of one Vault: others may have its services' names as well. A rotation sees
+ * there what `keyplane run` was started with in any other folder, by the same user or by the service's own.
  * @param home the state folder, where versions before 2026-11-29 kept their descriptions
  */
 export async function machineRuns(home: string, of: Platform, places = placesOf): Promise<Runs> {
@@ -46,8 +46,8 @@ export async function machineRuns(home: string, of: Platform, places = placesOf)
 }
 
 /**
- * The folders in which instances of a service are looked for. Only its own user, or whoever runs this, says what it runs: what is
- * said to run the new value has the old one revoked.
+ * The folders in which instances of a service are looked for. Only its own user, or whoever runs this, says what it runs:
+ * what is said to run the new value has the old one revoked.
  */
 export async function foldersFor({ runs, runsOf }: Runs, { user }: Pick<Service, "user">): Promise<string[]> {
   if (runsOf === undefined) return [runs];

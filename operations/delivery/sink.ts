@@ -38,9 +38,8 @@ export interface Missing {
 }
 
 /**
- * Which version of its own path of a secret a consumer runs; `isDown` says of one that is behind whether it
- * runs at all, where that is known; `mayBeSeen` where it can be
- * seen from another machine, or once its platform answers.
+ * Which version of its own path of a secret a consumer runs; `isDown` says of one that is behind whether it runs at all,
+ * where that is known; `mayBeSeen` that it can be seen from another machine, or once its platform answers.
  */
 export type Running =
   | { state: "runs"; version: number; how: string }
@@ -52,8 +51,8 @@ export interface Sink {
   /** The target's own name, for messages, e.g. "env-file .env". */
   readonly name: string;
   /**
-   * Why nothing can be brought from here, known before anything is tried; undefined where it can. An UnreachedError where another
-   * machine does it, else what no machine can.
+   * Why nothing can be brought from here, known before anything is tried; undefined where it can. An UnreachedError where
+   * another machine does it; any other where none can.
    */
   unreached?(): Promise<DeliveryError | undefined>;
   /**
@@ -81,7 +80,7 @@ export class DeliveryError extends Error {
   override name = "DeliveryError";
 }
 
-/** Nothing can be brought from here: another machine, or somebody else, has to do it. */
+/** Nothing can be brought from here: another machine has to do it. */
 export class UnreachedError extends DeliveryError {
   override name = "UnreachedError";
 }

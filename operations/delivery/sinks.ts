@@ -110,7 +110,8 @@ function sinkOf(
 const later = ({ to }: Delivery) => `delivery to ${to} comes with a later version of keyplane`;
 
 const elsewhere =
-  "this machine is not the service's host: run the same command there (with --root /), or start the service with `keyplane run` here, as yourself or as its user";
+  "this machine is not the service's host: run the same command there (with --root /), or start the service with " +
+  "`keyplane run` here, as yourself or as its user";
 
 const severalRoles = (names: string[]) =>
   `services that sign and services that accept read ${names.join(", ")} from it, and those that accept get a new value ` +
