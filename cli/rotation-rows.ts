@@ -30,9 +30,9 @@ export function shown(row: Row, asked: boolean, isUrgent = false): Shown {
   }
   if ("held" in row) {
     const { why, until } = row.held;
-    const text = `did not begin: ${why}${until === undefined ? "" : ` (until ${until.toISOString()})`}`;
-    const stopped = why === "stopped";
-    const code = stopped ? exit.resumable : asked ? exit.finding : exit.clean;
+    const begun = `did not begin: ${why}${until === undefined ? "" : ` (until ${until.toISOString()})`}`;
+    const text = isUrgent ? `not revoked yet, ${begun}; run the same command again` : begun;
+    const code = isUrgent || why === "stopped" ? exit.resumable : asked ? exit.finding : exit.clean;
     return { secret: row.secret, result: "held", text, code, ...(until && { until: until.toISOString() }) };
   }
   if ("error" in row) {

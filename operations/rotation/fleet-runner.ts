@@ -60,6 +60,10 @@ export async function rotateMany(
     bounds: boundsOf(runner.model, secrets),
     clock,
     signal: runner.signal,
+    waits({ secret, why }) {
+      const text = `waits for another runner's, which has leaked as well: ${why}`;
+      runner.report({ subject: secret, state: "unchanged", text });
+    },
     run: async ({ secret: id }) => {
       const one = rotatables.get(id);
       if (one === undefined) throw new Error(`${id} is not among what was read`);

@@ -1,5 +1,6 @@
 import type { Seconds } from "../../model/duration.ts";
 import type { Clock } from "./clock.ts";
+import { looks } from "./fleet.ts";
 import { isUnderWay, type Journal, owed } from "./journal.ts";
 import { type Outcome, untouched } from "./outcome.ts";
 import type { Reason } from "./rotator.ts";
@@ -11,8 +12,6 @@ import type { Wanted } from "./status.ts";
 const stays = 2 * 60_000;
 /** A wait of more milliseconds than that in the drain is the overlap, which a later run takes up. */
 const shortly = 2 * 60_000;
-/** Milliseconds between two looks at a rotation that another runner holds. */
-const looks = 1000;
 
 export interface Turn {
   runner: Runner;

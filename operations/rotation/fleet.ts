@@ -56,6 +56,8 @@ export type Place = Pick<Candidate, "secret" | "services" | "provider"> & {
   yields?: boolean;
 };
 
+/** Milliseconds between two looks at what another runner holds, where it is waited for. */
+export const looks = 1000;
 /** Part of a provider's rate that starts take, so that a call more than expected fits as well. */
 const startShare = 0.8;
 /** A candidate that waited so long keeps the services that it needs: younger ones no longer pass it. */
@@ -242,13 +244,13 @@ export interface FleetOptions<T> {
   /** Aborted: nothing more begins; what runs is given the same signal. */
   signal: AbortSignal;
   run(candidate: Candidate): Promise<T>;
-  /** What waits, and why, each time that changes. */
-  onHeld?(held: Held[]): void;
+  /** What has leaked and waits for what has leaked as well, which other runners are at; told anew where the reason changes. */
+  waits?(held: Held): void;
 }
 
 /**
  * Runs every candidate within the bounds. One that fails ends no other. Ends when nothing is left that could begin;
- * what a blackout holds back is left for the next run.
+ * what a blackout holds back is left for the next run, and so is what waits for other runners where nothing has leaked.
  */
 export async function runFleet<T>(options: FleetOptions<T>): Promise<{ ended: Ended<T>[]; held: Held[] }> {
   const { bounds, clock, signal } = options;
@@ -260,6 +262,7 @@ export async function runFleet<T>(options: FleetOptions<T>): Promise<{ ended: En
   let paced = clock.now();
   const ended: Ended<T>[] = [];
   const running = new Set<Candidate>();
+  const told = new Map<string, string>();
   let wake = () => {};
 
   for (;;) {
@@ -281,10 +284,8 @@ export async function runFleet<T>(options: FleetOptions<T>): Promise<{ ended: En
       running.add(candidate);
       work(candidate);
     }
-    options.onHeld?.(chosen.held);
-    const blackout = blackoutAt(bounds.blackouts, now);
-    const turn = Math.min(...chosen.held.map(({ until }) => until?.getTime() ?? Number.POSITIVE_INFINITY));
-    const wakes = Number.isFinite(turn) && (blackout === undefined || turn < blackout.until.getTime());
+    const turn = Math.min(turnOf(chosen.held, now), lookOf(chosen.held, elsewhere, now));
+    const wakes = Number.isFinite(turn);
     if (running.size === 0 && !wakes) return { ended, held: left(chosen.held) };
     // Whoever ends wakes us: to race all that run, each time, would be the square of their number.
     const woken = new AbortController();
@@ -297,6 +298,27 @@ export async function runFleet<T>(options: FleetOptions<T>): Promise<{ ended: En
           .then(resolve, () => resolve());
     });
     woken.abort("woken");
+  }
+
+  /** When time alone lets one of them begin, unless that falls into a blackout. */
+  function turnOf(held: readonly Held[], now: Date): number {
+    const turn = Math.min(...held.map(({ until }) => until?.getTime() ?? Number.POSITIVE_INFINITY));
+    const blackout = blackoutAt(bounds.blackouts, now);
+    return blackout === undefined || turn < blackout.until.getTime() ? turn : Number.POSITIVE_INFINITY;
+  }
+
+  /** When to look at other runners again: no later run knows of a leak whose rotation has not begun. */
+  function lookOf(held: readonly Held[], elsewhere: readonly Place[], now: Date): number {
+    if (elsewhere.every(({ yields }) => yields === true)) return Number.POSITIVE_INFINITY;
+    // Those that have begun are out of the queue: it has whoever is held in the same order.
+    const waiting = held.filter((_, index) => queue.list[index]?.urgent === true);
+    if (waiting.length === 0) return Number.POSITIVE_INFINITY;
+    for (const one of waiting) {
+      if (told.get(one.secret) === one.why) continue;
+      told.set(one.secret, one.why);
+      options.waits?.(one);
+    }
+    return now.getTime() + looks;
   }
 
   function work(candidate: Candidate): void {

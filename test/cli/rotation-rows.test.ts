@@ -36,6 +36,20 @@ suite("another runner is at it", () => {
   });
 });
 
+test("what a run was stopped before ends with 4; of what has leaked it says that nothing is revoked yet (R21)", () => {
+  const secret = "titan/hmac";
+  const of = (isUrgent: boolean) => {
+    const { result, code, text } = shown({ secret, held: { secret, why: "stopped" } }, true, isUrgent);
+    return [result, code, text];
+  };
+  assert.deepEqual(of(false), ["held", 4, "did not begin: stopped"]);
+  assert.deepEqual(of(true), [
+    "held",
+    4,
+    "not revoked yet, did not begin: stopped; run the same command again",
+  ]);
+});
+
 test("what a person has to do first is told at every scheduled run and fails none; asked for by name it is a finding (R44)", () => {
   const error = new PersonNeededError("shop/openai is left as it is. shop/ci/test: nothing writes there");
   const row = (asked: boolean) => shown({ secret: "shop/openai", error }, asked);
