@@ -2,6 +2,7 @@ import { UnreachedError } from "../../operations/delivery/sink.ts";
 import { inWords } from "../../operations/errors.ts";
 import type { Row } from "../../operations/rotation/fleet-runner.ts";
 import { isUnderWay } from "../../operations/rotation/journal.ts";
+import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
 import { PersonNeededError } from "../../operations/rotation/rotator.ts";
 import type { Standing } from "../../operations/rotation/schedule.ts";
@@ -31,7 +32,8 @@ interface Stands {
 
 /**
  * Sorts what became of everything. What only another runner can do is left to it, until it is overdue; what was rolled
- * back or is on its way back, is stuck or met an error fails the run, each time, until it is mended.
+ * back or is on its way back, has a value that its target refuses, is stuck or met an error fails the run, each time, until
+ * it is mended.
  * @param unreached secrets that cannot be delivered from here
  * @param stopped whether the function's time was over before everything was done
  */
@@ -49,17 +51,20 @@ export function resultOf(
       const why = inWords(row.error);
       const list = isLeft(row.error) ? result.left : stopped ? result.underWay : result.failed;
       list.push({ secret, why });
-    } else if (row.outcome.state === "done") {
-      if (!row.outcome.unchanged) result.rotated.push(secret);
     } else if (isUnderWay(row.outcome)) {
       result.underWay.push({ secret, why: row.outcome.waiting ?? `${row.outcome.state} goes on` });
+    } else if (!row.outcome.unchanged || row.outcome.doneBy !== undefined) {
+      const why = endedBadly(row.outcome);
+      if (why !== undefined) result.failed.push({ secret, why });
+      else if (!row.outcome.unchanged) result.rotated.push(secret);
     }
   }
   for (const { secret, standing } of states) {
-    const { state, lateness, why, step } = standing;
+    const { state, lateness, why, step, isRefused } = standing;
     if (result.failed.some((one) => one.secret === secret.id)) continue;
     if (state === "stuck" || state === "held back" || step === "rolling-back")
       result.failed.push({ secret: secret.id, why: `${state}: ${why}` });
+    else if (isRefused) result.failed.push({ secret: secret.id, why: `its value is refused: ${why}` });
     else if (lateness === "overdue" && state !== "under way") {
       result.failed.push({
         secret: secret.id,
@@ -68,6 +73,13 @@ export function resultOf(
     }
   }
   return result;
+}
+
+/** Why a rotation that has ended is somebody's to look at; undefined where its new value is in force and let in. */
+function endedBadly({ state, failure, keptRefused }: Outcome): string | undefined {
+  const back = state === "rolled-back" ? [`rolled back: ${failure ?? "as was asked"}`] : [];
+  const refused = keptRefused === undefined ? [] : [`its value is refused: ${keptRefused}`];
+  return [...back, ...refused].join("; ") || undefined;
 }
 
 function whyLeft({ id }: Stands["secret"], { left }: Result): string | undefined {

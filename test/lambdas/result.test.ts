@@ -99,6 +99,36 @@ test("what is stuck, was rolled back or is on its way back fails each run, also 
   ]);
 });
 
+test("a rotation that was rolled back, or ended with a value that its target refuses, fails the run and is not told as rotated (R26)", () => {
+  const keptRefused = "exchange refuses the new value and the old one: set one";
+  const rows = [
+    { secret: "titan/hmac", outcome: outcome({ state: "rolled-back", failure: "the probe failed" }) },
+    { secret: "soma/redis", outcome: outcome({ keptRefused }) },
+    { secret: "solo/minio", outcome: outcome({ state: "rolled-back", failure: "refused", keptRefused }) },
+    { secret: "titan/nats", outcome: outcome({ state: "rolled-back", unchanged: true, doneBy: "another" }) },
+  ];
+  const { rotated, underWay, left, failed } = resultOf("local", rows, quiet);
+  assert.deepEqual([rotated, underWay, left], [[], [], []]);
+  assert.deepEqual(failed, [
+    { secret: "titan/hmac", why: "rolled back: the probe failed" },
+    { secret: "soma/redis", why: `its value is refused: ${keptRefused}` },
+    { secret: "solo/minio", why: `rolled back: refused; its value is refused: ${keptRefused}` },
+    { secret: "titan/nats", why: "rolled back: as was asked" },
+  ]);
+});
+
+test("what an earlier rotation came to is judged by where the secret stands, not as this run's", () => {
+  const rows = [{ secret: "titan/hmac", outcome: outcome({ state: "rolled-back", unchanged: true }) }];
+  assert.deepEqual(resultOf("local", rows, { ...quiet, states: [status("titan/hmac", {})] }).failed, []);
+});
+
+test("a value in force that its target refuses fails each run until another one is set (R26)", () => {
+  const states = [status("titan/hmac", { isRefused: true, why: "exchange refuses it: set one" })];
+  assert.deepEqual(resultOf("local", [], { ...quiet, states }).failed, [
+    { secret: "titan/hmac", why: "its value is refused: exchange refuses it: set one" },
+  ]);
+});
+
 test("an error fails the run, unless the function's time was over: then the next run goes on", () => {
   const rows = [
     { secret: "titan/hmac", error: new TargetUnavailableError("the target says no") },
