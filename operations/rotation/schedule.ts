@@ -164,17 +164,19 @@ export function standingOf(
   if (follows !== undefined) {
     return standing("due", `another rotation follows: ${follows} was told while the last one was under way`);
   }
-  if (facts.version === 0) return standing("no value", valueless(secret));
+  const until = heldBackUntil(journal, now);
+  const failure = journal?.failure === undefined ? "" : `: ${journal.failure}`;
+  const heldBack = until && standing("held back", `rolled back${failure}`, { until });
+  if (facts.version === 0) {
+    // One that only a person has is tried again by nobody else.
+    const again = secret.generator.by === "machine" ? heldBack : undefined;
+    return again ?? standing("no value", valueless(secret));
+  }
   if (by === "hand") return standing("by hand", every === undefined ? "no due date: on compromise only" : "");
   if (every === undefined) return standing("on compromise", "");
   const absent = absentTarget(secret);
   if (absent !== undefined) return standing("not here", absent);
-  const until = journal === undefined ? undefined : heldBackUntil(journal);
-  if (until !== undefined && until > now && lateness !== "on time") {
-    const failure = journal?.failure === undefined ? "" : `: ${journal.failure}`;
-    return standing("held back", `rolled back${failure}`, { until });
-  }
-  return standing(lateness, "");
+  return heldBack !== undefined && lateness !== "on time" ? heldBack : standing(lateness, "");
 }
 
 function latenessOf(due: Date | undefined, bound: Date | undefined, now: Date): Lateness {
@@ -202,12 +204,16 @@ function absentTarget({
     : undefined;
 }
 
-/** After n rotations in a row that were rolled back, the next one waits an hour, two, four, … a day at most. */
-function heldBackUntil(journal: Journal): Date | undefined {
-  if (journal.state !== "rolled-back") return undefined;
+/**
+ * After n rotations in a row that were rolled back, the next one waits an hour, two, four, … a day at most; undefined where
+ * it does not or no longer.
+ */
+function heldBackUntil(journal: Journal | undefined, now: Date): Date | undefined {
+  if (journal?.state !== "rolled-back") return undefined;
   const good = journal.history.findIndex(({ outcome }) => outcome === "done");
   const failures = 1 + (good === -1 ? journal.history.length : good);
-  return after(new Date(journal.since), Math.min(hour * 2 ** (failures - 1), day));
+  const until = after(new Date(journal.since), Math.min(hour * 2 ** (failures - 1), day));
+  return until > now ? until : undefined;
 }
 
 /** Seconds that a state usually needs, with room for a slow target; longer is worth a look. */

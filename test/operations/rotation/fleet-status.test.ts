@@ -105,6 +105,26 @@ suite("what a run rotates", () => {
     assert.deepEqual(chosen(failed, { what: "due" }), { candidates: [], left: ["titan/hmac"] });
     assert.deepEqual(chosen(failed, { what: "these", reason: "scheduled" }).candidates, ["titan/hmac"]);
   });
+  test("a first value that was rolled back is tried again after an hour as any other, and at once when someone names it", () => {
+    const failed = (hours: number) =>
+      status("titan/ledger-titan-brain", -1, {
+        ...{ state: "rolled-back", reason: "first", from: 0, to: 1, failure: "the probe failed" },
+        since: ago(hours * 3_600_000).toISOString(),
+      });
+    const { state, why, until } = failed(0.5).standing;
+    assert.deepEqual([state, why, until], ["held back", "rolled back: the probe failed", ago(-1_800_000)]);
+    assert.deepEqual(chosen([failed(0.5)], { what: "due" }), {
+      candidates: [],
+      left: ["titan/ledger-titan-brain"],
+    });
+    assert.deepEqual(chosen([failed(1)], { what: "due" }).candidates, ["titan/ledger-titan-brain"]);
+    const named: Wanted = { what: "these", reason: "scheduled" };
+    assert.deepEqual(chosen([failed(0.5)], named).candidates, ["titan/ledger-titan-brain"]);
+  });
+  test("a first value that only a person has waits for nobody else, whatever was rolled back", () => {
+    const { standing } = status("soma/openai", -1, { state: "rolled-back", since: now.toISOString() });
+    assert.deepEqual([standing.state, standing.why], ["no value", "nobody has set it yet: keyplane set"]);
+  });
   test("a candidate begins before its bound, touches its services alone and calls its provider", () => {
     const [candidate] = candidatesOf(
       [status("trading-bot/exchange", 8)],
