@@ -2,6 +2,7 @@ import { UnreachedError } from "../../operations/delivery/sink.ts";
 import { inWords } from "../../operations/errors.ts";
 import type { Row } from "../../operations/rotation/fleet-runner.ts";
 import { isUnderWay } from "../../operations/rotation/journal.ts";
+import { LeaseLostError } from "../../operations/rotation/lease.ts";
 import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
 import { PersonNeededError } from "../../operations/rotation/rotator.ts";
@@ -48,9 +49,9 @@ export function resultOf(
     if ("left" in row) result.left.push({ secret, why: row.left });
     else if ("held" in row) result.underWay.push({ secret, why: row.held.why });
     else if ("error" in row) {
-      const why = inWords(row.error);
-      const list = isLeft(row.error) ? result.left : stopped ? result.underWay : result.failed;
-      list.push({ secret, why });
+      const goesOn = stopped ? whyStopped(row.error) : undefined;
+      if (goesOn !== undefined) result.underWay.push({ secret, why: goesOn });
+      else (isLeft(row.error) ? result.left : result.failed).push({ secret, why: inWords(row.error) });
     } else if (isUnderWay(row.outcome)) {
       result.underWay.push({ secret, why: row.outcome.waiting ?? `${row.outcome.state} goes on` });
     } else if (!row.outcome.unchanged || row.outcome.doneBy !== undefined) {
@@ -90,4 +91,11 @@ function whyLeft({ id }: Stands["secret"], { left }: Result): string | undefined
 function isLeft(error: unknown): boolean {
   const kinds = [UnreachedError, EvidenceError, PersonNeededError];
   return kinds.some((kind) => error instanceof kind);
+}
+
+/** Why the end of the function's time is all that was in a secret's way; undefined for any other error. */
+function whyStopped(error: unknown): string | undefined {
+  if (error instanceof LeaseLostError) return error.message;
+  const isTimeOver = error instanceof Error && ["AbortError", "TimeoutError"].includes(error.name);
+  return isTimeOver ? "the function's time was over" : undefined;
 }

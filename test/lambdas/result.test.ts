@@ -4,6 +4,7 @@ import { resultOf } from "../../lambdas/rotate-due/result.ts";
 import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import { DeliveryError, UnreachedError } from "../../operations/delivery/sink.ts";
+import { LeaseLostError } from "../../operations/rotation/lease.ts";
 import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { EvidenceError } from "../../operations/rotation/promotion.ts";
 import { PersonNeededError, TargetUnavailableError } from "../../operations/rotation/rotator.ts";
@@ -129,15 +130,35 @@ test("a value in force that its target refuses fails each run until another one 
   ]);
 });
 
-test("an error fails the run, unless the function's time was over: then the next run goes on", () => {
+test("an error fails the run, also one of a run whose time was over before another secret had ended", () => {
   const rows = [
     { secret: "titan/hmac", error: new TargetUnavailableError("the target says no") },
+    { secret: "solo/openai", error: new DeliveryError("its place has no room") },
     { secret: "soma/redis", error: new Error("what a driver may quote") },
   ];
-  assert.deepEqual(resultOf("local", rows, quiet).failed, [
-    { secret: "titan/hmac", why: "the target says no" },
-    { secret: "soma/redis", why: "an unexpected Error" },
-  ]);
+  for (const stopped of [false, true]) {
+    const { failed, underWay } = resultOf("local", rows, { ...quiet, stopped });
+    assert.deepEqual(underWay, []);
+    assert.deepEqual(failed, [
+      { secret: "titan/hmac", why: "the target says no" },
+      { secret: "solo/openai", why: "its place has no room" },
+      { secret: "soma/redis", why: "an unexpected Error" },
+    ]);
+  }
+});
+
+test("what the end of the function's time has stopped is under way, and says so: the next run goes on", () => {
+  const rows = [
+    { secret: "titan/hmac", error: new DOMException("", "TimeoutError") },
+    { secret: "soma/redis", error: new DOMException("", "AbortError") },
+    { secret: "solo/minio", error: new LeaseLostError("another runner has it") },
+  ];
   const { failed, underWay } = resultOf("local", rows, { ...quiet, stopped: true });
-  assert.deepEqual([failed, underWay.length], [[], 2]);
+  assert.deepEqual(failed, []);
+  assert.deepEqual(underWay, [
+    { secret: "titan/hmac", why: "the function's time was over" },
+    { secret: "soma/redis", why: "the function's time was over" },
+    { secret: "solo/minio", why: "another runner has it" },
+  ]);
+  assert.equal(resultOf("local", rows, quiet).failed.length, 3);
 });
