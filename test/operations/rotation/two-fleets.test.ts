@@ -117,7 +117,7 @@ test("a service that another run has begun to touch is left alone, whatever was 
     theirs = rotateMany(tokens.runner({ vault: holding }), [tokens.get("theirs")], these, now);
     while ((await tokens.journal("theirs")) === undefined)
       await new Promise((resolve) => setTimeout(resolve, 20));
-    // What is seen of others is a second old at most.
+    // Three secrets are looked at in a few milliseconds: what is seen of others is a second old at most.
     await new Promise((resolve) => setTimeout(resolve, 1100));
   });
   const rows = await rotateMany(
