@@ -8,7 +8,7 @@ import { planRotation, type RotationPlan } from "./plan.ts";
 import type { Reason } from "./rotator.ts";
 import { clockOf, type Runner, subjectOf } from "./runner.ts";
 import { blackoutAt } from "./schedule.ts";
-import { candidatesOf, type Status, statusOf, type Wanted } from "./status.ts";
+import { candidatesOf, reasonOf, type Status, statusOf, type Wanted } from "./status.ts";
 
 /** What a run would do with one secret. */
 export type PlannedRow = { secret: string } & (
@@ -64,7 +64,7 @@ export async function planMany(
 
 async function planned(runner: Runner, status: Status, wanted: Wanted, now: Date): Promise<PlannedRow> {
   const { secret, journal, version } = status;
-  const asked = owed(journal) ?? (wanted.what === "these" ? wanted.reason : "scheduled");
+  const asked = owed(journal) ?? reasonOf(status, wanted);
   const isHastened = asked !== "scheduled";
   if (journal !== undefined && isUnderWay(journal)) return goesOn(runner, secret, { journal, asked, now });
   const reason = version === 0 ? "first" : asked;

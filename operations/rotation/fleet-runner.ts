@@ -16,7 +16,15 @@ import { isShort } from "./run.ts";
 import { clockOf, mannerOf, type Runner, subjectOf } from "./runner.ts";
 import { blackoutAt } from "./schedule.ts";
 import { settlesOf } from "./settles.ts";
-import { candidatesOf, type Left, oneStatus, type Status, statusOf, type Wanted } from "./status.ts";
+import {
+  candidatesOf,
+  type Left,
+  oneStatus,
+  reasonOf,
+  type Status,
+  statusOf,
+  type Wanted,
+} from "./status.ts";
 
 /** What became of one secret or encryption key in a run. */
 export type Row = { secret: string } & (
@@ -107,6 +115,7 @@ function secretInTurn({ runner, wanted, wait }: Turn, { secret, journal: seen }:
       return {
         journal: status.journal,
         isChosen: candidates.length > 0,
+        reason: reasonOf(status, wanted),
         async mayBegin(reason) {
           await refuseUnreached(runner, secret, reason);
           await mayBegin(runner, askingOf(status), reason);

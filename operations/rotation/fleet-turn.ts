@@ -39,6 +39,8 @@ export interface Rotatable {
 export interface Looked {
   journal: Journal | undefined;
   isChosen: boolean;
+  /** Why it begins, where that is not what was asked for: what may have leaked is in force again. */
+  reason?: Exclude<Reason, "first">;
   /** Also tells what it does to people. @throws EvidenceError, DeliveryError, PersonNeededError before anything is made */
   mayBegin(reason: Reason): Promise<void>;
 }
@@ -49,20 +51,20 @@ export interface Looked {
  */
 export async function takeTurn(turn: Turn, one: Rotatable): Promise<Outcome> {
   const { clock, wanted } = turn;
-  const reason = wanted.what === "these" ? wanted.reason : "scheduled";
-  const { journal, isChosen, mayBegin } = await one.look(clock.now());
+  const asked = wanted.what === "these" ? wanted.reason : "scheduled";
+  const { journal, isChosen, reason = asked, mayBegin } = await one.look(clock.now());
   if (isUnderWay(journal)) {
     // Haste is asked for whoever began it; without, nothing is begun where it has ended in between.
-    return isShort(reason) ? take(turn, one, { reason }) : take(turn, one);
+    return isShort(asked) ? take(turn, one, { reason: asked }) : take(turn, one);
   }
-  if (owed(journal) === undefined && !isShort(reason)) {
+  if (owed(journal) === undefined && !isShort(asked)) {
     const isAnothers = journal?.id !== one.seen?.id || isUnderWay(one.seen);
     if (isAnothers || !isChosen) {
       return untouched(one, journal, clock.now(), isAnothers ? journal?.owner : undefined);
     }
   }
   await mayBegin(owed(journal) ?? reason);
-  return take(turn, one, { reason, ...(!isShort(reason) && { after: journal?.id ?? "" }) });
+  return take(turn, one, { reason, ...(!isShort(asked) && { after: journal?.id ?? "" }) });
 }
 
 /**

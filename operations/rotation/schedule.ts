@@ -25,8 +25,8 @@ export type Lateness = "on time" | "due" | "overdue";
 export interface Standing {
   secret: string;
   /**
-   * `by hand`: a person rotates it at `due`; `on compromise`: nothing but an event does; `held back`: rolled back
-   * lately, tried again at `until`; `not here`: its target has no address in this environment; `unreadable`: its journal
+   * `by hand`: a person rotates it at `due`; `on compromise`: nothing but an event does; `due` also: what may have leaked is
+   * in force again; `held back`: rolled back lately, tried again at `until`; `not here`: its target has no address in this environment; `unreadable`: its journal
    * is none that this version understands.
    */
   state:
@@ -104,6 +104,19 @@ function refusedValue(facts: Facts): string | undefined {
   return isUnderWay(journal) || isSetSince(facts) ? undefined : journal?.keptRefused;
 }
 
+/**
+ * With which reason a rotation was to replace the value that is in force again: it was rolled back, nobody has asked for that,
+ * and nobody has set another value since. undefined where nothing has leaked.
+ */
+export function leakedBack(facts: Pick<Facts, "version" | "journal">): Journal["followedBy"] {
+  const { version, journal } = facts;
+  if (journal?.state !== "rolled-back" || journal.abort !== undefined) return undefined;
+  const { reason } = journal;
+  return reason === "first" || reason === "scheduled" || isSetSince({ version, journal })
+    ? undefined
+    : reason;
+}
+
 /** What may live although it was to be revoked, in words; "" where nothing does. */
 function owedKeys({ id, provider }: Pick<Secret, "id" | "provider">, unrevoked: OwedKey[] = []): string {
   const { here = [], elsewhere = [] } = Object.groupBy(unrevoked, (key) =>
@@ -173,10 +186,14 @@ export function standingOf(
     return again ?? standing("no value", valueless(secret));
   }
   if (by === "hand") return standing("by hand", every === undefined ? "no due date: on compromise only" : "");
-  if (every === undefined) return standing("on compromise", "");
+  const leaked = leakedBack(facts);
+  if (every === undefined && leaked === undefined) return standing("on compromise", "");
   const absent = absentTarget(secret);
   if (absent !== undefined) return standing("not here", absent);
-  return heldBack !== undefined && lateness !== "on time" ? heldBack : standing(lateness, "");
+  if (heldBack !== undefined && (leaked !== undefined || lateness !== "on time")) return heldBack;
+  if (leaked === undefined) return standing(lateness, "");
+  const inForce = `what may have leaked is in force: the rotation after a ${leaked} was rolled back${failure}`;
+  return standing(lateness === "on time" ? "due" : lateness, inForce);
 }
 
 function latenessOf(due: Date | undefined, bound: Date | undefined, now: Date): Lateness {

@@ -5,7 +5,7 @@ import { isOpen, isRetired, isUnderWay, type Journal, owed, type Past, pastOf } 
 import { type JournalError, readJournal, unreadable } from "./journal-store.ts";
 import type { Reason } from "./rotator.ts";
 import { isShort } from "./run.ts";
-import { type Facts, type Standing, standingOf } from "./schedule.ts";
+import { type Facts, leakedBack, type Standing, standingOf } from "./schedule.ts";
 
 /** A secret, where it stands, and its journal. */
 export interface Status {
@@ -107,6 +107,14 @@ export function isByName(wanted: Wanted): boolean {
   return wanted.what === "these" || (wanted.what === "under way" && wanted.isNamed === true);
 }
 
+/** The reason with which something begins that owes no other rotation: what may have leaked stays urgent when it came back. */
+export function reasonOf(
+  status: Pick<Status, "version" | "journal">,
+  wanted: Wanted,
+): Exclude<Reason, "first"> {
+  return wanted.what === "these" ? wanted.reason : (leakedBack(status) ?? "scheduled");
+}
+
 /** A secret that a machine does not rotate now, and what a person can do. */
 export interface Left {
   secret: string;
@@ -138,7 +146,7 @@ export function candidatesOf(
       continue;
     }
     // Time has to pass, and a run now would only say so again; a compromise waits for nothing.
-    const urgent = follows !== undefined || (wanted.what === "these" && wanted.reason !== "scheduled");
+    const urgent = follows !== undefined || isShort(reasonOf(status, wanted));
     const until = standing.until;
     if (underWay && !isByName(wanted) && until !== undefined && until > now) continue;
     if (wanted.what === "under way" && !underWay) continue;

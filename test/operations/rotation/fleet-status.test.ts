@@ -100,6 +100,32 @@ suite("what a run rotates", () => {
       assert.match(owing[0]?.standing.why ?? "", /^another rotation follows: compromise was told while/);
     }
   });
+  test("what may have leaked and is in force again is held back and then goes first, before it is due; not where a person asked for the way back, or has set another (R21)", () => {
+    const leaked = (hours: number, more: Partial<Journal> = {}, id = "titan/hmac") =>
+      status(id, 1, {
+        ...{ state: "rolled-back", reason: "compromise", failure: "the probe failed", ...more },
+        since: ago(hours * 3_600_000).toISOString(),
+      });
+    for (const id of ["titan/hmac", "solo/encryption-key"]) {
+      const { state, why } = leaked(0.5, {}, id).standing;
+      assert.deepEqual([state, why], ["held back", "rolled back: the probe failed"]);
+      assert.deepEqual(chosen([leaked(0.5, {}, id)], { what: "due" }), { candidates: [], left: [id] });
+      const later = leaked(1, {}, id);
+      assert.equal(later.standing.state, "due");
+      assert.equal(
+        later.standing.why,
+        "what may have leaked is in force: the rotation after a compromise was rolled back: the probe failed",
+      );
+      const { candidates } = candidatesOf([later], { what: "due" }, 3600, now);
+      assert.deepEqual(
+        candidates.map(({ secret, urgent, underWay }) => [secret, urgent, underWay]),
+        [[id, true, false]],
+      );
+    }
+    for (const more of [{ abort: "ada asked for it" }, { from: 0, to: 1 }, { reason: "scheduled" }] as const)
+      assert.equal(leaked(1, more).standing.state, "on time");
+    assert.equal(leaked(1, {}, "titan/binance").standing.state, "by hand");
+  });
   test("one that was rolled back lately waits on a schedule, and not when someone names it", () => {
     const failed = [status("titan/hmac", 40, { state: "rolled-back", since: now.toISOString(), to: 2 })];
     assert.deepEqual(chosen(failed, { what: "due" }), { candidates: [], left: ["titan/hmac"] });
