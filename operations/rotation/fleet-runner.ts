@@ -95,10 +95,11 @@ export async function rotateMany(
     }
   }
   if (wanted.what !== "these") {
-    await completeEvidence(runner, [
+    const unshown = await completeEvidence(runner, [
       ...states.map(({ secret, journal }) => ({ subject: secret, ...(journal && { journal }) })),
       ...keyStates.map(({ key, journal }) => ({ subject: key, ...(journal && { journal }) })),
     ]);
+    failed.push(...unshown);
   }
   return rowsOf([...secrets, ...keys], [...failed, ...ended], held, chosen.left);
 }

@@ -1,3 +1,4 @@
+import { VaultUnreachableError } from "../../clients/vault.ts";
 import type { Secret } from "../../model/model.ts";
 import { checkSinks } from "../delivery/check-sinks.ts";
 import { DeliveryError, UnreachedError } from "../delivery/sink.ts";
@@ -111,16 +112,28 @@ export async function keepEvidence(runner: Runner, subject: Evidential, { state 
   if (journal !== undefined) await showEvidence(runner, subject, journal);
 }
 
-/** Evidence that a runner was killed before it could write. */
+/**
+ * Evidence that a runner was killed before it could write. Stopped, it leaves the rest to the next run.
+ * @returns what could not be written, and why
+ */
 export async function completeEvidence(
   runner: Runner,
   states: readonly { subject: Evidential; journal?: Journal }[],
-): Promise<void> {
-  if (runner.model.vault.evidenceKey === undefined) return;
+): Promise<{ secret: string; error: unknown }[]> {
+  const failed: { secret: string; error: unknown }[] = [];
+  if (runner.model.vault.evidenceKey === undefined) return failed;
   for (const { subject, journal } of states) {
-    runner.signal.throwIfAborted();
-    if (journal !== undefined) await showEvidence(runner, subject, journal);
+    if (runner.signal.aborted) break;
+    if (journal === undefined) continue;
+    try {
+      await showEvidence(runner, subject, journal);
+    } catch (error) {
+      failed.push({ secret: subject.id, error });
+      // Each of the others would be waited for as long.
+      if (error instanceof VaultUnreachableError) break;
+    }
   }
+  return failed;
 }
 
 async function showEvidence(

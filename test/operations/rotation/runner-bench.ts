@@ -64,16 +64,20 @@ export class Tokens {
     };
   }
 
-  /** A client that waits for `first` the first time that it is about to write something with this text in it. */
-  before(text: string, first: () => Promise<unknown>): Vault {
-    const vault = this.#bench.vault.with(this.#bench.vault.token);
+  /**
+   * A client that waits for `first` the first time that it is about to write something with this text in it.
+   * @param inner whose rights it has, by default the rotation role's
+   */
+  before(text: string, first: () => Promise<unknown>, inner?: Vault): Vault {
+    const asked = () => inner ?? this.#bench.vault;
+    const vault = asked().with(asked().token);
     let isMet = false;
     const request: Vault["request"] = async (method, path, options) => {
       if (!isMet && method !== "GET" && `${path} ${JSON.stringify(options?.body)}`.includes(text)) {
         isMet = true;
         await first();
       }
-      return this.#bench.vault.request<never>(method, path, options);
+      return asked().request<never>(method, path, options);
     };
     vault.request = request;
     return vault;
