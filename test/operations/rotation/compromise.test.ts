@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { shown } from "../../../cli/rotation-rows.ts";
 import { type Clock, vaultClock } from "../../../operations/rotation/clock.ts";
+import { planMany } from "../../../operations/rotation/fleet-plan.ts";
 import { rotateMany } from "../../../operations/rotation/fleet-runner.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { Calls } from "./counted.ts";
@@ -131,4 +132,23 @@ test("a compromise waits for no blackout, no jitter and no evidence of the envir
     ["done", "done", "done"],
   );
   assert.equal(asked, 0);
+});
+
+test("a schedule makes a rotation after a compromise again that was rolled back, an hour later and in the same haste, and the dry run says so (R21)", async () => {
+  const tokens = await Tokens.make(bench, { only: ["demo/a"] });
+  const due = { what: "due" } as const;
+  const ended = async (hours: number) =>
+    tokens.alter("only", { since: new Date(Date.now() - hours * 3_600_000).toISOString() });
+  await rotateMany(tokens.runner(), tokens.secrets, { what: "these", reason: "scheduled" }, { wait: false });
+  await tokens.alter("only", { state: "rolled-back", reason: "compromise", failure: "its probe failed" });
+  await ended(0.5);
+  const [held] = await planMany(tokens.runner(), tokens.secrets, due);
+  assert.equal(held?.does === "nothing" && held.why, "rolled back: its probe failed");
+  await ended(1);
+  const [planned] = await planMany(tokens.runner(), tokens.secrets, due);
+  assert.equal(planned?.does === "begins" && planned.plan.reason, "compromise");
+  const [row] = await rotateMany(tokens.runner(), tokens.secrets, due, { wait: false });
+  assert.ok(row !== undefined && "outcome" in row);
+  assert.deepEqual([row.outcome.state, row.outcome.reason], ["done", "compromise"]);
+  assert.deepEqual(await rotateMany(tokens.runner(), tokens.secrets, due, { wait: false }), []);
 });
