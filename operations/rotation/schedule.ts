@@ -26,8 +26,8 @@ export interface Standing {
   secret: string;
   /**
    * `by hand`: a person rotates it at `due`; `on compromise`: nothing but an event does; `due` also: what may have leaked is
-   * in force again; `held back`: rolled back lately, tried again at `until`; `not here`: its target has no address in this environment; `unreadable`: its journal
-   * is none that this version understands.
+   * in force again; `held back`: rolled back lately, tried again at `until`; `not here`: its target has no address in this
+   * environment; `unreadable`: its journal is none that this version understands.
    */
   state:
     | "no value"
