@@ -26,7 +26,7 @@ import {
   type Wanted,
 } from "./status.ts";
 
-/** What became of one secret or encryption key in a run. */
+/** What became of one secret or encryption key in a run. What then failed beside that has a row of its own. */
 export type Row = { secret: string } & (
   | { outcome: Outcome }
   | { held: Held }
@@ -101,7 +101,7 @@ export async function rotateMany(
     ]);
     failed.push(...unshown);
   }
-  return rowsOf([...secrets, ...keys], [...failed, ...ended], held, chosen.left);
+  return rowsOf([...secrets, ...keys], [...ended, ...failed], held, chosen.left);
 }
 
 function secretInTurn({ runner, wanted, wait }: Turn, { secret, journal: seen }: Status): Rotatable {
@@ -249,11 +249,15 @@ function rowsOf(
   held: readonly Held[],
   left: readonly Left[],
 ): Row[] {
-  const rows = new Map<string, Row>();
-  for (const { secret, why } of left) rows.set(secret, { secret, left: why });
-  for (const one of held) rows.set(one.secret, { secret: one.secret, held: one });
-  for (const { secret, outcome, error } of ended) {
-    rows.set(secret, outcome === undefined ? { secret, error } : { secret, outcome });
-  }
+  const rows = Map.groupBy<string, Row>(
+    [
+      ...left.map(({ secret, why }) => ({ secret, left: why })),
+      ...held.map((one) => ({ secret: one.secret, held: one })),
+      ...ended.map(({ secret, outcome, error }) =>
+        outcome === undefined ? { secret, error } : { secret, outcome },
+      ),
+    ],
+    ({ secret }) => secret,
+  );
   return all.flatMap(({ id }) => rows.get(id) ?? []);
 }

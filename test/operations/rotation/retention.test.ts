@@ -23,3 +23,24 @@ test("an old key that cannot be destroyed when its retention ends is told, and k
   const left = async (name: string) => (await tokens.journal(name))?.kept;
   assert.deepEqual([await left("first"), await left("second")], [[{ version: 1, until: ended }], []]);
 });
+
+test("an old key that cannot be destroyed is told beside the rotation that the same run has made (R24)", async () => {
+  const tokens = await Tokens.make(bench, { only: ["demo/a"] });
+  const secret = tokens.get("only");
+  const wanted = { what: "these", reason: "scheduled" } as const;
+  await rotateMany(tokens.runner(), tokens.secrets, wanted, { wait: false });
+  const ended = new Date(Date.now() - 60_000).toISOString();
+  await tokens.alter("only", { kept: [{ version: 1, until: ended }] });
+  // The rotation's own end destroys other versions.
+  const vault = tokens.before(`kv/destroy/${secret.source} {"versions":[1]}`, async () => {
+    throw new Error("it is refused");
+  });
+  const rows = await rotateMany(tokens.runner({ vault }), tokens.secrets, wanted, { wait: false });
+  assert.deepEqual(
+    rows.map((row) => [row.secret, "outcome" in row ? row.outcome.state : "error" in row && row.error]),
+    [
+      [secret.id, "done"],
+      [secret.id, new Error("it is refused")],
+    ],
+  );
+});
