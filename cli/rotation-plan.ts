@@ -60,8 +60,10 @@ function linesOf(plan: RotationPlan): string[] {
 }
 
 /** What has to let it begin. */
-function gates({ blackout, evidence }: Extract<PlannedRow, { does: "begins" }> | PlannedBeginning): string[] {
+function gates(row: Extract<PlannedRow, { does: "begins" }> | PlannedBeginning): string[] {
+  const { blackout, evidence } = row;
   return [
+    ...("refused" in row && row.refused !== undefined ? [`would be refused: ${row.refused}`] : []),
     ...(blackout === undefined ? [] : [`not before ${blackout.until}: ${blackout.reason}`]),
     ...(evidence?.state === "refused" ? [`would be refused: ${evidence.why}`] : []),
     ...(evidence?.state === "shown" ? [shownBy(evidence)] : []),

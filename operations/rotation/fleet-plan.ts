@@ -1,11 +1,12 @@
 import type { Secret } from "../../model/model.ts";
 import { hasten } from "./engine.ts";
 import { askingOf } from "./fleet-runner.ts";
-import { type Evidenced, evidenceFor } from "./gates.ts";
+import { barriersTo, type Evidenced, evidenceFor, refusalBy } from "./gates.ts";
 import { isUnderWay, type Journal, owed, type State } from "./journal.ts";
 import { isHeld } from "./lease.ts";
-import { planRotation, type RotationPlan } from "./plan.ts";
+import { type PlanOptions, planRotation, type RotationPlan } from "./plan.ts";
 import type { Reason } from "./rotator.ts";
+import type { Subject } from "./run.ts";
 import { clockOf, type Runner, subjectOf } from "./runner.ts";
 import { blackoutAt } from "./schedule.ts";
 import { candidatesOf, reasonOf, type Status, statusOf, type Wanted } from "./status.ts";
@@ -15,6 +16,8 @@ export type PlannedRow = { secret: string } & (
   | {
       does: "begins";
       plan: RotationPlan;
+      /** For which places, and why, it would not begin here. */
+      refused?: string;
       evidence?: Evidenced;
       /** Nothing begins before this time. */
       blackout?: { reason: string; until: string };
@@ -68,13 +71,18 @@ async function planned(runner: Runner, status: Status, wanted: Wanted, now: Date
   const isHastened = asked !== "scheduled";
   if (journal !== undefined && isUnderWay(journal)) return goesOn(runner, secret, { journal, asked, now });
   const reason = version === 0 ? "first" : asked;
-  const plan = await planOf(runner, secret, reason, now);
+  const subject = await subjectOf(runner, secret);
+  const barriers = await barriersTo(subject, secret, asked);
+  const refused = refusalBy(barriers);
+  const refusedFor = new Set(barriers.map(({ place }) => place));
+  const plan = await planOf(runner, subject, { reason, now, refusedFor });
   const blackout = isHastened ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
   const evidence = await evidenceFor(runner, askingOf(status), reason);
   return {
     secret: secret.id,
     does: "begins",
     plan,
+    ...(refused !== undefined && { refused }),
     ...(evidence !== undefined && { evidence }),
     ...(blackout !== undefined && {
       blackout: { reason: blackout.reason, until: blackout.until.toISOString() },
@@ -96,14 +104,19 @@ async function goesOn(
     ...(reason !== journal.reason && { hastens: journal.reason }),
     ...(waiting !== undefined && { waiting }),
     ...(isBusy && { busy: { owner, until: leaseUntil } }),
-    ...(followedBy !== undefined && { follows: await planOf(runner, secret, followedBy, now) }),
+    ...(followedBy !== undefined && {
+      follows: await planOf(runner, await subjectOf(runner, secret), { reason: followedBy, now }),
+    }),
   };
 }
 
-async function planOf(runner: Runner, secret: Secret, reason: Reason, now: Date): Promise<RotationPlan> {
-  const { sinks, probes, unprobed } = await subjectOf(runner, secret);
+async function planOf(
+  runner: Runner,
+  { secret, sinks, probes, unprobed }: Subject,
+  options: Pick<PlanOptions, "reason" | "now" | "refusedFor">,
+): Promise<RotationPlan> {
   return planRotation(runner.model, secret, {
-    ...{ reason, now, sinks, probes },
+    ...{ ...options, sinks, probes },
     ...(unprobed !== undefined && { unprobed }),
     ...(runner.destroysOld === true && { destroysOld: true }),
   });

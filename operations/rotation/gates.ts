@@ -9,6 +9,7 @@ import { readJournal } from "./journal-store.ts";
 import type { Outcome } from "./outcome.ts";
 import { EvidenceError, type Promotable, requireEvidence, writeEvidence } from "./promotion.ts";
 import { PersonNeededError, type Reason } from "./rotator.ts";
+import type { Subject } from "./run.ts";
 import { type Runner, subjectOf } from "./runner.ts";
 
 /** Whether the environment before lets a rotation begin here (R25). */
@@ -58,6 +59,50 @@ export async function evidenceFor(
   }
 }
 
+/** A place that keeps a rotation from beginning here. */
+export interface Barrier {
+  consumer: string;
+  /** The consumer and its sink, as a plan names them. */
+  place: string;
+  /** Who can do something about it. */
+  by: "another machine" | "whoever set it up" | "a person's delivery";
+  text: string;
+}
+
+/**
+ * What is known to stand in the way before anything is read: a place that cannot be brought anything from here, and one that
+ * only a person writes where nothing hurries.
+ * @param begins why it is about to begin; undefined where it is under way
+ */
+export async function barriersTo(
+  { sinks }: Pick<Subject, "sinks">,
+  { consumers }: Pick<Secret, "consumers">,
+  begins: Reason | undefined,
+): Promise<Barrier[]> {
+  const found: Barrier[] = [];
+  for (const consumer of consumers) {
+    for (const sink of sinks(consumer)) {
+      const at = { consumer: consumer.id, place: `${consumer.id}, ${sink.name}` };
+      const why = await sink.unreached?.();
+      if (why !== undefined) {
+        const by = why instanceof UnreachedError ? "another machine" : "whoever set it up";
+        found.push({ ...at, by, text: `${consumer.id}, ${why.message}` });
+      } else if (begins === "scheduled" && sink.byHand !== undefined) {
+        found.push({ ...at, by: "a person's delivery", text: `${at.place}: ${sink.byHand}` });
+      }
+    }
+  }
+  return found;
+}
+
+/** Why they keep a rotation from beginning, those of one sort together; undefined where nothing does. */
+export function refusalBy(barriers: readonly Pick<Barrier, "by" | "text">[]): string | undefined {
+  const inTurn = (["another machine", "whoever set it up", "a person's delivery"] as const).flatMap((by) =>
+    barriers.filter((barrier) => barrier.by === by),
+  );
+  return inTurn.length === 0 ? undefined : inTurn.map(({ text }) => text).join("; ");
+}
+
 /**
  * A rotation that could not deliver would stop half-way. What a person has to bring is a reason as well where nothing hurries.
  * @param begins why it is about to begin; undefined where it is under way
@@ -70,30 +115,27 @@ export async function refuseUnreached(
   begins: Reason | undefined,
 ): Promise<void> {
   const { sinks } = await subjectOf(runner, secret);
-  const unreached: string[] = [];
-  const wrong: string[] = [];
-  const byHand: string[] = [];
-  for (const consumer of secret.consumers) {
-    const before = unreached.length + wrong.length;
-    for (const sink of sinks(consumer)) {
-      const place = `${consumer.id}, ${sink.name}`;
-      const why = await sink.unreached?.();
-      if (why !== undefined)
-        (why instanceof UnreachedError ? unreached : wrong).push(`${consumer.id}, ${why.message}`);
-      else if (begins === "scheduled" && sink.byHand !== undefined) byHand.push(`${place}: ${sink.byHand}`);
-    }
-    if (begins === undefined || begins === "first" || unreached.length + wrong.length > before) continue;
+  const barriers: Pick<Barrier, "consumer" | "by" | "text">[] = await barriersTo({ sinks }, secret, begins);
+  const barred = new Set(
+    barriers.filter(({ by }) => by !== "a person's delivery").map(({ consumer }) => consumer),
+  );
+  for (const consumer of begins === undefined || begins === "first" ? [] : secret.consumers) {
+    if (barred.has(consumer.id)) continue;
     try {
       await checkSinks(runner, secret, consumer, sinks(consumer));
     } catch (error) {
       if (!(error instanceof DeliveryError)) throw error;
-      wrong.push(`${consumer.id}: ${error.message}`);
+      const text = `${consumer.id}: ${error.message}`;
+      barriers.push({ consumer: consumer.id, by: "whoever set it up", text });
     }
   }
-  const text = `${secret.id} is left as it is. ${[...unreached, ...wrong, ...byHand].join("; ")}`;
-  if (wrong.length > 0) throw new DeliveryError(text);
-  if (unreached.length > 0) throw new UnreachedError(text);
-  if (byHand.length > 0) throw new PersonNeededError(text);
+  const refusal = refusalBy(barriers);
+  if (refusal === undefined) return;
+  const text = `${secret.id} is left as it is. ${refusal}`;
+  const isBy = (who: Barrier["by"]) => barriers.some(({ by }) => by === who);
+  if (isBy("whoever set it up")) throw new DeliveryError(text);
+  if (isBy("another machine")) throw new UnreachedError(text);
+  throw new PersonNeededError(text);
 }
 
 /** @throws EvidenceError where the environment before has to show it first */

@@ -77,13 +77,23 @@ export interface PlanOptions {
   sinks?(consumer: Consumer): Sink[];
   probes?(consumer: Consumer): ConsumerProbe[];
   unprobed?(consumer: Consumer): Unprobed | undefined;
+  /** Consumer and place for which it is refused here: whoever does it brings the value there, and may see it. */
+  refusedFor?: ReadonlySet<string>;
 }
 
 /** The dry run of a rotation. Reads no value, and nothing of Vault; sinks are only asked whether they can be seen. */
 export async function planRotation(
   model: Pick<Model, "services" | "rotation">,
   secret: Secret,
-  { reason, destroysOld = false, now, sinks = () => [], probes = () => [], unprobed }: PlanOptions,
+  {
+    reason,
+    destroysOld = false,
+    now,
+    sinks = () => [],
+    probes = () => [],
+    unprobed,
+    refusedFor = new Set(),
+  }: PlanOptions,
 ): Promise<RotationPlan> {
   const short = isShort(reason);
   const deliveries = (["listeners", "signers", "revocation"] as const).flatMap((moment) =>
@@ -103,7 +113,7 @@ export async function planRotation(
   const overlap = short || reason === "first" ? 0 : secret.rotate.overlap;
   const drains = short || reason === "first" ? 0 : drainOf(secret);
   const watch = short || reason === "first" ? 0 : model.rotation.watch;
-  const unseen = await unseenBy(model, secret, sinks);
+  const unseen = await unseenBy(model, secret, { sinks, refusedFor });
   const waits = reason === "scheduled";
   const settles = reason === "first" ? 0 : settlingOf(deliveries, unseen);
   return {
@@ -218,7 +228,7 @@ interface Unseen {
 async function unseenBy(
   model: Pick<Model, "services">,
   secret: Secret,
-  sinks: (consumer: Consumer) => Sink[],
+  { sinks, refusedFor }: Required<Pick<PlanOptions, "sinks" | "refusedFor">>,
 ): Promise<Unseen[]> {
   const found: Unseen[] = [];
   for (const consumer of secret.consumers) {
@@ -227,9 +237,9 @@ async function unseenBy(
     const own = { consumer: consumer.id, settles, byHand: false };
     if (places.length === 0) found.push({ ...own, place: consumer.id, why: "reads Vault itself" });
     for (const sink of places) {
-      const seen = await sink.running(keptId(secret), 0);
-      if (seen.state !== "unobservable") continue;
       const place = `${consumer.id}, ${sink.name}`;
+      const seen = refusedFor.has(place) ? undefined : await sink.running(keptId(secret), 0);
+      if (seen?.state !== "unobservable") continue;
       found.push({ ...own, place, why: seen.why, byHand: sink.byHand !== undefined });
     }
   }
