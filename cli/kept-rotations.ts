@@ -145,6 +145,13 @@ function row(kept: Kept, { secrets }: AwsModel, asked: Asked): Shown {
       const text = `${due}, and version ${kept.version} is not in force: the log /aws/lambda/${rotator} says why${still}`;
       return { secret, result: "stuck", text, code: exit.finding };
     }
+    case "stopped": {
+      const { version } = kept;
+      const began = `${due}, and version ${version} was begun and not waited for: stopped`;
+      const what = version === undefined ? "did not begin: stopped" : began;
+      const text = `${asked === "leaked" ? "not revoked yet, " : ""}${what}; run the same command again`;
+      return { secret, result: version === undefined ? "held" : "waits", text, code: exit.resumable };
+    }
     case "failed":
       return { secret, result: "failed", text: inWords(kept.error), code: exitCode(kept.error) };
   }

@@ -18,6 +18,8 @@ export type Kept = { secret: string } & (
   | { state: "rotated"; since?: Date; version: string }
   /** What was started is not in force yet, and may never be. */
   | { state: "not in force"; since?: Date; version: string }
+  /** Somebody stopped the run: what was started, if anything, may come into force by itself. */
+  | { state: "stopped"; since?: Date; version?: string }
   | { state: "failed"; error: unknown }
 );
 
@@ -54,7 +56,10 @@ export async function rotateKept(
 ): Promise<Kept[]> {
   const started: Promise<Kept>[] = [];
   for (const { name, every } of secrets) {
-    if (keeping.signal.aborted) break;
+    if (keeping.signal.aborted) {
+      started.push(Promise.resolve({ secret: name, state: "stopped" }));
+      continue;
+    }
     const kept = await start(name, every, keeping).catch((error: unknown) => () => failed(name, error));
     started.push(kept());
   }
@@ -98,9 +103,10 @@ async function toEnd(
   name: string,
   { version, follow }: { version: string; follow: number },
   keeping: Keeping,
-): Promise<{ state: "rotated" | "not in force"; version: string }> {
-  if (!(await inForce(name, version, keeping))) return { state: "not in force", version };
-  if (follow === 0) return { state: "rotated", version };
+): Promise<{ state: "rotated" | "not in force" | "stopped"; version: string }> {
+  const state = await awaited(name, version, keeping);
+  if (state !== "rotated" || follow === 0) return { state, version };
+  if (keeping.signal.aborted) return { state: "stopped", version };
   const next = await ask(name, await keeping.client.describe(name), keeping.client);
   return toEnd(name, { version: next, follow: follow - 1 }, keeping);
 }
@@ -132,15 +138,16 @@ function openVersion({ versions }: Pick<SecretDescription, "versions">): string 
   );
 }
 
-async function inForce(
+async function awaited(
   name: string,
   version: string,
   { client, patience, signal }: Keeping,
-): Promise<boolean> {
+): Promise<"rotated" | "not in force" | "stopped"> {
   for (const end = performance.now() + patience; ; ) {
     const { versions } = await client.describe(name);
-    if (versions[version]?.includes("AWSCURRENT")) return true;
-    if (performance.now() > end || signal.aborted) return false;
+    if (versions[version]?.includes("AWSCURRENT")) return "rotated";
+    if (signal.aborted) return "stopped";
+    if (performance.now() > end) return "not in force";
     await sleep(pause, undefined, { signal }).catch(() => {});
   }
 }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, suite, test } from "node:test";
 import { rotateKept } from "../../cli/kept-rotations.ts";
 import { counted, named, refuseKept } from "../../cli/rotate.ts";
@@ -41,6 +43,52 @@ test("what is due there is left to the workflow that has the role: 0", async () 
     rows.map(({ secret: name, code }) => [name, code]),
     [["1 in Secrets Manager", 0]],
   );
+});
+
+suite("stopped by Ctrl-C, what Secrets Manager keeps is no success and no finding: 4", () => {
+  /** Secrets Manager, where nothing has a value yet; stopped once a rotation is asked for. */
+  async function stopped(asked: "overdue" | "leaked", before: boolean) {
+    const stop = new AbortController();
+    if (before) stop.abort();
+    const server = createServer(async (request, response) => {
+      const action = String(request.headers["x-amz-target"]).split(".").at(-1);
+      if (action === "RotateSecret") stop.abort();
+      await request.resume().toArray();
+      const described = { Name: secret, RotationEnabled: true, CreatedDate: 1_700_000_000 };
+      response.end(JSON.stringify(action === "RotateSecret" ? { VersionId: "v2" } : described));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    process.env.AWS_ACCESS_KEY_ID = "id";
+    process.env.AWS_SECRET_ACCESS_KEY = "key";
+    try {
+      assert.ok(model.aws);
+      const aws = { ...model.aws, emulator: `http://127.0.0.1:${port}` };
+      const own = { ...invocation, signal: stop.signal };
+      const rows = await rotateKept(own, { model: { ...model, aws } }, asked, inStore);
+      return rows.map((row) => [row.secret, row.result, row.code, row.text]);
+    } finally {
+      for (const name of names) delete process.env[name];
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+  const again = "run the same command again";
+  test("before it begins", async () => {
+    assert.deepEqual(await stopped("overdue", true), [
+      [secret, "held", 4, `did not begin: stopped; ${again}`],
+    ]);
+    assert.deepEqual(await stopped("leaked", true), [
+      [secret, "held", 4, `not revoked yet, did not begin: stopped; ${again}`],
+    ]);
+  });
+  test("while it is waited for", async () => {
+    const began = "due since 2023-11-14T22:13:20.000Z, and version v2 was begun and not waited for: stopped";
+    assert.deepEqual(await stopped("overdue", false), [[secret, "waits", 4, `${began}; ${again}`]]);
+    assert.deepEqual(await stopped("leaked", false), [
+      [secret, "waits", 4, `not revoked yet, ${began}; ${again}`],
+    ]);
+  });
 });
 
 suite("a database user that Secrets Manager keeps is named like any other", () => {

@@ -38,7 +38,10 @@ suite("a rotation that Secrets Manager owes (R14)", () => {
 });
 
 const names = ["late", "early", "off", "refused", "open", "slow"];
-function fleet() {
+/** @param stopsAt stopped once this one has been asked for so often; "": before anything */
+function fleet(stopsAt?: string, times = 1) {
+  const stop = new AbortController();
+  if (stopsAt === "") stop.abort();
   const found: Record<string, SecretDescription> = {
     late: described({ next: before(1) }),
     early: described({}),
@@ -52,6 +55,7 @@ function fleet() {
     describe: async (name: string) => found[name] ?? assert.fail(name),
     async rotate(name: string) {
       asked.push(name);
+      if (name === stopsAt && asked.filter((each) => each === name).length === times) stop.abort();
       if (name === "refused")
         throw new SecretsManagerError("RotateSecret", name, "AccessDeniedException", "no");
       const isOpen = name === "open" && found.open?.versions.v2?.includes("AWSPENDING") === true;
@@ -69,7 +73,7 @@ function fleet() {
     client,
     now,
     patience: 0,
-    signal: new AbortController().signal,
+    signal: stop.signal,
     started: (secret: string) => started.push(secret),
   };
   const secrets = names.map((name) => ({ name, every: 30 }));
@@ -107,6 +111,34 @@ suite("what is owed is started, and nothing else", () => {
       ["overdue", before(3)],
       ["overdue", before(4)],
     ]);
+  });
+});
+
+suite("stopped, it names what it did not begin and what it did not wait for", () => {
+  for (const dryRun of [false, true]) {
+    test(`before anything${dryRun ? " of a dry run" : ""}: nothing is started, and each is named`, async () => {
+      const { asked, run } = fleet("");
+      assert.deepEqual(
+        [await run(dryRun), asked],
+        [names.map((secret) => ({ secret, state: "stopped" })), []],
+      );
+    });
+  }
+  test("half-way: what is in force already is told, what is not yet is no failure", async () => {
+    const { asked, run } = fleet("refused");
+    const states = (await run(false)).map(({ state }) => state);
+    assert.deepEqual(states, ["rotated", "on time", "off", "failed", "stopped", "stopped"]);
+    assert.deepEqual(asked, ["late", "refused"]);
+    const [, , , , , slow] = await fleet("slow").run(false);
+    assert.deepEqual(slow, { secret: "slow", state: "stopped", since: before(4), version: "v9" });
+  });
+  test("between the two turns of what has leaked: the second one is not begun (R21)", async () => {
+    const { asked, run } = fleet("late");
+    const [late] = await run(false, "leaked");
+    assert.deepEqual(
+      [late, asked],
+      [{ secret: "late", state: "stopped", since: before(1), version: "v9" }, ["late"]],
+    );
   });
 });
 
