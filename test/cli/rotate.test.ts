@@ -233,8 +233,12 @@ test("stopped by Ctrl-C while it waits for the overlap, a run ends with 4 and th
   });
   assert.equal(await ended, 4, said);
   assert.equal((await journal("production"))?.state, "drain");
-  const resumed = await run("production", "rotations", "resume", "--dry-run");
-  assert.equal(resumed.code, 0);
+  const planned = await run("production", "rotations", "resume", "shop/session", "--dry-run");
+  assert.match(planned.stdout, /^shop\/session: rotation goes on at drain/);
+  // Its lease was given back: nobody is at it.
+  const resumed = await run("production", "rotations", "resume", "shop/session");
+  assert.match(resumed.stdout, /^shop\/session: drain: .*; a later `keyplane rotate --due` goes on\.$/m);
+  assert.deepEqual([resumed.code, (await journal("production"))?.state], [0, "drain"]);
 });
 
 test("abort says what it would do, asks, and then goes back to the value before", async () => {
