@@ -59,7 +59,7 @@ export function resume(): Command {
           const plans = await planMany(runner, secrets, wanted);
           const keyPlans = await planKeys(runner, keys, wanted);
           const lines = [...plans.flatMap(planText), ...keyPlans.flatMap(keyPlanText)];
-          const text = lines.length > 0 ? lines.join("\n") : "Nothing is under way.";
+          const text = lines.length > 0 ? lines.join("\n") : "Nothing is under way that could go on now.";
           return {
             json: { environment: invocation.environment, dryRun: true, plans: [...plans, ...keyPlans] },
             text,
@@ -78,7 +78,8 @@ export function resume(): Command {
         if (isNamed) rows.push(...retiredRows([...secrets, ...keys], rows, exit.clean));
         return {
           json: { environment: invocation.environment, rotations: rows },
-          text: rows.length > 0 ? rows.flatMap(rowText).join("\n") : "Nothing is under way.",
+          text:
+            rows.length > 0 ? rows.flatMap(rowText).join("\n") : "Nothing is under way that could go on now.",
           code: worst(rows),
         };
       });

@@ -119,7 +119,7 @@ test("encryption keys are listed, planned and rotated beside secrets; an abort i
   assert.equal(abort.code, 2);
   assert.match(abort.stderr, /shop\/documents is an encryption key: its versions only go forward/);
   const resumed = await run("staging", "rotations", "resume", "shop/documents");
-  assert.deepEqual([resumed.code, resumed.stdout], [0, "Nothing is under way.\n"]);
+  assert.deepEqual([resumed.code, resumed.stdout], [0, "Nothing is under way that could go on now.\n"]);
 });
 
 test("R25: an encryption key of production waits for staging's evidence, which names version and commit, and uses it up", async () => {
