@@ -4,10 +4,11 @@ import type { Service } from "../../model/model.ts";
 import type { Claims } from "./claims.ts";
 import { envText } from "./env-text.ts";
 import { variablesSeen } from "./files.ts";
+import { checkSharedFolder, type Folder, prepareSharedFolder } from "./folder.ts";
 import type { Host } from "./host.ts";
 import type { LogMark } from "./log-mark.ts";
 import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
-import { checkSharedFolder, lookAt, prepareSharedFolder } from "./owned-file.ts";
+import { lookIn } from "./owned-file.ts";
 import { type Owner, ownerOf } from "./owner.ts";
 import {
   assertKept,
@@ -55,15 +56,18 @@ export class EnvFileSink implements Sink {
 
   async check(bundle: Bundle): Promise<void> {
     const owner = await ownerOf(this.#service.user);
-    if (!(await checkSharedFolder(this.#place.folder, owner))) return;
-    await tryPlace(this.#host, this.#place, (manifest) => this.#change(bundle, manifest, owner));
+    await using folder = await checkSharedFolder(this.#place.folder, owner);
+    if (folder === undefined) return;
+    await tryPlace(this.#host, folder, this.#place, (manifest) =>
+      this.#change(bundle, folder, manifest, owner),
+    );
   }
 
   async write(bundle: Bundle): Promise<boolean> {
     const owner = await ownerOf(this.#service.user);
-    await prepareSharedFolder(this.#place.folder, owner);
-    return changePlace(this.#host, this.#place, this.#service, (manifest) =>
-      this.#change(bundle, manifest, owner),
+    await using folder = await prepareSharedFolder(this.#place.folder, owner);
+    return await changePlace(this.#host, folder, this.#place, this.#service, (manifest) =>
+      this.#change(bundle, folder, manifest, owner),
     );
   }
 
@@ -83,7 +87,7 @@ export class EnvFileSink implements Sink {
     return logMarkIn(this.#host, this.#place, this.#service, secret);
   }
 
-  async #change(bundle: Bundle, manifest: Manifest, owner: Owner): Promise<Change> {
+  async #change(bundle: Bundle, folder: Folder, manifest: Manifest, owner: Owner): Promise<Change> {
     const id = keptServiceId(this.#service);
     const before = manifest.services[id];
     assertKept(bundle, before);
@@ -94,7 +98,7 @@ export class EnvFileSink implements Sink {
       );
     }
     const own = variablesSeen(bundle, this.#options.filesSeenAs ?? "");
-    const there = parseEnv((await lookAt(this.#options.path))?.content ?? "");
+    const there = parseEnv((await lookIn(folder, this.#file))?.content ?? "");
     const others = entriesOfOthers(manifest, id);
     this.#assertOurs(Object.keys(there), new Set([...others, ...Object.keys(before?.entries ?? {})]), own);
     const variables: Record<string, string> = {};

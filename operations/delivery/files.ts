@@ -3,10 +3,11 @@ import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
 import type { Claims } from "./claims.ts";
 import { envText } from "./env-text.ts";
+import { checkFolder, type Folder, prepareFolder } from "./folder.ts";
 import type { Host } from "./host.ts";
 import type { LogMark } from "./log-mark.ts";
 import { entriesOfOthers, foreignOwner, type Manifest, newerElsewhere, sectionOf } from "./manifest.ts";
-import { checkFolder, lookAt, type OwnedFile, prepareFolder } from "./owned-file.ts";
+import { lookIn, type OwnedFile } from "./owned-file.ts";
 import { type Owner, ownerOf, ownUid } from "./owner.ts";
 import {
   assertKept,
@@ -60,17 +61,23 @@ export class FilesSink implements Sink {
 
   async check(bundle: Bundle): Promise<void> {
     const owner = await ownerOf(this.#service.user);
-    for (const { folder, whose } of this.#folders(owner)) {
-      if (!(await checkFolder(folder, whose))) return;
-    }
-    await tryPlace(this.#host, this.#place, (manifest) => this.#change(bundle, manifest, owner));
+    const { within, inner } = this.#folders(owner);
+    await using outer = within && (await checkFolder(within.path, within.whose));
+    if (within !== undefined && outer === undefined) return;
+    await using folder = await checkFolder(inner.path, inner.whose, outer);
+    if (folder === undefined) return;
+    await tryPlace(this.#host, folder, this.#place, (manifest) =>
+      this.#change(bundle, folder, manifest, owner),
+    );
   }
 
   async write(bundle: Bundle): Promise<boolean> {
     const owner = await ownerOf(this.#service.user);
-    for (const { folder, whose, mode } of this.#folders(owner)) await prepareFolder(folder, whose, mode);
-    return changePlace(this.#host, this.#place, this.#service, (manifest) =>
-      this.#change(bundle, manifest, owner),
+    const { within, inner } = this.#folders(owner);
+    await using outer = within && (await prepareFolder(within.path, within.whose, within));
+    await using folder = await prepareFolder(inner.path, inner.whose, { mode: inner.mode, within: outer });
+    return await changePlace(this.#host, folder, this.#place, this.#service, (manifest) =>
+      this.#change(bundle, folder, manifest, owner),
     );
   }
 
@@ -103,14 +110,15 @@ export class FilesSink implements Sink {
   /** The folder that each service's lies in, where there is one, and that with the files. */
   #folders(owner: Owner) {
     const { folder, entered, within } = this.#options;
-    return [...(within === undefined ? [] : [within]), { folder, entered }].map((one) => ({
-      folder: one.folder,
+    const as = (one: { folder: string; entered: Entered }) => ({
+      path: one.folder,
       whose: one.entered === "by its user" ? owner : { uid: ownUid() },
       mode: one.entered === "by several users" ? (0o711 as const) : (0o700 as const),
-    }));
+    });
+    return { within: within && as(within), inner: as({ folder, entered }) };
   }
 
-  async #change(bundle: Bundle, manifest: Manifest, owner: Owner): Promise<Change> {
+  async #change(bundle: Bundle, folder: Folder, manifest: Manifest, owner: Owner): Promise<Change> {
     const before = manifest.services[keptServiceId(this.#service)];
     assertKept(bundle, before);
     const files: OwnedFile[] = [];
@@ -120,7 +128,7 @@ export class FilesSink implements Sink {
       const secret = bundle.origins.files[name] ?? "";
       entries[name] = [secret];
       const later = newerElsewhere(manifest, bundle, name, secret)
-        ? (await lookAt(join(this.#options.folder, name)))?.content
+        ? (await lookIn(folder, name))?.content
         : undefined;
       files.push({ name, content: later ?? content, owner });
     }

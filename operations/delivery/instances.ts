@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as z from "zod/mini";
 import { asWritten, type KnownAs } from "../../model/kept-names.ts";
 import { startOf } from "../process-identity.ts";
+import { Folder } from "./folder.ts";
 import { LogMark } from "./log-mark.ts";
 import { placeFiles, wasRead } from "./owned-file.ts";
 import { ownUid } from "./owner.ts";
@@ -79,7 +80,8 @@ export async function pokeInstance(instance: SeenInstance): Promise<void> {
 export async function describeInstance(runs: string, instance: Instance): Promise<void> {
   await mkdir(runs, { recursive: true, mode: 0o700 });
   const content = `${JSON.stringify(instance, undefined, 2)}\n`;
-  await placeFiles(runs, [{ name: fileOf(instance), content, owner: { uid: ownUid() } }]);
+  await using folder = await Folder.open(runs);
+  await placeFiles(folder, [{ name: fileOf(instance), content, owner: { uid: ownUid() } }]);
 }
 
 export async function forgetInstance(

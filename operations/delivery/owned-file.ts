@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
-import { access, type FileHandle, lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, lstat, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Owner, ownUid } from "./owner.ts";
+import { absent, codeOf, Folder, linked } from "./folder.ts";
+import { assertMayOwn, type Owner } from "./owner.ts";
 import { DeliveryError } from "./sink.ts";
 
 /** A file as it shall be: mode 600, its owner's (R45). */
@@ -25,23 +26,23 @@ function temporaryName(): string {
  * @returns the names of those that changed
  * @throws DeliveryError where a name leads through a symbolic link or to no file, or an owner cannot be set
  */
-export async function placeFiles(folder: string, files: OwnedFile[]): Promise<string[]> {
-  for (const { owner, name } of files) assertMayOwn(join(folder, name), owner);
+export async function placeFiles(folder: Folder, files: OwnedFile[]): Promise<string[]> {
+  for (const { owner, name } of files) assertMayOwn(join(folder.path, name), owner);
   await removeLeftovers(folder);
-  const staged: { file: OwnedFile; path: string }[] = [];
+  const staged: { file: OwnedFile; as: string }[] = [];
   try {
     for (const file of files) {
       if (await isRight(folder, file)) continue;
-      const path = join(folder, temporaryName());
-      staged.push({ file, path });
-      await stage(path, file);
+      const as = temporaryName();
+      staged.push({ file, as });
+      await stage(folder, as, file);
     }
-    for (const { file, path } of staged) await rename(path, join(folder, file.name));
+    for (const { file, as } of staged) await folder.rename(as, file.name);
   } catch (error) {
-    for (const { path } of staged) await rm(path, { force: true });
+    for (const { as } of staged) await folder.remove(as);
     throw error;
   }
-  if (staged.length > 0) await syncFolder(folder);
+  if (staged.length > 0) await folder.sync();
   return staged.map(({ file }) => file.name);
 }
 
@@ -50,36 +51,50 @@ export async function placeFiles(folder: string, files: OwnedFile[]): Promise<st
  * away again.
  * @throws DeliveryError; an error of the file system
  */
-export async function tryFiles(folder: string, files: OwnedFile[]): Promise<void> {
+export async function tryFiles(folder: Folder, files: OwnedFile[]): Promise<void> {
   for (const { owner, name } of files) {
-    assertMayOwn(join(folder, name), owner);
-    await lookAt(join(folder, name));
+    assertMayOwn(join(folder.path, name), owner);
+    await lookIn(folder, name);
   }
   const owners = new Map(files.map(({ owner }) => [owner.uid, owner]));
   for (const owner of owners.values()) {
     const theirs = files.filter((file) => file.owner.uid === owner.uid);
     const content = " ".repeat(theirs.reduce((sum, file) => sum + Buffer.byteLength(file.content), 0));
-    const path = join(folder, temporaryName());
+    const as = temporaryName();
     try {
-      await stage(path, { content, owner });
+      await stage(folder, as, { content, owner });
     } finally {
-      await rm(path, { force: true });
+      await folder.remove(as);
     }
   }
 }
 
 /** Removes files of ours; one that is a link is removed itself, not what it points to. */
-export async function removeFiles(folder: string, names: string[]): Promise<void> {
-  for (const name of names) await rm(join(folder, name), { force: true });
-  if (names.length > 0) await syncFolder(folder);
+export async function removeFiles(folder: Folder, names: string[]): Promise<void> {
+  for (const name of names) await folder.remove(name);
+  if (names.length > 0) await folder.sync();
 }
 
 /**
  * A file's content and what the host says of it, without counting as a reader of it; undefined where there is none.
  * @throws DeliveryError where the name is a symbolic link or no file
  */
-export async function lookAt(path: string): Promise<{ content: string; stats: Stats } | undefined> {
-  const file = await openQuietly(path);
+export function lookAt(path: string): Promise<Found | undefined> {
+  return look(path, (flags) => open(path, flags));
+}
+
+/** The same of a file in an open folder, whatever the folder's path leads to by now. */
+export function lookIn(folder: Folder, name: string): Promise<Found | undefined> {
+  return look(join(folder.path, name), (flags) => folder.open(name, flags));
+}
+
+type Found = { content: string; stats: Stats };
+
+async function look(
+  path: string,
+  opened: (flags: number) => Promise<FileHandle>,
+): Promise<Found | undefined> {
+  const file = await openQuietly(path, opened);
   if (file === undefined) return undefined;
   try {
     const stats = await file.stat();
@@ -90,88 +105,8 @@ export async function lookAt(path: string): Promise<{ content: string; stats: St
   }
 }
 
-/**
- * Makes a folder that holds nothing but secrets, mode 700 (or 711, where several users' files lie in it).
- * @throws DeliveryError where it is a symbolic link, or belongs to someone else and cannot be given away
- */
-export async function prepareFolder(path: string, owner: Owner, mode: 0o700 | 0o711 = 0o700): Promise<void> {
-  assertMayOwn(path, owner);
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  const folder = await openFolder(path);
-  try {
-    const stats = await folder.stat();
-    if (stats.uid !== owner.uid) await folder.chown(owner.uid, owner.gid ?? stats.gid);
-    if ((stats.mode & 0o7777) !== mode) await folder.chmod(mode);
-  } finally {
-    await folder.close();
-  }
-}
-
-/**
- * Whether a folder is there already, and otherwise could be made.
- * @throws DeliveryError where `prepareFolder` would; an error of the file system where nothing can be made there
- */
-export async function checkFolder(path: string, owner: Owner): Promise<boolean> {
-  assertMayOwn(path, owner);
-  const found = await lstat(path).catch(absent);
-  if (found === undefined) {
-    await assertRoomFor(path);
-    return false;
-  }
-  if (!found.isDirectory()) throw linked(path, "folder");
-  if (owner.uid !== -1 && found.uid !== owner.uid && ownUid() !== 0) {
-    throw new DeliveryError(
-      `${path} belongs to uid ${found.uid} and must belong to uid ${owner.uid}, which only root can change: run as root, or ` +
-        `chown ${owner.uid} ${path}`,
-    );
-  }
-  return true;
-}
-
-/** Whether something can be made at a path, in the nearest folder above it that there is. */
-async function assertRoomFor(path: string): Promise<void> {
-  const above = dirname(path);
-  try {
-    await access(above, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT" || above === path) throw error;
-    await assertRoomFor(above);
-  }
-}
-
-/**
- * A folder that others use as well (a project's, with its env-file) keeps its mode; it is made, mode 700, where there is
- * none.
- * @throws DeliveryError where others may replace files in it
- */
-export async function prepareSharedFolder(path: string, owner: Owner): Promise<void> {
-  if (!(await checkSharedFolder(path, owner))) await prepareFolder(path, owner);
-}
-
-/** Whether it is there already. @throws as `prepareSharedFolder` */
-export async function checkSharedFolder(path: string, owner: Owner): Promise<boolean> {
-  const found = await lstat(path).catch(absent);
-  if (found === undefined) return checkFolder(path, owner);
-  if (!found.isDirectory()) throw linked(path, "folder");
-  const sticky = (found.mode & 0o1000) !== 0;
-  if ((found.mode & 0o022) !== 0 && !sticky) {
-    throw new DeliveryError(
-      `others may write to ${path}, so they could replace the file: chmod go-w ${path}`,
-    );
-  }
-  return true;
-}
-
-/** Whether this process may make files that belong to `owner`. */
-function assertMayOwn(path: string, { uid }: Owner): void {
-  if (uid === ownUid() || ownUid() === 0 || ownUid() === -1) return;
-  throw new DeliveryError(
-    `${path} must belong to uid ${uid}, and uid ${ownUid()} may not give it away: run as that user or as root`,
-  );
-}
-
-async function isRight(folder: string, { name, content, owner }: OwnedFile): Promise<boolean> {
-  const found = await lookAt(join(folder, name));
+async function isRight(folder: Folder, { name, content, owner }: OwnedFile): Promise<boolean> {
+  const found = await lookIn(folder, name);
   return found !== undefined && found.content === content && isPrivate(found.stats, owner);
 }
 
@@ -183,8 +118,8 @@ export function isPrivate(stats: Stats, { uid }: Owner): boolean {
 /** Unread since it was written; a reader moves it (`relatime` too), see `wasRead`. */
 const neverRead = new Date(0);
 
-async function stage(path: string, { content, owner }: Omit<OwnedFile, "name">): Promise<void> {
-  const file = await open(path, "wx", 0o600);
+async function stage(folder: Folder, as: string, { content, owner }: Omit<OwnedFile, "name">): Promise<void> {
+  const file = await folder.open(as, "wx", 0o600);
   try {
     const { uid, gid } = await file.stat();
     if (owner.uid !== -1 && (uid !== owner.uid || (owner.gid !== undefined && gid !== owner.gid))) {
@@ -208,12 +143,13 @@ export async function wasRead(path: string): Promise<boolean | undefined> {
   const found = await lstat(path).catch(absent);
   if (found === undefined) return false;
   if (found.atimeMs > neverRead.getTime()) return true;
-  return (await keepsAccessTimes(join(path, ".."))) ? false : undefined;
+  await using folder = await Folder.open(dirname(path));
+  return (await keepsAccessTimes(folder)) ? false : undefined;
 }
 
-async function keepsAccessTimes(folder: string): Promise<boolean> {
-  const path = join(folder, temporaryName());
-  const file = await open(path, "wx+", 0o600);
+async function keepsAccessTimes(folder: Folder): Promise<boolean> {
+  const name = temporaryName();
+  const file = await folder.open(name, "wx+", 0o600);
   try {
     await file.writeFile("x");
     await file.utimes(neverRead, new Date());
@@ -221,7 +157,7 @@ async function keepsAccessTimes(folder: string): Promise<boolean> {
     return (await file.stat()).atimeMs > neverRead.getTime();
   } finally {
     await file.close();
-    await rm(path, { force: true });
+    await folder.remove(name);
   }
 }
 
@@ -229,14 +165,13 @@ async function keepsAccessTimes(folder: string): Promise<boolean> {
 const staging = 60_000;
 
 /** What a killed run had staged: it was never in use, and holds values. Other runs may be staging at the same time. */
-export async function removeLeftovers(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
+export async function removeLeftovers(folder: Folder): Promise<void> {
+  for (const name of await folder.names()) {
     const found = temporary.exec(name);
     if (found === null) continue;
-    const path = join(folder, name);
     const pid = Number(found[1] ?? 0);
-    const age = Date.now() - ((await lstat(path).catch(absent))?.mtimeMs ?? 0);
-    if (!isAlive(pid) || age > staging) await rm(path, { force: true });
+    const age = Date.now() - ((await folder.look(name))?.mtimeMs ?? 0);
+    if (!isAlive(pid) || age > staging) await folder.remove(name);
   }
 }
 
@@ -252,48 +187,18 @@ function isAlive(pid: number): boolean {
 }
 
 /** Without following a link, waiting for a pipe or (where we may) counting as a reader. */
-async function openQuietly(path: string): Promise<FileHandle | undefined> {
+async function openQuietly(
+  path: string,
+  opened: (flags: number) => Promise<FileHandle>,
+): Promise<FileHandle | undefined> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
-    return await open(path, flags | (constants.O_NOATIME ?? 0));
+    return await opened(flags | (constants.O_NOATIME ?? 0));
   } catch (error) {
     const code = codeOf(error);
     if (code === "ENOENT") return undefined;
     if (code === "ELOOP") throw linked(path, "file");
     if (code !== "EPERM") throw error;
-    return open(path, flags);
+    return opened(flags);
   }
-}
-
-async function openFolder(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_DIRECTORY);
-  } catch (error) {
-    if (["ELOOP", "ENOTDIR"].includes(codeOf(error))) throw linked(path, "folder");
-    throw error;
-  }
-}
-
-function linked(path: string, meant: "file" | "folder"): DeliveryError {
-  return new DeliveryError(
-    `${path} is a symbolic link or no ${meant}: values are written through no link; put a ${meant} of its own there`,
-  );
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}
-
-function absent(error: unknown): undefined {
-  if (codeOf(error) === "ENOENT") return undefined;
-  throw error;
 }

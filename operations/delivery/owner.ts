@@ -24,6 +24,14 @@ export function ownUid(): number {
   return process.geteuid?.() ?? -1;
 }
 
+/** @throws DeliveryError where this process may make no files that belong to `owner` */
+export function assertMayOwn(path: string, { uid }: Owner): void {
+  if (uid === ownUid() || ownUid() === 0 || ownUid() === -1) return;
+  throw new DeliveryError(
+    `${path} must belong to uid ${uid}, and uid ${ownUid()} may not give it away: run as that user or as root`,
+  );
+}
+
 /** `id` asks whatever the host asks: files, LDAP, systemd. */
 async function idOf(what: "-u" | "-g", user: string): Promise<number> {
   try {

@@ -1,13 +1,13 @@
-import { lstatSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { keptServiceId } from "../../model/kept-names.ts";
 import type { Service } from "../../model/model.ts";
 import type { Claims } from "./claims.ts";
+import type { Folder } from "./folder.ts";
 import { holdPlace } from "./hold.ts";
 import type { Host } from "./host.ts";
 import type { LogMark } from "./log-mark.ts";
 import { type Manifest, manifestText, markedSection, parseManifest, type Section } from "./manifest.ts";
-import { lookAt, type OwnedFile, placeFiles, removeFiles, tryFiles } from "./owned-file.ts";
+import { lookAt, lookIn, type OwnedFile, placeFiles, removeFiles, tryFiles } from "./owned-file.ts";
 import { ownUid } from "./owner.ts";
 import { type Bundle, DeliveryError, StaleBundleError } from "./sink.ts";
 
@@ -34,13 +34,14 @@ export interface Change {
  */
 export async function changePlace(
   host: Host,
-  place: Place,
+  folder: Folder,
+  { manifest: name }: Place,
   service: Service,
   change: (manifest: Manifest) => Promise<Change>,
 ): Promise<boolean> {
-  const { folder, manifest: name } = place;
-  using _held = await holdPlace(lockOf(place));
-  const manifest = await manifestOf(place, host);
+  await using _held = await holdPlace(folder, lockOf(name));
+  await folder.assertInPlace();
+  const manifest = await manifestIn(folder, name, host);
   const { files, section, obsolete } = await change(manifest);
   const id = keptServiceId(service);
   // Before anything lies there. Where it watches, and lies there already, it is not known since when it reads that.
@@ -60,21 +61,26 @@ export async function changePlace(
 /** Refuses what `changePlace` would in a folder that is there, and changes nothing. */
 export async function tryPlace(
   host: Host,
-  place: Place,
+  folder: Folder,
+  { manifest: name }: Place,
   change: (manifest: Manifest) => Promise<Change>,
 ): Promise<void> {
-  const { folder, manifest: name } = place;
-  const lock = lockOf(place);
+  const lock = lockOf(name);
   // Where none is nobody has written yet: to look makes nothing.
-  using _held = lstatSync(lock, { throwIfNoEntry: false }) ? await holdPlace(lock) : undefined;
-  const manifest = await manifestOf(place, host);
+  await using _held = (await folder.look(lock)) && (await holdPlace(folder, lock));
+  await folder.assertInPlace();
+  const manifest = await manifestIn(folder, name, host);
   const { files } = await change(manifest);
   await tryFiles(folder, [...files, { name, content: manifestText(manifest), owner: { uid: ownUid() } }]);
 }
 
 /** Beside the place: whoever may write there may hold it. */
-function lockOf({ folder, manifest }: Place): string {
-  return join(folder, manifest.replace(/\.json$/, ".lock"));
+function lockOf(manifest: string): string {
+  return manifest.replace(/\.json$/, ".lock");
+}
+
+async function manifestIn(folder: Folder, name: string, { knownAs }: Host): Promise<Manifest> {
+  return parseManifest((await lookIn(folder, name))?.content, knownAs);
 }
 
 export async function manifestOf(
@@ -94,9 +100,9 @@ export async function logMarkIn(
   return (await manifestOf(place, host)).services[keptServiceId(service)]?.secrets[secret]?.log;
 }
 
-async function wouldChange(folder: string, files: OwnedFile[]): Promise<boolean> {
+async function wouldChange(folder: Folder, files: OwnedFile[]): Promise<boolean> {
   for (const { name, content } of files) {
-    if ((await lookAt(join(folder, name)))?.content !== content) return true;
+    if ((await lookIn(folder, name))?.content !== content) return true;
   }
   return false;
 }

@@ -8,6 +8,7 @@ import type { Report } from "../progress.ts";
 import { Child, type ExitStatus } from "./child.ts";
 import { envText } from "./env-text.ts";
 import { plainVariables, variablesSeen } from "./files.ts";
+import { Folder } from "./folder.ts";
 import {
   describedInstances,
   describeInstance,
@@ -243,7 +244,8 @@ class Supervisor {
       // First: who sees one of the others change finds the variables changed.
       files.unshift({ name: basename(envFile), content, owner });
     }
-    await placeFiles(this.#folder.path, files);
+    await using folder = await Folder.open(this.#folder.path);
+    await placeFiles(folder, files);
     for (const secret of otherVariables(bundle, this.#bundle)) this.#changed.add(secret);
     this.#bundle = bundle;
   }

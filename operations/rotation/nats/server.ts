@@ -4,8 +4,9 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { NatsTarget } from "../../../model/model.ts";
+import { Folder } from "../../delivery/folder.ts";
 import { holdPlace } from "../../delivery/hold.ts";
-import { lookAt, placeFiles, removeLeftovers } from "../../delivery/owned-file.ts";
+import { lookAt, lookIn, placeFiles, removeLeftovers } from "../../delivery/owned-file.ts";
 import { TargetUnavailableError } from "../rotator.ts";
 import { UsersFileError } from "./users-file.ts";
 
@@ -46,7 +47,8 @@ export class NatsServer {
 
   /** Removes what a killed run had staged beside the users file; the next change would as well. */
   async tidy(): Promise<void> {
-    await removeLeftovers(dirname(await this.#path()));
+    await using folder = await Folder.open(dirname(await this.#path()));
+    await removeLeftovers(folder);
   }
 
   /**
@@ -58,12 +60,14 @@ export class NatsServer {
   async change(changed: (text: string) => string, holds: () => Promise<boolean>): Promise<void> {
     const path = await this.#path();
     await this.#look();
-    using _ = await holdPlace(join(dirname(path), `.${basename(path)}.lock`));
-    const { content, stats } = await this.#look();
+    await using folder = await Folder.open(dirname(path));
+    await using _ = await holdPlace(folder, `.${basename(path)}.lock`);
+    await folder.assertInPlace();
+    const { content, stats } = await this.#look(folder);
     const text = changed(content);
     if (text === content && (await holds())) return;
     const write = (whole: string) =>
-      placeFiles(dirname(path), [
+      placeFiles(folder, [
         { name: basename(path), content: whole, owner: { uid: stats.uid, gid: stats.gid } },
       ]);
     this.#signal.throwIfAborted();
@@ -164,9 +168,9 @@ export class NatsServer {
     }
   }
 
-  async #look() {
+  async #look(folder?: Folder) {
     const path = await this.#path();
-    const found = await lookAt(path);
+    const found = await (folder === undefined ? lookAt(path) : lookIn(folder, basename(path)));
     if (found === undefined) {
       throw new UsersFileError(
         `there is no ${this.#target.usersFile}: write \`users = [ … ]\` there and include it in the server's configuration`,

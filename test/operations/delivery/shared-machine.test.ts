@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { watch } from "node:fs";
 import { chmod, chown, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { runsOf } from "../../../cli/runs.ts";
 import type { Delivery, Service } from "../../../model/model.ts";
+import { Folder } from "../../../operations/delivery/folder.ts";
 import { holdPlace } from "../../../operations/delivery/hold.ts";
 import { describeInstance, type Instance } from "../../../operations/delivery/instances.ts";
 import { machineRuns, type Runs } from "../../../operations/delivery/runs.ts";
@@ -21,6 +24,8 @@ function sinkOf(host: TestHost, service: Service, services: Service[], runs: Run
   assert.ok(sink !== undefined);
   return sink;
 }
+
+const lock = ".keyplane.lock";
 
 describe("two runners that were started in different folders", () => {
   for (const [deliver, path] of [
@@ -66,10 +71,10 @@ describe("two runners that were started in different folders", () => {
   test("what holds a place is no link that leads elsewhere, and nothing is made there", async () => {
     await using host = await testHost();
     await mkdir(host.root, { recursive: true });
-    const [lock, elsewhere] = [join(host.root, ".keyplane.lock"), join(host.root, "elsewhere")];
-    await symlink(elsewhere, lock);
+    await symlink(join(host.root, "elsewhere"), join(host.root, lock));
+    await using folder = await Folder.open(host.root);
     await assert.rejects(
-      holdPlace(lock),
+      holdPlace(folder, lock),
       (error) => error instanceof DeliveryError && /symbolic link/.test(error.message),
     );
     assert.deepEqual(await readdir(host.root), [".keyplane.lock"]);
@@ -78,13 +83,13 @@ describe("two runners that were started in different folders", () => {
   test("a hold makes and leaves nothing beside its lock, and wakes nobody who watches the folder", async (t) => {
     await using host = await testHost();
     await mkdir(host.root, { recursive: true });
-    const lock = join(host.root, ".keyplane.lock");
-    (await holdPlace(lock))[Symbol.dispose]();
+    await using folder = await Folder.open(host.root);
+    await (await holdPlace(folder, lock))[Symbol.asyncDispose]();
     const woken: string[] = [];
     const watcher = watch(host.root, (event, name) => woken.push(`${event} ${name}`));
     t.after(() => watcher.close());
     {
-      using _held = await holdPlace(lock);
+      await using _held = await holdPlace(folder, lock);
       assert.deepEqual(await readdir(host.root), [".keyplane.lock"]);
     }
     await wait(50);
@@ -95,37 +100,59 @@ describe("two runners that were started in different folders", () => {
   test("a second one at a held place is told that it is held, and waits until it is let go", async () => {
     await using host = await testHost();
     await mkdir(host.root, { recursive: true });
-    const lock = join(host.root, ".keyplane.lock");
-    const first = await holdPlace(lock);
+    await using folder = await Folder.open(host.root);
+    const first = await holdPlace(folder, lock);
     let isHeld = false;
-    const second = holdPlace(lock).then((held) => {
+    const second = holdPlace(folder, lock).then((held) => {
       isHeld = true;
       return held;
     });
     await wait(100);
     assert.equal(isHeld, false);
-    first[Symbol.dispose]();
-    (await second)[Symbol.dispose]();
+    await first[Symbol.asyncDispose]();
+    await (await second)[Symbol.asyncDispose]();
   });
 
-  test("what stands where a lock shall be and is none is named, with why it cannot be held", async () => {
+  test("one that kill -9 has ended while it waited or held keeps nobody out", async () => {
     await using host = await testHost();
     await mkdir(host.root, { recursive: true });
-    const lock = join(host.root, ".keyplane.lock");
-    await writeFile(lock, "no database ".repeat(100));
-    await assert.rejects(
-      holdPlace(lock),
-      (error) =>
-        error instanceof DeliveryError &&
-        /\.keyplane\.lock cannot be held \(file is not a database\),.*: run as who owns it, or remove it/.test(
-          error.message,
-        ),
-    );
+    await using folder = await Folder.open(host.root);
+    const code = `
+      const [{ Folder }, { holdPlace }] = await Promise.all(${JSON.stringify(["folder", "hold"])}.map((name) =>
+        import(${JSON.stringify(pathToFileURL("operations/delivery").href)} + "/" + name + ".ts")));
+      const folder = await Folder.open(${JSON.stringify(host.root)});
+      const held = await holdPlace(folder, ${JSON.stringify(lock)});
+      console.log("holds");
+      setInterval(() => held, 1000);
+      await holdPlace(folder, ${JSON.stringify(lock)});`;
+    const runner = spawn(process.execPath, ["--input-type=module", "--eval", code], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(runner.stdout, "data");
+    await wait(100);
+    runner.kill("SIGKILL");
+    await using _held = await holdPlace(folder, lock);
+  });
+
+  test("what stands where a lock shall be and is no file is named", async () => {
+    await using host = await testHost();
+    await mkdir(join(host.root, lock), { recursive: true });
+    await using folder = await Folder.open(host.root);
+    await assert.rejects(holdPlace(folder, lock), {
+      name: "DeliveryError",
+      message: `${join(host.root, lock)} is no file: move away what stands there`,
+    });
+    await rm(join(host.root, lock), { recursive: true });
+    execFileSync("mkfifo", [join(host.root, lock)]);
+    await assert.rejects(holdPlace(folder, lock), { name: "DeliveryError", message: /lock is no file/ });
   });
 
   test("a place that cannot be held says why: nobody else has to end", async () => {
     await using host = await testHost();
-    await assert.rejects(holdPlace(join(host.root, "nowhere/.keyplane.lock")), (error: Error) => {
+    await mkdir(join(host.root, "nowhere"), { recursive: true });
+    await using folder = await Folder.open(join(host.root, "nowhere"));
+    await rm(folder.path, { recursive: true });
+    await assert.rejects(holdPlace(folder, lock), (error: Error) => {
       assert.ok(error instanceof DeliveryError);
       assert.match(
         error.message,

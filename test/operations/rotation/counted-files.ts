@@ -1,4 +1,4 @@
-import type { PathLike } from "node:fs";
+import { type PathLike, readlinkSync } from "node:fs";
 import files from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import type { Count } from "./counted.ts";
@@ -10,10 +10,13 @@ const writes = ["chown", "chmod", "writeFile", "utimes", "sync"] as const;
  * Counts each step of writing files: Node's own functions are exchanged, so that the code under test is the one that runs in
  * production.
  * @param stack takes the exchange back
- * @param isThere whether a path is one of those
+ * @param isIn whether a path is one of those
  */
-export function countFiles(stack: DisposableStack, isThere: (path: unknown) => boolean, count: Count): void {
+export function countFiles(stack: DisposableStack, isIn: (path: unknown) => boolean, count: Count): void {
   const { open, rename, rm } = files;
+  // A folder that is open is reached by its descriptor.
+  const isThere = (path: unknown) =>
+    isIn(String(path).replace(/^\/proc\/self\/fd\/\d+/, (folder) => readlinkSync(folder)));
   exchange(stack, files, "open", async (path: PathLike, flags, mode) => {
     if (flags !== "wx" || !isThere(path)) return open(path, flags, mode);
     const file = await count("file open", () => open(path, flags, mode));
