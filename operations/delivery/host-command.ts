@@ -35,6 +35,21 @@ process.on("exit", () => {
 /** A command that came to no good end, in the words of this program alone: its own may quote values. */
 export class CommandError extends Error {
   override name = "CommandError";
+  /** False where there is no such program, or it may not be run. */
+  readonly isStarted: boolean;
+
+  constructor(message: string, isStarted = true) {
+    super(message);
+    this.isStarted = isStarted;
+  }
+}
+
+export interface CommandOptions extends CommandLimits {
+  cwd?: string;
+  /** All that it has of one, but for what a shell sets by itself; this process' own where absent. */
+  env?: NodeJS.ProcessEnv;
+  /** Nobody reads what it prints, so that what it leaves running may hold on to that. */
+  isSilent?: boolean;
 }
 
 /**
@@ -43,15 +58,16 @@ export class CommandError extends Error {
  */
 export async function runCommand(
   [program = "", ...rest]: string[],
-  { signal, limit, cwd, answers = [0] }: CommandLimits & { cwd?: string },
+  { signal, limit, cwd, env, isSilent = false, answers = [0] }: CommandOptions,
 ): Promise<string> {
   signal?.throwIfAborted();
   const late = AbortSignal.timeout(limit);
   const ends = signal === undefined ? late : AbortSignal.any([signal, late]);
   const child = spawn("/bin/sh", ["-c", lifeline, "sh", program, ...rest], {
     detached: true,
-    stdio: ["ignore", "pipe", "ignore", "pipe"],
+    stdio: ["ignore", isSilent ? "ignore" : "pipe", "ignore", "pipe"],
     ...(cwd !== undefined && { cwd }),
+    ...(env !== undefined && { env }),
   });
   const chunks: Buffer[] = [];
   child.stdout?.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -93,12 +109,12 @@ function killGroup({ pid }: ChildProcess, name: NodeJS.Signals | 0): boolean {
 async function endOf(child: ChildProcess, answers: readonly number[]): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once("error", ({ code }: NodeJS.ErrnoException) => {
-      reject(new CommandError(`could not be started (${code})`));
+      reject(new CommandError(`could not be started (${code})`, false));
     });
     child.once("close", (code, signal) => {
       if (code !== null && answers.includes(code)) resolve();
       else if (code === 127 || code === 126) {
-        reject(new CommandError(`could not be started (${code === 127 ? "ENOENT" : "EACCES"})`));
+        reject(new CommandError(`could not be started (${code === 127 ? "ENOENT" : "EACCES"})`, false));
       } else
         reject(
           new CommandError(signal === null ? `failed with exit status ${code}` : `was ended by ${signal}`),

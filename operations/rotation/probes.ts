@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Secret, Service } from "../../model/model.ts";
+import { CommandError, runCommand } from "../delivery/host-command.ts";
 import type { LogMark } from "../delivery/log-mark.ts";
 import { linesSince } from "./log-lines.ts";
 import type { ConsumerProbe, Unprobed } from "./observer.ts";
@@ -155,7 +155,10 @@ class LogProbe implements ConsumerProbe {
   }
 }
 
-/** A command that ends with 0. It gets no value and no credential of ours: an empty environment but for the path. */
+/**
+ * A command that ends with 0; one that may go on no longer ends with every process that it started. It gets no value and no
+ * credential of ours: an empty environment but for the path.
+ */
 class CommandProbe implements ConsumerProbe {
   readonly name: string;
   readonly #command: string[];
@@ -170,31 +173,14 @@ class CommandProbe implements ConsumerProbe {
   }
 
   async check(signal: AbortSignal): Promise<undefined> {
-    const [program = "", ...rest] = this.#command;
-    const child = spawn(program, rest, {
-      stdio: "ignore",
-      env: { PATH: process.env.PATH, LANG: "C", KEYPLANE_SERVICE: this.#service },
-      signal,
-      killSignal: "SIGKILL",
-      timeout: this.#timeout,
-    });
-    const end = await new Promise<string | undefined>((settle, reject) => {
-      child.once("error", (cause: NodeJS.ErrnoException) => {
-        if (signal.aborted) reject(signal.reason);
-        else reject(new TargetUnavailableError(`${program} cannot be started (${cause.code})`, { cause }));
-      });
-      child.once("exit", (code, killed) => {
-        if (code === 0) settle(undefined);
-        else
-          settle(
-            killed === "SIGKILL"
-              ? `did not end within ${this.#timeout / 1000} s`
-              : `ended with ${code ?? killed}`,
-          );
-      });
-    });
-    signal.throwIfAborted();
-    if (end !== undefined) throw new ProbeError(end);
+    const env = { PATH: process.env.PATH, LANG: "C", KEYPLANE_SERVICE: this.#service };
+    try {
+      await runCommand(this.#command, { signal, limit: this.#timeout, env, isSilent: true });
+    } catch (cause) {
+      if (!(cause instanceof CommandError)) throw cause;
+      if (cause.isStarted) throw new ProbeError(cause.message, { cause });
+      throw new TargetUnavailableError(`${this.#command[0]} ${cause.message}`, { cause });
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import type { Secret, Service } from "../../../model/model.ts";
 import type { ConsumerProbe } from "../../../operations/rotation/observer.ts";
 import { type ProbeOptions, probesOf, unprobed } from "../../../operations/rotation/probes.ts";
 import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import { until } from "../../integration/services/until.ts";
 import { serviceOf } from "../delivery/services.ts";
 import { failure } from "./probe-failure.ts";
 
@@ -101,10 +102,15 @@ describe("a command (R46)", () => {
 
   test("has to end with 0", async () => {
     await only(probes(node(""), service)).check(signal);
-    assert.equal(await failure(only(probes(node("process.exit(3)"), service))), "ended with 3");
+    assert.equal(await failure(only(probes(node("process.exit(3)"), service))), "failed with exit status 3");
     assert.equal(
       await failure(only(probes(node("process.kill(process.pid)"), service))),
-      "ended with SIGTERM",
+      "was ended by SIGTERM",
+    );
+    // Killed by somebody else, as for want of memory: it took no time.
+    assert.equal(
+      await failure(only(probes(node("process.kill(process.pid, 'SIGKILL')"), service))),
+      "was ended by SIGKILL",
     );
     assert.equal(
       await failure(only(probes(node("setInterval(() => {}, 1000)"), service, { timeout: 300 }))),
@@ -119,7 +125,14 @@ describe("a command (R46)", () => {
     const script = `require("node:fs").writeFileSync(${JSON.stringify(join(folder, "env"))}, JSON.stringify(process.env))`;
     await only(probes(node(script), service)).check(signal);
     const environment = JSON.parse(await readFile(join(folder, "env"), "utf8"));
-    assert.deepEqual(Object.keys(environment).sort(), ["KEYPLANE_SERVICE", "LANG", "PATH"]);
+    // What a shell sets by itself says nothing of this process.
+    const ofShell = ["PWD", "OLDPWD", "SHLVL", "_"];
+    assert.deepEqual(
+      Object.keys(environment)
+        .filter((name) => !ofShell.includes(name))
+        .sort(),
+      ["KEYPLANE_SERVICE", "LANG", "PATH"],
+    );
     assert.equal(environment.KEYPLANE_SERVICE, "shop/api");
   });
 
@@ -133,6 +146,34 @@ describe("a command (R46)", () => {
     setTimeout(() => controller.abort(new Error("stopped")), 100);
     const probe = only(probes(node("setInterval(() => {}, 1000)"), service));
     await assert.rejects(probe.check(controller.signal), /stopped/);
+  });
+
+  for (const [when, timeout] of [
+    ["that takes too long", 1000],
+    ["that may go on no longer, as its runner has lost its lease,", 60_000],
+  ] as const) {
+    test(`${when} ends with every process that it started: none acts while the rotation goes back`, async (t) => {
+      const pids = join(await folderOf(t), "pids");
+      const script = `echo $$ >> ${pids}; sh -c 'echo $$ >> ${pids}; while :; do sleep 1; done' & wait`;
+      const lost = new AbortController();
+      const probe = only(probes({ command: ["sh", "-c", script] }, service, { timeout }));
+      const over = probe.check(lost.signal).catch((error: unknown) => error);
+      const started = async () => (await readFile(pids, "utf8").catch(() => "")).trim().split("\n");
+      await until(async () => (await started()).length === 2);
+      if (timeout === 60_000) lost.abort(new Error("lost"));
+      assert.equal(
+        String(await over),
+        timeout === 60_000 ? "Error: lost" : "ProbeError: did not end within 1 s",
+      );
+      for (const pid of await started()) assert.throws(() => process.kill(Number(pid), 0), { code: "ESRCH" });
+    });
+  }
+
+  test("that ends with 0 has ended, whatever it leaves running", async (t) => {
+    const file = join(await folderOf(t), "pid");
+    const probe = only(probes({ command: ["sh", "-c", `sleep 600 & echo $! > ${file}`] }, service));
+    await probe.check(signal);
+    process.kill(Number(await readFile(file, "utf8")));
   });
 });
 
