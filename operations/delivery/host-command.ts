@@ -86,6 +86,8 @@ export async function runCommand(
         killGroup(child, name);
         for (const last = Date.now() + grace; killGroup(child, 0) && Date.now() < last; ) await sleep(20);
       }
+      // What has left the group may hold on to it, and is not waited for.
+      child.stdout?.destroy();
       await closed.catch(() => {});
       signal?.throwIfAborted();
       throw new CommandError(`did not end within ${limit / 1000} s`);

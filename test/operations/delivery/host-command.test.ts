@@ -79,6 +79,17 @@ for (const [what, how] of [
   });
 }
 
+test("what has left a command's processes, and holds on to its output, holds up nobody once it has to end", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "keyplane-command-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, "pid");
+  const left = `setsid sh -c 'echo $$ > ${file}; exec sleep 20' & sleep 600`;
+  const began = Date.now();
+  await assert.rejects(runCommand(["sh", "-c", left], { limit: 500 }), { name: "CommandError" });
+  assert.ok(Date.now() - began < 15_000);
+  process.kill(Number(await readFile(file, "utf8")));
+});
+
 test("what a command that has ended well leaves running goes on", async (t) => {
   const argv = ["sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"];
   const pid = Number(await runCommand(argv, { limit: minute }));
