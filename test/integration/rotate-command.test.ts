@@ -98,6 +98,12 @@ test("what this machine cannot deliver is refused before anything is made, with 
     `${refused.stdout}${refused.stderr}`,
     /shop\/batch, env-file \.env: this machine is not the service's host: run the same command there/,
   );
+  const planned = await shop.keyplane("rotate", "shop/relay", "--dry-run");
+  assert.equal(planned.code, 0, planned.stderr);
+  assert.match(
+    planned.stdout,
+    /^shop\/relay: would rotate \(scheduled\)\.\n {2}would be refused: .*shop\/batch, env-file \.env: this machine is not/,
+  );
   const status = await shop.keyplane("rotations", "shop/relay");
   assert.match(status.stdout, /^shop\/relay +on time +version 1 /m);
 });

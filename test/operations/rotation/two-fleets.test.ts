@@ -152,3 +152,28 @@ test("what has leaked is asked to be hastened of whoever is at it: that one is n
   const { reason, followedBy } = (await tokens.journal("only")) ?? {};
   assert.deepEqual([reason, followedBy], ["compromise", "compromise"]);
 });
+
+test("two compromises at one service, each in a run of its own: the second waits for the first and is done as well (R21)", async () => {
+  const tokens = await Tokens.make(bench, { theirs: ["demo/x"], ours: ["demo/x"] });
+  const compromise: Wanted = { what: "these", reason: "compromise" };
+  const ours = tokens.get("ours");
+  const told: string[] = [];
+  let ourRun: Promise<Row[]> | undefined;
+  // Theirs has begun, and writes nothing more before ours has met it.
+  const vault = tokens.before(tokens.get("theirs").source, async () => {
+    await new Promise<void>((resolve) => {
+      const report = ({ subject, text }: { subject: string; text: string }) => {
+        if (subject === ours.id) told.push(text);
+        if (told.length === 1) resolve();
+      };
+      ourRun = rotateMany(tokens.runner({ report }), [ours], compromise, now).finally(resolve);
+    });
+  });
+  const [theirs] = await rotateMany(tokens.runner({ vault }), [tokens.get("theirs")], compromise, now);
+  const [row] = (await ourRun) ?? [];
+  assert.deepEqual([outcomeOf(theirs).state, outcomeOf(row).state], ["done", "done"]);
+  assert.equal(
+    told[0],
+    "waits for another runner's, which has leaked as well: another rotation touches demo/x",
+  );
+});
