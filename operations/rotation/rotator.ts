@@ -47,6 +47,11 @@ export interface RotatorContext {
   report: Report;
   /** Aborted when the runner stops or has lost its lease: nothing may be begun after that. */
   signal: AbortSignal;
+  /**
+   * Does what gets a value that exists nowhere else, until that is kept: a stop waits for it. Its own signal is never aborted,
+   * and its Vault writes even where the lease was lost meanwhile: only with check-and-set, at a path that says whose turn it is.
+   */
+  uninterrupted<T>(does: (context: RotatorContext) => Promise<T>): Promise<T>;
 }
 
 /** Whether an old credential is seen to be unused. `by` names who still uses it: services, hosts, sessions. */

@@ -113,9 +113,7 @@ export type WaitsFor = "time" | "target";
 export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
   const { secret, model, by, report, clock } = { ...subject, ...manner };
   const say = (text: string) => report({ subject: secret.id, state: "progress", text });
-  const stop = new HeldStop(manner.signal, () =>
-    say("stops once every consumer has the value that is accepted: before that they are locked out"),
-  );
+  const stop = new HeldStop(manner.signal, (until) => say(`stops once ${until}`));
   const signal = AbortSignal.any([stop.signal, lease.signal]);
   const ready = async () => {
     signal.throwIfAborted();
@@ -164,7 +162,7 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
         ...(confirmedBy !== undefined && { confirmedBy }),
         ...(unrevoked !== undefined && { unrevoked }),
       };
-      return {
+      const context: RotatorContext = {
         vault,
         model,
         secret,
@@ -175,7 +173,13 @@ export function runOf(subject: Subject, manner: Manner, lease: Lease): Run {
         now: () => clock.now(),
         report,
         signal,
+        uninterrupted: (does) =>
+          stop.during("what the target gives is kept: it exists nowhere else", async () => {
+            await ready();
+            return does({ ...context, vault: subject.vault, signal: new AbortController().signal });
+          }),
       };
+      return context;
     },
     fields,
     remember: (version, fields) => void kept.set(version, fields),

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Seconds } from "../../../model/duration.ts";
 import { readSource } from "../../values/deliver.ts";
-import { readFields, stateOf, writeFields } from "../../values/kv.ts";
+import { ConflictError, readFields, stateOf, writeFields } from "../../values/kv.ts";
 import type { Fields } from "../../values/shape.ts";
+import { pause } from "../clock.ts";
 import { NotServedError, ProviderHttp } from "../providers/http.ts";
 import { ProviderError } from "../providers/refusal.ts";
 import {
@@ -14,6 +15,7 @@ import {
   type SlackPair,
   SpentTokenError,
 } from "../providers/slack.ts";
+import { type Backoff, usualBackoff, withBackoff } from "../retry.ts";
 import {
   ProbeError,
   type Rotator,
@@ -29,6 +31,11 @@ const [tokenField, refreshField] = ["token", "refresh-token"];
  * grace period", and a third token that lives then ends the oldest: the one in force. After it, an answer says what happened.
  */
 const afterLost: Seconds = 3600;
+/**
+ * What Slack gave is tried to be kept for a quarter of an hour: until then a Vault that was restarted is unsealed again, and
+ * nobody else has asked meanwhile.
+ */
+const keeping: Backoff = { ...usualBackoff, tries: 60 };
 /** So long a token may be accepted or refused late. */
 const settles: Seconds = 10;
 
@@ -50,18 +57,22 @@ export const slack: Rotator = {
     const made = chain.madeIn(rotation, current);
     if (made !== undefined) return { ...current, ...fieldsOf(made) };
     const refreshToken = chain.following(current[refreshField]);
-    const { http, address } = reachOf(context);
-    await chain.mayAsk(context, refreshToken, () => isAccepted(context, current));
-    try {
-      const pair = await exchanged(http, refreshToken, await clientOf(context), address);
-      await chain.keep(rotation, refreshToken, pair);
-      return { ...current, ...fieldsOf(pair) };
-    } catch (error) {
-      if (error instanceof SpentTokenError) throw new ProviderError(anew(context, error.message));
-      // Else it is not known what Slack did.
-      if (error instanceof NotServedError || error instanceof RefusedError) await chain.forgetAsking();
-      throw error;
-    }
+    const client = await clientOf(context);
+    const pair = await context.uninterrupted(async (whole) => {
+      await chain.mayAsk(context, refreshToken, () => isAccepted(context, current));
+      const { http, address } = reachOf(whole);
+      try {
+        const given = await exchanged(http, refreshToken, client, address);
+        await chain.keep(whole, refreshToken, given);
+        return given;
+      } catch (error) {
+        if (error instanceof SpentTokenError) throw new ProviderError(anew(context, error.message));
+        // Else it is not known what Slack did.
+        if (error instanceof NotServedError || error instanceof RefusedError) await chain.forgetAsking();
+        throw error;
+      }
+    });
+    return { ...current, ...fieldsOf(pair) };
   },
 
   async stage() {},
@@ -185,9 +196,20 @@ class Chain {
     await this.#write({ ...this.#kept, asked: { with: own, at: now().toISOString() } });
   }
 
-  async keep(rotation: string, spent: string, pair: SlackPair): Promise<void> {
+  /** Keeps what Slack gave for a refresh token, which is spent by that, however often Vault is away meanwhile. */
+  async keep(
+    { vault, secret, rotation, now, signal, report }: RotatorContext,
+    spent: string,
+    pair: SlackPair,
+  ): Promise<void> {
     const before = this.#kept.pair?.refreshToken === spent ? this.#kept.spent : [];
-    await this.#write({ spent: [...before, hashOf(spent)].slice(-50), pair, rotation });
+    const kept = { spent: [...before, hashOf(spent)].slice(-50), pair, rotation };
+    const said = (error: Error, wait: number) => {
+      const text = `${error.message}; tried again in ${Math.ceil(wait / 1000)} s: what Slack gave is kept nowhere else yet`;
+      report({ subject: secret.id, state: "progress", text });
+    };
+    const manner = { clock: { now, sleep: pause }, signal, backoff: keeping, said };
+    await withBackoff(() => this.#write(kept, vault), manner);
   }
 
   async forgetAsking(): Promise<void> {
@@ -195,13 +217,18 @@ class Chain {
     await this.#write(kept);
   }
 
-  async #write(kept: Kept): Promise<void> {
-    const { vault, model } = this.#context;
+  async #write(kept: Kept, vault = this.#context.vault): Promise<void> {
+    const { kv } = this.#context.model.vault.mounts;
     const fields = { record: JSON.stringify(kept) };
-    this.#version = await writeFields(vault, model.vault.mounts.kv, this.#path, {
-      fields,
-      after: this.#version,
-    });
+    try {
+      this.#version = await writeFields(vault, kv, this.#path, { fields, after: this.#version });
+    } catch (error) {
+      // The answer to the same write was lost, after Vault had written.
+      const isOurs =
+        error instanceof ConflictError && (await readFields(vault, kv, this.#path))?.record === fields.record;
+      if (!isOurs) throw error;
+      this.#version++;
+    }
     this.#kept = kept;
   }
 }

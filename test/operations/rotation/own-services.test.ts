@@ -53,7 +53,7 @@ function secretOf(id: string, more: Partial<Secret> = {}): Secret {
 
 function context(secret: Secret, more: Partial<RotatorContext> = {}): RotatorContext {
   const never = async () => assert.fail("nothing of it lies in a database");
-  return {
+  const own: RotatorContext = {
     vault: bench.vault,
     model: bench.model,
     secret,
@@ -63,8 +63,10 @@ function context(secret: Secret, more: Partial<RotatorContext> = {}): RotatorCon
     now: () => now,
     report: () => {},
     signal: new AbortController().signal,
+    uninterrupted: (does) => does(own),
     ...more,
   };
+  return own;
 }
 
 for (const [kind, id, rotator] of declared) {

@@ -143,6 +143,9 @@ export async function startDatabaseServer(
       now: () => new Date(),
       report: () => {},
       signal: new AbortController().signal,
+      async uninterrupted() {
+        throw new Error("what a database has is found there again");
+      },
       ...given,
     }),
     query: (secret, text, values) => asSuperuser(database(secret).database, text, values),

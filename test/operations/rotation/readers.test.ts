@@ -52,6 +52,7 @@ function idle(secret: Secret, { now = () => new Date(), file }: Asked = {}): Pro
     now,
     report: () => {},
     signal: new AbortController().signal,
+    uninterrupted: never,
   });
 }
 

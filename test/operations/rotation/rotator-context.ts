@@ -32,7 +32,7 @@ export function contextOf(
   }: { change?: Partial<Secret>; sources?: Record<string, Fields> } & Partial<RotatorContext> = {},
 ): TestContext {
   const steps: Step[] = [];
-  return {
+  const context: TestContext = {
     vault: sourcesOnly(model, sources),
     model,
     secret: { ...secretNamed(model, name), ...change },
@@ -42,9 +42,11 @@ export function contextOf(
     now: () => new Date(),
     report: (step) => steps.push(step),
     signal: new AbortController().signal,
+    uninterrupted: (does) => does(context),
     steps,
     ...more,
   };
+  return context;
 }
 
 function sourcesOnly(model: Model, sources: Record<string, Fields>): Vault {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
+import { type Vault, VaultError, VaultUnreachableError } from "../../../clients/vault.ts";
 import type { Secret } from "../../../model/model.ts";
 import { abortRotation, type RotateOptions, rotate } from "../../../operations/rotation/engine.ts";
 import { readJournal } from "../../../operations/rotation/journal-store.ts";
@@ -23,6 +24,7 @@ before(async () => {
 after(() => bench.close());
 
 const client = "titan/binance";
+const none = async (): Promise<never> => assert.fail("no database is reached");
 
 interface World extends AsyncDisposable {
   server: SlackServer;
@@ -66,7 +68,6 @@ async function world(): Promise<World> {
   const given = { token: first.token, "refresh-token": first.refreshToken };
   await root.write(`${kv}/data/${secret.source}`, { data: given });
   const clock = await MovedClock.of(vault);
-  const none = async (): Promise<never> => assert.fail("no database is reached");
   const said: string[] = [];
   const options: RotateOptions = {
     ...{ vault, model, secret, rotator: slack, reach: { fetch, manage: none, login: none } },
@@ -189,6 +190,107 @@ test("killed between Slack's answer and the source, the next runner goes on with
   assert.equal(end.state, "done", end.waiting);
   assert.equal(w.server.served.filter((method) => method === "oauth.v2.access").length, 1);
   assert.deepEqual(live(w), [(await w.source()).token]);
+});
+
+const exchange = "oauth.v2.access";
+
+/** The ways out; something happens as soon as Slack has answered to an exchange. */
+function onceExchanged(happens: () => void): RotateOptions["reach"] {
+  const fetching: typeof fetch = async (url, init) => {
+    const response = await fetch(url, init);
+    if (!String(url).endsWith(exchange)) return response;
+    const text = await response.text();
+    happens();
+    return new Response(text, response);
+  };
+  return { fetch: fetching, manage: none, login: none };
+}
+
+/** What Slack gave was kept: the next run goes on with it, and nothing is asked twice. */
+async function assertGoesOn(w: World): Promise<void> {
+  const end = await w.rotate();
+  assert.equal(end.state, "done", end.waiting);
+  assert.equal(w.server.served.filter((method) => method === exchange).length, 1);
+  assert.deepEqual(live(w), [(await w.source()).token]);
+}
+
+for (const [when, stopping] of [
+  [
+    "while Slack exchanges the tokens",
+    ({ server }: World, stop: () => void): Partial<RotateOptions> => {
+      server.fault = (method) => {
+        if (method === exchange) stop();
+        return undefined;
+      };
+      return {};
+    },
+  ],
+  ["once Slack has answered", (_: World, stop: () => void) => ({ reach: onceExchanged(stop) })],
+] as const)
+  test(`R16: a stop ${when} waits until what it gave is kept`, async () => {
+    await using w = await world();
+    const stop = new AbortController();
+    const options = stopping(w, () => stop.abort(new Error("Ctrl-C")));
+    await assert.rejects(w.rotate({ ...options, signal: stop.signal }), { message: "Ctrl-C" });
+    w.server.fault = undefined;
+    await assertGoesOn(w);
+    const told = "stops once what the target gives is kept: it exists nowhere else";
+    assert.equal(w.said.filter((text) => text === told).length, 1);
+  });
+
+const unreachable = async (): Promise<never> => {
+  throw new VaultUnreachableError("the connection was reset");
+};
+
+for (const [what, fails] of [
+  [
+    "that Vault refuses for now",
+    async (): Promise<never> => {
+      throw new VaultError("POST", "exchanged", 503, ["Vault is sealed"]);
+    },
+  ],
+  ["that does not reach Vault", unreachable],
+  [
+    "whose answer is lost",
+    async (write: () => Promise<unknown>) => {
+      await write();
+      return unreachable();
+    },
+  ],
+] as const)
+  test(`R16: a write ${what} does not lose what Slack gave: it is kept in the same run`, async () => {
+    await using w = await world();
+    const { vault } = bench;
+    const failing = vault.with(vault.token);
+    let left = 1;
+    failing.request = async (method, path, options) => {
+      const write = () => vault.request<never>(method, path, options);
+      const keeps =
+        path.endsWith("/exchanged") && JSON.stringify(options?.body ?? "").includes("refreshToken");
+      return keeps && left-- > 0 ? fails(write) : write();
+    };
+    assert.equal((await w.rotate({ vault: failing })).state, "done");
+    assert.equal(left, -1, "it was tried again");
+    assert.equal(w.server.served.filter((method) => method === exchange).length, 1);
+  });
+
+test("R16: Vault is away for longer than the lease lasts: what Slack gave is kept once it is back, and another run goes on with it", async () => {
+  await using w = await world();
+  const { vault } = bench;
+  const cut = vault.with(vault.token);
+  let isAway = false;
+  const request: Vault["request"] = (...given) => (isAway ? unreachable() : vault.request<never>(...given));
+  cut.request = request;
+  const reach = onceExchanged(() => {
+    isAway = true;
+    setTimeout(() => {
+      isAway = false;
+    }, 3000);
+  });
+  const lost = await w.rotate({ vault: cut, reach, lease: { lasts: 2500, call: 500 } });
+  assert.deepEqual([lost.state, lost.busy === undefined], ["generate", false]);
+  w.clock.ahead = 10_000;
+  await assertGoesOn(w);
 });
 
 test("a token with other rights is rolled back and revoked, and the rotation after it goes on from the refresh token that came with it", async () => {
