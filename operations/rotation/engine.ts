@@ -155,7 +155,10 @@ async function onceMore(following: Following): Promise<Outcome | "again"> {
   try {
     return await withBackoff(() => hold(following), { clock, signal, backoff, said });
   } catch (error) {
-    if (error instanceof LeaseLostError) return options.wait ? "again" : seen(following);
+    // Where another runner was quicker than its first write, its wishes stand nowhere yet.
+    if (error instanceof LeaseLostError) {
+      return options.wait || !following.isTold ? "again" : seen(following);
+    }
     // Vault is away: what has begun is waited for; what has not is told at once.
     if (following.id === undefined || !options.wait || !isPassing(error)) throw error;
     await clock.sleep(patience.again, signal);
@@ -211,7 +214,7 @@ async function claim(
   journal: Journal | undefined,
   now: Date,
 ): Promise<Journal | Outcome> {
-  const { options, intent, why, owner } = following;
+  const { options, intent, why, owner, isTold } = following;
   const { secret } = options;
   const lease = { owner, leaseUntil: now.toISOString() };
   if (journal !== undefined && isUnderWay(journal)) {
@@ -223,10 +226,10 @@ async function claim(
   }
   const follows = intent === "abort" ? undefined : owed(journal);
   if (follows !== undefined) return begin(following, journal, follows, now);
-  const isOver = journal !== undefined && journal.id === following.id;
-  if (isOver || intent !== "rotate") {
+  const isFollowed = journal !== undefined && journal.id === following.id;
+  if ((isFollowed && isTold) || intent !== "rotate") {
     const last = journal ?? noRotation(now);
-    return { ...outcomeOf(secret.id, last), unchanged: !isOver };
+    return { ...outcomeOf(secret.id, last), unchanged: !isFollowed };
   }
   const { after } = options;
   if (after !== undefined && after !== (journal?.id ?? "")) {

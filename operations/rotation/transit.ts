@@ -110,7 +110,8 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
     if (error instanceof LeaseLostError) return undefined;
     throw error;
   });
-  if (lease === undefined) return seen(options, now);
+  // Another runner was quicker: it is told what is wanted here.
+  if (lease === undefined) return rotateEncryptionKey(options);
   report({ subject: key.id, state: "started", text: enteringWith(begun), step: begun.state });
   const run: Run = { ...options, clock, lease, signal: AbortSignal.any([options.signal, lease.signal]) };
   try {
@@ -132,7 +133,7 @@ export async function rotateEncryptionKey(options: EncryptionKeyOptions): Promis
   }
 }
 
-/** Another runner was quicker, or has taken over: what it is at, or has done. */
+/** Another runner has taken over: what it is at, or has done. */
 async function seen({ vault, model, key }: EncryptionKeyOptions, now: Date): Promise<Outcome> {
   const { journal } = await readJournal({ vault, model }, key);
   if (journal === undefined || !isUnderWay(journal)) return untouched(key, journal, now, journal?.owner);

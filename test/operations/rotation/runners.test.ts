@@ -8,11 +8,11 @@ import type { Journal } from "../../../operations/rotation/journal.ts";
 import { readJournal, writeJournal } from "../../../operations/rotation/journal-store.ts";
 import { Lease, LeaseLostError, usualLease } from "../../../operations/rotation/lease.ts";
 import type { Outcome } from "../../../operations/rotation/outcome.ts";
-import type { RotatorContext } from "../../../operations/rotation/rotator.ts";
 import type { Subject } from "../../../operations/rotation/run.ts";
-import { type Demo, openBench, type RotationBench } from "./bench.ts";
+import { openBench, type RotationBench } from "./bench.ts";
 import { Calls } from "./counted.ts";
 import { later } from "./crash.ts";
+import { halted } from "./halted.ts";
 
 let bench: RotationBench;
 before(async () => {
@@ -27,51 +27,6 @@ async function until(is: () => boolean | Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 30_000; !(await is()); await sleep(5)) {
     if (Date.now() > end) throw new Error("it never came to that");
   }
-}
-
-interface Halted {
-  subject: Subject;
-  /** With the signal that the rotator got. */
-  reached: Promise<AbortSignal>;
-  go(): void;
-}
-
-/** A subject whose target keeps a rotation at the given function until it is let go. */
-function halted(t: { after(end: () => void): void }, demo: Demo, at: "idle" | "stage"): Halted {
-  let arrived = (_: AbortSignal) => {};
-  let go = () => {};
-  const reached = new Promise<AbortSignal>((resolve) => {
-    arrived = resolve;
-  });
-  const gate = new Promise<void>((resolve) => {
-    go = resolve;
-  });
-  // A test that fails meanwhile leaves nobody waiting.
-  t.after(() => go());
-  const { rotator } = demo.subject;
-  const stop = async ({ signal }: RotatorContext) => {
-    arrived(signal);
-    await gate;
-  };
-  const subject: Subject = {
-    ...demo.subject,
-    rotator: {
-      ...rotator,
-      ...(at === "stage" && {
-        stage: async (...given: Parameters<typeof rotator.stage>) => {
-          await stop(given[0]);
-          return rotator.stage(...given);
-        },
-      }),
-      ...(at === "idle" && {
-        idle: async (...given: Parameters<typeof rotator.idle>) => {
-          await stop(given[0]);
-          return rotator.idle(...given);
-        },
-      }),
-    },
-  };
-  return { subject, reached, go: () => go() };
 }
 
 test("five runners on one secret make one rotation between them: one acts, the others follow it to its end", async (t) => {

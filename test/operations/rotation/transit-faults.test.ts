@@ -100,6 +100,25 @@ test("two runners at once make one version", async () => {
   assert.equal((await documents.texts()).length, 200);
 });
 
+test("a compromise told as another runner begins hastens the version that one makes, and another one follows (R21)", async () => {
+  const documents = await made({ rows: 20 });
+  const vault = server.rotator.with(server.rotator.token);
+  let isOver = false;
+  vault.request = async (method, path, options) => {
+    if (!isOver && method === "POST" && path.endsWith(`/data/${documents.key.journal}`)) {
+      isOver = true;
+      assert.equal((await documents.rotate({ owner: "the first", anew: true })).state, "drain");
+    }
+    return server.rotator.request<never>(method, path, options);
+  };
+  await documents.rotate({ vault, reason: "compromise", owner: "the second" });
+  const { reason, history } = await documents.journal();
+  assert.deepEqual([reason, history.map((past) => past.reason)], ["compromise", ["compromise"]]);
+  const { latest, decrypts } = await documents.versions();
+  assert.deepEqual([latest, decrypts], [3, 3]);
+  assert.equal((await documents.texts()).length, 20);
+});
+
 test("a database that is away leaves the key where it is, in words; back again, every document is rewrapped", async () => {
   const documents = await made({ rows: 20 });
   const vault = onceRotated(() => server.test.kill("postgres"));
