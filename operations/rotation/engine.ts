@@ -226,7 +226,7 @@ async function claim(
   }
   const follows = intent === "abort" ? undefined : owed(journal);
   if (follows !== undefined) return begin(following, journal, follows, now);
-  const isFollowed = journal !== undefined && journal.id === following.id;
+  const isFollowed = journal !== undefined && ids(journal).includes(following.id ?? "");
   if ((isFollowed && isTold) || intent !== "rotate") {
     const last = journal ?? noRotation(now);
     return { ...outcomeOf(secret.id, last), unchanged: !isFollowed };
@@ -236,6 +236,11 @@ async function claim(
     return untouched(secret, journal, now, journal?.owner);
   }
   return begin(following, journal, options.reason, now);
+}
+
+/** Of the last rotation and those before it. One that was followed to its end may have had another one follow. */
+function ids({ id, history }: Journal): string[] {
+  return [id, ...history.map((past) => past.id)];
 }
 
 /** What whoever runs this wants of the rotation that is under way, beside its end. */

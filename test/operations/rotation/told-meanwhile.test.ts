@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Vault } from "../../../clients/vault.ts";
+import type { Rotator } from "../../../operations/rotation/rotator.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 import { halted } from "./halted.ts";
 
@@ -70,3 +71,24 @@ test("a compromise told as another runner ends a scheduled rotation gets one of 
   assert.deepEqual(await rotations(demo), ["compromise done", "scheduled done"]);
   assert.ok(!demo.world.accepted.has(given ?? ""), "the value that may have leaked is refused");
 });
+
+for (const [how, takes] of [
+  ["is over before the next look", 0],
+  ["is seen under way", 2500],
+] as const)
+  test(`who waits for another runner that was told of a compromise makes no third rotation where the one that follows ${how} (R21, R34)`, async (t) => {
+    const demo = await bench.demo(t, "password", ["reader"]);
+    const { subject, reached, go } = halted(t, demo, "stage");
+    const stage: Rotator["stage"] = async (context, ...fields) => {
+      await subject.rotator.stage(context, ...fields);
+      if (context.reason === "compromise") await new Promise((done) => setTimeout(done, takes));
+    };
+    const rotator = { ...subject.rotator, stage };
+    const first = demo.rotate({ ...subject, rotator, owner: "the first" });
+    await reached;
+    setTimeout(go, 300);
+    const told = await demo.rotate(compromise);
+    const ended = await first;
+    assert.deepEqual([told.state, told.id], ["done", ended.id]);
+    assert.deepEqual(await rotations(demo), both);
+  });
