@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import type { Secret } from "../../model/model.ts";
 import { inWords } from "../errors.ts";
 import { sourceState } from "../values/deliver.ts";
 import { ConflictError } from "../values/kv.ts";
@@ -222,7 +223,7 @@ async function claim(
       refuseAfterReturn(secret.id, journal);
       return { ...journal, ...lease, attempt: journal.attempt + 1, abort: journal.abort ?? why };
     }
-    return { ...journal, ...lease, attempt: journal.attempt + 1, ...wishOf(following, journal) };
+    return { ...journal, ...lease, attempt: journal.attempt + 1, ...wishOf(following, journal, false) };
   }
   const follows = intent === "abort" ? undefined : owed(journal);
   if (follows !== undefined) return begin(following, journal, follows, now);
@@ -244,7 +245,7 @@ function ids({ id, history }: Journal): string[] {
 }
 
 /** What whoever runs this wants of the rotation that is under way, beside its end. */
-function wishOf(following: Following, journal: Journal): Wish {
+function wishOf(following: Following, journal: Journal, isHeld: boolean): Wish {
   const { options, isTold } = following;
   const destroys = options.destroysOld === true ? { destroysOld: true } : {};
   if (isTold) return { reason: journal.reason, ...destroys };
@@ -255,7 +256,7 @@ function wishOf(following: Following, journal: Journal): Wish {
     following.notTaken = `${confirmedBy}'s word is not taken: the ${which} value of ${secret.id} was still in use. Once the rotation asks for it, say it again`;
   } else delete following.notTaken;
   return {
-    ...hasten(options.reason, journal),
+    ...hasten(options.reason, journal, mayBeMade(secret, isHeld)),
     ...destroys,
     ...(isTaken && { confirmedBy }),
     ...(overVersion !== undefined && { overVersion }),
@@ -318,7 +319,7 @@ async function busyWith(
   const { secret } = options;
   if (intent === "abort") refuseAfterReturn(secret.id, journal);
   const wish = {
-    ...wishOf(following, journal),
+    ...wishOf(following, journal, true),
     ...(intent === "abort" && { abort: journal.abort ?? why }),
   };
   const asked = await askHolder(options, secret, { journal, version }, wish);
@@ -338,16 +339,29 @@ function refuseAfterReturn(secret: string, journal: Journal): void {
 /**
  * The reason with which it goes on: a compromise hastens what is under way, and nothing slows it down again. Where that
  * has a new value already, which may be the one that leaked, another rotation follows, and the journal says so: whoever
- * ends this one, and whenever.
+ * ends this one, and whenever. So it is where a scheduled one may have made a value that the journal does not tell of yet.
  */
-export function hasten(asked: Reason, journal: Journal): Pick<Journal, "reason" | "followedBy"> {
+export function hasten(
+  asked: Reason,
+  journal: Journal,
+  mayBeMade = true,
+): Pick<Journal, "reason" | "followedBy"> {
   const { reason, to, fingerprints, state } = journal;
   if (!isShort(asked)) return { reason };
-  const hastened = reason === "scheduled" ? asked : reason;
+  const isScheduled = reason === "scheduled";
   const hasValue = to !== undefined || fingerprints !== undefined || state === "rolling-back";
-  return reason === "scheduled" || hasValue
-    ? { reason: hastened, followedBy: journal.followedBy ?? asked }
-    : { reason };
+  return {
+    reason: isScheduled ? asked : reason,
+    ...((hasValue || (isScheduled && mayBeMade)) && { followedBy: journal.followedBy ?? asked }),
+  };
+}
+
+/**
+ * Whether the next value may be there while the journal tells of none: made by whoever is at it, or kept at the target by a
+ * runner that died. What a person gives is nowhere else.
+ */
+export function mayBeMade({ rotate }: Pick<Secret, "rotate">, isHeld: boolean): boolean {
+  return isHeld || rotate.by === "machine";
 }
 
 async function seen({ options, manner, id }: Following): Promise<Outcome> {

@@ -1,5 +1,5 @@
 import type { Secret } from "../../model/model.ts";
-import { hasten } from "./engine.ts";
+import { hasten, mayBeMade } from "./engine.ts";
 import { askingOf } from "./fleet-runner.ts";
 import { barriersTo, type Evidenced, evidenceFor, refusalBy } from "./gates.ts";
 import { isUnderWay, type Journal, owed, type State } from "./journal.ts";
@@ -97,8 +97,8 @@ async function goesOn(
   { journal, asked, now }: { journal: Journal; asked: Reason; now: Date },
 ): Promise<PlannedRow> {
   const { state, waiting, owner, leaseUntil } = journal;
-  const { reason, followedBy = journal.followedBy } = hasten(asked, journal);
   const isBusy = isHeld(journal, "", now);
+  const { reason, followedBy = journal.followedBy } = hasten(asked, journal, mayBeMade(secret, isBusy));
   return {
     ...{ secret: secret.id, does: "goes on", at: state, reason },
     ...(reason !== journal.reason && { hastens: journal.reason }),

@@ -130,6 +130,28 @@ test("begun by a schedule, it waits for the owner to give a value, and `set` goe
   assert.deepEqual(await at.held(), [next, next]);
 });
 
+test("after a compromise a value that is given to a rotation that waits for one is new to everybody: the owner is asked for no second one (R21)", async () => {
+  const at = await place("titan/binance", { key: value(), secret: value() });
+  await rotate({ ...at.options, rotator: byHand() });
+  const compromise = { ...at.options, reason: "compromise" } as const;
+  const given = await rotateToGiven(compromise, { key: value(), secret: value() });
+  assert.deepEqual([given.state, given.reason], ["revoke", "compromise"]);
+  const done = await resumeByHand(at.options, "ada");
+  assert.deepEqual([done.id, done.state, done.waiting], [given.id, "done", undefined]);
+  const { journal } = await readJournal(bench, at.secret);
+  assert.deepEqual([journal?.followedBy, journal?.history], [undefined, []]);
+});
+
+test("after a compromise what the owner gave before that is followed by another rotation (R21)", async () => {
+  const at = await place("titan/binance", { key: value(), secret: value() });
+  const given = await rotateToGiven(at.options, { key: value(), secret: value() });
+  await rotate({ ...at.options, rotator: byHand(), reason: "compromise" });
+  const next = await resumeByHand(at.options, "ada");
+  assert.match(next.waiting ?? "", /^ada gives the next value of titan\/binance/);
+  const { journal } = await readJournal(bench, at.secret);
+  assert.deepEqual([journal?.state, journal?.history[0]?.id], ["generate", given.id]);
+});
+
 test("given up, the old value is back everywhere, and the owner is asked to revoke the one that was given", async () => {
   const first = { key: value(), secret: value() };
   const at = await place("titan/binance", first);

@@ -77,3 +77,18 @@ test("the dry run of a compromise says of what another runner is at that it is a
   assert.ok(row);
   assert.deepEqual([shown(row, true).result, shown(row, true).text], ["busy", "the other is at it"]);
 });
+
+test("the dry run of a compromise says of what waits for a person to give its value that it is hastened, and nothing follows (R21)", async () => {
+  const tokens = await draining();
+  const secret = tokens.get("session");
+  const made = { to: undefined, fingerprints: undefined, switchedAt: undefined };
+  await tokens.alter("session", { state: "generate", ...made });
+  const plans = () => planMany(tokens.runner(), tokens.secrets, compromise);
+  for (const by of ["machine", "hand"] as const) {
+    secret.rotate.by = by;
+    const [plan] = await plans();
+    assert.ok(plan?.does === "goes on");
+    assert.deepEqual([plan.hastens, plan.reason], ["scheduled", "compromise"]);
+    assert.equal(plan.follows?.reason, by === "hand" ? undefined : "compromise");
+  }
+});

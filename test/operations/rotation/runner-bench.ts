@@ -4,6 +4,7 @@ import type { Model, Secret, Service } from "../../../model/model.ts";
 import type { Clock } from "../../../operations/rotation/clock.ts";
 import type { Journal } from "../../../operations/rotation/journal.ts";
 import { readJournal, writeJournal } from "../../../operations/rotation/journal-store.ts";
+import type { Changes } from "../../../operations/rotation/lease.ts";
 import type { Runner } from "../../../operations/rotation/runner.ts";
 import { writeSource } from "../../../operations/values/deliver.ts";
 import { freshFields } from "../../../operations/values/shape.ts";
@@ -88,11 +89,11 @@ export class Tokens {
   }
 
   /** Changes what the journal says, as time or another runner would have. */
-  async alter(name: string, change: Partial<Journal>): Promise<void> {
+  async alter(name: string, change: Changes): Promise<void> {
     const at = { vault: this.#bench.vault, model: this.model };
     const { journal, version } = await readJournal(at, this.get(name));
     if (journal === undefined) throw new Error(`${name} has no journal`);
-    await writeJournal(at, this.get(name), { ...journal, ...change }, version);
+    await writeJournal(at, this.get(name), { ...journal, ...change } as Journal, version);
   }
 
   /** Rotations that a secret ever had. */
