@@ -154,6 +154,8 @@ export interface Content {
   source: number;
   fields: Fields;
   phase?: string;
+  /** Id of the rotation that brings it. */
+  rotation?: string;
 }
 
 /**
@@ -166,7 +168,7 @@ export async function deliverTo(
   writer: Writer,
   secret: Secret,
   consumer: Consumer,
-  { source, fields, phase }: Content,
+  { source, fields, phase, rotation }: Content,
   known?: PathState,
 ): Promise<number> {
   const { vault, model } = writer;
@@ -174,11 +176,19 @@ export async function deliverTo(
   const own = consumerFields(secret, consumer, fields);
   const state = known ?? (await stateOf(vault, mount, consumer.path));
   const hashes = await fingerprintsOf(writer, own);
-  const version = holds(state, hashes)
+  const isHeld = holds(state, hashes);
+  const version = isHeld
     ? state.version
     : await writeFields(vault, mount, consumer.path, { fields: own, after: state.version });
-  const record = { "source-version": String(source), shape: shapeOf(secret, consumer) };
-  await noteVersion(writer, consumer.path, version, { ...hashes, ...record, ...(phase && { phase }) });
+  // A record that is renewed goes on naming the rotation that wrote the version.
+  const madeBy = isHeld ? state.custom.rotation : rotation;
+  const record = {
+    "source-version": String(source),
+    shape: shapeOf(secret, consumer),
+    ...(phase && { phase }),
+    ...(madeBy && { rotation: madeBy }),
+  };
+  await noteVersion(writer, consumer.path, version, { ...hashes, ...record });
   return version;
 }
 
@@ -193,7 +203,7 @@ export async function hasArrived(
   const { custom, version } = state;
   const held = described(state) && !state.gone ? Number(custom["source-version"]) : 0;
   const arrived = held === source && custom.phase === phase && custom.shape === shapeOf(secret, consumer);
-  return { arrived, version, source: held, state };
+  return { arrived, version, source: held, rotation: custom.rotation, state };
 }
 
 export interface Stand {
@@ -202,6 +212,8 @@ export interface Stand {
   version: number;
   /** Source version that the path holds; 0 where that is not known. */
   source: number;
+  /** Id of the rotation that wrote what the path holds, where one did. */
+  rotation: string | undefined;
   state: PathState;
 }
 

@@ -9,7 +9,7 @@ import {
   StaleBundleError,
   UnreachedError,
 } from "../../delivery/sink.ts";
-import { deliverTo, hasArrived } from "../../values/deliver.ts";
+import { deliverTo, hasArrived, type Stand } from "../../values/deliver.ts";
 import { ConflictError } from "../../values/kv.ts";
 import { fieldsAt, type Moment, orderAt, type Phase, phaseAt, type Wanted } from "../../values/phases.ts";
 import { byPerson } from "../by-person.ts";
@@ -113,6 +113,11 @@ async function isThere(run: Run, consumer: Consumer, wanted: Wanted): Promise<bo
   return true;
 }
 
+/** Whether a path holds what it held before the rotation, of which only its record may say more: nobody has to take it up. */
+export function isUntouched({ journal: { id, from, final } }: Run, { source, rotation }: Stand): boolean {
+  return source > 0 && (source === from || source === final) && rotation !== id;
+}
+
 /**
  * Paths of whoever was a consumer when the rotation began and is none by this run's catalogue; noted is what became of them.
  */
@@ -136,7 +141,7 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
   let { version } = before;
   if (!before.arrived) {
     const fields = fieldsAt(secret, wanted.phase, await run.versions());
-    const content = { ...wanted, fields };
+    const content = { ...wanted, fields, rotation: run.journal.id };
     try {
       version = await deliverTo(writer, secret, consumer, content, before.state);
     } catch (error) {

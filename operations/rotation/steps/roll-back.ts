@@ -4,7 +4,7 @@ import { type Fields, fieldsLackedBy, pairNames } from "../../values/shape.ts";
 import { migrateAll } from "../migration.ts";
 import { ProbeError } from "../rotator.ts";
 import type { Run, Turn } from "../run.ts";
-import { again, bringAll, noteGone, reachedAt, settled } from "./consumer.ts";
+import { again, bringAll, isUntouched, noteGone, reachedAt, settled } from "./consumer.ts";
 import { destroyOld } from "./destroy.ts";
 import { finalVersion, versionOfOurs } from "./generate.ts";
 import { leftInUse } from "./left-in-use.ts";
@@ -62,15 +62,18 @@ async function giveBack(run: Run, current: Fields, next: Fields): Promise<Turn |
   noteAdded(run, current);
   const { to = 0 } = run.journal;
   const source = (phase: string) => (phase === "both" ? to : back);
+  const wantedBack = { source: back, phase: "back" as const };
   const touched: string[] = [];
+  const returned: string[] = [];
   for (const consumer of run.secret.consumers) {
-    const wanted = { source: back, phase: "back" };
-    const { source: held } = await hasArrived(run.writer, run.secret, consumer, wanted);
-    if (held !== run.journal.from) touched.push(consumer.id);
+    const stand = await hasArrived(run.writer, run.secret, consumer, wantedBack);
+    if (!isUntouched(run, stand)) touched.push(consumer.id);
+    if (stand.source === back) returned.push(consumer.id);
   }
-  const signers = reachedAt(run, "signers-back", source).filter(({ consumer }) =>
-    touched.includes(consumer.id),
-  );
+  // Who has the old value alone was brought it when nobody signed with the new one any more: it is not given that again.
+  const signers = reachedAt(run, "signers-back", source)
+    .filter(({ consumer }) => touched.includes(consumer.id))
+    .map((one) => (returned.includes(one.consumer.id) ? { ...one, wanted: wantedBack } : one));
   const isPair = pairNames(run.secret) !== undefined;
   // Who checks the only value there is has to accept the old one before its clients start with it.
   const servers = isPair

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import type { Model } from "../../../model/model.ts";
+import { abortRotation } from "../../../operations/rotation/engine.ts";
 import { type Demo, openBench, type RotationBench } from "./bench.ts";
 
 // Whoever nobody can see is given the time that the catalogue says it needs, instead of being looked at.
@@ -82,6 +83,36 @@ suite("a consumer that nobody can see has its time to take up a new value (R29)"
     await letPass(demo);
     assert.equal((await run(demo, model)).state, "rolled-back");
     assert.equal(demo.world.accepted.size, 1);
+  });
+
+  test("a reader gets the old value back once, and has its time twice: beside the new one, and alone (R29, R34)", async (t) => {
+    const demo = await bench.demo(t, "hmac", ["signer", "reader"]);
+    const reader = demo.world.actors.get("demo/reader-2");
+    assert.ok(reader);
+    reader.isHidden = true;
+    const old = await demo.fields();
+    const services = demo.model.services.map((service) =>
+      service.id === "demo/reader-2" ? { ...service, settles: 600 } : service,
+    );
+    const model = { ...demo.model, services };
+    assert.equal((await run(demo, model)).state, "observe-listeners");
+    await letPass(demo);
+    assert.equal((await run(demo, model)).state, "observe-signers");
+    reader.reloads = 0;
+    const held: (string | undefined)[][] = [];
+    const noteHeld = () => held.push([reader.runs?.fields.primary, reader.runs?.fields.secondary]);
+    let outcome = await abortRotation({ ...demo.options({ wait: false, model }), why: "a test wants it" });
+    for (let turns = 1; turns < 5 && outcome.state === "rolling-back"; turns++) {
+      noteHeld();
+      await letPass(demo);
+      outcome = await run(demo, model);
+    }
+    assert.equal(outcome.state, "rolled-back");
+    const [both, back] = held;
+    assert.deepEqual([both?.[0], back], [old.primary, [old.primary, old.secondary]]);
+    assert.notEqual(both?.[1], old.secondary);
+    assert.deepEqual([held.length, reader.reloads], [2, 2]);
+    assert.deepEqual(demo.world.violations, []);
   });
 
   test("what passes within a minute is waited for by a run that does not wait", async (t) => {
