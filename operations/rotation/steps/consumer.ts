@@ -156,7 +156,7 @@ async function bring(run: Run, consumer: Consumer, wanted: Wanted): Promise<stri
   for (const { name } of places.filter(isByHand)) leaveToPerson(run, consumer, name, wanted.phase);
   const sinks = places.filter((sink) => !isByHand(sink));
   // A crash may have fallen between a sink's new values and its reload, which nothing tells of an unseen consumer.
-  const unsure = isNew || run.journal.attempt > 1;
+  const unsure = isNew || (run.journal.attempt > 1 && !isUntouched(run, before));
   if (sinks.length === 0) {
     const once = `${consumer.id} ${version}`;
     if (unsure && !isBrought(run, once)) takeUnseen(run, consumer, once);

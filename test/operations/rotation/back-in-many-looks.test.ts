@@ -68,4 +68,26 @@ suite("a way back that takes many looks restarts nobody for nothing (R34)", () =
     await ends();
     assert.deepEqual([signer.reloads, reader.reloads], [0, 0]);
   });
+
+  test("who never had the new value and shows nothing is neither reloaded nor waited for", async (t) => {
+    const { demo, signer, ends } = await withLagging(t, "from the beginning");
+    signer.isHidden = true;
+    const services = demo.model.services.map((service) => ({ ...service, settles: 600 }));
+    const model = { ...demo.model, services };
+    await aborted(demo, 3, { model });
+    assert.deepEqual((await demo.journal()).unseen, undefined);
+    await ends({ model });
+    assert.equal(signer.reloads, 0);
+  });
+
+  test("nor is who reads Vault itself", async (t) => {
+    const { demo, ends } = await withLagging(t, "from the beginning");
+    const services = demo.model.services.map((service) => ({ ...service, settles: 600 }));
+    const model = { ...demo.model, services };
+    const sinks: RotateOptions["sinks"] = (consumer) =>
+      consumer.role === "signer" ? [] : demo.subject.sinks(consumer);
+    await aborted(demo, 3, { model, sinks });
+    assert.deepEqual((await demo.journal()).unseen, undefined);
+    await ends({ model, sinks });
+  });
 });
