@@ -60,11 +60,12 @@ export function pokeFile(instance: Pick<Instance, "service" | "pid">): string {
   return `${fileOf(instance)}.poke`;
 }
 
-/** Makes an instance look now. Its folder may be another user's: no link there is followed. */
+/** Makes an instance look now. Its folder may be another user's, who may also have moved it: no link is followed. */
 export async function pokeInstance(instance: SeenInstance): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
-    const file = await open(join(instance.runs, pokeFile(instance)), flags, 0o600);
+    await using folder = await Folder.open(instance.runs);
+    const file = await folder.open(pokeFile(instance), flags, 0o600);
     try {
       const now = new Date();
       await file.utimes(now, now);

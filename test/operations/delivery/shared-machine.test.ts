@@ -12,7 +12,7 @@ import { runsOf } from "../../../cli/runs.ts";
 import type { Delivery, Service } from "../../../model/model.ts";
 import { Folder } from "../../../operations/delivery/folder.ts";
 import { holdPlace } from "../../../operations/delivery/hold.ts";
-import { describeInstance, type Instance } from "../../../operations/delivery/instances.ts";
+import { describeInstance, type Instance, pokeInstance } from "../../../operations/delivery/instances.ts";
 import { machineRuns, type Runs } from "../../../operations/delivery/runs.ts";
 import { DeliveryError, type Sink } from "../../../operations/delivery/sink.ts";
 import { sinksOf } from "../../../operations/delivery/sinks.ts";
@@ -286,6 +286,16 @@ describe("what `keyplane run` says of a service on this machine", () => {
     await symlink(victim, poke);
     await sink.reload();
     assert.equal(await readFile(victim, "utf8"), "untouched");
+  });
+
+  test("a poke makes nothing where its folder, looked at a moment ago, has become a link to (R45)", async (t) => {
+    const host = await machine(t);
+    const service = serviceOf("api", [{ to: "files", folder: "/run/api" }], { user: own });
+    const [runs, other] = [join(host.root, "runs"), join(host.root, "other")];
+    await mkdir(other);
+    await symlink(other, runs);
+    await pokeInstance({ ...(await instance(service)), runs });
+    assert.deepEqual(await readdir(other), []);
   });
 
   test("lies where KEYPLANE_HOME says, where it says something, and nowhere below the folder that a command is started in", async (t) => {
