@@ -54,6 +54,8 @@ export async function idle(context: RotatorContext): Promise<Idleness> {
     case "sinks":
       // The engine knows the sinks, and asks them where a rotator has nothing to see.
       return { state: "unknown", why: "its consumers' sinks are asked" };
+    case "none":
+      return { state: "unknown", why: "the catalogue names no source that would show it (idle: none)" };
     case undefined:
       if (secret.rotate.overlap === 0) {
         return {

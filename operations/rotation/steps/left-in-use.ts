@@ -44,11 +44,21 @@ export async function leftInUse(run: Run, next: Fields, kept: Fields): Promise<T
   }
 }
 
-/** A counter of the old key's use says nothing here: everybody is meant to use that one again. */
+/**
+ * A counter of the old key's use says nothing here: everybody is meant to use that one again. What sinks show was looked at
+ * when each consumer was brought the old one.
+ */
 async function idlenessOfNew(run: Run, next: Fields, kept: Fields): Promise<Idleness> {
-  return run.secret.idle?.source === "metric"
-    ? { state: "unknown", why: `${run.secret.idle.metric} counts the use of the old one` }
-    : idlenessOf(run, next, kept);
+  const { idle } = run.secret;
+  if (idle?.source === "metric")
+    return { state: "unknown", why: `${idle.metric} counts the use of the old one` };
+  const found = await idlenessOf(run, next, kept);
+  return found.state === "unknown" && idle?.source === "sinks"
+    ? {
+        state: "unknown",
+        why: "idle: sinks shows that whoever used it runs the old one again, where a sink can tell, and no more",
+      }
+    : found;
 }
 
 /** Whether a value is used while another one stays; unknown as well where the target does not tell because of a dead value. */
