@@ -64,7 +64,7 @@ export const provider: Rotator = {
     const now = await accepted(context, adapter, () => api.rights(own(next)));
     if (now === undefined) throw new ProbeError(`${what} is refused by ${context.secret.provider?.name}`);
     if (current === undefined) return;
-    const id = current[idField] ?? (current === next ? undefined : next[replacedField]);
+    const id = replaced(current, next);
     const listed = await listedBy(api, owned(current, next));
     const before = listed && (await rightsFor(api, own(current), listed.keys, id));
     if (before === undefined) return;

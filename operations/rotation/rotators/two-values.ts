@@ -1,5 +1,5 @@
 import { checkValues, ValueError } from "../../values/check.ts";
-import { type Fields, freshFields, givenFields, pairNames, pairOf, sameFields } from "../../values/shape.ts";
+import { type Fields, freshFields, givenFields, pairNames, pairOf } from "../../values/shape.ts";
 import { counterIdle } from "../counter.ts";
 import { auditIdle } from "../readers.ts";
 import { type Idleness, ProbeError, type RotatorContext, StillAcceptedError } from "../rotator.ts";
@@ -30,8 +30,6 @@ export async function probe(
     if (error instanceof ValueError) throw new ProbeError(error.message);
     throw error;
   }
-  // Rolled back, the value in force is looked at by itself.
-  if (current !== undefined && sameFields(current, next)) return;
   const { now, before } = pairOf(secret, next) ?? {};
   const inForce = current === undefined ? undefined : pairOf(secret, current)?.now;
   if (inForce === undefined || now === undefined) return;
