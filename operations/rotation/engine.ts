@@ -255,8 +255,12 @@ function wishOf(following: Following, journal: Journal, isHeld: boolean): Wish {
     const which = journal.state === "rolling-back" ? "new" : "old";
     following.notTaken = `${confirmedBy}'s word is not taken: the ${which} value of ${secret.id} was still in use. Once the rotation asks for it, say it again`;
   } else delete following.notTaken;
+  const { reason, followedBy } = hasten(options.reason, journal, mayBeMade(secret, isHeld));
+  // Whoever begins nothing after a rotation that it has not seen has another runner begin nothing after it either.
+  const follows = options.after === undefined && followedBy !== undefined;
   return {
-    ...hasten(options.reason, journal, mayBeMade(secret, isHeld)),
+    reason,
+    ...(follows && { followedBy }),
     ...destroys,
     ...(isTaken && { confirmedBy }),
     ...(overVersion !== undefined && { overVersion }),

@@ -55,6 +55,22 @@ for (const wait of [true, false])
     assert.deepEqual(await rotations(demo), both);
   });
 
+test("what a schedule makes again after a compromise is made once where another runner begins it first, in the same haste (R21, R34)", async (t) => {
+  const demo = await bench.demo(t, "password", ["reader"]);
+  const { id: after } = await demo.journal();
+  const { subject, reached, go } = halted(t, demo, "stage");
+  let first: ReturnType<Demo["rotate"]> | undefined;
+  const vault = beforeWriting(demo, async () => {
+    first = demo.rotate({ ...subject, owner: "the first" });
+    await reached;
+  });
+  const second = await demo.rotate({ ...compromise, after, vault, wait: false });
+  go();
+  assert.equal((await first)?.state, "done");
+  assert.equal(second.busy?.owner, "the first");
+  assert.deepEqual(await rotations(demo), ["compromise done"]);
+});
+
 test("a compromise told as another runner ends a scheduled rotation gets one of its own: that one's value may be the one that leaked (R21)", async (t) => {
   const demo = await bench.demo(t, "password", ["reader"]);
   const { subject, reached, go } = halted(t, demo, "verify");
