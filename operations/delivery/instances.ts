@@ -174,7 +174,7 @@ export async function runningInstances(
       return { state: "behind", version: has, why: problem === undefined ? why : `${why}: ${problem}` };
     }
     if (child === undefined) {
-      return { state: "behind", version: undefined, why: `${who} is starting the service again` };
+      return { state: "behind", version: undefined, why: `${who} is starting the service` };
     }
     for (const path of files?.[secret] ?? []) {
       const read = await wasRead(path);

@@ -110,6 +110,8 @@ class Supervisor {
     for (const signal of [...ending, ...others]) process.on(signal, forward);
     const poked = await this.#watchPokes(runs);
     try {
+      // First: killed before its service runs, it leaves no folder that nobody knows of.
+      await this.#describe();
       await this.#place(bundle);
       let status = await this.#start(bundle, Object.keys(bundle.versions));
       while (status === undefined) status = await this.#turn();

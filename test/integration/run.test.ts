@@ -310,6 +310,7 @@ describe("a rotation sees what `keyplane run` runs", () => {
     const running = await run(t, "shop/restarter");
     const [said] = await running.said(started(1));
     const folder = dirname(said?.variables.SHOP_TOKEN_FILE ?? "");
+    await until(async () => (await instanceOf(running, "shop/restarter"))?.child !== undefined);
     running.kill("SIGKILL");
     await running.gone;
     assert.equal((await sinkOf(running, "shop/restarter").running("shop/token", 1)).state, "unobservable");
@@ -322,6 +323,18 @@ describe("a rotation sees what `keyplane run` runs", () => {
     assert.match((await second.ended).stderr, /its supervisor \(process \d+\) was killed/);
     const third = await run(t, "shop/restarter", { home: running.home });
     await third.said(started(1));
+    await assert.rejects(stat(folder), { code: "ENOENT" });
+  });
+
+  test("also of one that was killed in the moment in which its service started", async (t) => {
+    const noted = join(shop.folder, "noted");
+    const command = ["sh", "-c", `kill -9 $PPID; dirname "$SHOP_TOKEN_FILE" > ${noted}`];
+    const running = await run(t, "shop/restarter", { command });
+    await running.ended;
+    const folder = (await readFile(noted, "utf8")).trim();
+    assert.ok((await stat(folder)).isDirectory());
+    const next = await run(t, "shop/restarter", { home: running.home });
+    await next.said(started(1));
     await assert.rejects(stat(folder), { code: "ENOENT" });
   });
 });

@@ -359,7 +359,7 @@ describe("a service that `keyplane run` supervises", () => {
     await using host = await testHost();
     const sink = sinkOf(host, service, new Platform(t, ""));
     await describeInstance(host.runs, await instance({ child: undefined }));
-    assertState(await sink.running("shop/x", 3), "behind", /starting the service again/);
+    assertState(await sink.running("shop/x", 3), "behind", /starting the service/);
     await describeInstance(host.runs, await instance({ problem: "Vault is away" }));
     assertState(await sink.running("shop/x", 4), "behind", /version 3: Vault is away/);
   });
