@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { before, test } from "node:test";
 import pg from "pg";
 import { endedWithFile } from "../../integration/support/ended-with-file.ts";
@@ -7,6 +8,8 @@ import { type DatabaseServer, startDatabaseServer } from "./postgres-server.ts";
 import { day, quick } from "./quick.ts";
 
 // A DBA, or a script of theirs, shuts the login that everybody has got by now.
+
+const given = randomBytes(12).toString("hex");
 
 let server: DatabaseServer;
 const shared = endedWithFile();
@@ -30,7 +33,7 @@ async function draining(name: string) {
 const shutting: [string, (login: string) => string][] = [
   ["NOLOGIN", (login) => `ALTER ROLE "${login}" NOLOGIN`],
   ["VALID UNTIL", (login) => `ALTER ROLE "${login}" VALID UNTIL '2020-01-01'`],
-  ["another password", (login) => `ALTER ROLE "${login}" PASSWORD 'given-by-a-dba-2718281828'`],
+  ["another password", (login) => `ALTER ROLE "${login}" PASSWORD '${given}'`],
 ];
 
 for (const [what, sql] of shutting) {
@@ -81,7 +84,7 @@ test("both logins are shut: the rotation ends with a finding, and the next one m
 
 test("a single user's password that a DBA has changed is set again, and the rotation ends (R32)", async () => {
   const { user, next, refusals, rotate } = await draining("rec-io/trading-rec_trading_user");
-  await server.query(user.secret, `ALTER ROLE "${next.user}" PASSWORD 'given-by-a-dba-2718281828'`);
+  await server.query(user.secret, `ALTER ROLE "${next.user}" PASSWORD '${given}'`);
   const end = await rotate();
   assert.deepEqual([end.state, end.keptRefused], ["done", undefined], end.waiting);
   assert.deepEqual(await refusals(), ["28P01", undefined]);
