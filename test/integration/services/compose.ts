@@ -122,14 +122,18 @@ export class Compose {
     });
   }
 
-  /** Ends everything, kindly first; who came last ends first, so that nobody calls one that is gone. */
+  /**
+   * Ends everything, kindly first; who came last ends first, so that nobody calls one that is gone. A client still has all
+   * answers to get, which a slow machine keeps waiting.
+   */
   async end(): Promise<void> {
-    for (const name of [...this.#came].reverse()) await whileAway(() => this.#stop(name));
+    for (const name of [...this.#came].reverse()) await whileAway(() => this.#stop(name, 60));
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  async #stop(name: string): Promise<void> {
+  /** @param patience seconds until it is killed */
+  async #stop(name: string, patience = 15): Promise<void> {
     const child = this.#containers.get(name)?.child;
     this.#containers.delete(name);
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -137,9 +141,9 @@ export class Compose {
       child.once("close", (_, signal) => resolve(signal)),
     );
     child.kill("SIGTERM");
-    const timer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), patience * 1000);
     // What it still had to tell would be missing.
-    if ((await ended) === "SIGKILL") throw new Error(`${name} did not end within 15 s`);
+    if ((await ended) === "SIGKILL") throw new Error(`${name} did not end within ${patience} s`);
     clearTimeout(timer);
   }
 }
