@@ -28,10 +28,14 @@ export async function letInNow(run: Run, old: Fields, kept: Fields): Promise<Let
   }
 }
 
-/** Nobody loses a value that works: the old one is accepted still, and what everybody has is not. */
-export function backToOld({ secret }: Run): Turn {
+/**
+ * Nobody loses a value that works: the old one is accepted still, and what everybody has is not. A version without the one
+ * before, where it is written already, is what is taken back: the last one, with the old value, comes after it.
+ */
+export function backToOld({ secret, journal: { final } }: Run): Turn {
   const failure = `${targetOf(secret)} refuses the new value and accepts the old one`;
-  return { to: "rolling-back", changes: { failure }, text: `rolls back: ${failure}` };
+  const changes = { failure, ...(final !== undefined && { to: final, final: undefined }) };
+  return { to: "rolling-back", changes, text: `rolls back: ${failure}` };
 }
 
 /**

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { abortRotation } from "../../../operations/rotation/engine.ts";
+import type { Rotator } from "../../../operations/rotation/rotator.ts";
 import { openBench, type RotationBench } from "./bench.ts";
 import { slow } from "./quick.ts";
 
@@ -81,4 +82,33 @@ test("the old value is refused on the way back: it ends, and says so", async (t)
   assert.equal(back.state, "rolled-back", back.waiting);
   assert.match(back.keptRefused ?? "", /^its target refuses the old value, which everybody has/);
   assert.deepEqual([...demo.world.accepted.keys()], []);
+});
+
+test("the new value is refused once consumers drop the one before: everybody and the source have that back", async (t) => {
+  const demo = await bench.demo(t, "hmac", ["signer", "listener"]);
+  const old = await demo.fields();
+  const listener = demo.world.actors.get("demo/listener-2") ?? assert.fail();
+  let letsIn: "both" | "old" = "both";
+  const rotator: Rotator = {
+    ...demo.subject.rotator,
+    accepts: async (_context, version) => letsIn === "both" || version.primary === old.primary,
+    // A person revokes it.
+    revoke: async () => undefined,
+  };
+  listener.rejects = ({ fields }) => {
+    listener.isDeaf = fields.primary !== old.primary;
+    return false;
+  };
+  const dropping = await demo.rotate({ rotator, wait: false });
+  assert.equal(dropping.state, "revoke", dropping.waiting);
+  assert.match(dropping.waiting ?? "", /^demo\/listener-2 does not run the new value without the old one/);
+  delete listener.rejects;
+  listener.isDeaf = false;
+  letsIn = "old";
+  const back = await demo.rotate({ wait: false, rotator: { ...rotator, verify: async () => {} } });
+  assert.equal(back.state, "rolled-back", back.waiting);
+  assert.deepEqual(await demo.fields(), old);
+  for (const id of demo.world.actors.keys()) assert.equal(demo.world.usedBy(id), old.primary, id);
+  for (const [path, versions] of Object.entries(await demo.left())) assert.equal(versions.length, 1, path);
+  assert.deepEqual(demo.world.violations, []);
 });
