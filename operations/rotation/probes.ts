@@ -173,13 +173,29 @@ class CommandProbe implements ConsumerProbe {
   }
 
   async check(signal: AbortSignal): Promise<undefined> {
-    const env = { PATH: process.env.PATH, LANG: "C", KEYPLANE_SERVICE: this.#service };
     try {
-      await runCommand(this.#command, { signal, limit: this.#timeout, env, isSilent: true });
+      await this.#run(this.#command, signal);
     } catch (cause) {
       if (!(cause instanceof CommandError)) throw cause;
       if (cause.isStarted) throw new ProbeError(cause.message, { cause });
+      // A script ends with the same status where it finds none of its own commands.
+      if (await this.#isThere(signal)) throw new ProbeError("ended with exit status 126 or 127", { cause });
       throw new TargetUnavailableError(`${this.#command[0]} ${cause.message}`, { cause });
+    }
+  }
+
+  async #run(command: string[], signal: AbortSignal): Promise<void> {
+    const env = { PATH: process.env.PATH, LANG: "C", KEYPLANE_SERVICE: this.#service };
+    await runCommand(command, { signal, limit: this.#timeout, env, isSilent: true });
+  }
+
+  async #isThere(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#run(["sh", "-c", 'command -v "$1"', "sh", this.#command[0] ?? ""], signal);
+      return true;
+    } catch (error) {
+      if (error instanceof CommandError) return false;
+      throw error;
     }
   }
 }

@@ -8,7 +8,7 @@ import { describe, type TestContext, test } from "node:test";
 import type { Secret, Service } from "../../../model/model.ts";
 import type { ConsumerProbe } from "../../../operations/rotation/observer.ts";
 import { type ProbeOptions, probesOf, unprobed } from "../../../operations/rotation/probes.ts";
-import { TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
+import { ProbeError, TargetUnavailableError } from "../../../operations/rotation/rotator.ts";
 import { until } from "../../integration/services/until.ts";
 import { serviceOf } from "../delivery/services.ts";
 import { failure } from "./probe-failure.ts";
@@ -140,6 +140,13 @@ describe("a command (R46)", () => {
     const probe = only(probes({ command: ["keyplane-no-such-command"] }, service));
     await assert.rejects(probe.check(signal), TargetUnavailableError);
   });
+
+  for (const status of [126, 127]) {
+    test(`that ends with ${status} by itself, as a script does that lacks a command, has failed (R46)`, async () => {
+      const probe = only(probes({ command: ["sh", "-c", `exit ${status}`] }, service));
+      await assert.rejects(probe.check(signal), ProbeError);
+    });
+  }
 
   test("is ended when it is told to stop", async () => {
     const controller = new AbortController();
