@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
@@ -8,6 +8,7 @@ import { Folder, prepareFolder } from "../../../operations/delivery/folder.ts";
 import { holdPlace } from "../../../operations/delivery/hold.ts";
 import { lookIn, placeFiles, removeFiles } from "../../../operations/delivery/owned-file.ts";
 import { sinksOf } from "../../../operations/delivery/sinks.ts";
+import { until } from "../../integration/services/until.ts";
 import { bundleFor, serviceOf, testHost } from "./services.ts";
 
 interface Case {
@@ -41,8 +42,16 @@ async function heldPlace(t: TestContext, { deliver, lock }: Case) {
   t.after(letGo);
   const brought = bring(2);
   brought.catch(() => {});
-  await wait(200);
+  await waitedFor(join(folder, lock));
   return { root: host.root, folder, brought, letGo };
+}
+
+/** Until somebody waits for a lock: Linux names the file of each by its inode. */
+async function waitedFor(path: string): Promise<void> {
+  if (process.platform !== "linux") return wait(200);
+  const { ino } = await stat(path);
+  const waiter = new RegExp(`^\\d+: -> FLOCK .*:${ino} `, "m");
+  await until(async () => waiter.test(await readFile("/proc/locks", "utf8")));
 }
 
 for (const one of cases) {
