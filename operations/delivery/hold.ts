@@ -40,7 +40,7 @@ async function openLock(folder: Folder, name: string, deadline: number): Promise
     try {
       const flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | exclusively;
       const file = await folder.open(name, flags, 0o600);
-      if ((await file.stat()).isFile()) return file;
+      if (await isFile(file)) return file;
       await file.close();
       throw new DeliveryError(`${join(folder.path, name)} is no file: move away what stands there`);
     } catch (cause) {
@@ -49,6 +49,15 @@ async function openLock(folder: Folder, name: string, deadline: number): Promise
       if (Date.now() > deadline) throw busy(join(folder.path, name));
       await wait(20);
     }
+  }
+}
+
+async function isFile(file: FileHandle): Promise<boolean> {
+  try {
+    return (await file.stat()).isFile();
+  } catch (error) {
+    await file.close();
+    throw error;
   }
 }
 
@@ -73,7 +82,9 @@ async function lock(file: FileHandle, path: string, deadline: number): Promise<v
 
 async function unopened(folder: Folder, name: string, cause: unknown): Promise<DeliveryError> {
   const path = join(folder.path, name);
-  const found = await folder.look(name);
+  const found = await folder.look(name).catch((error: unknown) => {
+    throw unheld(path, codeOf(error), "see whether its folder can be read", error);
+  });
   if (found === undefined) {
     return new DeliveryError(
       `${path} cannot be made (${codeOf(cause)}), which keeps two runs from writing at once: run as somebody who may write to ` +

@@ -17,7 +17,7 @@ export interface Instance {
   /** The supervisor, and when it started in the form of `startOf`: a pid alone is given out again. */
   pid: number;
   started: string;
-  /** The service's own process; absent while it is being restarted. */
+  /** The service's own process; absent before it is started, and while it is started again. */
   child?: { pid: number; started: string } | undefined;
   /** Secret id → version of the service's own path that it was started with, or that its files hold since. */
   versions: Record<string, number>;
