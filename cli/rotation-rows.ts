@@ -119,6 +119,20 @@ export function rowText(row: Shown): string[] {
   ];
 }
 
+/** The answer of a command about one secret. What failed beside what it came to stands with it. */
+export function aboutOne([row, ...beside]: readonly Shown[]): {
+  json: unknown;
+  text: string;
+  code: ExitCode;
+} {
+  const rows = row === undefined ? [] : [row, ...beside];
+  return {
+    json: beside.length === 0 ? row : { ...row, beside },
+    text: rows.flatMap(rowText).join("\n"),
+    code: worst(rows),
+  };
+}
+
 /** The line of a rotation that has ended. */
 export function pastText(past: Past): string {
   const { outcome, reason, from, to, startedAt, endedAt, failure, keptRefused, confirmedBy } = past;

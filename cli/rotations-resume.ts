@@ -4,7 +4,7 @@ import type { Runner } from "../operations/rotation/runner.ts";
 import { define, type Invocation } from "./command.ts";
 import { exit, UsageError } from "./exit.ts";
 import { named, refuseKept } from "./rotate.ts";
-import { retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
+import { aboutOne, retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
 
 export function resume(): Command {
   return define({
@@ -67,8 +67,8 @@ export function resume(): Command {
         }
         const [only] = secrets;
         if (overVersion !== undefined && only !== undefined) {
-          const row = shown(await resumeOver(runner, only, { wait, overVersion }), true);
-          return { json: row, text: rowText(row).join("\n"), code: row.code };
+          const resumed = await resumeOver(runner, only, { wait, overVersion });
+          return aboutOne(resumed.map((row) => shown(row, true)));
         }
         const resumed =
           confirmedBy === undefined

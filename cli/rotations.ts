@@ -10,7 +10,16 @@ import { type ExitCode, exit, UsageError } from "./exit.ts";
 import { askYes } from "./input.ts";
 import { named, refuseKept } from "./rotate.ts";
 import { censusCode, censusJson, censusText } from "./rotation-census.ts";
-import { keptRows, minutes, pastText, retiredRows, rowText, shown, worst } from "./rotation-rows.ts";
+import {
+  aboutOne,
+  keptRows,
+  minutes,
+  pastText,
+  retiredRows,
+  rowText,
+  shown,
+  worst,
+} from "./rotation-rows.ts";
 import { resume } from "./rotations-resume.ts";
 
 export function command(): Command {
@@ -247,7 +256,7 @@ function abort(): Command {
         }
         const why = `${runner.by} asked for it`;
         const rows = (await abortMany(runner, [secret], why)).map((row) => shown(row, true));
-        return { json: rows[0], text: rows.flatMap(rowText).join("\n"), code: codeOf(rows) };
+        return { ...aboutOne(rows), code: codeOf(rows) };
       });
     },
   });

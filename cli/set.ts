@@ -105,7 +105,7 @@ async function rotateByHand(
   given: Fields,
   reason: "scheduled" | "compromise" | "leaver",
 ): Promise<Result> {
-  const [{ secretNamed }, { rotateGiven }, { withRunner }, { rowText, shown, worst }] = await Promise.all([
+  const [{ secretNamed }, { rotateGiven }, { withRunner }, { aboutOne, shown }] = await Promise.all([
     import("../operations/values/set.ts"),
     import("../operations/rotation/fleet-runner.ts"),
     import("./rotation-session.ts"),
@@ -114,8 +114,7 @@ async function rotateByHand(
   return withRunner(invocation, { wait: false }, async (runner) => {
     const secret = secretNamed(runner.model, id);
     const rotated = await rotateGiven(runner, secret, asKept({ kind }, given), reason);
-    const row = shown(rotated, true, reason !== "scheduled");
-    return { json: row, text: rowText(row).join("\n"), code: worst([row]) };
+    return aboutOne(rotated.map((row) => shown(row, true, reason !== "scheduled")));
   });
 }
 

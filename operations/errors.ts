@@ -40,6 +40,7 @@ export const meanings: Record<string, Meaning> = {
   ProviderError: "finding",
   QuotaError: "finding",
   StillAcceptedError: "finding",
+  UnkeptEvidenceError: "finding",
   UsersFileError: "finding",
   ArchiveError: "unreachable",
   BuildError: "unreachable",

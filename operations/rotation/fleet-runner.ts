@@ -4,7 +4,14 @@ import { resumeByHand, rotateToGiven } from "./by-hand.ts";
 import { abortRotation, resumeRotation, rotate } from "./engine.ts";
 import { type Bounds, callsPerRotation, type Held, runFleet } from "./fleet.ts";
 import { type Rotatable, type Turn, takeTurn } from "./fleet-turn.ts";
-import { type Asking, completeEvidence, keepEvidence, mayBegin, refuseUnreached } from "./gates.ts";
+import {
+  type Asking,
+  completeEvidence,
+  keepEvidence,
+  mayBegin,
+  refuseUnreached,
+  type Unkept,
+} from "./gates.ts";
 import { isUnderWay } from "./journal.ts";
 import { keyCandidatesOf, keyInTurn } from "./key-runner.ts";
 import { keyStatusOf } from "./key-status.ts";
@@ -62,6 +69,7 @@ export async function rotateMany(
     ].map((one) => [one.id, one]),
   );
   const others = othersOf(runner, clock);
+  const unkept: Unkept[] = [];
   const { ended, held } = await runFleet({
     candidates: [...chosen.candidates, ...keyCandidatesOf(keyStates, wanted, jitter, clock.now())],
     elsewhere: others.places,
@@ -77,6 +85,7 @@ export async function rotateMany(
       if (one === undefined) throw new Error(`${id} is not among what was read`);
       const outcome = await takeTurn(turn, one);
       if (outcome.busy !== undefined) others.forget();
+      unkept.push(...(await one.keep(outcome)));
       return outcome;
     },
   });
@@ -94,12 +103,15 @@ export async function rotateMany(
       failed.push({ secret: secret.id, error });
     }
   }
+  failed.push(...unkept);
   if (wanted.what !== "these") {
-    const unshown = await completeEvidence(runner, [
+    // Of those the rotation before would lack it for the same reason.
+    const lacking = new Set(unkept.map(({ secret }) => secret));
+    const shows = [
       ...states.map(({ secret, journal }) => ({ subject: secret, ...(journal && { journal }) })),
       ...keyStates.map(({ key, journal }) => ({ subject: key, ...(journal && { journal }) })),
-    ]);
-    failed.push(...unshown);
+    ].filter(({ subject }) => !lacking.has(subject.id));
+    failed.push(...(await completeEvidence(runner, shows)));
   }
   return rowsOf([...secrets, ...keys], [...ended, ...failed], held, chosen.left);
 }
@@ -148,8 +160,7 @@ export async function abortMany(runner: Runner, secrets: readonly Secret[], why:
     try {
       const subject = await subjectOf(runner, secret);
       const outcome = await abortRotation({ ...subject, ...mannerOf(runner), wait: true, why });
-      await keepEvidence(runner, secret, outcome);
-      rows.push({ secret: secret.id, outcome });
+      rows.push({ secret: secret.id, outcome }, ...(await keepEvidence(runner, secret, outcome)));
     } catch (error) {
       rows.push({ secret: secret.id, error });
     }
@@ -167,7 +178,7 @@ export async function rotateGiven(
   secret: Secret,
   given: Fields,
   reason: Exclude<Reason, "first">,
-): Promise<Row> {
+): Promise<Row[]> {
   const now = (await clockOf(runner)).now();
   const status = await oneStatus(runner, secret, now);
   const begins = !isUnderWay(status.journal);
@@ -176,7 +187,7 @@ export async function rotateGiven(
     const blackout = isShort(reason) ? undefined : blackoutAt(runner.model.rotation.blackouts, now);
     if (blackout !== undefined) {
       const { reason: why, until } = blackout;
-      return { secret: secret.id, held: { secret: secret.id, why, until } };
+      return [{ secret: secret.id, held: { secret: secret.id, why, until } }];
     }
     await mayBegin(runner, askingOf(status), reason);
     tellImpact(runner, status);
@@ -184,8 +195,7 @@ export async function rotateGiven(
   const subject = await subjectOf(runner, secret);
   const manner = { ...mannerOf(runner), reason, wait: false };
   const outcome = await rotateToGiven({ ...subject, ...manner }, given);
-  await keepEvidence(runner, secret, outcome);
-  return { secret: secret.id, outcome };
+  return [{ secret: secret.id, outcome }, ...(await keepEvidence(runner, secret, outcome))];
 }
 
 /**
@@ -202,8 +212,7 @@ export async function resumeConfirmed(
     try {
       const subject = await subjectOf(runner, secret);
       const outcome = await resumeByHand({ ...subject, ...mannerOf(runner), wait }, confirmedBy);
-      await keepEvidence(runner, secret, outcome);
-      rows.push({ secret: secret.id, outcome });
+      rows.push({ secret: secret.id, outcome }, ...(await keepEvidence(runner, secret, outcome)));
     } catch (error) {
       rows.push({ secret: secret.id, error });
     }
@@ -219,11 +228,10 @@ export async function resumeOver(
   runner: Runner,
   secret: Secret,
   { wait, overVersion }: { wait: boolean; overVersion: number },
-): Promise<Row> {
+): Promise<Row[]> {
   const subject = await subjectOf(runner, secret);
   const outcome = await resumeRotation({ ...subject, ...mannerOf(runner), wait, overVersion });
-  await keepEvidence(runner, secret, outcome);
-  return { secret: secret.id, outcome };
+  return [{ secret: secret.id, outcome }, ...(await keepEvidence(runner, secret, outcome))];
 }
 
 /** What may run at once, here. */

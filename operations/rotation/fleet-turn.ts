@@ -1,6 +1,7 @@
 import type { Seconds } from "../../model/duration.ts";
 import type { Clock } from "./clock.ts";
 import { looks } from "./fleet.ts";
+import type { Unkept } from "./gates.ts";
 import { isUnderWay, type Journal, owed } from "./journal.ts";
 import { type Outcome, untouched } from "./outcome.ts";
 import type { Reason } from "./rotator.ts";
@@ -32,8 +33,8 @@ export interface Rotatable {
   rotate(begins: { reason: Reason; after?: string }): Promise<Outcome>;
   /** Goes on with what is under way, and begins nothing. */
   resume(): Promise<Outcome>;
-  /** Shows to the environment after this one what has ended. */
-  keep(outcome: Outcome): Promise<void>;
+  /** Shows to the environment after this one what has ended. @returns what could not be written, and why */
+  keep(outcome: Outcome): Promise<Unkept[]>;
 }
 
 export interface Looked {
@@ -91,6 +92,5 @@ async function take(
     // The other one has ended it.
     outcome = outcome.busy && next.unchanged ? { ...next, unchanged: false } : next;
   }
-  await one.keep(outcome);
   return outcome;
 }

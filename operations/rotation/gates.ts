@@ -2,6 +2,7 @@ import { VaultUnreachableError } from "../../clients/vault.ts";
 import type { Secret } from "../../model/model.ts";
 import { checkSinks } from "../delivery/check-sinks.ts";
 import { DeliveryError, UnreachedError } from "../delivery/sink.ts";
+import { inWords } from "../errors.ts";
 import { vaultClock } from "./clock.ts";
 import { asksForEvidence, evidenceOf, type RefusalCase } from "./evidence.ts";
 import { isUnderWay, type Journal } from "./journal.ts";
@@ -147,11 +148,34 @@ export async function mayBegin(runner: Runner, asking: Asking, reason: Reason): 
   }
 }
 
-/** What a rotation that ended here shows to the environment after this one. */
-export async function keepEvidence(runner: Runner, subject: Evidential, { state }: Outcome): Promise<void> {
-  if (runner.model.vault.evidenceKey === undefined || isUnderWay({ state })) return;
-  const { journal } = await readJournal(runner, subject);
-  if (journal !== undefined) await showEvidence(runner, subject, journal);
+/** Evidence of a rotation that could not be written. */
+export interface Unkept {
+  secret: string;
+  error: UnkeptEvidenceError;
+}
+
+/** What the rotation came to stands: nothing of it is to be done again. */
+export class UnkeptEvidenceError extends Error {
+  override name = "UnkeptEvidenceError";
+}
+
+/**
+ * What a rotation that ended here shows to the environment after this one.
+ * @returns what could not be written, and why: it takes nothing from what the rotation came to
+ */
+export async function keepEvidence(
+  runner: Runner,
+  subject: Evidential,
+  { state }: Outcome,
+): Promise<Unkept[]> {
+  if (runner.model.vault.evidenceKey === undefined || isUnderWay({ state })) return [];
+  try {
+    const { journal } = await readJournal(runner, subject);
+    if (journal !== undefined) await showEvidence(runner, subject, journal);
+    return [];
+  } catch (error) {
+    return [unkept(subject, error)];
+  }
 }
 
 /**
@@ -161,8 +185,8 @@ export async function keepEvidence(runner: Runner, subject: Evidential, { state 
 export async function completeEvidence(
   runner: Runner,
   states: readonly { subject: Evidential; journal?: Journal }[],
-): Promise<{ secret: string; error: unknown }[]> {
-  const failed: { secret: string; error: unknown }[] = [];
+): Promise<Unkept[]> {
+  const failed: Unkept[] = [];
   if (runner.model.vault.evidenceKey === undefined) return failed;
   for (const { subject, journal } of states) {
     if (runner.signal.aborted) break;
@@ -170,12 +194,17 @@ export async function completeEvidence(
     try {
       await showEvidence(runner, subject, journal);
     } catch (error) {
-      failed.push({ secret: subject.id, error });
+      failed.push(unkept(subject, error));
       // Each of the others would be waited for as long.
       if (error instanceof VaultUnreachableError) break;
     }
   }
   return failed;
+}
+
+function unkept({ id }: Evidential, cause: unknown): Unkept {
+  const text = `evidence of its last rotation could not be written (${inWords(cause)}): the next \`keyplane rotate --due\` writes it`;
+  return { secret: id, error: new UnkeptEvidenceError(text, { cause }) };
 }
 
 async function showEvidence(

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { suite, test } from "node:test";
-import { pastText, rowText, shown } from "../../cli/rotation-rows.ts";
+import { aboutOne, pastText, rowText, shown } from "../../cli/rotation-rows.ts";
 import { DeliveryError, UnreachedError } from "../../operations/delivery/sink.ts";
+import { UnkeptEvidenceError } from "../../operations/rotation/gates.ts";
 import type { Outcome } from "../../operations/rotation/outcome.ts";
 import { PersonNeededError, TargetUnavailableError } from "../../operations/rotation/rotator.ts";
 
@@ -181,4 +182,22 @@ test("no error of a driver is printed, which may quote a statement with a value;
   assert.ok(!`${JSON.stringify(row)}${rowText(row).join()}`.includes(value));
   const own = shown({ secret: "titan/db", error: new TargetUnavailableError("the database is away") }, true);
   assert.deepEqual([own.text, own.code], ["the database is away", 3]);
+});
+
+test("evidence that could not be written is a finding beside what the rotation came to, whatever was in its way (R21, R25)", () => {
+  const cause = new TargetUnavailableError("Vault is away");
+  const error = new UnkeptEvidenceError("evidence of it could not be written (Vault is away)", { cause });
+  const back = { ...outcome, state: "rolled-back", failure: "titan/brain refuses it" } as const;
+  const rows = [
+    shown({ secret: "titan/hmac", outcome: back }, true, true),
+    shown({ secret: "titan/hmac", error }, true, true),
+  ];
+  const { json, text, code } = aboutOne(rows);
+  assert.deepEqual([json, code], [{ ...rows[0], beside: [rows[1]] }, 1]);
+  assert.equal(
+    text,
+    "titan/hmac: rolled back: titan/brain refuses it.\n" +
+      "titan/hmac: evidence of it could not be written (Vault is away).",
+  );
+  assert.deepEqual(aboutOne(rows.slice(0, 1)).json, rows[0]);
 });

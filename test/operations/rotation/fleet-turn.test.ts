@@ -29,7 +29,7 @@ for (const [reason, ends, seconds] of [
       look: async () => ({ journal: undefined, isChosen: true, mayBegin: async () => {} }),
       rotate: async () => waits("observe-listeners"),
       resume: async () => next.shift()?.() ?? assert.fail("it had ended"),
-      keep: async () => {},
+      keep: async () => [],
     };
     const model = { rotation: { watch: 0 } };
     const runner = { model, signal: new AbortController().signal } as unknown as Runner;
@@ -55,7 +55,7 @@ test("what may have leaked and came back is begun by a schedule with the reason 
       return outcomeOf("titan/hmac", journalOf("s", "done"));
     },
     resume: async () => assert.fail("it had ended"),
-    keep: async () => {},
+    keep: async () => [],
   };
   const runner = { model: { rotation: { watch: 0 } }, signal: new AbortController().signal };
   const turn = { runner: runner as unknown as Runner, clock, wanted: { what: "due" }, wait: false } as const;

@@ -196,8 +196,8 @@ test("trading-bot's key changes every 7 d and its alert token every 30 d, by --d
 
 /** The webhook's owner makes another one. */
 async function giveNext(runner: Runner, webhook: Secret, slack: SlackServer): Promise<void> {
-  const row = await rotateGiven(runner, webhook, { url: slack.addWebhook() }, "scheduled");
-  assert.ok("outcome" in row && row.outcome.state === "drain", JSON.stringify(row));
+  const [row] = await rotateGiven(runner, webhook, { url: slack.addWebhook() }, "scheduled");
+  assert.ok(row && "outcome" in row && row.outcome.state === "drain", JSON.stringify(row));
 }
 
 /** The owner removes the old one, and says so. */
