@@ -244,7 +244,10 @@ export interface FleetOptions<T> {
   /** Aborted: nothing more begins; what runs is given the same signal. */
   signal: AbortSignal;
   run(candidate: Candidate): Promise<T>;
-  /** What has leaked and waits for what has leaked as well, which other runners are at; told anew where the reason changes. */
+  /**
+   * What has leaked and would begin, were it not for what has leaked as well, which other runners are at; told anew where
+   * the reason changes.
+   */
   waits?(held: Held): void;
 }
 
@@ -309,12 +312,16 @@ export async function runFleet<T>(options: FleetOptions<T>): Promise<{ ended: En
 
   /** When to look at other runners again: no later run knows of a leak whose rotation has not begun. */
   function lookOf(held: readonly Held[], elsewhere: readonly Place[], now: Date): number {
-    if (elsewhere.every(({ yields }) => yields === true)) return Number.POSITIVE_INFINITY;
-    // Those that have begun are out of the queue: it has whoever is held in the same order.
-    const waiting = held.filter((_, index) => queue.list[index]?.urgent === true);
-    if (waiting.length === 0) return Number.POSITIVE_INFINITY;
-    for (const one of waiting) {
-      if (told.get(one.secret) === one.why) continue;
+    const yielding = elsewhere.filter(({ yields }) => yields === true);
+    // Urgent ones stand first, and those that have begun are out of the queue.
+    const isLeakHeld = queue.list[0]?.urgent === true;
+    if (yielding.length === elsewhere.length || !isLeakHeld) return Number.POSITIVE_INFINITY;
+    // Who would not begin without what others are at, either, waits for what runs here, whose end wakes us.
+    const { start } = choose(queue, [...yielding, ...running], bounds, turns, pace, now);
+    const waiting = new Set(start.filter(({ urgent }) => urgent).map(({ secret }) => secret));
+    if (waiting.size === 0) return Number.POSITIVE_INFINITY;
+    for (const one of held) {
+      if (!waiting.has(one.secret) || told.get(one.secret) === one.why) continue;
       told.set(one.secret, one.why);
       options.waits?.(one);
     }

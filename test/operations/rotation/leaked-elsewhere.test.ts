@@ -21,6 +21,7 @@ async function beside(
   const since = () => clock.now().getTime() - start.getTime();
   const began = new Map<string, number>();
   const told: string[] = [];
+  let looks = 0;
   const stop = new AbortController();
   if (options.stopAt !== undefined) void clock.sleep(options.stopAt).then(() => stop.abort());
   const { held } = await clock.run(
@@ -30,7 +31,10 @@ async function beside(
         concurrent: options.concurrent ?? { perService: 1, total: 8 },
         ...{ blackouts: [], providers: {} },
       },
-      elsewhere: async () => (since() < theirs.until ? [{ ...theirs, ...options.place }] : []),
+      async elsewhere() {
+        looks++;
+        return since() < theirs.until ? [{ ...theirs, ...options.place }] : [];
+      },
       async run({ secret }) {
         began.set(secret, since());
         await clock.sleep(minute);
@@ -38,7 +42,7 @@ async function beside(
       waits: ({ secret, why }) => void told.push(`${secret}: ${why}`),
     }),
   );
-  return { began: Object.fromEntries(began), held, told, lasted: since() };
+  return { began: Object.fromEntries(began), held, told, looks, lasted: since() };
 }
 
 suite("what has leaked waits for what has leaked as well, which another runner is at, and is not left (R21)", () => {
@@ -62,6 +66,26 @@ suite("what has leaked waits for what has leaked as well, which another runner i
     const { began, held, lasted } = await beside([leaked("shop/ours")], { stopAt: 2_500 });
     assert.deepEqual([began, lasted], [{}, 2_500]);
     assert.deepEqual(held, [{ secret: "shop/ours", why: "stopped" }]);
+  });
+  test("not for another service: what this run is at there is waited for without a word, and wakes whoever waits", async () => {
+    const place = { services: ["shop/mail"] };
+    const { began, told, looks } = await beside([leaked("shop/first"), leaked("shop/second")], { place });
+    assert.deepEqual(began, { "shop/first": 0, "shop/second": minute });
+    assert.deepEqual([told, looks], [[], 2]);
+  });
+  test("nor for a service that both touch, while what holds it is this run's own at another one", async () => {
+    const concurrent = { perService: 2, total: 8 };
+    const three = ["shop/a", "shop/b", "shop/c"].map((id) =>
+      leaked(id, { services: id === "shop/c" ? ["shop/api", "shop/mail"] : ["shop/api"] }),
+    );
+    const { began, told } = await beside(three, { concurrent, place: { services: ["shop/mail"] } });
+    assert.deepEqual(began, { "shop/a": 0, "shop/b": 0, "shop/c": minute });
+    assert.deepEqual(told, []);
+  });
+  test("named alone is who would begin without it, not whoever then waits for that one", async () => {
+    const { began, told } = await beside([leaked("shop/first"), leaked("shop/second")]);
+    assert.deepEqual(began, { "shop/first": 5_000, "shop/second": 5_000 + minute });
+    assert.deepEqual(told, ["shop/first: another rotation touches shop/api"]);
   });
   test("nothing else is waited for: a later run takes it up", async () => {
     const { began, held, told, lasted } = await beside([leaked("shop/ours", { urgent: false })]);
