@@ -180,8 +180,8 @@ export async function deliverTo(
   const version = isHeld
     ? state.version
     : await writeFields(vault, mount, consumer.path, { fields: own, after: state.version });
-  // A record that is renewed goes on naming the rotation that wrote the version.
-  const madeBy = isHeld ? state.custom.rotation : rotation;
+  // A record that is renewed goes on naming the rotation that wrote the version, and says so where none did.
+  const madeBy = isHeld ? (state.custom.rotation ?? (rotation && "none")) : rotation;
   const record = {
     "source-version": String(source),
     shape: shapeOf(secret, consumer),

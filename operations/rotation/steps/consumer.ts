@@ -113,9 +113,13 @@ async function isThere(run: Run, consumer: Consumer, wanted: Wanted): Promise<bo
   return true;
 }
 
-/** Whether a path holds what it held before the rotation, of which only its record may say more: nobody has to take it up. */
+/**
+ * Whether a path holds what it held before the rotation, of which only its record may say more: nobody has to take it up. A
+ * record that names the last version and no rotation is one of a version before 2026-11-29, which may have written either.
+ */
 export function isUntouched({ journal: { id, from, final } }: Run, { source, rotation }: Stand): boolean {
-  return source > 0 && (source === from || source === final) && rotation !== id;
+  if (source === 0 || rotation === id) return false;
+  return source === from || (source === final && rotation !== undefined);
 }
 
 /**

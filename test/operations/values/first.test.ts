@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import type { Vault } from "../../../clients/vault.ts";
 import type { Model, Secret } from "../../../model/model.ts";
 import type { Step } from "../../../operations/progress.ts";
-import { deliverTo, writeSource } from "../../../operations/values/deliver.ts";
+import { deliverTo, hasArrived, writeSource } from "../../../operations/values/deliver.ts";
 import { ensureFirstValues } from "../../../operations/values/first.ts";
 import { type Fields, firstFields } from "../../../operations/values/shape.ts";
 import { dies, startRotator, type TestVault } from "../vault.ts";
@@ -223,6 +223,23 @@ test("a rotation that is under way is left alone: its signer keeps the old key (
   const listener = secret.consumers.find(({ role }) => role === "listener");
   assert.equal((await at(signer?.path ?? "")).fields.primary, old.primary);
   assert.deepEqual((await at(listener?.path ?? "")).fields, fields);
+});
+
+test("a path's record names the rotation that wrote what it holds, also where another one renews it (R34)", async () => {
+  const { model: one, secret } = elsewhere("titan/hmac", "renewed");
+  await ensureFirstValues(rotator, one, quiet);
+  const [consumer] = secret.consumers;
+  assert.ok(consumer !== undefined);
+  const { fields: first } = await at(secret.source);
+  const writer = { vault: rotator, model: one, by: "keyplane.rotate" };
+  const recorded = async (rotation: string, fields: Record<string, string>, source: number) => {
+    await deliverTo(writer, secret, consumer, { source, fields, rotation });
+    return (await hasArrived(writer, secret, consumer, { source })).rotation;
+  };
+  const next = { ...first, primary: "e".repeat(64) };
+  assert.equal(await recorded("one", first, 2), "none");
+  assert.equal(await recorded("two", next, 3), "two");
+  assert.equal(await recorded("three", next, 4), "two");
 });
 
 test("a consumer that the catalogue adds gets the value there is", async () => {
