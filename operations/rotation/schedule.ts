@@ -185,14 +185,17 @@ export function standingOf(
     const again = secret.generator.by === "machine" ? heldBack : undefined;
     return again ?? standing("no value", valueless(secret));
   }
-  if (by === "hand") return standing("by hand", every === undefined ? "no due date: on compromise only" : "");
   const leaked = leakedBack(facts);
+  const inForce = `what may have leaked is in force: the rotation after a ${leaked} was rolled back${failure}`;
+  if (by === "hand") {
+    const undated = every === undefined ? "no due date: on compromise only" : "";
+    return standing("by hand", leaked === undefined ? undated : inForce);
+  }
   if (every === undefined && leaked === undefined) return standing("on compromise", "");
   const absent = absentTarget(secret);
   if (absent !== undefined) return standing("not here", absent);
   if (heldBack !== undefined && (leaked !== undefined || lateness !== "on time")) return heldBack;
   if (leaked === undefined) return standing(lateness, "");
-  const inForce = `what may have leaked is in force: the rotation after a ${leaked} was rolled back${failure}`;
   return standing(lateness === "on time" ? "due" : lateness, inForce);
 }
 

@@ -107,12 +107,16 @@ export function isByName(wanted: Wanted): boolean {
   return wanted.what === "these" || (wanted.what === "under way" && wanted.isNamed === true);
 }
 
-/** The reason with which something begins that owes no other rotation: what may have leaked stays urgent when it came back. */
+/**
+ * The reason with which something begins that owes no other rotation: what may have leaked stays urgent when it came back, also
+ * for whoever names it and gives no reason.
+ */
 export function reasonOf(
   status: Pick<Status, "version" | "journal">,
   wanted: Wanted,
 ): Exclude<Reason, "first"> {
-  return wanted.what === "these" ? wanted.reason : (leakedBack(status) ?? "scheduled");
+  const asked = wanted.what === "these" ? wanted.reason : "scheduled";
+  return asked === "scheduled" ? (leakedBack(status) ?? asked) : asked;
 }
 
 /** A secret that a machine does not rotate now, and what a person can do. */
@@ -172,9 +176,11 @@ function latest({ due, bound }: Standing, jitter: number): { latest?: Date } {
 }
 
 /** Why a secret that is not under way does not begin; undefined when it does. */
-function notNow({ secret, standing, version }: Status, wanted: Wanted): string | undefined {
+function notNow(status: Status, wanted: Wanted): string | undefined {
+  const { secret, standing, version } = status;
   // Where there is a value, plain `set` would replace it unprobed and ask nobody to revoke it.
-  const reason = wanted.what === "these" && isShort(wanted.reason) ? ` --reason ${wanted.reason}` : "";
+  const why = reasonOf(status, wanted);
+  const reason = isShort(why) ? ` --reason ${why}` : "";
   const byHand = `${secret.owner} makes it: keyplane set ${secret.id}${version === 0 ? "" : ` --rotate${reason}`}`;
   const isFirst = standing.state === "no value" && secret.generator.by === "machine";
   if (wanted.what === "under way") return "not asked for";

@@ -5,7 +5,7 @@ import { derive } from "../../../model/derive.ts";
 import { boundsOf } from "../../../operations/rotation/fleet-runner.ts";
 import type { Journal } from "../../../operations/rotation/journal.ts";
 import { type Facts, standingOf } from "../../../operations/rotation/schedule.ts";
-import { candidatesOf, type Status, type Wanted } from "../../../operations/rotation/status.ts";
+import { candidatesOf, reasonOf, type Status, type Wanted } from "../../../operations/rotation/status.ts";
 
 const model = derive(await loadCatalogue("catalogue"), "production");
 const now = new Date("2026-11-23T10:00:00Z");
@@ -124,7 +124,30 @@ suite("what a run rotates", () => {
     }
     for (const more of [{ abort: "ada asked for it" }, { from: 0, to: 1 }, { reason: "scheduled" }] as const)
       assert.equal(leaked(1, more).standing.state, "on time");
-    assert.equal(leaked(1, {}, "titan/binance").standing.state, "by hand");
+    const { state, why } = leaked(1, {}, "titan/binance").standing;
+    assert.deepEqual([state, why.split(":")[0]], ["by hand", "what may have leaked is in force"]);
+  });
+  test("what may have leaked and is in force again goes first with the reason that it had, also where somebody names it without one (R21)", () => {
+    const facts = status("titan/hmac", 1, {
+      state: "rolled-back",
+      reason: "leaver",
+      failure: "the probe failed",
+    });
+    const named = (reason: "scheduled" | "compromise") => ({ what: "these", reason }) as const;
+    assert.deepEqual(
+      [reasonOf(facts, named("scheduled")), reasonOf(facts, named("compromise"))],
+      ["leaver", "compromise"],
+    );
+    const { candidates } = candidatesOf([facts], named("scheduled"), 3600, now);
+    assert.deepEqual(
+      candidates.map(({ urgent }) => urgent),
+      [true],
+    );
+    const byHand = status("titan/binance", 1, { state: "rolled-back", reason: "leaver" });
+    assert.match(
+      candidatesOf([byHand], named("scheduled"), 3600, now).left[0]?.why ?? "",
+      /set titan\/binance --rotate --reason leaver$/,
+    );
   });
   test("one that was rolled back lately waits on a schedule, and not when someone names it", () => {
     const failed = [status("titan/hmac", 40, { state: "rolled-back", since: now.toISOString(), to: 2 })];
