@@ -81,7 +81,12 @@ export const Probe = z
     [
       z.strictObject({ log: Sentence }),
       z.strictObject({
-        http: z.string().regex(/^(https?:\/\/[^\s@]+|\/[^\s]*)$/, { error: "write a path such as /health" }),
+        http: z
+          .string()
+          .regex(/^(https?:\/\/[^\s@]+|\/[^\s]*)$/, { error: "write a path such as /health", abort: true })
+          .refine((http) => http.startsWith("/") || URL.canParse(http), {
+            error: "write a path such as /health",
+          }),
       }),
       z.strictObject({
         command: z.array(z.string().min(1)).min(1, { error: "write the program and its arguments" }),

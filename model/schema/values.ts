@@ -77,13 +77,21 @@ export const Port = z
   .min(1, { error: "write a port from 1 to 65535" })
   .max(65535, { error: "write a port from 1 to 65535" });
 
-export const HttpsUrl = text(
+/** Letters of a URL are none yet: brackets may not close, a port be over 65535, the last part of a host be a number too many. */
+function url(pattern: RegExp, fix: string) {
+  return z
+    .string({ error: fix })
+    .regex(pattern, { error: fix, abort: true })
+    .refine((written) => URL.canParse(written), { error: fix });
+}
+
+export const HttpsUrl = url(
   /^https:\/\/[^\s@?#*"'<>]+$/,
   "write an https:// address without user, query and wildcard, such as https://vault.acme.example",
 );
 
 /** Where a process is looked at: often plain http on a private network. */
-export const BaseUrl = text(
+export const BaseUrl = url(
   /^https?:\/\/[a-z0-9.-]+(:[0-9]{1,5})?(\/[^\s@?#*"'<>]*)?$/i,
   "write an http:// or https:// address without user, query and wildcard, such as http://10.20.0.5:8080",
 );

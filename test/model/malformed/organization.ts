@@ -24,6 +24,20 @@ export const organization: Malformed[] = [
     ],
   },
   {
+    name: "an address of Vault with a bracket that does not close",
+    files: change("organization.yaml", "https://vault.acme.example", "https://[vault.acme.example"),
+    expected: [
+      'organization.yaml:17:16: environments.production.vault.address is "https://[vault.acme.example": write an https:// address without user, query and wildcard, such as https://vault.acme.example',
+    ],
+  },
+  {
+    name: "an address of Vault with a port over 65535",
+    files: change("organization.yaml", "https://vault.acme.example", "https://vault.acme.example:65536"),
+    expected: [
+      'organization.yaml:17:16: environments.production.vault.address is "https://vault.acme.example:65536": write an https:// address without user, query and wildcard, such as https://vault.acme.example',
+    ],
+  },
+  {
     name: "two people with one age key",
     files: change(
       "organization.yaml",

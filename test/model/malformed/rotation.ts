@@ -156,6 +156,13 @@ export const rotation: Malformed[] = [
     ],
   },
   {
+    name: "a probe whose address is none",
+    files: change(system, "    kind: hmac\n", '    kind: hmac\n    probe: { http: "http://[api/health" }\n'),
+    expected: [
+      'systems/shop.yaml:18:20: secrets.signing.probe.http is "http://[api/health": write a path such as /health',
+    ],
+  },
+  {
     name: "a probe that is not asked of a service in one environment (R46)",
     files: (files) =>
       change(
