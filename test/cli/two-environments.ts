@@ -9,6 +9,7 @@ import { loadCatalogue } from "../../model/catalogue.ts";
 import { derive } from "../../model/derive.ts";
 import type { Model } from "../../model/model.ts";
 import { ensureFirstValues } from "../../operations/values/first.ts";
+import { acme } from "../acme.ts";
 import { makePlatform, type SignJob, startTestVault, type TestVault } from "../operations/vault.ts";
 import { keyplane, type Run } from "./command.ts";
 
@@ -108,14 +109,7 @@ export class TwoEnvironments implements AsyncDisposable {
       audit: { one: { type: file, path: ${this.#vault(name).auditFile} }, two: { type: file, path: /var/log/two } }
       cidrs: [127.0.0.0/8]
 `;
-    return `organization: acme
-platform: { repository: { name: acme/secrets, id: 1, owner-id: 2 } }
-people:
-  ada: { email: ada@acme.example }
-  ben: { email: ben@acme.example }
-administrators: [ada, ben]
-contacts: { security: security@acme.example, on-call: oncall@acme.example }
-environments:
+    return `${acme}environments:
 ${block("staging", "parts: 1")}${block("production", "after: staging")}`;
   }
 

@@ -4,17 +4,11 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { acme } from "../../acme.ts";
 import { startStack, type TestStack } from "../stack.ts";
 import { type Run, spawnKeyplane } from "../support/keyplane.ts";
 
-const organization = `organization: acme
-platform: { repository: { name: acme/secrets, id: 1, owner-id: 2 } }
-people:
-  ada: { email: ada@acme.example }
-  ben: { email: ben@acme.example }
-administrators: [ada, ben]
-contacts: { security: security@acme.example, on-call: oncall@acme.example }
-environments: { local: {} }
+const organization = `${acme}environments: { local: {} }
 `;
 
 /** What a service reads: variable → content of its file. */
